@@ -1,0 +1,130 @@
+"""
+Every exception Onebeat raises.
+
+    OnebeatError
+    ├── ConfigurationError            a setting, URL or declaration that cannot work
+    ├── InvalidTask (ValueError)      a task or option refused before anything was written
+    ├── PayloadError (ValueError)     a payload that cannot be encoded, or does not fit its handler
+    ├── DuplicateTask                 a unique lock is held by another task
+    ├── TaskIdConflict                the id is taken by another task of the queue
+    ├── QueueFull                     the queue refuses more work
+    ├── BrokerUnavailable (ConnectionError)   the store cannot be reached or refuses for now
+    ├── BrokerUnsupported             the store is too old, or of a kind that does not work yet
+    ├── TaskNotFound · QueueNotFound
+    ├── TaskFailed                    `result()` of a task that ended in the archive
+    ├── ResultTimeout (TimeoutError)  `result(timeout=)` ran out; the task goes on
+    ├── ResultNotKept                 the task keeps no result
+    └── MissingExtra (ImportError)    an optional dependency is not installed
+
+    TaskControl                       not errors: what a handler raises to say what happens next
+    ├── SkipRetry                     archive now, whatever is left of the retries
+    ├── RevokeTask                    forget the task: neither retried nor archived
+    └── Retry                         run again, after `delay`, counted as a failure or not
+
+A message names the object, the value and the remedy, in that order.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class OnebeatError(Exception):
+    """The base of every error raised by Onebeat; control flow (`TaskControl`) stands apart."""
+
+
+class ConfigurationError(OnebeatError):
+    """A setting, URL or declaration cannot work. Raised before anything is started or written."""
+
+
+class InvalidTask(OnebeatError, ValueError):  # noqa: N818 - the names of api.md rule 13, read as sentences
+    """A task or one of its options was refused. Nothing was written."""
+
+
+class PayloadError(OnebeatError, ValueError):
+    """A payload cannot be encoded, or does not fit the handler's signature."""
+
+
+class DuplicateTask(OnebeatError):  # noqa: N818 - see InvalidTask
+    """
+    A unique task was refused because another task holds its lock.
+
+    asynq: `ErrDuplicateTask`. `holder` is the id of the task that holds the lock.
+    """
+
+    def __init__(self, message: str, *, holder: str = "") -> None:
+        super().__init__(message)
+        self.holder = holder
+
+
+class TaskIdConflict(OnebeatError):  # noqa: N818 - see InvalidTask
+    """A task was refused because its id is taken in its queue, in whatever state. asynq: `ErrTaskIDConflict`."""
+
+
+class QueueFull(OnebeatError):  # noqa: N818 - see InvalidTask
+    """The queue holds as many waiting tasks as it may."""
+
+
+class BrokerUnavailable(OnebeatError, ConnectionError):  # noqa: N818 - see InvalidTask
+    """The store cannot be reached, or refuses for now (full memory, read-only, loading). Worth repeating later."""
+
+
+class BrokerUnsupported(OnebeatError):  # noqa: N818 - see InvalidTask
+    """The store is too old, or of a kind that does not work yet. Repeating does not help."""
+
+
+class TaskNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
+    """No task of that id is in that queue: it never was, or it ended and was not retained."""
+
+
+class QueueNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
+    """No queue of that name is known: nothing was ever enqueued there."""
+
+
+class TaskFailed(OnebeatError):  # noqa: N818 - see InvalidTask
+    """`result()` of a task that ended in the archive. The message is its last error."""
+
+
+class ResultTimeout(OnebeatError, TimeoutError):  # noqa: N818 - see InvalidTask
+    """`result(timeout=)` ran out. The task itself goes on."""
+
+
+class ResultNotKept(OnebeatError):  # noqa: N818 - see InvalidTask
+    """The task keeps no result: it has no retention, or its retention is over."""
+
+
+class MissingExtra(OnebeatError, ImportError):  # noqa: N818 - see InvalidTask
+    """An optional dependency is not installed. The message is the command that installs it."""
+
+
+class TaskControl(Exception):  # noqa: N818 - control flow, not an error
+    """The base of what a handler raises to decide what happens to its task."""
+
+
+class SkipRetry(TaskControl):
+    """Archive the task now, whatever is left of its retries. asynq: `SkipRetry`."""
+
+
+class RevokeTask(TaskControl):
+    """Forget the task: neither retried, archived nor retained. It counts as processed. asynq: `RevokeTask`."""
+
+
+class Retry(TaskControl):
+    """
+    Run the task again.
+
+    Args:
+        message: Kept as the task's last error.
+
+        delay: How long to wait, seconds or `timedelta`; default: the task's own back-off.
+
+        counts: False leaves the number of retries as it is ("not now"); the attempt
+            is then in no failure statistics either.
+    """
+
+    def __init__(
+        self, message: str = "retry requested", *, delay: float | timedelta | None = None, counts: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.delay = delay.total_seconds() if isinstance(delay, timedelta) else delay
+        self.counts = counts
