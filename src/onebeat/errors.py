@@ -8,8 +8,9 @@ Every exception Onebeat raises.
     ├── DuplicateTask                 a unique lock is held by another task
     ├── TaskIdConflict                the id is taken by another task of the queue
     ├── QueueFull                     the queue refuses more work
-    ├── BrokerUnavailable (ConnectionError)   the store cannot be reached or refuses for now
-    ├── BrokerUnsupported             the store is too old, or of a kind that does not work yet
+    ├── BrokerError                   the store answered with an error that Onebeat did not expect
+    │   ├── BrokerUnavailable (ConnectionError)   it cannot be reached, or refuses for now
+    │   └── BrokerUnsupported         it is too old, or of a kind that does not work yet
     ├── TaskNotFound · QueueNotFound
     ├── TaskFailed                    `result()` of a task that ended in the archive
     ├── ResultTimeout (TimeoutError)  `result(timeout=)` ran out; the task goes on
@@ -65,11 +66,15 @@ class QueueFull(OnebeatError):  # noqa: N818 - see InvalidTask
     """The queue holds as many waiting tasks as it may."""
 
 
-class BrokerUnavailable(OnebeatError, ConnectionError):  # noqa: N818 - see InvalidTask
+class BrokerError(OnebeatError):
+    """The store answered with an error that Onebeat did not expect, such as a key of a foreign type."""
+
+
+class BrokerUnavailable(BrokerError, ConnectionError):  # noqa: N818 - see InvalidTask
     """The store cannot be reached, or refuses for now (full memory, read-only, loading). Worth repeating later."""
 
 
-class BrokerUnsupported(OnebeatError):  # noqa: N818 - see InvalidTask
+class BrokerUnsupported(BrokerError):  # noqa: N818 - see InvalidTask
     """The store is too old, or of a kind that does not work yet. Repeating does not help."""
 
 

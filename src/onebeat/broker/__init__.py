@@ -1,1 +1,1 @@
-
+"""The only room that knows Redis: one operation, one script, one call."""

@@ -1,1 +1,1 @@
-
+"""The role that fires tasks on time: triggers, and schedules as code declares them."""

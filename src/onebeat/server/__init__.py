@@ -1,1 +1,1 @@
-
+"""The role that runs tasks."""

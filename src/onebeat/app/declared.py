@@ -1,0 +1,170 @@
+"""A task as code declares it: a function, its type, and how it is enqueued. Calling it calls the function."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
+
+from onebeat import codecs
+from onebeat.app.binder import Binder
+from onebeat.app.handle import Handle
+from onebeat.errors import ConfigurationError
+from onebeat.options import EnqueueOptions, merge, resolve
+from onebeat.server.context import Context
+from onebeat.server.mux import Backoff, Route, is_async
+from onebeat.task import Task
+
+if TYPE_CHECKING:
+    from onebeat.app.app import Onebeat
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+C = TypeVar("C")
+
+RESULT_RETENTION_S = 3600
+"""How long a task that declares what it returns keeps it, unless told otherwise."""
+
+
+class Enqueuer(Generic[P, R]):
+    """A declared task with options laid over its own. Made by `Declared.options`."""
+
+    def __init__(self, declared: Declared[P, R, Any, Any], options: Mapping[str, Any]) -> None:
+        self._declared = declared
+        self._options = options
+
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Enqueue the task with these arguments. See `Declared.enqueue`."""
+        return await self._declared._enqueue(self.bind(*args, **kwargs))
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> Task[R]:
+        """Make a `Task` of these arguments, without enqueueing it. See `Declared.bind`."""
+        return self._declared._bind(args, kwargs, self._options)
+
+
+class Declared(Generic[P, R, Q, C]):
+    """
+    A declared task. Called, it is the function as written; `enqueue` has some server call it.
+
+    `P` and `R` are its arguments on the wire and its result, `Q` and `C` those of the function itself, which
+    may also take a `Context` and return an awaitable.
+
+    Attributes:
+        type: The task's type on the wire.
+
+        function: The function.
+
+        route: What a server needs to run it.
+    """
+
+    def __init__(
+        self,
+        app: Onebeat[Any],
+        function: Callable[Q, C],
+        task_type: str,
+        options: Mapping[str, Any],
+        *,
+        backoff: Backoff | None = None,
+        retry_on: tuple[type[BaseException], ...] | None = None,
+        archive_on: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        functools.update_wrapper(cast("Callable[..., Any]", self), function)
+        self.type = task_type
+        self.function = function
+        self._app = app
+        self._binder = Binder(function, task_type)
+        self.returns = self._binder.returns
+        self.default_options = self._with_retention(options)
+        resolve(self.default_options)  # a bad option is refused where it is written
+        self.route = Route(
+            self._call_async if is_async(function) else self._call,
+            is_async(function),
+            backoff=backoff,
+            retry_on=retry_on,
+            archive_on=archive_on,
+            encode=_encode_result,
+        )
+
+    def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> C:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<task {self.type!r}: {self.function.__module__}.{self.function.__qualname__}>"
+
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """
+        Enqueue the task with these arguments, positional or named as the function takes them.
+
+        Raises:
+            PayloadError: An argument has no JSON form, or the payload is too large. Nothing was written.
+            DuplicateTask, TaskIdConflict: Refused by the store. Nothing was written.
+            BrokerUnavailable: The store could not be reached; the task may exist.
+        """
+        return await self._enqueue(self.bind(*args, **kwargs))
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> Task[R]:
+        """Make a `Task` of these arguments, for `enqueue_many`, schedules and assertions."""
+        return self._bind(args, kwargs, {})
+
+    def options(self, **options: Unpack[EnqueueOptions]) -> Enqueuer[P, R]:
+        """
+        Lay options over the declared ones, for one `enqueue` or `bind`.
+
+        Raises:
+            InvalidTask: An option cannot be used.
+        """
+        resolve(merge(self.default_options, options))
+        return Enqueuer(self, options)
+
+    def handle(self, task_id: str, *, queue: str | None = None) -> Handle[R]:
+        """Make the handle of a task that was enqueued elsewhere or before."""
+        return self._handle(task_id, queue or self.default_options.get("queue") or "default", keeps_result=True)
+
+    @property
+    def needs_arguments(self) -> bool:
+        """Whether it cannot be enqueued without arguments."""
+        return self._binder.needs_arguments
+
+    def _with_retention(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        returns_something = self.returns not in (None, type(None), Any)
+        defaults = {"retention": RESULT_RETENTION_S} if returns_something else {}
+        return {**defaults, **options}
+
+    def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: Mapping[str, Any]) -> Task[R]:
+        payload = self._binder.encode(args, kwargs)
+        task: Task[R] = Task(self.type, payload)
+        task.options = merge(self.default_options, options) if options else self.default_options
+        task.result_type = self.returns
+        return task
+
+    async def _enqueue(self, task: Task[R]) -> Handle[R]:
+        client = await self._app.client()
+        enqueued = await client.enqueue(task)
+        return self._handle(enqueued.id, enqueued.queue, keeps_result=bool(task.options.get("retention")))
+
+    def _handle(self, task_id: str, queue: str, *, keeps_result: bool) -> Handle[R]:
+        return Handle(task_id, queue, self.type, keeps_result, self.returns, self._app.connection)
+
+    def _call(self, context: Context[Any], task: Task[Any]) -> object:
+        args, kwargs = self._binder.decode(task.payload)
+        if self._binder.takes_context:
+            args = (context, *args)
+        function = cast("Callable[..., object]", self.function)
+        return function(*args, **kwargs)
+
+    async def _call_async(self, context: Context[Any], task: Task[Any]) -> object:
+        return await cast("Any", self._call(context, task))
+
+
+def _encode_result(value: Any) -> bytes:
+    return b"null" if value is None else codecs.encode(value)
+
+
+def check_no_arguments(declared: Declared[Any, Any, Any, Any]) -> None:
+    """Refuse to schedule a task that cannot be called without arguments."""
+    if declared.needs_arguments:
+        raise ConfigurationError(
+            f"task {declared.type} needs arguments, so it cannot be scheduled as it is: "
+            f"give them defaults, or use app.schedule(id, trigger, {declared.function.__name__}.bind(…))"
+        )

@@ -1,0 +1,153 @@
+"""A task that was enqueued, as its producer keeps it: where it is, what became of it, and its result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from onebeat import codecs
+from onebeat.broker import browse
+from onebeat.broker.store import Store
+from onebeat.errors import ResultNotKept, ResultTimeout, TaskFailed, TaskNotFound
+from onebeat.ids import new_id
+from onebeat.inspector.inspector import task_info
+from onebeat.states import TaskState
+from onebeat.task import TaskInfo
+from onebeat.upkeep.service import supervise
+
+R = TypeVar("R", covariant=True)
+
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.25, 2.0
+"""How soon a waiter looks by itself: for tasks that Go runs, and for words that were lost."""
+
+
+class Replies:
+    """
+    Hears that tasks ended, on one channel per producer, for as many waiters as there are.
+
+    The servers that end a task tell the producer that marked it (see scripts/finish.lua).
+    """
+
+    name = "reply listener"
+
+    def __init__(self, store: Store) -> None:
+        self.client = new_id()
+        self._store = store
+        self._waiters: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
+        self._listening: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+
+    async def start(self) -> None:
+        """Listen, from the first waiter on; returns once nothing said from now on is missed."""
+        if self._listening is None:
+            self._listening = asyncio.get_running_loop().create_task(supervise(self), name=self.name)
+        await self._ready.wait()
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+            self._listening = None
+
+    async def run(self) -> None:
+        async for channel, message in self._store.listen(f"onebeat:reply:{self.client}"):
+            if not channel:
+                self._ready.set()
+                continue
+            queue, _, task_id = message.decode("utf-8", "surrogateescape").partition("\0")
+            for waiter in self._waiters.get((queue, task_id), ()):
+                waiter.set()
+
+    def expect(self, queue: str, task_id: str) -> asyncio.Event:
+        """Return an event that is set when the task ends; hand it back to `forget`."""
+        waiter = asyncio.Event()
+        self._waiters[queue, task_id].add(waiter)
+        return waiter
+
+    def forget(self, queue: str, task_id: str, waiter: asyncio.Event) -> None:
+        """Take back an expectation."""
+        waiters = self._waiters[queue, task_id]
+        waiters.discard(waiter)
+        if not waiters:
+            del self._waiters[queue, task_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Handle(Generic[R]):
+    """
+    One enqueued task. Two handles of the same task are equal.
+
+    Attributes:
+        id, queue: Which task; ids are unique per queue only.
+
+        keeps_result: Whether the task was enqueued with retention, as far as the handle knows.
+    """
+
+    id: str
+    queue: str
+    type: str
+    keeps_result: bool = field(compare=False)
+    _returns: Any = field(compare=False, repr=False)
+    _connect: Callable[[], Any] = field(compare=False, repr=False)
+
+    async def info(self) -> TaskInfo:
+        """
+        Read the task as it stands.
+
+        Raises:
+            TaskNotFound: It ended and was not retained, or its retention is over.
+        """
+        store, _ = await self._connect()
+        raw = await store.run(browse.info(self.queue, self.id))
+        if raw is None:
+            raise TaskNotFound(f"task {self.id!r} is not in queue {self.queue!r}: it ended and was not retained, or never was")
+        return task_info(self.queue, self.id, raw)
+
+    async def result(self, timeout: float | None = None) -> R:
+        """
+        Wait for the task to end and return what its handler returned.
+
+        Args:
+            timeout: Seconds to wait; default: for ever.
+
+        Raises:
+            TaskFailed: It ended in the archive; the message is its last error.
+            ResultTimeout: Time ran out; the task goes on.
+            ResultNotKept: It keeps no result, or its retention is over.
+        """
+        if not self.keeps_result:
+            raise ResultNotKept(f"task {self.type} keeps no result: enqueue it with retention=, or declare what it returns")
+        store, replies = await self._connect()
+        await replies.start()
+        ended = replies.expect(self.queue, self.id)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._await_end(store, replies.client, ended)
+        except TimeoutError:
+            raise ResultTimeout(f"task {self.id} ({self.type}) did not end within {timeout:g} s; it goes on") from None
+        finally:
+            replies.forget(self.queue, self.id, ended)
+
+    async def _await_end(self, store: Store, waiter: str, ended: asyncio.Event) -> R:
+        patience = FIRST_LOOK_S
+        while True:
+            raw = await store.run(browse.info(self.queue, self.id, waiter=waiter))
+            if raw is None:
+                raise ResultNotKept(f"task {self.id} ({self.type}) is gone from queue {self.queue!r}: its retention is over, or it was deleted")
+            if raw.state is TaskState.COMPLETED:
+                return self._decode(raw.result or b"")
+            if raw.state is TaskState.ARCHIVED:
+                raise TaskFailed(task_info(self.queue, self.id, raw).last_error)
+            timer = asyncio.get_running_loop().call_later(patience, ended.set)
+            await ended.wait()
+            timer.cancel()
+            ended.clear()
+            patience = min(patience * 2, LONGEST_LOOK_S)
+
+    def _decode(self, result: bytes) -> R:
+        decoded: R = result if self._returns is bytes else codecs.decode(result or b"null", self._returns)
+        return decoded

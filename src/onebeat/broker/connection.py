@@ -1,0 +1,159 @@
+"""
+Where the store is, and connections to it with every one of redis-py's repeats and defaults switched off.
+
+redis-py 8 repeats a command up to ten times by itself, which would run a script twice behind our back;
+the broker owns all repeats, because only it knows which ones are safe (mechanism-rules 27).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from onebeat.broker import embedded
+from onebeat.errors import BrokerUnsupported, ConfigurationError
+
+CONNECT_TIMEOUT_S = 5.0
+REPLY_TIMEOUT_S = 5.0
+BLOCK_S = 5
+"""How long a blocking peek waits in the store; its socket waits three seconds more."""
+
+_SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss", "unix": "unix"}
+_LATER = {
+    "redis+sentinel": "Redis Sentinel",
+    "rediss+sentinel": "Redis Sentinel",
+    "valkey+sentinel": "Valkey Sentinel",
+    "redis+cluster": "Redis Cluster",
+    "rediss+cluster": "Redis Cluster",
+    "valkey+cluster": "Valkey Cluster",
+}
+_CARRIED = ("host", "port", "db", "username", "password", "path", "credential_provider")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """
+    A place where a store answers.
+
+    Attributes:
+        kind: The name of redis-py's connection class, which its asyncio half has under the same name.
+
+        settings: What that class is told: address, database, credentials, TLS.
+
+        shown: The address for messages and logs, without credentials.
+
+        store: Set when the store is an embedded one, which must be started and held open.
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
+    shown: str
+    store: embedded.StoreConfig | None = None
+
+    def at(self, socket: Path) -> Endpoint:
+        """Return the endpoint of an embedded store that was opened."""
+        return Endpoint("UnixDomainSocketConnection", {"path": str(socket)}, self.shown, self.store)
+
+    def asyncio_client(self, *, reply_timeout: float = REPLY_TIMEOUT_S, connections: int = 64) -> redis.asyncio.Redis:
+        """Make a client for the running loop; it connects when first used."""
+        pool = redis.asyncio.BlockingConnectionPool(
+            connection_class=getattr(redis.asyncio.connection, self.kind),
+            max_connections=connections,
+            timeout=reply_timeout,
+            **self._options(reply_timeout, AsyncRetry(NoBackoff(), 0)),
+        )
+        return redis.asyncio.Redis.from_pool(pool)
+
+    def blocking_client(self, *, reply_timeout: float = REPLY_TIMEOUT_S) -> redis.Redis:
+        """Make a blocking client, for a thread or process of its own."""
+        pool = redis.ConnectionPool(
+            connection_class=getattr(redis.connection, self.kind),
+            **self._options(reply_timeout, Retry(NoBackoff(), 0)),
+        )
+        return redis.Redis.from_pool(pool)
+
+    def _options(self, reply_timeout: float, retry: object) -> dict[str, Any]:
+        return {
+            **self.settings,
+            "retry": retry,
+            "protocol": 2,
+            "socket_timeout": reply_timeout,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "decode_responses": False,
+        }
+
+
+def endpoint(source: object = None) -> Endpoint:
+    """
+    Find out where the store is.
+
+    Args:
+        source: A URL (`redis://`, `rediss://`, `valkey://`, `unix://`, `embedded://`), or a redis-py
+            client, of which only the connection settings are used. Default: `ONEBEAT_URL`, and
+            without it the embedded store of the project one is in.
+
+    Raises:
+        ConfigurationError: The URL cannot be read.
+        BrokerUnsupported: It names a kind of store that does not work yet.
+    """
+    if source is None:
+        source = os.environ.get("ONEBEAT_URL") or "embedded://"
+    if isinstance(source, str):
+        return _from_url(source)
+    if isinstance(source, (redis.Redis, redis.asyncio.Redis)):
+        return _from_client(source)
+    if type(source).__name__ in ("RedisCluster", "Sentinel"):
+        raise BrokerUnsupported(f"client {type(source).__name__}: only a single Redis or Valkey works yet; pass redis.Redis")
+    raise ConfigurationError(f"store {source!r}: give a URL such as redis://localhost:6379/0, or a redis-py client")
+
+
+def _from_url(url: str) -> Endpoint:
+    parts = urlsplit(url)
+    if parts.scheme in _LATER:
+        raise BrokerUnsupported(
+            f"store {_without_password(url)}: {_LATER[parts.scheme]} does not work yet; name its current master by redis://"
+        )
+    if parts.scheme == "embedded":
+        config = embedded.parse_url(url)
+        return Endpoint("UnixDomainSocketConnection", {}, f"embedded://{config.path}", config)
+    if parts.scheme not in _SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in [*_SCHEMES, "embedded"])
+        raise ConfigurationError(f"store {_without_password(url)!r}: start it with one of {known}")
+    _check_database(parts.path if parts.scheme != "unix" else "", url)
+    try:
+        settings: dict[str, Any] = dict(redis.connection.parse_url(urlunsplit(parts._replace(scheme=_SCHEMES[parts.scheme]))))
+    except ValueError as error:
+        raise ConfigurationError(f"store {_without_password(url)!r}: {error}") from error
+    kind = settings.pop("connection_class", redis.connection.Connection).__name__
+    return Endpoint(kind, settings, _without_password(url))
+
+
+def _check_database(path: str, url: str) -> None:
+    database = path.strip("/")
+    if database and not database.isdigit():
+        raise ConfigurationError(f"store {_without_password(url)!r}: database {database!r} is not a number; write …/0")
+
+
+def _from_client(client: redis.Redis | redis.asyncio.Redis) -> Endpoint:
+    pool = client.connection_pool
+    given = pool.connection_kwargs
+    settings = {name: value for name, value in given.items() if name in _CARRIED or name.startswith("ssl_")}
+    address = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
+    return Endpoint(pool.connection_class.__name__, settings, f"{address}/{settings.get('db', 0)}")
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,148 @@
+"""Taking tasks from a queue, keeping them, and writing what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from onebeat.broker.call import Argument, Call, texts
+
+MAX_TAKEN = 1000
+MAX_TAKEN_BYTES = 4_000_000
+MAX_ITEMS = 256
+
+TAIL_AFTER_S = 60.0
+"""
+Tasks that ran longer are looked for from the old end of `active`.
+
+New ones enter at its head, so an id is found in a few steps from the side it is nearer to, where a search
+from the wrong one passes every long runner (mechanism-rules 25).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenTask:
+    """
+    A task handed to a server.
+
+    Attributes:
+        id, message: As they stand in the store; the message may be foreign and undecodable.
+
+        timeout_ms: The exact timeout, where whole seconds cannot hold it; else 0.
+
+        unknown_since_ms: When a server first had no handler for it; 0 if none ever lacked one.
+    """
+
+    id: str
+    message: bytes
+    timeout_ms: int
+    unknown_since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An answer to `take`: "taken", "paused" or "stale", the store's time (µs), the token, and the tasks."""
+
+    status: str
+    now_us: int
+    token: str
+    tasks: list[TakenTask]
+
+
+def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int) -> Call[Taken]:
+    """
+    Take up to `limit` tasks, the longest waiting first, and hold them under a lease.
+
+    A repeat under the same sequence hands out the same tasks again, so no lost answer strands a batch
+    (mechanism-rules 6). Tasks are known as ours by the token `server:sequence`.
+    """
+
+    def interpret(answer: Any) -> Taken:
+        tasks = [
+            TakenTask(answer[i].decode("utf-8", "surrogateescape"), answer[i + 1], int(answer[i + 2] or 0), int(answer[i + 3] or 0))
+            for i in range(3, len(answer), 4)
+        ]
+        return Taken(answer[0].decode(), int(answer[1]), f"{server}:{sequence}", tasks)
+
+    return Call("take", queue, (server, sequence, min(limit, MAX_TAKEN), MAX_TAKEN_BYTES, lease_ms), interpret)
+
+
+def extend(queue: str, held: Sequence[tuple[str, str]], *, lease_ms: int) -> Call[list[str]]:
+    """
+    Keep tasks ours for another lease period, counted from the store's now.
+
+    Args:
+        queue: The queue they were taken from.
+
+        held: (id, token) of each.
+
+        lease_ms: The lease.
+
+    Returns:
+        Per task "ok", "lost" (another server has it), "gone" (there is no such task), or "error <text>".
+    """
+    arguments: list[Argument] = [lease_ms]
+    for pair in held:
+        arguments += pair
+    return Call("extend", queue, arguments, texts)
+
+
+class Outcome(StrEnum):
+    """What becomes of an active task. The value is the script's word for it."""
+
+    DONE = "done"
+    COMPLETED = "completed"
+    RETRY = "retry"
+    ARCHIVED = "archived"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """
+    The outcome of one active task, ready to be written.
+
+    Attributes:
+        token: The one it was taken under.
+
+        tail_first: Search `active` from its old end; see `TAIL_AFTER_S`.
+
+        unique_key: The lock in its message, to be released if it still is the task's own.
+
+        head, tail: The new message around the field that holds the time of the outcome, which the store
+            fills in. An archived task without a head keeps its bytes.
+
+        number: Retention (s) of a completed task, delay (ms) of a retry.
+
+        blob: The result of a completed task; "failure", "soft" or "unknown" for a retry; the reason for
+            archiving bytes that cannot be decoded, or "release" to free the lock of an archived task.
+    """
+
+    id: str
+    token: str
+    outcome: Outcome
+    tail_first: bool = False
+    unique_key: str = ""
+    head: bytes = b""
+    tail: bytes = b""
+    number: int = 0
+    blob: bytes | str = b""
+
+
+def finish(queue: str, batch: Sequence[Finished]) -> Call[list[str]]:
+    """
+    Write outcomes of active tasks, each only if the task is still its caller's.
+
+    Returns:
+        Per task "applied", "already" (by the same token), "gone" (no such task: on a repeat, it was
+        written before), "lost" (another server has it), or "error <text>".
+    """
+    arguments: list[Argument] = [queue]
+    for item in batch:
+        arguments += (
+            item.id, item.token, item.outcome.value, "-1" if item.tail_first else "1",
+            item.unique_key, item.head, item.tail, item.number, item.blob,
+        )  # fmt: skip
+    return Call("finish", queue, arguments, texts)

@@ -1,0 +1,65 @@
+"""What a queue needs from time to time, whoever asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from onebeat.broker.call import Call, texts
+
+
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """
+    What one call of `maintain` did.
+
+    Attributes:
+        now_us: The store's time.
+
+        next_due_ms: When something of this queue is due next; None when nothing waits.
+
+        forwarded, expired: How many delayed tasks became pending, how many completed ones were deleted.
+
+        fired: (schedule id, tick in ms) of every tick it enqueued.
+
+        recovered: (place, task id) of every task of a lapsed lease; the place is "front", "retry" or "archived".
+
+        low: Calendar schedules that want more ticks.
+
+        errors: What failed without stopping the rest.
+    """
+
+    now_us: int
+    next_due_ms: int | None
+    forwarded: int
+    expired: int
+    fired: list[tuple[str, int]]
+    recovered: list[tuple[str, str]]
+    low: list[str]
+    errors: list[str]
+
+    @property
+    def was_full(self) -> bool:
+        """Whether a part stopped at its limit, so that more may be due right now."""
+        return max(self.forwarded, self.expired, len(self.fired), len(self.recovered)) >= 100
+
+
+def maintain(queue: str, *, max_crashes: int) -> Call[Maintained]:
+    """Fire schedules, forward what is due, recover lapsed leases, delete the expired; any server, any time."""
+    return Call("maintain", queue, (max_crashes,), _interpret)
+
+
+def _interpret(answer: Any) -> Maintained:
+    now, due, forwarded, expired, fired, recovered, low, errors = answer
+    ticks = [text.rpartition(" ") for text in texts(fired)]
+    places = [text.partition(" ") for text in texts(recovered)]
+    return Maintained(
+        now_us=int(now),
+        next_due_ms=int(due) if due else None,
+        forwarded=forwarded,
+        expired=expired,
+        fired=[(id_, int(tick)) for id_, _, tick in ticks],
+        recovered=[(place, id_) for place, _, id_ in places],
+        low=texts(low),
+        errors=texts(errors),
+    )

@@ -1,0 +1,61 @@
+"""Putting tasks on a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from onebeat.broker.call import Argument, Call, texts
+
+MAX_ITEMS = 256
+"""Tasks per script: 256 take the store about a millisecond (mechanism-rules 9)."""
+
+MAX_BYTES = 1_000_000
+"""Message bytes per script; a larger message goes alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task ready to be written. `due` is "", "+ms" from the store's now, or "ms" since 1970."""
+
+    id: str
+    message: bytes
+    due: str = ""
+    unique_key: str = ""
+    unique_ms: int = 0
+    timeout_ms: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """
+    What became of one task of a batch.
+
+    Attributes:
+        status: "pending", "scheduled", "conflict" (the id is taken), "duplicate" (the lock is held),
+            "error", or "stale" (a later batch of this client was answered before this one).
+
+        detail: When it is due (ms since 1970), who holds the lock, or the error.
+    """
+
+    status: str
+    detail: str
+
+
+def enqueue(queue: str, *, client: str, sequence: int, tasks: Sequence[NewTask]) -> Call[list[Placed]]:
+    """
+    Put a batch on a queue; one answer per task, in order.
+
+    A repeat under the same sequence is answered as the first time and writes nothing, so a caller whose
+    answer was lost repeats until it has one (mechanism-rules 7).
+    """
+    arguments: list[Argument] = [queue, client, sequence]
+    for task in tasks:
+        arguments += (task.id, task.message, task.due, task.unique_key, task.unique_ms, task.timeout_ms)
+
+    def interpret(answer: Any) -> list[Placed]:
+        placed = [Placed(status, detail) for status, _, detail in (text.partition(" ") for text in texts(answer))]
+        return placed * len(tasks) if placed and placed[0].status == "stale" else placed
+
+    return Call("enqueue", queue, arguments, interpret)

@@ -1,0 +1,149 @@
+"""Schedules as they are stored: declared by instances, fired by `maintain`, shown to asynq's tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from onebeat.broker.call import Argument, Call, texts
+
+LIVE_MS = 60_000
+"""An instance that has not declared for this long counts as gone (mechanism-rules 31)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """
+    One schedule as an instance has it in its code.
+
+    Attributes:
+        id: Unique in the whole system.
+
+        rev: Digest of the definition; equal content is equal everywhere.
+
+        definition: The fields of its hash (see scripts/lib/tick.lua), or None to name only the digest.
+
+        tape: The coming ticks of a calendar, ms, rising; None ends a calendar that ends.
+
+        after_ms: Ticks up to here belong to the queue that the schedule is leaving.
+
+        seen: What that queue knew of the schedule's forms, as it handed it over.
+    """
+
+    id: str
+    rev: str
+    definition: Mapping[str, str | bytes] | None = None
+    tape: Sequence[int | None] = ()
+    after_ms: int | None = None
+    seen: bytes = b""
+
+    def arguments(self) -> tuple[Argument, ...]:
+        if self.definition is None:
+            return (self.id, self.rev, "", "", "", self.seen)
+        tape = msgspec.msgpack.encode(["end" if tick is None else str(tick) for tick in self.tape])
+        after = "" if self.after_ms is None else self.after_ms
+        return (self.id, self.rev, _packed(self.definition), tape, after, self.seen)
+
+
+def _packed(fields: Mapping[str, str | bytes]) -> bytes:
+    return msgspec.msgpack.encode(fields)
+
+
+def declare(queue: str, app: str, declarations: Sequence[Declaration], *, live_ms: int = LIVE_MS) -> Call[list[str]]:
+    """
+    Say which schedules of this queue this instance has in its code; park what no instance has.
+
+    Returns:
+        Per declaration "kept", "wanted" (in force here: send the definition), "written", "outvoted" (a
+        newer form is live) or "error <text>"; then "orphaned <id>" for each parked schedule.
+    """
+    arguments: list[Argument] = [app, live_ms]
+    for declaration in declarations:
+        arguments += declaration.arguments()
+    return Call("declare", queue, arguments, texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """Leave to take a schedule to another queue: ticks after `boundary_ms` are the other's. `seen` goes along."""
+
+    boundary_ms: int
+    seen: bytes
+
+
+def handoff(queue: str, schedule_id: str, rev: str, to: str, *, live_ms: int = LIVE_MS) -> Call[Handoff | None]:
+    """Ask the queue that has a schedule to let it go; None when a newer form keeps it there."""
+
+    def interpret(answer: Any) -> Handoff | None:
+        return None if answer[0] == b"keep" else Handoff(int(answer[1]), answer[2])
+
+    return Call("handoff", queue, (schedule_id, rev, to, live_ms), interpret)
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """The end of a calendar's tape: which definition, its timing, and the last tick known."""
+
+    now_ms: int
+    rev: str
+    timing: str
+    last_ms: int
+
+
+def tape(queue: str, schedule_id: str) -> Call[Tape | None]:
+    """Read what is needed to compute more ticks of a calendar; None when it wants none."""
+
+    def interpret(answer: Any) -> Tape | None:
+        if not answer:
+            return None
+        now, rev, timing, last = answer
+        return Tape(int(now), rev.decode(), timing.decode(), int(float(last)))
+
+    return Call("tape", queue, (schedule_id,), interpret)
+
+
+def refill(queue: str, schedule_id: str, end: Tape, ticks: Sequence[int | None]) -> Call[bool]:
+    """Append ticks after `end`; false when another instance was first. A None says that none will follow."""
+    written: list[Argument] = ["end" if tick is None else tick for tick in ticks]
+    return Call("refill", queue, [schedule_id, end.rev, end.last_ms, *written], bool)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEntry:
+    """A schedule as asynq's tools show it."""
+
+    id: str
+    next_ms: int
+    spec: str
+    template: bytes
+    options: list[str]
+    prev_ms: int | None
+
+
+def entries(queue: str, *, turn_ms: int = 0, limit: int = 1000) -> Call[list[ShownEntry] | None]:
+    """Read the soonest schedules of a queue; None when another instance did so within `turn_ms`."""
+
+    def interpret(answer: Any) -> list[ShownEntry] | None:
+        if not answer:
+            return None
+        return [
+            ShownEntry(
+                id=answer[i].decode(),
+                next_ms=int(float(answer[i + 1])),
+                spec=answer[i + 2].decode("utf-8", "replace"),
+                template=answer[i + 3],
+                options=msgspec.msgpack.decode(answer[i + 4], type=list[str]) if answer[i + 4] else [],
+                prev_ms=int(answer[i + 5]) if answer[i + 5] else None,
+            )
+            for i in range(1, len(answer), 6)
+        ]
+
+    return Call("entries", queue, (turn_ms, limit), interpret)
+
+
+def mirror(queue: str, shown: Sequence[bytes], *, ttl_s: int) -> Call[int]:
+    """Show schedules to asynq's tools for `ttl_s` seconds, as SchedulerEntry messages."""
+    return Call("mirror", queue, [ttl_s, *shown], int)

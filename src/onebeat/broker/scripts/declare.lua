@@ -1,0 +1,126 @@
+-- declare: say which schedules of this queue an application instance has in its code.
+-- uses: clock, guard, contest
+--
+-- KEYS[1] root  asynq:{q}:
+-- KEYS[2] root  onebeat:{q}:   due, stuck zset · d:<id>, seen:<id> hash · tape:<id> list (all: lib/tick.lua) ·
+--                              declared zset (id → last declared, ms) · app:<app> hash (since, last)
+-- ARGV[1] str   app            schedules of other applications are left alone
+-- ARGV[2] int   live_ms        an instance that has not declared for this long is gone
+-- ARGV[3…] per schedule        id · content hash · definition or "" (msgpack map of hash fields) ·
+--                              tape ("" or msgpack list of ms, "end" last) · from_ms or "" · seen or ""
+-- returns list of str          per schedule: "kept" | "wanted" (in force, send the definition) | "written" |
+--                              "outvoted" (a newer form is live) | "error <text>"; then "orphaned <id>" …
+--
+-- A definition whose timing is unchanged keeps its next tick, so redeploys shift nothing. Schedules that
+-- no instance declared for live_ms, while instances of the same app live, are parked as `orphaned`.
+
+local due, stuck, live_ms = KEYS[2] .. "due", KEYS[2] .. "stuck", tonumber(ARGV[2])
+local KEPT = { "prev", "fired", "missed", "skipped" }
+
+local function import(id, forms)
+  for hash, times in pairs(forms == "" and {} or cmsgpack.unpack(forms)) do
+    redis.call("HSETNX", KEYS[2] .. "seen:" .. id, hash, times)
+  end
+end
+
+local function first_tick(id, definition, tape, from)
+  local after = math.max(now_ms, tonumber(from) or 0)
+  if definition.every then
+    local every = tonumber(definition.every)
+    return (math.floor(after / every) + 1) * every
+  end
+  local key, first = KEYS[2] .. "tape:" .. id, nil
+  redis.call("DEL", key)
+  for _, entry in ipairs(cmsgpack.unpack(tape)) do
+    local at = tonumber(entry)
+    if not first and at and at > after then
+      first = at
+    elseif first then
+      redis.call("RPUSH", key, at and int(at) or entry)
+    end
+  end
+  return first
+end
+
+local function write(id, hash, old, definition, tape, from)
+  local key = KEYS[2] .. "d:" .. id
+  local counters = redis.call("HMGET", key, unpack(KEPT))
+  local fields = { "rev", hash, "app", ARGV[1], "state", old.state == "paused" and "paused" or "live" }
+  for name, value in pairs(definition) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  for i, name in ipairs(KEPT) do
+    if counters[i] then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = counters[i]
+    end
+  end
+  redis.call("DEL", key)
+  redis.call("HSET", key, unpack(fields))
+  if old.state == "paused" or (old.state == "live" and old.timing == definition.timing and from == "") then
+    return
+  end
+  redis.call("ZREM", stuck, id)
+  local first = first_tick(id, definition, tape, from)
+  if not first then
+    redis.call("ZREM", due, id)
+    redis.call("ZADD", stuck, int(now_ms), id)
+    return
+  end
+  redis.call("ZADD", due, int(first), id)
+end
+
+local function declare(id, hash, definition, tape, from, forms)
+  local old = redis.call("HMGET", KEYS[2] .. "d:" .. id, "rev", "state", "timing", "moved")
+  import(id, forms)
+  local in_force = seen(id, hash, live_ms)
+  redis.call("ZADD", KEYS[2] .. "declared", int(now_ms), id)
+  if not in_force then
+    return "outvoted"
+  elseif old[1] == hash and old[2] ~= "orphaned" and old[2] ~= "error" and not old[4] then
+    return "kept"
+  elseif definition == "" then
+    return "wanted"
+  end
+  write(id, hash, { state = not old[4] and old[2], timing = old[3] }, cmsgpack.unpack(definition), tape, from)
+  return "written"
+end
+
+-- Park what no live instance of this app has in its code any more.
+local function orphans()
+  local app, parked = KEYS[2] .. "app:" .. ARGV[1], {}
+  local times = redis.call("HMGET", app, "since", "last")
+  local since, last = tonumber(times[1] or "0"), tonumber(times[2] or "0")
+  if now_ms - last > live_ms then
+    since = now_ms
+  end
+  redis.call("HSET", app, "since", int(since), "last", int(now_ms))
+  if since > now_ms - live_ms then
+    return parked
+  end
+  for _, id in ipairs(redis.call("ZRANGEBYSCORE", KEYS[2] .. "declared", "-inf", int(now_ms - live_ms))) do
+    local d = redis.call("HMGET", KEYS[2] .. "d:" .. id, "app", "state")
+    if d[1] == ARGV[1] and (d[2] == "live" or d[2] == "paused") then
+      redis.call("HSET", KEYS[2] .. "d:" .. id, "state", "orphaned")
+      redis.call("ZREM", due, id)
+      redis.call("ZREM", stuck, id)
+      parked[#parked + 1] = "orphaned " .. id
+    end
+  end
+  return parked
+end
+
+local head = redis.call("ZRANGE", due, 0, 0, "WITHSCORES")[2]
+local answers = {}
+for i = 3, #ARGV, 6 do
+  answers[#answers + 1] = guarded(declare, unpack(ARGV, i, i + 5))
+end
+for _, text in ipairs(orphans()) do
+  answers[#answers + 1] = text
+end
+local now_head = redis.call("ZRANGE", due, 0, 0, "WITHSCORES")[2]
+if now_head and (not head or tonumber(now_head) < tonumber(head)) then
+  redis.call("PUBLISH", "onebeat:wake", string.match(KEYS[2], "{(.*)}"))
+end
+return answers

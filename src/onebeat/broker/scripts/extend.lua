@@ -1,0 +1,35 @@
+-- extend: keep running tasks of one queue ours for another lease period, each only if it still is.
+-- uses: admit, clock, fence, guard
+--
+-- KEYS[1] root  asynq:{q}:     lease zset · t:<id> hash
+-- KEYS[2] root  onebeat:{q}:
+-- ARGV[1] int   lease_ms
+-- ARGV[2…] per task            id · token
+-- returns list of str          "ok" | "lost" (somebody else's) | "gone" (no such task) | "error <text>"
+--
+-- asynq: rdb.go ExtendLease, which extends whatever it is given. Here a task that lapsed but was not
+-- recovered is renewed, and one that another server took is reported, not stolen back (rule 2).
+
+local asynq = KEYS[1]
+local lease = asynq .. "lease"
+local until_s = int(math.ceil((now_ms + tonumber(ARGV[1])) / 1000))
+
+local function extend(id, token)
+  local task = asynq .. "t:" .. id
+  local fields = redis.call("HMGET", task, "state", "ob_own", "ob_lease")
+  if not fields[1] then
+    return "gone"
+  end
+  if fields[1] ~= "active" or not holds(token, fields[2], fields[3], redis.call("ZSCORE", lease, id)) then
+    return "lost"
+  end
+  redis.call("ZADD", lease, "XX", until_s, id)
+  redis.call("HSET", task, "ob_lease", until_s)
+  return "ok"
+end
+
+local answers = {}
+for i = 2, #ARGV, 2 do
+  answers[#answers + 1] = guarded(extend, ARGV[i], ARGV[i + 1])
+end
+return answers

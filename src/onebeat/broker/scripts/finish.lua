@@ -1,0 +1,137 @@
+-- finish: write what became of a batch of active tasks of one queue, each only if it is still the caller's.
+-- uses: admit, clock, fence, guard, counters, protobuf, archive
+--
+-- KEYS[1] root  asynq:{q}:     active, pending list · lease, retry, completed, archived zset · t:<id> hash ·
+--                              processed, failed and their days · unique:… string
+-- KEYS[2] root  onebeat:{q}:   exact zset (due, ms)
+-- ARGV[1] str   queue          published on onebeat:wake when its next due time moves up
+-- ARGV[2…] per task            id · token · outcome · side of `active` to search first ("1" head, "-1" tail) ·
+--                              unique key or "" · head · tail (the new message, around its time field) ·
+--                              number · blob
+--   outcome done               forget it
+--   outcome completed          keep it `number` seconds with the result `blob`
+--   outcome retry              again in `number` ms; blob "failure" counts, "soft" does not, "unknown" marks it
+--   outcome archived           keep it for a human; an empty head leaves the bytes as they are, blob says why
+--   outcome pending            back to the front of the queue, as if never taken
+--                              An end is told to the client in ob_wait, on onebeat:reply:<client>.
+-- returns list of str          "applied" | "already" (by this token) | "gone" | "lost" | "error <text>"
+--
+-- asynq: rdb.go Done, MarkAsComplete, Retry, Archive, Requeue, but verified before anything moves (SE-31).
+-- A success that comes after its lease was recovered still counts while the task waits (rule 5).
+
+local asynq, exact = KEYS[1], KEYS[2] .. "exact"
+local lease = asynq .. "lease"
+local processed, failed, earliest = 0, 0, nil
+local head_due = redis.call("ZRANGE", exact, 0, 0, "WITHSCORES")[2]
+
+local function release(unique_key, id)
+  if unique_key ~= "" and redis.call("GET", unique_key) == id then
+    redis.call("DEL", unique_key)
+  end
+end
+
+local outcomes = {}
+
+function outcomes.done(id, task, unique_key)
+  redis.call("DEL", task)
+  release(unique_key, id)
+  processed = processed + 1
+end
+
+function outcomes.completed(id, task, unique_key, head, tail, retention, result)
+  local msg = head .. COMPLETED_AT .. varint(now_s) .. tail
+  redis.call("HSET", task, "msg", msg, "state", "completed")
+  if result ~= "" then
+    redis.call("HSET", task, "result", result)
+  end
+  redis.call("HDEL", task, "ob_crash", "ob_unknown")
+  redis.call("ZADD", asynq .. "completed", int(now_s + tonumber(retention)), id)
+  release(unique_key, id)
+  processed = processed + 1
+end
+
+function outcomes.retry(id, task, _, head, tail, delay_ms, kind)
+  local at = math.ceil(now_us / 1000 + tonumber(delay_ms))
+  redis.call("HSET", task, "msg", head .. LAST_FAILED_AT .. varint(now_s) .. tail, "state", "retry")
+  redis.call("ZADD", asynq .. "retry", int(math.ceil(at / 1000)), id)
+  redis.call("ZADD", exact, int(at), id)
+  earliest = math.min(earliest or at, at)
+  if kind == "unknown" then
+    redis.call("HSETNX", task, "ob_unknown", int(now_ms))
+  else
+    redis.call("HDEL", task, "ob_crash", "ob_unknown")
+  end
+  if kind == "failure" then
+    processed, failed = processed + 1, failed + 1
+  end
+end
+
+function outcomes.archived(id, task, unique_key, head, tail, _, reason)
+  if head == "" then
+    file_in_archive(id, task, "ob_error", reason)
+    release(redis.call("HGET", task, "unique_key") or "", id)
+  else
+    file_in_archive(id, task, "msg", head .. LAST_FAILED_AT .. varint(now_s) .. tail)
+  end
+  if reason == "release" then
+    release(unique_key, id)
+  end
+  redis.call("HDEL", task, "ob_crash", "ob_unknown")
+  trim_archive()
+  processed, failed = processed + 1, failed + 1
+end
+
+function outcomes.pending(id, task)
+  redis.call("RPUSH", asynq .. "pending", id)
+  redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
+end
+
+-- Where the task waits and which client waits for it, if the caller may still finish it; otherwise nil
+-- and the answer that says why not.
+local function claim(id, task, token, outcome)
+  local fields = redis.call("HMGET", task, "state", "ob_own", "ob_lease", "ob_done", "ob_prev", "ob_wait")
+  if not fields[1] then
+    return nil, "gone"
+  elseif fields[4] == token then
+    return nil, "already"
+  elseif fields[1] == "active" and holds(token, fields[2], fields[3], redis.call("ZSCORE", lease, id)) then
+    return "active", fields[6]
+  elseif fields[1] == "pending" and fields[5] == token and (outcome == "done" or outcome == "completed") then
+    return "pending", fields[6]
+  end
+  return nil, "lost"
+end
+
+local ENDS = { done = true, completed = true, archived = true }
+local sizes = { completed = "ZCARD", retry = "ZCARD", archived = "ZCARD", pending = "LLEN" }
+
+local function finish(id, token, outcome, side, ...)
+  local task = asynq .. "t:" .. id
+  local place, note = claim(id, task, token, outcome)
+  if not place then
+    return note
+  end
+  if sizes[outcome] then
+    redis.call(sizes[outcome], asynq .. outcome) -- a foreign type must fail before anything moves
+  end
+  redis.call("LREM", asynq .. place, place == "active" and side or "-1", id)
+  redis.call("ZREM", lease, id)
+  outcomes[outcome](id, task, ...)
+  if outcome ~= "done" then
+    redis.call("HSET", task, "ob_done", token)
+  end
+  if note and ENDS[outcome] then
+    redis.call("PUBLISH", "onebeat:reply:" .. note, ARGV[1] .. "\0" .. id)
+  end
+  return "applied"
+end
+
+local answers = {}
+for i = 2, #ARGV, 9 do
+  answers[#answers + 1] = guarded(finish, unpack(ARGV, i, i + 8))
+end
+count(processed, failed)
+if earliest and (not head_due or earliest < tonumber(head_due)) then
+  redis.call("PUBLISH", "onebeat:wake", ARGV[1])
+end
+return answers

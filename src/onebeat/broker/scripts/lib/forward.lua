@@ -1,0 +1,52 @@
+-- forward: move what is due from `scheduled` and `retry` to `pending`, at most 100 a call.
+--
+-- forward() returns how many it moved. Due by the exact time in onebeat:{q}:exact where that entry is
+-- true (the task still waits with the score that belongs to it: rule 17), otherwise by the whole-second
+-- score alone, which is how Go's tasks are known. Ours are scored upwards, so nothing runs early.
+-- asynq: rdb.go forward; a task with a group joins it, and the group is listed again (SE-03). Needs clock.
+
+local function forward_one(id, from)
+  local task = KEYS[1] .. "t:" .. id
+  redis.call("ZREM", KEYS[1] .. from, id)
+  redis.call("ZREM", KEYS[2] .. "exact", id)
+  local group = redis.call("HGET", task, "group")
+  if redis.call("HEXISTS", task, "msg") == 0 then
+    redis.call("DEL", task)
+  elseif group and group ~= "" then
+    redis.call("ZADD", KEYS[1] .. "g:" .. group, now_s, id)
+    redis.call("SADD", KEYS[1] .. "groups", group)
+    redis.call("HSET", task, "state", "aggregating")
+  else
+    redis.call("LPUSH", KEYS[1] .. "pending", id)
+    redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
+  end
+end
+
+local function forward_exact()
+  local exact, moved = KEYS[2] .. "exact", 0
+  local due = redis.call("ZRANGEBYSCORE", exact, "-inf", int(now_ms), "WITHSCORES", "LIMIT", 0, 100)
+  for i = 1, #due, 2 do
+    local id, score = due[i], math.ceil(tonumber(due[i + 1]) / 1000)
+    local state = redis.call("HGET", KEYS[1] .. "t:" .. id, "state")
+    local public = (state == "scheduled" or state == "retry") and redis.call("ZSCORE", KEYS[1] .. state, id)
+    if public and tonumber(public) == score then
+      forward_one(id, state)
+      moved = moved + 1
+    else
+      redis.call("ZREM", exact, id)
+    end
+  end
+  return moved
+end
+
+local function forward()
+  redis.call("LLEN", KEYS[1] .. "pending") -- a foreign type must fail before anything moves
+  local moved = forward_exact()
+  for _, from in ipairs({ "scheduled", "retry" }) do
+    for _, id in ipairs(redis.call("ZRANGEBYSCORE", KEYS[1] .. from, "-inf", now_s, "LIMIT", 0, 100 - moved)) do
+      forward_one(id, from)
+      moved = moved + 1
+    end
+  end
+  return moved
+end

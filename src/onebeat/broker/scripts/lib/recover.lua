@@ -1,0 +1,89 @@
+-- recover: take back active tasks whose lease lapsed, at most 100 a call.
+--
+-- recover(max_crashes) returns a list of "<front|retry|archived> <id>". A crash is counted apart from
+-- failures (ob_crash), so it costs no retry: the first puts the task at the front of pending, later ones
+-- wait 5 s · 2^n in retry, the last allowed one archives it (rule 10). After more than 5 s without a call
+-- (outage, fail-over, clock jump) it holds back for 5 s, so that live owners can speak first (rule 3).
+-- A lease that is not ours is Go's, written by Go's clock: it gets 30 s more (rule 11).
+-- asynq: recoverer.go. Needs clock, counters, protobuf, archive.
+
+local function holds_back()
+  local beat = KEYS[2] .. "beat"
+  local seen = redis.call("HMGET", beat, "last", "hold_until")
+  local last, hold_until = tonumber(seen[1] or "0"), tonumber(seen[2] or "0")
+  if now_ms - last > 5000 or now_ms < last then
+    hold_until = now_ms + 5000
+  end
+  redis.call("HSET", beat, "last", int(now_ms), "hold_until", int(hold_until))
+  return now_ms < hold_until
+end
+
+local function drop_from_active(id)
+  redis.call("ZREM", KEYS[1] .. "lease", id)
+  redis.call("LREM", KEYS[1] .. "active", -1, id)
+end
+
+-- Lapsed ids with their place in `active`, longest running first.
+local function lapsed()
+  local found, lease = {}, KEYS[1] .. "lease"
+  local ids = redis.call("ZRANGEBYSCORE", lease, "-inf", now_s, "WITHSCORES", "LIMIT", 0, 100)
+  for i = 1, #ids, 2 do
+    local id, score = ids[i], tonumber(ids[i + 1])
+    local fields = redis.call("HMGET", KEYS[1] .. "t:" .. id, "msg", "state", "ob_own", "ob_lease", "ob_crash")
+    local ours = fields[4] and tonumber(fields[4]) == score
+    if not fields[1] or fields[2] ~= "active" then
+      drop_from_active(id)
+    elseif ours or score <= now_s - 30 then
+      local place = redis.call("LPOS", KEYS[1] .. "active", id, "RANK", -1) or math.huge
+      found[#found + 1] = { id = id, place = place, msg = fields[1], own = ours and fields[3], crashes = tonumber(fields[5] or "0") }
+    end
+  end
+  table.sort(found, function(a, b)
+    return a.place > b.place
+  end)
+  return found
+end
+
+local function recover_one(lost, max_crashes)
+  local task, crashes = KEYS[1] .. "t:" .. lost.id, lost.crashes + 1
+  drop_from_active(lost.id)
+  redis.call("HDEL", task, "ob_own", "ob_lease")
+  redis.call("HSET", task, "ob_prev", lost.own or "")
+  if crashes >= max_crashes then
+    local text = "crashed " .. crashes .. " times"
+    local msg = lost.msg .. text_field(ERROR_MSG, text) .. LAST_FAILED_AT .. varint(now_s)
+    redis.call("HDEL", task, "ob_crash", "ob_prev")
+    file_in_archive(lost.id, task, "msg", msg)
+    count(1, 1)
+    return "archived"
+  end
+  redis.call("HSET", task, "ob_crash", crashes)
+  if crashes == 1 then
+    redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
+    return "front"
+  end
+  local at = now_ms + 5000 * 2 ^ (crashes - 2)
+  redis.call("HSET", task, "state", "retry")
+  redis.call("ZADD", KEYS[1] .. "retry", int(math.ceil(at / 1000)), lost.id)
+  redis.call("ZADD", KEYS[2] .. "exact", int(at), lost.id)
+  return "retry"
+end
+
+local function recover(max_crashes)
+  if holds_back() then
+    return {}
+  end
+  local report, front = {}, {}
+  for _, lost in ipairs(lapsed()) do
+    local place = recover_one(lost, max_crashes)
+    report[#report + 1] = place .. " " .. lost.id
+    if place == "front" then
+      table.insert(front, 1, lost.id)
+    end
+  end
+  if #front > 0 then
+    redis.call("RPUSH", KEYS[1] .. "pending", unpack(front))
+  end
+  trim_archive()
+  return report
+end

@@ -1,0 +1,52 @@
+-- maintain: everything one queue needs from time to time, in one call: fire its schedules, forward what
+-- is due, recover what lapsed, delete what expired.
+-- uses: admit, clock, guard, counters, protobuf, archive, forward, recover, expire, tick
+--
+-- KEYS[1] root  asynq:{q}:
+-- KEYS[2] root  onebeat:{q}:
+-- ARGV[1] int   max_crashes    a task whose process died this often is archived
+-- returns list                 now (µs) · next due instant (ms) or "" · forwarded · expired ·
+--                              fired ("<id> <tick>") · recovered ("<place> <id>") · low (ids of calendars
+--                              that want ticks) · errors ("<part> <text>")
+--
+-- Any number of servers may call it at any time. Each part is guarded: one that fails, because a key
+-- holds a foreign type, does not stop the others. When full memory stops a part, the next call goes on.
+
+local errors, fired, low = {}, {}, {}
+
+local function part(name, run, ...)
+  local answer = guarded(run, ...)
+  if type(answer) == "string" then
+    errors[#errors + 1] = name .. " " .. answer
+    return nil
+  end
+  return answer
+end
+
+part("schedules", function()
+  local failed
+  fired, low, failed = fire_schedules()
+  for _, text in ipairs(failed) do
+    errors[#errors + 1] = "schedule " .. text
+  end
+end)
+local forwarded = part("forward", forward) or 0
+local recovered = part("recover", recover, tonumber(ARGV[1])) or {}
+local expired = part("expire", expire) or 0
+
+local function next_due()
+  local soonest = math.huge
+  for key, unit in pairs({
+    [KEYS[2] .. "exact"] = 1,
+    [KEYS[2] .. "due"] = 1,
+    [KEYS[1] .. "scheduled"] = 1000,
+    [KEYS[1] .. "retry"] = 1000,
+  }) do
+    local head = redis.call("ZRANGE", key, 0, 0, "WITHSCORES")
+    soonest = math.min(soonest, head[2] and tonumber(head[2]) * unit or math.huge)
+  end
+  return soonest
+end
+
+local soonest = part("next", next_due) or math.huge
+return { int(now_us), soonest < math.huge and int(soonest) or "", forwarded, expired, fired, recovered, low, errors }

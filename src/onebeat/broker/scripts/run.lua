@@ -1,0 +1,39 @@
+-- run: make waiting, archived or completed tasks of one queue pending now (asynq: inspect.go runTaskCmd).
+-- uses: clock, guard
+--
+-- KEYS[1] root  asynq:{q}:     pending list · scheduled, retry, archived, completed, g:<group> zset · t:<id> hash
+-- KEYS[2] root  onebeat:{q}:   exact zset (due, ms)
+-- ARGV    str   ids
+-- returns list of str          "pending" | "gone" | "already pending" | "already active" | "error <text>"
+--
+-- Unlike asynq it sets pending_since (SE-40), clears the crash count (rule 10) and takes the task out of
+-- its group for good (SE-22).
+
+local function run(id)
+  local task = KEYS[1] .. "t:" .. id
+  local f = redis.call("HMGET", task, "msg", "state", "group")
+  if not f[1] then
+    return "gone"
+  elseif f[2] == "pending" or f[2] == "active" then
+    return "already " .. f[2]
+  end
+  local from = f[2] == "aggregating" and "g:" .. (f[3] or "") or f[2]
+  redis.call("LLEN", KEYS[1] .. "pending") -- a foreign type must fail before anything moves
+  if redis.call("ZREM", KEYS[1] .. from, id) == 0 then
+    return "error it is in no set of its state " .. f[2]
+  end
+  if f[2] == "aggregating" and redis.call("ZCARD", KEYS[1] .. from) == 0 then
+    redis.call("SREM", KEYS[1] .. "groups", f[3])
+  end
+  redis.call("ZREM", KEYS[2] .. "exact", id)
+  redis.call("LPUSH", KEYS[1] .. "pending", id)
+  redis.call("HDEL", task, "group", "ob_crash", "ob_unknown", "ob_error")
+  redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
+  return "pending"
+end
+
+local answers = {}
+for i, id in ipairs(ARGV) do
+  answers[i] = guarded(run, id)
+end
+return answers

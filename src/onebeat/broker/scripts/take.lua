@@ -1,0 +1,81 @@
+-- take: hand up to `limit` pending tasks of one queue to a server, oldest first.
+-- uses: admit, clock
+--
+-- KEYS[1] root  asynq:{q}:     pending, active list · lease zset · paused string · t:<id> hash
+-- KEYS[2] root  onebeat:{q}:   f:<server> string (last fetch and its ids, 600 s)
+-- ARGV[1] str   server         who takes
+-- ARGV[2] int   sequence       rises by one per fetch; the same number again is the same fetch
+-- ARGV[3] int   limit          free slots of the server, 1 to 1000
+-- ARGV[4] int   max_bytes      stop once the messages weigh this much (at least one is taken)
+-- ARGV[5] int   lease_ms       how long the tasks are ours without an extension
+-- returns list                 "taken" | "paused" | "stale", now (µs), lease score (s), then per task
+--                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or ""
+--
+-- asynq: rdb.go Dequeue. An id without a message is dropped, not handed out (SE-13). The token of every
+-- task taken is "<server>:<sequence>". A lost reply is asked for again by its number (rule 6).
+
+local asynq, own = KEYS[1], KEYS[2]
+local token = ARGV[1] .. ":" .. ARGV[2]
+local record, sequence = own .. "f:" .. ARGV[1], tonumber(ARGV[2])
+local taken = { "taken", int(now_us), int(math.ceil((now_ms + tonumber(ARGV[5])) / 1000)) }
+local pending, active = asynq .. "pending", asynq .. "active"
+
+local function hand_out(id, fields)
+  local n = #taken
+  taken[n + 1], taken[n + 2], taken[n + 3], taken[n + 4] = id, fields[1], fields[2] or "", fields[3] or ""
+end
+
+local last = redis.call("GET", record)
+if last then
+  last = cmsgpack.unpack(last)
+  if last[1] > sequence then
+    return { "stale", int(now_us), "0" }
+  elseif last[1] == sequence then
+    for _, id in ipairs(last[2]) do
+      local fields = redis.call("HMGET", asynq .. "t:" .. id, "msg", "ob_timeout_ms", "ob_unknown", "ob_own", "ob_lease")
+      if fields[4] == token then
+        taken[3] = fields[5]
+        hand_out(id, fields)
+      end
+    end
+    return taken
+  end
+end
+if redis.call("EXISTS", asynq .. "paused") == 1 then
+  return { "paused", int(now_us), "0" }
+end
+
+redis.call("LLEN", active) -- a foreign type must fail before anything moves
+redis.call("ZCARD", asynq .. "lease")
+local waiting = redis.call("LRANGE", pending, -tonumber(ARGV[3]), -1)
+local ids, leases, weight, seen = {}, {}, 0, 0
+for i = #waiting, 1, -1 do
+  local id = waiting[i]
+  local fields = redis.call("HMGET", asynq .. "t:" .. id, "msg", "ob_timeout_ms", "ob_unknown")
+  weight = weight + #(fields[1] or "")
+  if seen > 0 and weight > tonumber(ARGV[4]) then
+    break
+  end
+  seen = seen + 1
+  if fields[1] then
+    ids[#ids + 1] = id
+    leases[#leases + 1] = taken[3]
+    leases[#leases + 1] = id
+    hand_out(id, fields)
+  end
+end
+if seen == 0 then
+  return taken
+end
+redis.call("LTRIM", pending, 0, -seen - 1)
+if #ids > 0 then
+  redis.call("LPUSH", active, unpack(ids))
+  redis.call("ZADD", asynq .. "lease", unpack(leases))
+end
+for _, id in ipairs(ids) do
+  local task = asynq .. "t:" .. id
+  redis.call("HSET", task, "state", "active", "ob_own", token, "ob_lease", taken[3])
+  redis.call("HDEL", task, "pending_since", "ob_done", "ob_prev", "ob_progress")
+end
+redis.call("SET", record, cmsgpack.pack({ sequence, ids }), "PX", 600000)
+return taken

@@ -1,0 +1,229 @@
+"""
+The store as the rest of Onebeat sees it: it runs operations, and it says in our own words what failed.
+
+`Store` is for an event loop, `BlockingStore` for a thread of its own. Both run the same `Call`s; neither
+repeats anything by itself, except a script that the store had not cached yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import redis
+import redis.asyncio
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from onebeat.broker import embedded
+from onebeat.broker.call import Argument, Call, Script, load
+from onebeat.broker.connection import BLOCK_S, CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint, endpoint
+from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported
+from onebeat.wire import keys
+
+T = TypeVar("T")
+
+MINIMUM_VERSION = (6, 2)
+
+# Error codes after which the same call may well succeed (mechanism-rules 14). redis-py turns some into
+# classes and cuts the code off their text; errors of scripts carry it inside.
+_PASSING = (
+    "READONLY", "OOM", "NOREPLICAS", "MISCONF", "LOADING", "CLUSTERDOWN", "TRYAGAIN", "NOPERM", "NOAUTH", "WRONGPASS",
+    "MASTERDOWN", "BUSY", "UNBLOCKED", "UNKILLABLE",
+)  # fmt: skip
+_PASSING_CODE = re.compile(rf"(?:^|\W)(?:-?)({'|'.join(_PASSING)})\b")
+
+
+def translate(error: BaseException, shown: str) -> BrokerError:
+    """Say in Onebeat's words what redis-py reports; what may pass by itself is `BrokerUnavailable`."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, (RedisConnectionError, RedisTimeoutError, OSError)):
+        return BrokerUnavailable(f"store {shown} cannot be used: {text}")
+    code = getattr(error, "status_code", None) or ""
+    if code in _PASSING or passes(text):
+        return BrokerUnavailable(f"store {shown} refuses for now: {code} {text}")
+    return BrokerError(f"store {shown} answered with an error: {text}")
+
+
+def passes(text: str) -> bool:
+    """Whether an error text of the store names a trouble that may pass by itself."""
+    return _PASSING_CODE.search(text) is not None
+
+
+def check_version(info: dict[str, Any], shown: str) -> None:
+    """Refuse a store older than the scripts need (ZRANGE BYSCORE, BLMOVE, ZMSCORE: 6.2; SE-61)."""
+    version = str(info.get("redis_version", "0"))
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers < MINIMUM_VERSION:
+        raise BrokerUnsupported(f"store {shown} is version {version}: Onebeat needs Redis 6.2, Valkey 7.2 or newer")
+
+
+def _command(script: Script, call: Call[Any], verb: str) -> list[Argument]:
+    body = script.sha if verb == "EVALSHA" else script.source
+    return [verb, body, 2, keys.root(call.queue), keys.own_root(call.queue), *call.arguments]
+
+
+class Store:
+    """
+    A store on the running loop.
+
+    Made by `Store.open`; close it on the same loop. One command at a time uses a connection, so as many
+    connections exist as calls were ever under way together.
+    """
+
+    def __init__(self, where: Endpoint, held: embedded.EmbeddedStore | None, *, injected_clock: bool = False) -> None:
+        self.endpoint = where
+        self._held = held
+        self._injected_clock = injected_clock
+        self._client = where.asyncio_client()
+        self._blocking = where.asyncio_client(reply_timeout=BLOCK_S + 3)
+
+    @classmethod
+    async def open(cls, source: object = None, *, injected_clock: bool = False) -> Self:
+        """
+        Find, and if it is an embedded one start, the store; then make sure it answers and is new enough.
+
+        Raises:
+            ConfigurationError, BrokerUnsupported: See `endpoint`; or the store is older than 6.2.
+            BrokerUnavailable: It does not answer, or refuses our credentials.
+        """
+        where, held = endpoint(source), None
+        if where.store is not None:
+            held = await asyncio.to_thread(embedded.open_store, where.store)
+            where = where.at(held.socket)
+        store = cls(where, held, injected_clock=injected_clock)
+        try:
+            check_version(await store.command("INFO", "server"), where.shown)
+        except BaseException:
+            await store.aclose()
+            raise
+        return store
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections, and let go of an embedded store."""
+        for client in (self._client, self._blocking):
+            await client.aclose()
+            await client.connection_pool.disconnect()
+        if self._held is not None:
+            held, self._held = self._held, None
+            await asyncio.to_thread(held.close)
+
+    async def run(self, call: Call[T]) -> T:
+        """
+        Run one operation, once.
+
+        Raises:
+            BrokerUnavailable: The store did not answer or refuses for now. Whether the operation took
+                place is not known, unless the operation itself has a rule for repeats.
+            BrokerError: It answered with an error of another kind.
+        """
+        script = load(call.script, injected_clock=self._injected_clock)
+        try:
+            try:
+                answer = await self._client.execute_command(*_command(script, call, "EVALSHA"))
+            except NoScriptError:
+                answer = await self._client.execute_command(*_command(script, call, "EVAL"))
+        except (RedisError, OSError) as error:
+            raise translate(error, self.endpoint.shown) from error
+        return call.interpret(answer)
+
+    async def command(self, *words: Argument) -> Any:
+        """Run one plain command, for the few keys that belong to no queue."""
+        try:
+            return await self._client.execute_command(*words)
+        except (RedisError, OSError) as error:
+            raise translate(error, self.endpoint.shown) from error
+
+    async def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Run plain commands in one round trip; an error among the answers is raised after all ran."""
+        if not commands:
+            return []
+        try:
+            pipeline = self._client.pipeline(transaction=False)
+            for words in commands:
+                pipeline.execute_command(*words)
+            answers: list[Any] = await pipeline.execute()
+        except (RedisError, OSError) as error:
+            raise translate(error, self.endpoint.shown) from error
+        return answers
+
+    async def peek(self, queue: str) -> bool:
+        """
+        Wait until a queue has a pending task, at most five seconds; false means it had none.
+
+        The task at the front is moved onto its own place, which changes nothing and is woken by any
+        producer, Go's among them. It is a write, so a full or read-only store refuses it (rule 22).
+        """
+        pending = keys.root(queue) + "pending"
+        try:
+            moved = await self._blocking.execute_command("BLMOVE", pending, pending, "RIGHT", "RIGHT", BLOCK_S)
+        except (RedisError, OSError) as error:
+            raise translate(error, self.endpoint.shown) from error
+        return moved is not None
+
+    async def listen(self, *channels: str) -> AsyncIterator[tuple[str, bytes]]:
+        """Yield (channel, message) for ever; the first item, once subscribed, is ("", b"")."""
+        client = self.endpoint.asyncio_client(connections=2)
+        hub = client.pubsub()
+        try:
+            await hub.subscribe(*channels)
+            yield "", b""
+            while True:
+                message = await hub.get_message(ignore_subscribe_messages=True, timeout=None)
+                if message is not None:
+                    yield message["channel"].decode(), message["data"]
+        except (RedisError, OSError) as error:
+            raise translate(error, self.endpoint.shown) from error
+        finally:
+            await hub.aclose()
+            await client.aclose()
+            await client.connection_pool.disconnect()
+
+
+class BlockingStore:
+    """A store for one thread: the lease keeper's, and command-line tools that need no loop."""
+
+    def __init__(self, where: Endpoint, *, reply_timeout: float = REPLY_TIMEOUT_S, injected_clock: bool = False) -> None:
+        self.endpoint = where
+        self._client = where.blocking_client(reply_timeout=min(reply_timeout, CONNECT_TIMEOUT_S))
+        self._injected_clock = injected_clock
+
+    def run(self, call: Call[T]) -> T:
+        """Run one operation, once; raises as `Store.run` does."""
+        script = load(call.script, injected_clock=self._injected_clock)
+        try:
+            try:
+                answer = self._client.execute_command(*_command(script, call, "EVALSHA"))
+            except NoScriptError:
+                answer = self._client.execute_command(*_command(script, call, "EVAL"))
+        except (RedisError, OSError) as error:
+            raise translate(error, self.endpoint.shown) from error
+        return call.interpret(answer)
+
+    def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Run plain commands in one round trip; an error among the answers is raised after all ran."""
+        try:
+            pipeline = self._client.pipeline(transaction=False)
+            for words in commands:
+                pipeline.execute_command(*words)
+            answers: list[Any] = pipeline.execute()
+        except (RedisError, OSError) as error:
+            raise translate(error, self.endpoint.shown) from error
+        return answers
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+        self._client.connection_pool.disconnect()

@@ -1,0 +1,184 @@
+"""
+What a task may be told when it is enqueued: asynq's options, checked before anything is written.
+
+Durations are seconds or `timedelta`, instants aware datetimes. The wire keeps whole seconds; a timeout
+with a fraction is rounded up there and kept exactly beside it, so nothing is ever cut to "off" (SE-37).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+
+from onebeat.errors import InvalidTask
+
+Duration = float | timedelta
+"""Seconds, or a `timedelta`."""
+
+DEFAULT_QUEUE = "default"
+DEFAULT_MAX_RETRY = 25
+DEFAULT_TIMEOUT_S = 1800
+MAX_INT32 = 2**31 - 1
+MAX_SECONDS = 2**63 // 10**9 - 1
+"""The longest duration that Go can hold: about 292 years."""
+
+
+class EnqueueOptions(TypedDict, total=False):
+    """The keywords of `enqueue`, `options` and `Task`; asynq: the `Option` values of client.go."""
+
+    queue: str
+    task_id: str
+    max_retry: int
+    timeout: Duration
+    deadline: datetime
+    unique: Duration
+    process_at: datetime
+    process_in: Duration
+    retention: Duration
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Options in the wire's own units, ready to be written."""
+
+    queue: str = DEFAULT_QUEUE
+    task_id: str = ""
+    max_retry: int = DEFAULT_MAX_RETRY
+    timeout_s: int = DEFAULT_TIMEOUT_S
+    timeout_ms: str = ""
+    """The exact timeout where whole seconds cannot hold it."""
+    deadline_s: int = 0
+    unique_ms: int = 0
+    due: str = ""
+    """"" now, "+ms" from the store's now, "ms" since 1970."""
+    retention_s: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def seconds(option: str, value: object, *, minimum: float = 0.0) -> float:
+    """Return a duration in seconds, or say why the value is none."""
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidTask(f"option {option} is {value!r}: give seconds as a number, or a timedelta")
+    if not minimum <= value <= MAX_SECONDS:
+        raise InvalidTask(f"option {option} is {value!r} seconds: give a value from {minimum:g} to {MAX_SECONDS}")
+    return float(value)
+
+
+def instant(option: str, value: object) -> float:
+    """Return an aware datetime as seconds since 1970, or say why the value is none."""
+    if not isinstance(value, datetime):
+        raise InvalidTask(f"option {option} is {value!r}: give an aware datetime")
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise InvalidTask(f"option {option} is {value!r}, which has no time zone: write datetime.now(UTC) or .astimezone()")
+    return value.timestamp()
+
+
+def text(option: str, value: object) -> str:
+    """Return a string that the wire can hold, or say why the value is none."""
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidTask(f"{option} is {value!r}: give a string with at least one visible character")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidTask(f"{option} is {value!r}, which UTF-8 cannot hold: {error.reason}; clean the text") from error
+    return value
+
+
+def check_queue(name: object) -> str:
+    """
+    Return a queue name that Redis Cluster, Go and every tool can use.
+
+    Braces are refused: the name stands in a hash tag, and one at its start breaks every script (protocol §1.5).
+    """
+    queue = text("queue name", name)
+    if "{" in queue or "}" in queue:
+        raise InvalidTask(f"queue name is {queue!r}: leave out braces, which mark the cluster slot of a queue's keys")
+    return queue
+
+
+def _max_retry(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value > MAX_INT32:
+        raise InvalidTask(f"option max_retry is {value!r}: give a whole number from 0 to {MAX_INT32}")
+    if value < 0:
+        raise InvalidTask(f"option max_retry is {value!r}: give 0 for no retry")
+    return value
+
+
+def _headers(value: object) -> Mapping[str, str]:
+    if not isinstance(value, Mapping):
+        raise InvalidTask(f"option headers is {value!r}: give a mapping of strings to strings")
+    for key, content in value.items():
+        text("header name", key)
+        if not isinstance(content, str):
+            raise InvalidTask(f"header {key!r} is {content!r}: give a string")
+        if content.strip():
+            text(f"header {key!r}", content)
+    return dict(value)
+
+
+def _timeout(values: Mapping[str, Any]) -> tuple[int, str]:
+    if values.get("timeout") is None:
+        return (0 if values.get("deadline") is not None else DEFAULT_TIMEOUT_S), ""
+    limit = seconds("timeout", values["timeout"])
+    if limit == 0:
+        return (0 if values.get("deadline") is not None else DEFAULT_TIMEOUT_S), ""
+    limit_ms = math.ceil(limit * 1000 - 1e-6)
+    return math.ceil(limit_ms / 1000), str(limit_ms) if limit_ms % 1000 else ""
+
+
+def _due(values: Mapping[str, Any]) -> str:
+    if values.get("process_at") is not None:
+        return str(math.ceil(instant("process_at", values["process_at"]) * 1000))
+    if values.get("process_in") is not None:
+        delay = seconds("process_in", values["process_in"])
+        return f"+{delay * 1000:.3f}" if delay else ""
+    return ""
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay options over one another; a later one wins, `process_at` and `process_in` count as one kind."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        if "process_at" in layer:
+            merged.pop("process_in", None)
+        if "process_in" in layer:
+            merged.pop("process_at", None)
+        headers = {**(merged.get("headers") or {}), **layer["headers"]} if layer.get("headers") else merged.get("headers")
+        merged.update(layer)
+        merged["headers"] = headers
+    return merged
+
+
+def resolve(values: Mapping[str, Any]) -> Resolved:
+    """
+    Check merged options and put them into the wire's units.
+
+    Raises:
+        InvalidTask: An option is unknown or its value cannot be used; the sentence names both.
+    """
+    unknown = values.keys() - EnqueueOptions.__annotations__.keys()
+    if unknown:
+        name = min(unknown)
+        raise InvalidTask(f"option {name} is unknown: choose from {', '.join(sorted(EnqueueOptions.__annotations__))}")
+    if values.get("process_at") is not None and values.get("process_in") is not None:
+        raise InvalidTask("options process_at and process_in exclude each other: give one")
+    timeout_s, timeout_ms = _timeout(values)
+    given = {name: value for name, value in values.items() if value is not None}
+    return Resolved(
+        queue=check_queue(given.get("queue", DEFAULT_QUEUE)),
+        task_id=text("task id", given["task_id"]) if "task_id" in given else "",
+        max_retry=_max_retry(given.get("max_retry", DEFAULT_MAX_RETRY)),
+        timeout_s=timeout_s,
+        timeout_ms=timeout_ms,
+        deadline_s=math.floor(instant("deadline", given["deadline"])) if "deadline" in given else 0,
+        unique_ms=math.ceil(seconds("unique", given["unique"], minimum=0.001) * 1000) if "unique" in given else 0,
+        due=_due(values),
+        retention_s=math.ceil(seconds("retention", given.get("retention", 0))),
+        headers=_headers(given["headers"]) if "headers" in given else {},
+    )

@@ -1,0 +1,226 @@
+"""
+Declares schedules, keeps their calendars filled, and shows them to asynq's tools.
+
+It does not fire them: `maintain` does, in the store, whoever calls it (docs/decisions/0004). So nothing here
+is urgent, nothing here needs a leader, and any number of instances may do it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Unpack
+
+from onebeat.broker import browse, registry, schedules
+from onebeat.broker.maintain import Maintained
+from onebeat.broker.schedules import Declaration, ShownEntry
+from onebeat.broker.store import Store
+from onebeat.errors import BrokerError, ConfigurationError
+from onebeat.options import EnqueueOptions
+from onebeat.scheduler.entry import Entry, coming, entry, rebuild
+from onebeat.scheduler.triggers import Trigger, parse_spec
+from onebeat.task import Task
+from onebeat.upkeep.maintainer import Maintainer
+from onebeat.upkeep.service import Crew
+from onebeat.wire.message import TaskMessage
+from onebeat.wire.records import EntryRecord
+
+log = logging.getLogger("onebeat.scheduler")
+
+DECLARE_EVERY_S = 15.0
+"""Well within the 60 s after which an instance counts as gone."""
+
+SHOW_EVERY_S = 5.0
+SHOWN_FOR_S = 20
+MAX_SHOWN_PAYLOAD = 1000
+
+
+class Scheduler:
+    """
+    The schedules of one application on one instance.
+
+    asynq: `Scheduler`, except that any number of instances may register the same entries: each tick fires once.
+
+    Args:
+        store: A URL, a redis-py client whose settings are used, or an open `Store`.
+
+        app: Names the application; schedules that none of its instances declares any more are parked.
+    """
+
+    name = "scheduler"
+
+    def __init__(self, store: object = None, *, app: str = "onebeat", entries: Iterable[Entry] = ()) -> None:
+        self._source = store
+        self._app = app
+        self._entries = {item.id: item for item in entries}
+        self._refilling: set[tuple[str, str]] = set()
+
+    def register(
+        self,
+        spec: str | Trigger,
+        task: Task[Any],
+        *,
+        id: str | None = None,  # noqa: A002 - the field's word
+        tz: str | None = None,
+        **options: Unpack[EnqueueOptions],
+    ) -> str:
+        """
+        Add a schedule; returns its id, which is the task's type unless given. Nothing is written yet.
+
+        Args:
+            spec: A `Trigger`, five cron fields, a descriptor such as "@daily", or "@every 1.5s".
+
+            tz: The zone of cron fields, an IANA name; default UTC.
+
+        Raises:
+            ConfigurationError: The spec, the id or an option cannot be used, or the id is taken.
+        """
+        trigger = parse_spec(spec, tz) if isinstance(spec, str) else spec
+        added = entry(id or schedule_id(task.type), trigger, task, options)
+        if added.id in self._entries:
+            raise ConfigurationError(f"schedule {added.id!r} is registered twice: give one of them another id")
+        self._entries[added.id] = added
+        return added.id
+
+    async def run(self) -> None:
+        """Declare, fill and show for ever; and fire, through a maintainer of its own, unless used as a service."""
+        if isinstance(self._source, Store):
+            await self.serve(self._source)
+            return
+        store, crew = await Store.open(self._source), Crew()
+        try:
+            crew.start(Maintainer(store, [], report=lambda queue, done: self.report(store, queue, done)))
+            await self.serve(store)
+        finally:
+            await crew.stop()
+            await store.aclose()
+
+    async def serve(self, store: Store) -> None:
+        """Declare and show for ever, on a store that somebody else maintains."""
+        loop = asyncio.get_running_loop()
+        declare_at = loop.time()
+        while True:
+            if loop.time() >= declare_at:
+                await self.declare(store)
+                declare_at = loop.time() + DECLARE_EVERY_S
+            await self.show(store)
+            await asyncio.sleep(SHOW_EVERY_S)
+
+    async def declare(self, store: Store) -> None:
+        """Say once which schedules this instance has."""
+        homes: defaultdict[str, list[Declaration]] = defaultdict(list)
+        for item in self._entries.values():
+            declaration = await self._settle(store, item)
+            if declaration is not None:
+                homes[item.queue].append(declaration)
+        for queue in sorted(homes.keys() | await registry.schedule_queues(store)):
+            await self._declare_on(store, queue, homes[queue])
+
+    async def _settle(self, store: Store, item: Entry) -> Declaration | None:
+        """Find out whether a schedule lives on the queue we want it on, and fetch it there if we may (rule 32)."""
+        home = await registry.schedule_queue(store, item.id)
+        if home is None or home == item.queue:
+            return Declaration(item.id, item.rev)
+        handed = await store.run(schedules.handoff(home, item.id, item.rev, item.queue))
+        if handed is None:
+            return None
+        log.info("schedule %s moves from queue %s to %s", item.id, home, item.queue)
+        return Declaration(item.id, item.rev, after_ms=handed.boundary_ms, seen=handed.seen)
+
+    async def _declare_on(self, store: Store, queue: str, declarations: list[Declaration]) -> None:
+        if declarations:
+            await registry.announce_schedule_queue(store, queue)
+        answers = await store.run(schedules.declare(queue, self._app, declarations))
+        wanted = [declaration for declaration, answer in zip(declarations, answers, strict=False) if answer == "wanted"]
+        if wanted:
+            now_ms = await store.run(browse.now(queue)) // 1000
+            full = [self._defined(declaration, now_ms) for declaration in wanted]
+            self._note(queue, full, await store.run(schedules.declare(queue, self._app, full)))
+        self._note(queue, declarations, answers)
+        for declaration in declarations:
+            await registry.place_schedule(store, declaration.id, queue)
+
+    def _defined(self, declaration: Declaration, now_ms: int) -> Declaration:
+        item = self._entries[declaration.id]
+        after = max(now_ms, declaration.after_ms or 0)
+        return Declaration(item.id, item.rev, item.definition, item.tape(after), declaration.after_ms, declaration.seen)
+
+    def _note(self, queue: str, declarations: list[Declaration], answers: list[str]) -> None:
+        for declaration, answer in zip(declarations, answers, strict=False):
+            if answer.startswith("error "):
+                log.error("schedule %s on queue %s was refused: %s", declaration.id, queue, answer)
+            elif answer == "outvoted":
+                log.debug("schedule %s on queue %s: a newer form is in force", declaration.id, queue)
+        for answer in answers[len(declarations) :]:
+            log.warning("schedule %s on queue %s: no live instance declares it any more; it is parked", answer.partition(" ")[2], queue)
+
+    async def report(self, store: Store, queue: str, done: Maintained) -> None:
+        """Fill the calendars that `maintain` found low. Whoever comes second changes nothing."""
+        for id_ in done.low:
+            if (queue, id_) in self._refilling:
+                continue
+            self._refilling.add((queue, id_))
+            try:
+                await self._refill(store, queue, id_)
+            except (BrokerError, ConfigurationError) as error:
+                log.warning("calendar of schedule %s on queue %s was not filled: %s; the next look tries again", id_, queue, error)
+            finally:
+                self._refilling.discard((queue, id_))
+
+    async def _refill(self, store: Store, queue: str, id_: str) -> None:
+        end = await store.run(schedules.tape(queue, id_))
+        if end is None:
+            return
+        trigger = rebuild(end.timing)
+        after = max(end.last_ms, _latest_missed(trigger, end.last_ms, end.now_ms))
+        await store.run(schedules.refill(queue, id_, end, coming(trigger, after)))
+
+    async def show(self, store: Store) -> None:
+        """Show the schedules to asynq's tools, where it is our turn."""
+        for queue in sorted(await registry.schedule_queues(store)):
+            shown = await store.run(schedules.entries(queue, turn_ms=round(SHOW_EVERY_S * 1000)))
+            if shown is None:
+                continue
+            now_s = await store.run(browse.now(queue)) // 1_000_000
+            await store.run(schedules.mirror(queue, [_record(queue, item) for item in shown], ttl_s=SHOWN_FOR_S))
+            await registry.list_scheduler(store, queue, now_s + SHOWN_FOR_S)
+
+
+def schedule_id(task_type: str) -> str:
+    """Make a schedule id of a task type: its characters, with dashes for those that an id cannot have."""
+    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in task_type)[:100]
+
+
+def _latest_missed(trigger: Trigger, last_ms: int, now_ms: int) -> int:
+    """
+    Skip the ticks of a long outage but the latest, so that a filled tape always reaches past now.
+
+    A calendar of seconds after a day down would otherwise need thousands of refills to come back.
+    """
+    ticks = trigger.ticks_after(last_ms, 2)
+    if len(ticks) < 2 or ticks[1] > now_ms:
+        return last_ms
+    step = ticks[1] - ticks[0]
+    before = now_ms - step
+    while before > last_ms:
+        recent = [tick for tick in trigger.ticks_after(before, 2) if tick <= now_ms]
+        if recent:
+            return max(recent[0] - 1, last_ms)
+        step *= 2
+        before -= step
+    return last_ms
+
+
+def _record(queue: str, item: ShownEntry) -> bytes:
+    template = TaskMessage.FromString(item.template)
+    return EntryRecord(
+        id=f"{{{queue}}}:{item.id}",
+        spec=item.spec,
+        task_type=template.type,
+        task_payload=template.payload[:MAX_SHOWN_PAYLOAD],
+        enqueue_options=item.options,
+        next_enqueue_time=item.next_ms * 1_000_000,
+        prev_enqueue_time=None if item.prev_ms is None else item.prev_ms * 1_000_000,
+    ).encode()

@@ -1,0 +1,123 @@
+"""
+Writes outcomes, and does not give up: an acknowledgement that fails is repeated until the store answers.
+
+While it is repeated the keeper holds the lease, so no other server runs the task again (SE-01). Answers
+that show that the task was not ours any more are counted and logged, never silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from onebeat.broker.coalescer import Coalescer
+from onebeat.broker.consume import MAX_ITEMS, Finished, finish
+from onebeat.broker.store import Store, passes
+from onebeat.errors import BrokerError, BrokerUnavailable
+from onebeat.server.running import Running
+from onebeat.upkeep.service import Backoff, TroubleLog
+
+log = logging.getLogger("onebeat.acknowledger")
+
+
+def _weight(attempt: Running) -> int:
+    finished = attempt.finished
+    return len(finished.head) + len(finished.tail) + len(finished.blob) if finished is not None else 0
+
+
+class Acknowledger:
+    """
+    Sends the outcomes of attempts in batches, per queue one at a time.
+
+    Args:
+        store: The server's.
+
+        settled: Called with each attempt whose outcome the store has answered, whatever the answer.
+    """
+
+    def __init__(self, store: Store, settled: Callable[[Running], None]) -> None:
+        self._store = store
+        self._settled = settled
+        self._lanes = Coalescer(self._flush, weigh=_weight, max_items=MAX_ITEMS)
+        self._quarantine: set[asyncio.Task[None]] = set()
+        self.unanswered = 0
+        """Outcomes that are decided but not yet in the store."""
+        self.lease_lost = 0
+        """Outcomes that came too late: another server had the task."""
+
+    def add(self, attempt: Running) -> None:
+        """Write the outcome of an attempt (`attempt.finished`)."""
+        self.unanswered += 1
+        self._lanes.add(attempt.queue, attempt)
+
+    async def idle(self) -> None:
+        """Wait until every outcome was answered."""
+        await self._lanes.idle()
+        while self._quarantine:
+            await asyncio.wait(self._quarantine)
+
+    def abandon(self) -> None:
+        """Stop repeating what stands alone; part of the end of a server that ran out of time."""
+        for task in self._quarantine:
+            task.cancel()
+
+    async def _flush(self, queue: str, batch: list[Running]) -> None:
+        answers = await self._ask(queue, batch)
+        for attempt, (answer, repeated) in zip(batch, answers, strict=True):
+            if answer.startswith("error "):
+                self._set_aside(attempt, answer)
+            else:
+                self._settle(attempt, answer, repeated)
+
+    async def _ask(self, queue: str, batch: list[Running]) -> list[tuple[str, bool]]:
+        """Ask until there is an answer for each; say of each whether it had been asked before."""
+        call = finish(queue, [_outcome(attempt) for attempt in batch])
+        backoff, trouble, repeated = Backoff(), TroubleLog(f"acknowledging in queue {queue}", log), False
+        while True:
+            try:
+                answers = await self._store.run(call)
+            except BrokerUnavailable as error:
+                trouble.trouble(error)
+            except BrokerError as error:
+                return [(f"error {error}", repeated)] * len(batch)
+            else:
+                trouble.over()
+                return [(answer, repeated) for answer in answers]
+            repeated = True
+            await asyncio.sleep(backoff.pause())
+
+    def _settle(self, attempt: Running, answer: str, repeated: bool) -> None:
+        self.unanswered -= 1
+        if answer == "lost" or (answer == "gone" and not repeated):
+            self.lease_lost += 1
+            log.warning(
+                "outcome %s of task %s in queue %s came too late: %s",
+                _outcome(attempt).outcome,
+                attempt.id,
+                attempt.queue,
+                "another server has the task" if answer == "lost" else "the task is gone",
+            )
+        self._settled(attempt)
+
+    def _set_aside(self, attempt: Running, answer: str) -> None:
+        """Repeat one that the store refuses by itself, so that it does not hold up its batch (mechanism-rules 14)."""
+        if not passes(answer):
+            log.error("outcome of task %s in queue %s is refused: %s", attempt.id, attempt.queue, answer)
+        task = asyncio.get_running_loop().create_task(self._insist(attempt))
+        self._quarantine.add(task)
+        task.add_done_callback(self._quarantine.discard)
+
+    async def _insist(self, attempt: Running) -> None:
+        backoff = Backoff(0.2, 5.0)
+        while True:
+            await asyncio.sleep(backoff.pause())
+            [(answer, _)] = await self._ask(attempt.queue, [attempt])
+            if not answer.startswith("error "):
+                self._settle(attempt, answer, True)
+                return
+
+
+def _outcome(attempt: Running) -> Finished:
+    assert attempt.finished is not None  # noqa: S101 - only decided attempts are added
+    return attempt.finished

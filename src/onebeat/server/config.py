@@ -1,0 +1,104 @@
+"""How a server behaves: frozen settings, all of them checked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from onebeat.errors import ConfigurationError, InvalidTask
+from onebeat.options import check_queue
+
+MIN_LEASE_S = 15.0
+MAX_CONCURRENCY = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """
+    Settings of one server process.
+
+    Attributes:
+        concurrency: Worker slots: how many tasks run at the same time. Default 64 (a coroutine waits more
+            than it computes; asynq's default, the number of cores, is for other handlers).
+
+        queues: Queue → weight, 1 or more. With weights 6, 3, 1 and work everywhere, ten slots take 6, 3
+            and 1 tasks. Default: only "default".
+
+        strict: Serve a queue only while those of higher weight are empty.
+
+        lease: Seconds for which a taken task is ours without an extension, and so how long the tasks of a
+            killed server wait to be run again. Default 30, at least 15: code that holds Python's
+            interpreter lock silences the keeper for as long as it runs.
+
+        shutdown_timeout: Seconds that running tasks are given to end before they are stopped and put back.
+            Default 8, as asynq's.
+
+        grace: Seconds that a stopped handler is given to clean up. Default 5.
+
+        max_crashes: A task whose process died this often is archived. Default 5.
+
+        release_unique_on_archive: Free the unique lock of a task that is archived. Default: keep it until
+            it expires, as asynq does.
+
+        allow_short_lease: Let tests use leases under 15 s.
+    """
+
+    concurrency: int = 64
+    queues: Mapping[str, int] = field(default_factory=lambda: {"default": 1})
+    strict: bool = False
+    lease: float = 30.0
+    shutdown_timeout: float = 8.0
+    grace: float = 5.0
+    max_crashes: int = 5
+    release_unique_on_archive: bool = False
+    allow_short_lease: bool = False
+
+    def __post_init__(self) -> None:
+        problems = [*self._numbers(), *self._queues()]
+        if problems:
+            raise ConfigurationError("; ".join(problems))
+
+    def _numbers(self) -> list[str]:
+        problems = []
+        if not _is_int(self.concurrency) or not 1 <= self.concurrency <= MAX_CONCURRENCY:
+            problems.append(f"concurrency is {self.concurrency!r}: give a whole number from 1 to {MAX_CONCURRENCY}")
+        if not _is_int(self.max_crashes) or self.max_crashes < 1:
+            problems.append(f"max_crashes is {self.max_crashes!r}: give a whole number from 1")
+        shortest = 1.0 if self.allow_short_lease else MIN_LEASE_S
+        if not _is_number(self.lease) or not shortest <= self.lease <= 86_400:
+            problems.append(f"lease is {self.lease!r} s: give {shortest:g} to 86400")
+        for name in ("shutdown_timeout", "grace"):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 <= value <= 86_400:
+                problems.append(f"{name} is {value!r} s: give 0 to 86400")
+        return problems
+
+    def _queues(self) -> list[str]:
+        if not isinstance(self.queues, Mapping) or not self.queues:
+            return [f"queues is {self.queues!r}: give a mapping of queue names to weights, such as {{'default': 1}}"]
+        problems = []
+        for name, weight in self.queues.items():
+            try:
+                check_queue(name)
+            except InvalidTask as error:
+                problems.append(str(error))
+            if not _is_int(weight) or weight < 1:
+                problems.append(f"weight of queue {name!r} is {weight!r}: give a whole number from 1")
+        return problems
+
+    @property
+    def lease_ms(self) -> int:
+        return int(self.lease * 1000)
+
+    @property
+    def keeper_period(self) -> float:
+        """Seconds between extensions: six chances within a lease, and never more than 3 s (mechanism-rules 3)."""
+        return min(self.lease / 6, 3.0)
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

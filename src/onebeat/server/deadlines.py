@@ -1,0 +1,69 @@
+"""
+Ends attempts that take too long, at hardly any cost for those that do not.
+
+Most tasks end long before their deadline, so an attempt is only put into the basket of the second it would
+be due in. A timer is armed for it when that second comes near; short timeouts get theirs at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from onebeat.clock import Clock
+from onebeat.server.running import Running
+
+NEAR_S = 2.0
+
+
+class Deadlines:
+    """
+    Calls `expired` with each attempt that is still here when its deadline passes.
+
+    Args:
+        expired: Called on the event loop, once per attempt.
+    """
+
+    name = "deadlines"
+
+    def __init__(self, expired: Callable[[Running], None], clock: Clock) -> None:
+        self._expired = expired
+        self._clock = clock
+        self._baskets: dict[int, set[Running]] = {}
+        self._timers: dict[Running, asyncio.TimerHandle] = {}
+
+    def add(self, attempt: Running, left: float) -> None:
+        """Watch an attempt that has `left` seconds."""
+        if left <= NEAR_S:
+            self._arm(attempt, left)
+            return
+        basket = self._baskets.get(int(attempt.deadline))
+        if basket is None:
+            basket = self._baskets[int(attempt.deadline)] = set()
+        basket.add(attempt)
+
+    def discard(self, attempt: Running) -> None:
+        """Stop watching an attempt."""
+        basket = self._baskets.get(int(attempt.deadline))
+        if basket is not None:
+            basket.discard(attempt)
+        if self._timers:
+            timer = self._timers.pop(attempt, None)
+            if timer is not None:
+                timer.cancel()
+
+    async def run(self) -> None:
+        """Arm timers as seconds come near, for ever."""
+        while True:
+            now = self._clock.monotonic()
+            for second in [second for second in self._baskets if second < now + NEAR_S]:
+                for attempt in self._baskets.pop(second):
+                    self._arm(attempt, attempt.deadline - now)
+            await asyncio.sleep(NEAR_S / 2)
+
+    def _arm(self, attempt: Running, left: float) -> None:
+        self._timers[attempt] = asyncio.get_running_loop().call_later(max(left, 0), self._fire, attempt)
+
+    def _fire(self, attempt: Running) -> None:
+        del self._timers[attempt]
+        self._expired(attempt)

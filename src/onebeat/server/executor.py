@@ -1,0 +1,237 @@
+"""
+Runs attempts: decode, find the handler, run it, decide, hand over. One slot per attempt.
+
+A slot is free again when the handler has really ended: a coroutine that is stopped is awaited, and a thread,
+which cannot be stopped, keeps its slot and is reported (SE-05). Only then is the outcome written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from onebeat.broker.consume import Finished, Taken, TakenTask
+from onebeat.clock import Clock
+from onebeat.options import DEFAULT_TIMEOUT_S
+from onebeat.server import outcome
+from onebeat.server.config import ServerConfig
+from onebeat.server.context import Context, running
+from onebeat.server.deadlines import Deadlines
+from onebeat.server.mux import Mux, Route
+from onebeat.server.outcome import RetryDelay, StopError
+from onebeat.server.running import Running, Stop
+from onebeat.task import Task
+from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
+
+log = logging.getLogger("onebeat.executor")
+
+
+class Executor:
+    """
+    Runs what is taken.
+
+    Args:
+        mux: Finds handlers.
+
+        config: The server's settings.
+
+        state: What handlers share, from the application's lifespan.
+
+        decided: Called with each attempt whose handler has ended; its outcome is `attempt.finished`, None
+            when the task is not ours any more.
+    """
+
+    def __init__(
+        self,
+        mux: Mux,
+        config: ServerConfig,
+        *,
+        state: object,
+        decided: Callable[[Running], None],
+        clock: Clock,
+        retry_delay: RetryDelay = outcome.default_retry_delay,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._mux = mux
+        self._config = config
+        self._state = state
+        self._decided = decided
+        self._clock = clock
+        self._retry_delay = retry_delay
+        self._jitter = jitter
+        self._threads = ThreadPoolExecutor(config.concurrency, thread_name_prefix="onebeat-task")
+        self.deadlines = Deadlines(self._expired, clock)
+        self.running: set[Running] = set()
+
+    @property
+    def free(self) -> int:
+        """Slots that are free."""
+        return self._config.concurrency - len(self.running)
+
+    def start(self, queue: str, taken: Taken) -> list[Running]:
+        """Begin an attempt at each task that was taken."""
+        loop, now = asyncio.get_running_loop(), self._clock.monotonic()
+        attempts = []
+        for task in taken.tasks:
+            attempt = Running(queue, task.id, taken.token, now)
+            attempts.append(attempt)
+            self.running.add(attempt)
+            refusal = self._refuse(attempt, task, taken.now_us)
+            if refusal is not None:
+                self._end(attempt, refusal)
+            else:
+                attempt.work = loop.create_task(self._work(attempt))
+        return attempts
+
+    def _refuse(self, attempt: Running, task: TakenTask, now_us: int) -> Finished | None:
+        """Prepare an attempt; or say what becomes of a task that no handler can be called for."""
+        try:
+            attempt.message = message = decode(task.message)
+        except UndecodableMessage as error:
+            log.error("task %s of queue %s cannot be decoded and is archived as it is: %s", task.id, attempt.queue, error)
+            return outcome.undecodable(attempt, str(error), attempt.started)
+        attempt.unknown_since_ms = task.unknown_since_ms
+        attempt.route = self._mux.find(message.type)
+        if attempt.route is None:
+            log.warning("task %s of queue %s: no handler for type %s here; it waits for one", task.id, attempt.queue, message.type)
+            now_ms = now_us // 1000
+            return outcome.unknown_type(attempt, now_ms, attempt.started, delay=self._retry_delay, jitter=self._jitter)
+        left = _time_left(message, task.timeout_ms, now_us)
+        if left <= 0:
+            return self._failed(attempt, StopError(Stop.TIMEOUT), attempt.started)
+        attempt.deadline = attempt.started + left
+        self.deadlines.add(attempt, left)
+        return None
+
+    async def _work(self, attempt: Running) -> None:
+        message, route = attempt.message, attempt.route
+        assert message is not None  # noqa: S101 - `_refuse` has set both
+        assert route is not None  # noqa: S101
+        context, task = _context(message, self._state), _task(message)
+        running.set(context)
+        finished: Finished | None
+        try:
+            if route.is_async:
+                result = await route.handler(context, task)  # type: ignore[misc] # `is_async` says that it is awaitable
+            else:
+                result = await self._in_thread(route, context, task)
+            finished = self._returned(attempt, route, result)
+        except asyncio.CancelledError:
+            finished = self._stopped(attempt)
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its task's outcome
+            finished = self._raised(attempt, error)
+        self._end(attempt, finished)
+
+    async def _in_thread(self, route: Route, context: Context[Any], task: Task[Any]) -> object:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, contextvars.copy_context().run, route.handler, context, task)
+
+    def _returned(self, attempt: Running, route: Route, result: object) -> Finished | None:
+        if attempt.stop in (Stop.TIMEOUT, Stop.LOST):
+            return self._stopped(attempt)
+        message, ended = attempt.message, self._clock.monotonic()
+        if message is None or not message.retention:
+            return outcome.succeeded(attempt, b"", ended)
+        try:
+            return outcome.succeeded(attempt, route.encode(result), ended)
+        except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
+            return self._raised(attempt, error)
+
+    def _raised(self, attempt: Running, error: BaseException) -> Finished | None:
+        if attempt.stop is not None:
+            return self._stopped(attempt)
+        finished = self._failed(attempt, error, self._clock.monotonic())
+        level = logging.ERROR if finished.outcome == "archived" else logging.WARNING if finished.outcome == "retry" else logging.INFO
+        log.log(
+            level, "task %s (%s) of queue %s failed: %s; %s", attempt.id, attempt.message.type if attempt.message else "?",
+            attempt.queue, outcome.error_text(error), _AFTERWARDS.get(finished.outcome, "it is dropped"),
+            exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
+        )  # fmt: skip
+        return finished
+
+    def _stopped(self, attempt: Running) -> Finished | None:
+        """Decide for a handler that was stopped, or that cancelled itself."""
+        if attempt.stop is Stop.LOST:
+            return None
+        ended = self._clock.monotonic()
+        if attempt.stop is Stop.SHUTDOWN:
+            return outcome.put_back(attempt, ended)
+        if attempt.stop is Stop.TIMEOUT:
+            return self._failed(attempt, StopError(Stop.TIMEOUT), ended)
+        return self._failed(attempt, _CancelledItself("context canceled"), ended)
+
+    def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
+        release = self._config.release_unique_on_archive
+        try:
+            return outcome.failed(attempt, error, ended, delay=self._retry_delay, release_on_archive=release)
+        except Exception:
+            log.exception("back-off of task %s raised; the default is used", attempt.id)
+            attempt.route = None
+            return outcome.failed(attempt, error, ended, delay=outcome.default_retry_delay, release_on_archive=release)
+
+    def _end(self, attempt: Running, finished: Finished | None) -> None:
+        attempt.finished = finished
+        self.deadlines.discard(attempt)
+        self.running.discard(attempt)
+        self._decided(attempt)
+
+    def _expired(self, attempt: Running) -> None:
+        if attempt.route is not None and not attempt.route.is_async:
+            log.warning("task %s of queue %s overstays its timeout in a thread, and keeps its slot until it ends", attempt.id, attempt.queue)
+        attempt.cancel(Stop.TIMEOUT)
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until nothing runs, at most so long; true if nothing does."""
+        work = [attempt.work for attempt in self.running if attempt.work is not None]
+        if work:
+            await asyncio.wait(work, timeout=seconds)
+        return not self.running
+
+    def cancel_all(self, why: Stop) -> None:
+        """Stop every handler."""
+        for attempt in list(self.running):
+            attempt.cancel(why)
+
+    def close(self) -> None:
+        """Let the threads go; those that overstay end with the process."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _CancelledItself(LookupError):
+    """A handler raised CancelledError though nobody stopped it. The text is asynq's."""
+
+
+_AFTERWARDS = {"archived": "it is archived", "retry": "it will be retried", "done": "it is revoked"}
+
+
+def _context(message: TaskMessage, state: object) -> Context[Any]:
+    return Context(
+        id=message.id,
+        queue=message.queue,
+        type=message.type,
+        retried=message.retried,
+        max_retry=message.retry,
+        headers=dict(message.headers),
+        state=state,
+    )
+
+
+def _task(message: TaskMessage) -> Task[Any]:
+    task: Task[Any] = Task(message.type, message.payload)
+    if message.headers:
+        task.options = {"headers": dict(message.headers)}
+    return task
+
+
+def _time_left(message: TaskMessage, timeout_ms: int, now_us: int) -> float:
+    """Seconds until the attempt must end: its timeout or its deadline, whichever is sooner (SE-37, SE-38)."""
+    limit = timeout_ms / 1000 if timeout_ms else float(message.timeout)
+    left = message.deadline - now_us / 1_000_000 if message.deadline else 0.0
+    if limit and message.deadline:
+        return min(limit, left)
+    return limit or left or float(DEFAULT_TIMEOUT_S)

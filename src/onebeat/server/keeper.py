@@ -1,0 +1,103 @@
+"""
+The lease keeper: a thread with a connection of its own, so that no handler can cost the process its leases.
+
+It extends what the process holds, well before it lapses, and tells the server at once of a task that
+somebody else has. A task stays in its table until the outcome was answered by the store, so an
+acknowledgement that has to be repeated never races a recovery (mechanism-rules 2, 3).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+
+from onebeat.broker.consume import MAX_ITEMS, extend
+from onebeat.broker.store import BlockingStore
+from onebeat.errors import BrokerError
+from onebeat.server.running import Running
+from onebeat.upkeep.service import Backoff, TroubleLog
+
+log = logging.getLogger("onebeat.keeper")
+
+
+class Keeper:
+    """
+    Keeps leases.
+
+    Args:
+        store: The keeper's own; it closes it.
+
+        lease_ms: For how long each extension holds.
+
+        period: Seconds between extensions; after trouble it tries again within a second.
+
+        lost: Called from the keeper's thread with an attempt that is not ours any more.
+    """
+
+    def __init__(self, store: BlockingStore, *, lease_ms: int, period: float, lost: Callable[[Running], None]) -> None:
+        self._store = store
+        self._lease_ms = lease_ms
+        self._period = period
+        self._lost = lost
+        self._held: dict[tuple[str, str], Running] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._trouble = TroubleLog("lease keeper", log)
+        self._thread = threading.Thread(target=self._run, name="onebeat-keeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop and wait for the thread. The last service of a server to stop."""
+        self._stopping.set()
+        self._thread.join()
+
+    def hold(self, attempt: Running) -> None:
+        """Keep an attempt's lease from now on."""
+        with self._lock:
+            self._held[attempt.queue, attempt.id] = attempt
+
+    def release(self, attempt: Running) -> None:
+        """Let an attempt's lease go, unless the task was taken again since."""
+        with self._lock:
+            if self._held.get((attempt.queue, attempt.id)) is attempt:
+                del self._held[attempt.queue, attempt.id]
+
+    def _run(self) -> None:
+        backoff = Backoff(0.05, 1.0)
+        pause = self._period
+        while not self._stopping.wait(pause):
+            try:
+                self._extend_all()
+            except BrokerError as error:
+                self._trouble.trouble(error)
+                pause = min(backoff.pause(), self._period)
+            else:
+                self._trouble.over()
+                backoff.reset()
+                pause = self._period
+        self._store.close()
+
+    def _extend_all(self) -> None:
+        queues: defaultdict[str, list[Running]] = defaultdict(list)
+        with self._lock:
+            for attempt in self._held.values():
+                queues[attempt.queue].append(attempt)
+        for queue, attempts in queues.items():
+            for start in range(0, len(attempts), MAX_ITEMS):
+                self._extend(queue, attempts[start : start + MAX_ITEMS])
+
+    def _extend(self, queue: str, attempts: list[Running]) -> None:
+        held = [(attempt.id, attempt.token) for attempt in attempts]
+        answers = self._store.run(extend(queue, held, lease_ms=self._lease_ms))
+        for attempt, answer in zip(attempts, answers, strict=True):
+            if answer == "ok" or attempt.finished is not None:
+                continue  # an outcome on its way may have ended the lease before our question came
+            if answer in ("lost", "gone"):
+                self.release(attempt)
+                self._lost(attempt)
+            else:
+                log.warning("lease of task %s in queue %s was not extended: %s", attempt.id, queue, answer)

@@ -1,0 +1,100 @@
+"""Which handler runs a task: routing by type, with asynq's pattern rules (asynq: servemux.go)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from onebeat import codecs
+from onebeat.errors import ConfigurationError
+from onebeat.server.context import Context
+from onebeat.task import Task
+
+Handler = Callable[[Context[Any], Task[Any]], Awaitable[object] | object]
+H = TypeVar("H", bound=Handler)
+
+Backoff = Callable[[int, BaseException], float]
+"""Seconds to wait, given how often the task had failed before, and the error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """
+    A handler and what is known of it.
+
+    Attributes:
+        handler: Called with the context and the task.
+
+        is_async: Whether it runs on the event loop; otherwise in a thread.
+
+        backoff: Its own retry delay; None: the server's.
+
+        retry_on: If given, other errors archive the task at once.
+
+        archive_on: Errors that archive the task at once.
+
+        encode: Turns its result into bytes, for tasks that are retained.
+    """
+
+    handler: Handler
+    is_async: bool
+    backoff: Backoff | None = None
+    retry_on: tuple[type[BaseException], ...] | None = None
+    archive_on: tuple[type[BaseException], ...] = ()
+    encode: Callable[[Any], bytes] = codecs.encode
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives a coroutine: async functions, and objects whose `__call__` is one."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+class Mux:
+    """
+    Finds the handler of a task type: the exact one, else that of the longest pattern the type starts with.
+
+    Patterns are plain prefixes, as in asynq: "image:" matches "image:resize", and "img" matches "imgx".
+    """
+
+    def __init__(self) -> None:
+        self._routes: dict[str, Route] = {}
+        self._known: dict[str, Route | None] = {}
+
+    def handle(self, pattern: str) -> Callable[[H], H]:
+        """Register the decorated function, async or plain, for a task type or a prefix of types."""
+
+        def register(handler: H) -> H:
+            self.add(pattern, Route(handler, is_async(handler)))
+            return handler
+
+        return register
+
+    def add(self, pattern: str, route: Route) -> None:
+        """
+        Register a route.
+
+        Raises:
+            ConfigurationError: The pattern is blank or taken, or the handler cannot be called.
+        """
+        if not isinstance(pattern, str) or not pattern.strip():
+            raise ConfigurationError(f"pattern is {pattern!r}: give a task type, or the start of one")
+        if pattern in self._routes:
+            raise ConfigurationError(f"pattern {pattern!r} has a handler already: give each task type one")
+        if not callable(route.handler):
+            raise ConfigurationError(f"handler of {pattern!r} is {route.handler!r}: give a function")
+        self._routes[pattern] = route
+        self._known.clear()
+
+    def find(self, task_type: str) -> Route | None:
+        """Return the route of a type, or None."""
+        if task_type in self._known:
+            return self._known[task_type]
+        route = self._routes.get(task_type)
+        if route is None:
+            fitting = [pattern for pattern in self._routes if task_type.startswith(pattern)]
+            route = self._routes[max(fitting, key=len)] if fitting else None
+        if len(self._known) < 10_000:
+            self._known[task_type] = route
+        return route

@@ -1,0 +1,157 @@
+"""
+What happens to a task now: pure functions from what an attempt did to what is written (asynq: processor.go).
+
+The order of the rules is the wire's: revoke, then exhausted or skipped, then retry. What Onebeat adds is
+`Retry`, the handler's own lists of errors, and that crashes and unknown types cost no retry.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from onebeat.broker.consume import TAIL_AFTER_S, Finished, Outcome
+from onebeat.errors import PayloadError, Retry, RevokeTask, SkipRetry
+from onebeat.server.running import Running, Stop
+from onebeat.wire.message import TaskMessage, around, clean_text
+
+LAST_FAILED_AT = 11
+COMPLETED_AT = 13
+MAX_ERROR_TEXT = 8192
+
+UNKNOWN_FOR_MS = 600_000
+"""How long a task without a handler waits for a server that has one, before it fails (mechanism-rules 26)."""
+
+RetryDelay = Callable[[int, BaseException], float]
+
+
+def default_retry_delay(retried: int, _error: BaseException, *, randint: Callable[[int, int], int] = random.randint) -> float:
+    """Return n⁴ + 15 + r·(n+1) seconds with r from 0 to 29, n failures before this one (asynq: `DefaultRetryDelayFunc`)."""
+    return float(retried**4 + 15 + randint(0, 29) * (retried + 1))
+
+
+def succeeded(attempt: Running, result: bytes, ended: float) -> Finished:
+    """The handler returned: forget the task, or keep it with its result for as long as it asked."""
+    message = _message(attempt)
+    if not message.retention:
+        return _finished(attempt, Outcome.DONE, ended)
+    message.completed_at = 0
+    head, tail = around(message, COMPLETED_AT)
+    return _finished(attempt, Outcome.COMPLETED, ended, head=head, tail=tail, number=message.retention, blob=result)
+
+
+def failed(
+    attempt: Running, error: BaseException, ended: float, *, delay: RetryDelay, release_on_archive: bool = False
+) -> Finished:
+    """The handler raised, ran out of time, or could not be called."""
+    message = _message(attempt)
+    if _in_chain(error, RevokeTask):
+        return _finished(attempt, Outcome.DONE, ended)
+    message.error_msg = error_text(error)
+    if message.retried >= message.retry or not _worth_retrying(attempt, error):
+        head, tail = around(message, LAST_FAILED_AT)
+        blob = "release" if release_on_archive else ""
+        return _finished(attempt, Outcome.ARCHIVED, ended, head=head, tail=tail, blob=blob)
+    seconds = _delay(attempt, error, delay)
+    counts = not isinstance(error, Retry) or error.counts
+    if counts:
+        message.retried += 1
+    head, tail = around(message, LAST_FAILED_AT)
+    blob = "failure" if counts else "soft"
+    return _finished(attempt, Outcome.RETRY, ended, head=head, tail=tail, number=round(seconds * 1000), blob=blob)
+
+
+def unknown_type(attempt: Running, now_ms: int, ended: float, *, delay: RetryDelay, jitter: Callable[[], float]) -> Finished:
+    """No handler here: wait for a server that has one, and fail only after ten minutes without."""
+    message = _message(attempt)
+    error = LookupError(f'handler not found for task "{message.type}"')
+    if attempt.unknown_since_ms and now_ms - attempt.unknown_since_ms > UNKNOWN_FOR_MS:
+        return failed(attempt, error, ended, delay=delay)
+    message.error_msg = str(error)
+    head, tail = around(message, LAST_FAILED_AT)
+    pause_ms = round(5000 + 25_000 * jitter())
+    return _finished(attempt, Outcome.RETRY, ended, head=head, tail=tail, number=pause_ms, blob="unknown")
+
+
+def undecodable(attempt: Running, reason: str, ended: float) -> Finished:
+    """The bytes are no task: set them aside untouched, with the reason."""
+    return _finished(attempt, Outcome.ARCHIVED, ended, blob=clean_text(reason))
+
+
+def put_back(attempt: Running, ended: float) -> Finished:
+    """The server stops: to the front of the queue, as if never taken."""
+    return _finished(attempt, Outcome.PENDING, ended)
+
+
+def error_text(error: BaseException) -> str:
+    """Say an error in one line of valid UTF-8, at most 8,192 characters."""
+    text = str(error).strip()
+    plain = isinstance(error, (SkipRetry, Retry, StopError, LookupError)) and type(error) is not KeyError
+    name = type(error).__name__
+    shown = (text or name) if plain else f"{name}: {text}" if text else name
+    return clean_text(shown[:MAX_ERROR_TEXT])
+
+
+class StopError(Exception):
+    """Stands for a handler that was stopped by the server; its text is the reason."""
+
+    def __init__(self, why: Stop) -> None:
+        super().__init__(why.value)
+
+
+def _message(attempt: Running) -> TaskMessage:
+    assert attempt.message is not None  # noqa: S101 - undecodable attempts take none of these ways
+    return attempt.message
+
+
+def _finished(
+    attempt: Running,
+    outcome: Outcome,
+    ended: float,
+    *,
+    head: bytes = b"",
+    tail: bytes = b"",
+    number: int = 0,
+    blob: bytes | str = b"",
+) -> Finished:
+    message = attempt.message
+    return Finished(
+        attempt.id,
+        attempt.token,
+        outcome,
+        ended - attempt.started > TAIL_AFTER_S,
+        message.unique_key if message is not None else "",
+        head,
+        tail,
+        number,
+        blob,
+    )
+
+
+def _in_chain(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """Whether an error is, or was raised from, one of a kind (as Go's errors.Is looks through wrapping)."""
+    while error is not None:
+        if isinstance(error, kind):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _worth_retrying(attempt: Running, error: BaseException) -> bool:
+    if _in_chain(error, SkipRetry) or isinstance(error, PayloadError):
+        return False
+    if isinstance(error, (Retry, StopError)):
+        return True
+    route = attempt.route
+    if route is None:
+        return True
+    if isinstance(error, route.archive_on):
+        return False
+    return route.retry_on is None or isinstance(error, route.retry_on)
+
+
+def _delay(attempt: Running, error: BaseException, delay: RetryDelay) -> float:
+    if isinstance(error, Retry) and error.delay is not None:
+        return max(0.0, error.delay)
+    own = attempt.route.backoff if attempt.route is not None else None
+    return max(0.0, (own or delay)(_message(attempt).retried, error))

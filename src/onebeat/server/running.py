@@ -1,0 +1,73 @@
+"""One attempt at one task, from the moment it was taken until its outcome is in the store."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+
+from onebeat.broker.consume import Finished
+from onebeat.server.mux import Route
+from onebeat.wire.message import TaskMessage
+
+
+class Stop(Enum):
+    """Why a handler is being stopped."""
+
+    TIMEOUT = "context deadline exceeded"
+    """Its timeout or deadline is over. The text is asynq's."""
+
+    LOST = "lease lost"
+    """Another server has the task; whatever this handler does will not count."""
+
+    SHUTDOWN = "server is shutting down"
+    """The task goes back to the front of its queue."""
+
+
+class Running:
+    """
+    An attempt.
+
+    Attributes:
+        id, queue, token: Which task, and under which token it is ours.
+
+        message: The task's message as it was taken; None when its bytes cannot be decoded.
+
+        route: Its handler; None when this server has none for its type.
+
+        started: When it was taken (monotonic seconds).
+
+        deadline: When it must have ended (monotonic seconds).
+
+        work: The asyncio task that runs it.
+
+        stop: Why its handler is being stopped, if it is.
+
+        finished: Its outcome, once decided; it is the lease keeper's until the outcome is in the store.
+    """
+
+    __slots__ = ("deadline", "finished", "id", "message", "queue", "route", "started", "stop", "token", "unknown_since_ms", "work")
+
+    def __init__(self, queue: str, task_id: str, token: str, started: float) -> None:
+        self.queue = queue
+        self.id = task_id
+        self.token = token
+        self.started = started
+        self.deadline = started
+        self.message: TaskMessage | None = None
+        self.route: Route | None = None
+        self.unknown_since_ms = 0
+        self.work: asyncio.Task[None] | None = None
+        self.stop: Stop | None = None
+        self.finished: Finished | None = None
+
+    def cancel(self, why: Stop) -> None:
+        """
+        Stop the handler: a coroutine is cancelled; a thread cannot be, so it is only noted.
+
+        The first reason stands. The slot stays taken until the handler has really ended (SE-05).
+        """
+        if self.stop is not None or self.finished is not None:
+            return
+        self.stop = why
+        if self.route is not None and self.route.is_async and self.work is not None:
+            self.work.cancel()

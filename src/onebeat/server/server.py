@@ -1,0 +1,253 @@
+"""
+A server: takes tasks from queues and runs them, any number of servers beside each other.
+
+Starts and stops its parts in an order that loses nothing: fetching stops first, handlers are given time,
+then stopped and put back to the front of their queue, outcomes are written, and the lease keeper is the last
+to go, so that no other server takes a task whose outcome is still on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, TypedDict, Unpack
+
+from onebeat.broker.consume import Taken
+from onebeat.broker.store import BlockingStore, Store
+from onebeat.clock import Clock, SystemClock
+from onebeat.errors import ConfigurationError
+from onebeat.ids import new_id
+from onebeat.server import outcome
+from onebeat.server.acknowledger import Acknowledger
+from onebeat.server.config import ServerConfig
+from onebeat.server.executor import Executor
+from onebeat.server.fetcher import Fetcher
+from onebeat.server.keeper import Keeper
+from onebeat.server.mux import Mux
+from onebeat.server.outcome import RetryDelay
+from onebeat.server.running import Running, Stop
+from onebeat.server.shares import Shares
+from onebeat.server.watcher import Watcher
+from onebeat.upkeep.maintainer import Maintainer
+from onebeat.upkeep.service import Crew
+
+log = logging.getLogger("onebeat.server")
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class ServerSettings(TypedDict, total=False):
+    """The settings of `ServerConfig` as keywords; see there."""
+
+    concurrency: int
+    queues: Mapping[str, int]
+    strict: bool
+    lease: float
+    shutdown_timeout: float
+    grace: float
+    max_crashes: int
+    release_unique_on_archive: bool
+    allow_short_lease: bool
+
+
+class Server:
+    """
+    Runs tasks. asynq: `Server`.
+
+    `await server.run(mux)` serves until SIGTERM or SIGINT; `async with server.serving(mux)` serves as long
+    as its block runs and touches no signals.
+
+    Args:
+        store: A URL, a redis-py client whose settings are used, or an open `Store`; default: `ONEBEAT_URL`,
+            else the embedded store of the project.
+
+        retry_delay: Seconds before a failed task is tried again, given its failures so far and the error;
+            default asynq's. A task's own back-off comes first.
+
+        settings: See `ServerConfig`.
+
+    Raises:
+        ConfigurationError: Settings that cannot work, all in one message.
+    """
+
+    def __init__(
+        self,
+        store: object = None,
+        *,
+        retry_delay: RetryDelay = outcome.default_retry_delay,
+        clock: Clock | None = None,
+        **settings: Unpack[ServerSettings],
+    ) -> None:
+        self.config = ServerConfig(**settings)
+        self.id = new_id()
+        self.name = f"{socket.gethostname() or 'unknown-host'}:{os.getpid()}:{self.id}"
+        self._source = store
+        self._retry_delay = retry_delay
+        self._clock = clock or SystemClock()
+        self._stopping: asyncio.Event | None = None
+        self._hurry: asyncio.Event | None = None
+
+    async def run(self, mux: Mux, *, state: object = None, maintainer: Maintainer | None = None) -> None:
+        """
+        Serve until SIGTERM or SIGINT; a second signal stops running handlers at once.
+
+        A process whose handlers cannot be stopped is ended with status 1 after their tasks were put back.
+        """
+        loop = asyncio.get_running_loop()
+        serving = self.serving(mux, state=state, maintainer=maintainer)
+        for number in SIGNALS:
+            loop.add_signal_handler(number, serving.signalled)
+        try:
+            async with serving:
+                await serving.stop_asked.wait()
+        finally:
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
+        if serving.stubborn:
+            log.critical("%d handlers did not end: the process is ended without them", serving.stubborn)
+            logging.shutdown()
+            os._exit(1)
+
+    def serving(self, mux: Mux, *, state: object = None, maintainer: Maintainer | None = None) -> Serving:
+        """Serve while the block of `async with` runs."""
+        if not isinstance(mux, Mux):
+            raise ConfigurationError(f"mux is {mux!r}: give a Mux with handlers")
+        return Serving(self, mux, state, maintainer)
+
+
+class Serving:
+    """A server at work. See `Server.serving`."""
+
+    def __init__(self, server: Server, mux: Mux, state: object, maintainer: Maintainer | None) -> None:
+        self._server = server
+        self._config = server.config
+        self._mux = mux
+        self._state = state
+        self._maintainer = maintainer
+        self._clock = server._clock
+        self._crew = Crew()
+        self._hurry = asyncio.Event()
+        self.stop_asked = asyncio.Event()
+        self.stubborn = 0
+        """Handlers that did not end although they were stopped."""
+
+    def signalled(self) -> None:
+        """Stop; if asked again, without waiting for handlers."""
+        if self.stop_asked.is_set():
+            self._hurry.set()
+        else:
+            log.info("stopping: running tasks have %g s to end", self._config.shutdown_timeout)
+        self.stop_asked.set()
+
+    async def __aenter__(self) -> Self:
+        source = self._server._source
+        self._owns_store = not isinstance(source, Store)
+        self.store = source if isinstance(source, Store) else await Store.open(source)
+        self._build(asyncio.get_running_loop())
+        self.keeper.start()
+        self._crew.start(self._maintainer or Maintainer(self.store, self._config.queues, max_crashes=self._config.max_crashes))
+        self._crew.start(self.executor.deadlines)
+        self._crew.start(self.watcher)
+        self._fetching = asyncio.get_running_loop().create_task(self.fetcher.run(), name="fetcher")
+        self._fetching.add_done_callback(self._fetcher_ended)
+        log.info("serving queues %s with %d slots", ", ".join(self._config.queues), self._config.concurrency)
+        return self
+
+    def _build(self, loop: asyncio.AbstractEventLoop) -> None:
+        config = self._config
+        shares = Shares(config.queues, strict=config.strict)
+        self.acknowledger = Acknowledger(self.store, self._settled)
+        self.executor = Executor(
+            self._mux, config, state=self._state, decided=self._decided, clock=self._clock, retry_delay=self._server._retry_delay
+        )
+        self.watcher = Watcher(self.store, shares.queues)
+        self.fetcher = Fetcher(
+            self.store, shares, self.watcher, server=self._server.id, lease_ms=config.lease_ms, room=self._room, taken=self._taken
+        )
+        self.keeper = Keeper(
+            BlockingStore(self.store.endpoint),
+            lease_ms=config.lease_ms,
+            period=config.keeper_period,
+            lost=lambda attempt: loop.call_soon_threadsafe(self._lost, attempt),
+        )
+
+    def _room(self) -> int:
+        """How many tasks may be taken: the free slots, none while too many outcomes wait to be written."""
+        if self.acknowledger.unanswered > 4 * self._config.concurrency:
+            return 0
+        return self.executor.free
+
+    def _taken(self, queue: str, taken: Taken) -> None:
+        for attempt in self.executor.start(queue, taken):
+            if attempt.finished is None:
+                self.keeper.hold(attempt)
+            if self.stop_asked.is_set():
+                attempt.cancel(Stop.SHUTDOWN)
+
+    def _decided(self, attempt: Running) -> None:
+        if attempt.finished is None:
+            self._settled(attempt)
+        else:
+            self.acknowledger.add(attempt)
+            self.fetcher.room_again()
+
+    def _settled(self, attempt: Running) -> None:
+        self.keeper.release(attempt)
+        self.fetcher.room_again()
+
+    def _lost(self, attempt: Running) -> None:
+        log.warning("lease of task %s in queue %s is lost; its handler is stopped", attempt.id, attempt.queue)
+        self.acknowledger.lease_lost += 1
+        attempt.cancel(Stop.LOST)
+
+    def _fetcher_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("the fetcher ended by a bug of ours; the server stops", exc_info=task.exception())
+            self.stop_asked.set()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop_asked.set()
+        self.fetcher.stop()
+        await asyncio.wait([self._fetching], timeout=self._config.shutdown_timeout)
+        await self._end_handlers()
+        await self._write_outcomes()
+        self._fetching.cancel()
+        await self._crew.stop()
+        await asyncio.to_thread(self.keeper.stop)
+        self.executor.close()
+        if self._owns_store:
+            await self.store.aclose()
+
+    async def _end_handlers(self) -> None:
+        """Give handlers time, then stop them, then put back what still runs."""
+        hurry = asyncio.get_running_loop().create_task(self._hurry.wait())
+        drain = asyncio.get_running_loop().create_task(self.executor.drain(self._config.shutdown_timeout))
+        await asyncio.wait([hurry, drain], return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        self.executor.cancel_all(Stop.SHUTDOWN)
+        await self.executor.drain(self._config.grace)
+        await drain
+        for attempt in list(self.executor.running):
+            self.stubborn += 1
+            log.error("task %s of queue %s does not end; it is put back", attempt.id, attempt.queue)
+            attempt.finished = outcome.put_back(attempt, self._clock.monotonic())
+            self.acknowledger.add(attempt)
+
+    async def _write_outcomes(self) -> None:
+        idle = asyncio.get_running_loop().create_task(self.acknowledger.idle())
+        await asyncio.wait([idle], timeout=max(self._config.shutdown_timeout, 1.0))
+        if not idle.done():
+            log.error("%d outcomes could not be written; their tasks will run again", self.acknowledger.unanswered)
+            self.acknowledger.abandon()
+            idle.cancel()
+        with suppress(asyncio.CancelledError):
+            await idle
+        log.info("stopped")

@@ -1,0 +1,94 @@
+"""
+What a task is: a type, a payload, and options; and what is known of one that was enqueued.
+
+A `Task` is a plain value. It is made freely, compared, put into lists and enqueued as often as wanted;
+its id and its queue belong to one enqueueing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar, Unpack
+
+from onebeat import codecs
+from onebeat.options import EnqueueOptions, text
+from onebeat.states import TaskState
+
+R = TypeVar("R", covariant=True)
+
+
+class Task(Generic[R]):
+    """
+    A unit of work: what to do (`type`), with what (`payload`), and how (options).
+
+    `R` is the type of its result, where the task was made by `bind()`.
+
+    Args:
+        type: The task's type name, by which a server finds its handler. Free text.
+
+        payload: Bytes go as they are; `None` is no payload; anything else becomes JSON.
+
+        options: Defaults for `enqueue`, which may override each of them.
+
+    Raises:
+        InvalidTask: The type is blank.
+        PayloadError: The payload has no JSON form.
+    """
+
+    __slots__ = ("options", "payload", "result_type", "type")
+
+    def __init__(self, type: str, payload: Any = None, /, **options: Unpack[EnqueueOptions]) -> None:  # noqa: A002
+        self.type = text("task type", type)
+        self.payload = codecs.encode(payload)
+        self.options: Mapping[str, Any] = options
+        self.result_type: Any = bytes
+
+    def __repr__(self) -> str:
+        shown = self.payload if len(self.payload) <= 60 else self.payload[:57] + b"..."
+        return f"Task({self.type!r}, {shown!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Task):
+            return NotImplemented
+        return (self.type, self.payload, self.options) == (other.type, other.payload, other.options)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.payload))
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Metadata that travels with the task: on an enqueued one what arrived, `tick` of a schedule among it."""
+        return self.options.get("headers") or {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskInfo:
+    """
+    A task as it stood when it was asked for (asynq: `TaskInfo`).
+
+    Times that do not apply are `None`, durations that do not apply zero.
+    """
+
+    id: str
+    queue: str
+    type: str
+    payload: bytes
+    state: TaskState
+    max_retry: int
+    retried: int
+    """Failures so far; crashes and revoked attempts are not among them."""
+    last_error: str
+    last_failed_at: datetime | None
+    timeout: timedelta
+    deadline: datetime | None
+    next_process_at: datetime | None
+    """When it is due: exact to the millisecond for tasks that Onebeat wrote."""
+    retention: timedelta
+    completed_at: datetime | None
+    result: bytes | None
+    headers: Mapping[str, str]
+    group: str
+    crashes: int
+    """How often a process died with it since it last ended an attempt."""

@@ -1,0 +1,1 @@
+"""What every role that runs for long needs: supervised loops, and the upkeep of queues."""

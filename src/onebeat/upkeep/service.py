@@ -1,0 +1,134 @@
+"""
+The one shape of a background loop.
+
+A service is a small class whose `run()` works for ever. `supervise` runs it: trouble with the store makes
+it pause, a little longer each time, and start again, so that a store away for an hour costs an hour and
+not the process. The log says once what is wrong, then every half minute, then that it is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from onebeat.clock import Clock, SystemClock
+from onebeat.errors import BrokerError
+
+log = logging.getLogger("onebeat.service")
+
+REPEAT_LOG_S = 30.0
+
+
+class Service(Protocol):
+    """A background loop. `run` returns only when the service has nothing left to do."""
+
+    name: str
+
+    async def run(self) -> None: ...
+
+
+class Backoff:
+    """
+    Pauses that double from `first` to `longest` seconds, each shortened by up to half at random.
+
+    Args:
+        jitter: Gives numbers in [0, 1).
+    """
+
+    def __init__(
+        self, first: float = 0.05, longest: float = 1.0, *, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self._first = first
+        self._longest = longest
+        self._jitter = jitter
+        self._next = first
+
+    def reset(self) -> None:
+        """Begin with the shortest pause again."""
+        self._next = self._first
+
+    def pause(self) -> float:
+        """Return the next pause in seconds."""
+        pause = self._next
+        self._next = min(pause * 2, self._longest)
+        return pause * (0.5 + self._jitter() / 2)
+
+
+class TroubleLog:
+    """
+    Logs a lasting trouble once, then every half minute, and its end.
+
+    Args:
+        what: Whose trouble it is, as the subject of the line.
+    """
+
+    def __init__(self, what: str, logger: logging.Logger = log, clock: Clock | None = None) -> None:
+        self._what = what
+        self._log = logger
+        self._clock = clock or SystemClock()
+        self._next = 0.0
+        self._count = 0
+
+    def trouble(self, error: BaseException) -> None:
+        """Note that it happened, and say so if it has not been said lately."""
+        self._count += 1
+        now = self._clock.monotonic()
+        if self._count == 1 or now >= self._next:
+            self._log.warning("%s: %s (seen %d times); trying again", self._what, error, self._count)
+            self._next = now + REPEAT_LOG_S
+
+    def over(self) -> None:
+        """Note that it works."""
+        if self._count:
+            self._log.info("%s works again after %d failures", self._what, self._count)
+        self._count = 0
+
+
+async def supervise(service: Service, *, backoff: Backoff | None = None) -> None:
+    """
+    Run a service for as long as it wants.
+
+    An error of the store makes it start again after a pause. Any other error is a bug: it is logged with
+    its traceback, and the service starts again as well, because a server without it would be worse.
+    """
+    backoff = backoff or Backoff()
+    trouble = TroubleLog(service.name)
+    while True:
+        try:
+            await service.run()
+        except BrokerError as error:
+            trouble.trouble(error)
+        except Exception:
+            log.exception("%s stopped by a bug of ours; starting it again", service.name)
+        else:
+            return
+        await asyncio.sleep(backoff.pause())
+
+
+class Crew:
+    """Services that run together, started one by one and stopped together, last started first."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self, service: Service) -> None:
+        """Start a supervised service."""
+        self.spawn(supervise(service), service.name)
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Start any coroutine as a member of the crew."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.append(task)
+        return task
+
+    async def stop(self) -> None:
+        """Cancel all and wait until all have ended."""
+        while self._tasks:
+            task = self._tasks.pop()
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled() and task.exception() is not None:
+                log.error("%s ended with an error", task.get_name(), exc_info=task.exception())
