@@ -1,0 +1,93 @@
+"""
+Onebeat: a distributed task queue and scheduler on Redis or Valkey that speaks asynq's wire format.
+
+Importing this package loads neither asyncio nor redis: a name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onebeat.app.app import Onebeat
+    from onebeat.app.declared import Declared
+    from onebeat.app.handle import Handle
+    from onebeat.client import BulkResult, Client, Enqueued, Failure
+    from onebeat.errors import (
+        BrokerError,
+        BrokerUnavailable,
+        BrokerUnsupported,
+        ConfigurationError,
+        DuplicateTask,
+        InvalidTask,
+        MissingExtra,
+        OnebeatError,
+        PayloadError,
+        QueueFull,
+        QueueNotFound,
+        ResultNotKept,
+        ResultTimeout,
+        Retry,
+        RevokeTask,
+        SkipRetry,
+        TaskFailed,
+        TaskIdConflict,
+        TaskNotFound,
+    )
+    from onebeat.inspector.inspector import Inspector
+    from onebeat.scheduler.scheduler import Scheduler
+    from onebeat.scheduler.triggers import Cron, Every
+    from onebeat.server.config import ServerConfig
+    from onebeat.server.context import Context, current
+    from onebeat.server.mux import Mux
+    from onebeat.server.server import Server
+    from onebeat.states import TaskState
+    from onebeat.task import Task, TaskInfo
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "app.app": ["Onebeat"],
+    "app.declared": ["Declared"],
+    "app.handle": ["Handle"],
+    "client": ["BulkResult", "Client", "Enqueued", "Failure"],
+    "errors": [
+        "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask", "InvalidTask",
+        "MissingExtra", "OnebeatError", "PayloadError", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout",
+        "Retry", "RevokeTask", "SkipRetry", "TaskFailed", "TaskIdConflict", "TaskNotFound",
+    ],
+    "inspector.inspector": ["Inspector"],
+    "scheduler.scheduler": ["Scheduler"],
+    "scheduler.triggers": ["Cron", "Every"],
+    "server.config": ["ServerConfig"],
+    "server.context": ["Context", "current"],
+    "server.mux": ["Mux"],
+    "server.server": ["Server"],
+    "states": ["TaskState"],
+    "task": ["Task", "TaskInfo"],
+}  # fmt: skip
+
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'onebeat' has no attribute {name!r}")
+    value = getattr(import_module(f"onebeat.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])
+
+
+__all__ = [
+    "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Client", "ConfigurationError", "Context",
+    "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle", "Inspector", "InvalidTask",
+    "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError", "QueueFull", "QueueNotFound", "ResultNotKept",
+    "ResultTimeout", "Retry", "RevokeTask", "Scheduler", "Server", "ServerConfig", "SkipRetry", "Task", "TaskFailed",
+    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "current",
+]  # fmt: skip

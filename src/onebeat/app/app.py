@@ -18,6 +18,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from onebeat.app.declared import Declared, check_no_arguments
 from onebeat.app.handle import Replies
+from onebeat.app.serving import Serving, serve
 from onebeat.broker.store import Store
 from onebeat.client import Bulk, Client
 from onebeat.errors import ConfigurationError
@@ -27,6 +28,7 @@ from onebeat.scheduler.scheduler import schedule_id
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.server.context import Context
 from onebeat.server.mux import Backoff, Mux
+from onebeat.server.server import ServerSettings
 from onebeat.task import Task
 
 P = ParamSpec("P")
@@ -204,6 +206,19 @@ class Onebeat(Generic[S]):
             connection = self._connections[loop] = _Connection(self.url)
         await connection.open()
         return connection
+
+    def serving(self, **settings: Unpack[ServerSettings]) -> Serving:
+        """
+        Run tasks and schedules beside other things, while the block of `async with` runs. Touches no signals.
+
+        Args:
+            settings: See `ServerConfig`; `queues` default to those that the application's tasks name.
+        """
+        return Serving(self, settings)
+
+    async def run(self, **settings: Unpack[ServerSettings]) -> None:
+        """Run tasks and schedules until SIGTERM or SIGINT: what `onebeat run` does."""
+        await serve(self, **settings)
 
     def enqueue_many(
         self, tasks: Iterable[Task[Any]] | AsyncIterable[Task[Any]], **options: Unpack[EnqueueOptions]

@@ -40,16 +40,17 @@ class Declaration:
     after_ms: int | None = None
     seen: bytes = b""
 
-    def arguments(self) -> tuple[Argument, ...]:
-        if self.definition is None:
-            return (self.id, self.rev, "", "", "", self.seen)
-        tape = msgspec.msgpack.encode(["end" if tick is None else str(tick) for tick in self.tape])
+    def arguments(self) -> list[Argument]:
         after = "" if self.after_ms is None else self.after_ms
-        return (self.id, self.rev, _packed(self.definition), tape, after, self.seen)
+        fields = self.definition or {}
+        written: list[Argument] = [self.id, self.rev, after, self.seen, len(fields), len(self.tape) if fields else 0]
+        for name, value in fields.items():
+            written += (name, value)
+        return [*written, *_ticks(self.tape)] if fields else written
 
 
-def _packed(fields: Mapping[str, str | bytes]) -> bytes:
-    return msgspec.msgpack.encode(fields)
+def _ticks(ticks: Sequence[int | None]) -> list[Argument]:
+    return ["end" if tick is None else tick for tick in ticks]
 
 
 def declare(queue: str, app: str, declarations: Sequence[Declaration], *, live_ms: int = LIVE_MS) -> Call[list[str]]:
@@ -107,8 +108,7 @@ def tape(queue: str, schedule_id: str) -> Call[Tape | None]:
 
 def refill(queue: str, schedule_id: str, end: Tape, ticks: Sequence[int | None]) -> Call[bool]:
     """Append ticks after `end`; false when another instance was first. A None says that none will follow."""
-    written: list[Argument] = ["end" if tick is None else tick for tick in ticks]
-    return Call("refill", queue, [schedule_id, end.rev, end.last_ms, *written], bool)
+    return Call("refill", queue, [schedule_id, end.rev, end.last_ms, *_ticks(ticks)], bool)
 
 
 @dataclass(frozen=True, slots=True)

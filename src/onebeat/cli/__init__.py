@@ -1,1 +1,1 @@
-
+"""The command line: noun, then verb, as in asynq's."""

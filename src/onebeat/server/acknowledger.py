@@ -33,10 +33,10 @@ class Acknowledger:
     Args:
         store: The server's.
 
-        settled: Called with each attempt whose outcome the store has answered, whatever the answer.
+        settled: Called with each attempt whose outcome the store has answered, and the answer.
     """
 
-    def __init__(self, store: Store, settled: Callable[[Running], None]) -> None:
+    def __init__(self, store: Store, settled: Callable[[Running, str], None]) -> None:
         self._store = store
         self._settled = settled
         self._lanes = Coalescer(self._flush, weigh=_weight, max_items=MAX_ITEMS)
@@ -98,7 +98,7 @@ class Acknowledger:
                 attempt.queue,
                 "another server has the task" if answer == "lost" else "the task is gone",
             )
-        self._settled(attempt)
+        self._settled(attempt, answer)
 
     def _set_aside(self, attempt: Running, answer: str) -> None:
         """Repeat one that the store refuses by itself, so that it does not hold up its batch (mechanism-rules 14)."""

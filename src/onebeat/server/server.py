@@ -13,8 +13,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
@@ -40,6 +40,21 @@ from onebeat.upkeep.service import Crew
 log = logging.getLogger("onebeat.server")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+Settled = Callable[[Running, str], None]
+
+
+@contextmanager
+def stopped_by_signals(serving: Serving) -> Iterator[None]:
+    """Let SIGTERM and SIGINT stop a server while the block runs. Only for the main thread."""
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, serving.signalled)
+    try:
+        yield
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
 
 
 class ServerSettings(TypedDict, total=False):
@@ -90,42 +105,47 @@ class Server:
         self._source = store
         self._retry_delay = retry_delay
         self._clock = clock or SystemClock()
-        self._stopping: asyncio.Event | None = None
-        self._hurry: asyncio.Event | None = None
 
-    async def run(self, mux: Mux, *, state: object = None, maintainer: Maintainer | None = None) -> None:
+    async def run(self, mux: Mux) -> None:
         """
         Serve until SIGTERM or SIGINT; a second signal stops running handlers at once.
 
         A process whose handlers cannot be stopped is ended with status 1 after their tasks were put back.
         """
-        loop = asyncio.get_running_loop()
-        serving = self.serving(mux, state=state, maintainer=maintainer)
-        for number in SIGNALS:
-            loop.add_signal_handler(number, serving.signalled)
-        try:
+        serving = self.serving(mux)
+        with stopped_by_signals(serving):
             async with serving:
                 await serving.stop_asked.wait()
-        finally:
-            for number in SIGNALS:
-                loop.remove_signal_handler(number)
-        if serving.stubborn:
-            log.critical("%d handlers did not end: the process is ended without them", serving.stubborn)
-            logging.shutdown()
-            os._exit(1)
+        serving.end_stubborn_process()
 
-    def serving(self, mux: Mux, *, state: object = None, maintainer: Maintainer | None = None) -> Serving:
-        """Serve while the block of `async with` runs."""
+    def serving(
+        self, mux: Mux, *, state: object = None, maintainer: Maintainer | None = None, settled: Settled | None = None
+    ) -> Serving:
+        """
+        Serve while the block of `async with` runs.
+
+        Args:
+            mux: The handlers.
+
+            state: What their `Context.state` is.
+
+            maintainer: Who maintains the queues; default: one of the server's own.
+
+            settled: Called with each attempt whose outcome is in the store, and the store's answer.
+        """
         if not isinstance(mux, Mux):
             raise ConfigurationError(f"mux is {mux!r}: give a Mux with handlers")
-        return Serving(self, mux, state, maintainer)
+        return Serving(self, mux, state, maintainer, settled)
 
 
 class Serving:
     """A server at work. See `Server.serving`."""
 
-    def __init__(self, server: Server, mux: Mux, state: object, maintainer: Maintainer | None) -> None:
+    def __init__(
+        self, server: Server, mux: Mux, state: object, maintainer: Maintainer | None, settled: Settled | None
+    ) -> None:
         self._server = server
+        self._tell = settled
         self._config = server.config
         self._mux = mux
         self._state = state
@@ -162,7 +182,7 @@ class Serving:
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         config = self._config
         shares = Shares(config.queues, strict=config.strict)
-        self.acknowledger = Acknowledger(self.store, self._settled)
+        self.acknowledger = Acknowledger(self.store, self._answered)
         self.executor = Executor(
             self._mux, config, state=self._state, decided=self._decided, clock=self._clock, retry_delay=self._server._retry_delay
         )
@@ -192,14 +212,16 @@ class Serving:
 
     def _decided(self, attempt: Running) -> None:
         if attempt.finished is None:
-            self._settled(attempt)
+            self.keeper.release(attempt)
         else:
             self.acknowledger.add(attempt)
-            self.fetcher.room_again()
+        self.fetcher.room_again()
 
-    def _settled(self, attempt: Running) -> None:
+    def _answered(self, attempt: Running, answer: str) -> None:
         self.keeper.release(attempt)
         self.fetcher.room_again()
+        if self._tell is not None:
+            self._tell(attempt, answer)
 
     def _lost(self, attempt: Running) -> None:
         log.warning("lease of task %s in queue %s is lost; its handler is stopped", attempt.id, attempt.queue)
@@ -210,6 +232,13 @@ class Serving:
         if not task.cancelled() and task.exception() is not None:
             log.critical("the fetcher ended by a bug of ours; the server stops", exc_info=task.exception())
             self.stop_asked.set()
+
+    def end_stubborn_process(self) -> None:
+        """End the process, with status 1, if handlers still run although their tasks were put back."""
+        if self.stubborn:
+            log.critical("%d handlers did not end: the process is ended without them", self.stubborn)
+            logging.shutdown()
+            os._exit(1)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

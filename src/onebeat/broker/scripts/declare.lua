@@ -6,8 +6,9 @@
 --                              declared zset (id → last declared, ms) · app:<app> hash (since, last)
 -- ARGV[1] str   app            schedules of other applications are left alone
 -- ARGV[2] int   live_ms        an instance that has not declared for this long is gone
--- ARGV[3…] per schedule        id · content hash · definition or "" (msgpack map of hash fields) ·
---                              tape ("" or msgpack list of ms, "end" last) · from_ms or "" · seen or ""
+-- ARGV[3…] per schedule        id · content hash · from_ms or "" · seen or "" (as handoff gave it) ·
+--                              how many fields and ticks follow (0 and 0 names only the hash) ·
+--                              names and values of its hash · ticks of its tape, ms, "end" last
 -- returns list of str          per schedule: "kept" | "wanted" (in force, send the definition) | "written" |
 --                              "outvoted" (a newer form is live) | "error <text>"; then "orphaned <id>" …
 --
@@ -31,7 +32,7 @@ local function first_tick(id, definition, tape, from)
   end
   local key, first = KEYS[2] .. "tape:" .. id, nil
   redis.call("DEL", key)
-  for _, entry in ipairs(cmsgpack.unpack(tape)) do
+  for _, entry in ipairs(tape) do
     local at = tonumber(entry)
     if not first and at and at > after then
       first = at
@@ -71,7 +72,16 @@ local function write(id, hash, old, definition, tape, from)
   redis.call("ZADD", due, int(first), id)
 end
 
-local function declare(id, hash, definition, tape, from, forms)
+-- The table of `count` names and values from ARGV[at] on; nil when there are none.
+local function fields_at(at, count)
+  local fields = count > 0 and {} or nil
+  for i = at, at + count * 2 - 1, 2 do
+    fields[ARGV[i]] = ARGV[i + 1]
+  end
+  return fields
+end
+
+local function declare(id, hash, from, forms, definition, tape)
   local old = redis.call("HMGET", KEYS[2] .. "d:" .. id, "rev", "state", "timing", "moved")
   import(id, forms)
   local in_force = seen(id, hash, live_ms)
@@ -80,10 +90,10 @@ local function declare(id, hash, definition, tape, from, forms)
     return "outvoted"
   elseif old[1] == hash and old[2] ~= "orphaned" and old[2] ~= "error" and not old[4] then
     return "kept"
-  elseif definition == "" then
+  elseif not definition then
     return "wanted"
   end
-  write(id, hash, { state = not old[4] and old[2], timing = old[3] }, cmsgpack.unpack(definition), tape, from)
+  write(id, hash, { state = not old[4] and old[2], timing = old[3] }, definition, tape, from)
   return "written"
 end
 
@@ -112,9 +122,14 @@ local function orphans()
 end
 
 local head = redis.call("ZRANGE", due, 0, 0, "WITHSCORES")[2]
-local answers = {}
-for i = 3, #ARGV, 6 do
-  answers[#answers + 1] = guarded(declare, unpack(ARGV, i, i + 5))
+local answers, i = {}, 3
+while i < #ARGV do
+  local fields, ticks = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])
+  local first_field, first_tick_at = i + 6, i + 6 + fields * 2
+  local tape = { unpack(ARGV, first_tick_at, first_tick_at + ticks - 1) }
+  local definition = fields_at(first_field, fields)
+  answers[#answers + 1] = guarded(declare, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], definition, tape)
+  i = first_tick_at + ticks
 end
 for _, text in ipairs(orphans()) do
   answers[#answers + 1] = text

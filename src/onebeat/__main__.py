@@ -1,0 +1,5 @@
+"""`python -m onebeat` is `onebeat`."""
+
+from onebeat.cli.main import main
+
+main()

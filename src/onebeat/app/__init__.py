@@ -1,0 +1,1 @@
+"""The declared form: an application's tasks and schedules in code."""

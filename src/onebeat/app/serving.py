@@ -1,0 +1,112 @@
+"""
+An application at work on one instance: its server, its schedules, and the upkeep both share.
+
+One store connection, one maintainer: it recovers and forwards for the server and fires for the scheduler.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from onebeat.broker.store import Store
+from onebeat.errors import ConfigurationError
+from onebeat.options import DEFAULT_QUEUE
+from onebeat.scheduler.scheduler import Scheduler
+
+from onebeat.server.server import Server, ServerSettings, Settled, stopped_by_signals
+from onebeat.upkeep.maintainer import Maintainer
+from onebeat.upkeep.service import Crew
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from onebeat.app.app import Onebeat
+
+
+class Serving:
+    """
+    Serves while its `async with` block runs.
+
+    Args:
+        app: The application.
+
+        settings: The server's; see `ServerConfig`. Queues default to those its tasks and schedules name.
+
+        url: Overrides the application's store.
+
+        signals: Let SIGTERM and SIGINT stop it.
+
+        settled: Called with each attempt whose outcome is in the store, and the store's answer.
+    """
+
+    def __init__(
+        self,
+        app: Onebeat[Any],
+        settings: ServerSettings,
+        *,
+        url: str | None = None,
+        signals: bool = False,
+        settled: Settled | None = None,
+    ) -> None:
+        if not app.tasks:
+            raise ConfigurationError(f"application {app.name!r} has no tasks: declare one with @app.task()")
+        self._app = app
+        self._settings: ServerSettings = {"queues": _queues(app), **settings}
+        self._url = url or app.url
+        self._signals = signals
+        self._settled = settled
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(await Store.open(self._url))
+            state = await stack.enter_async_context(self._app.lifespan()) if self._app.lifespan is not None else None
+            await self._start(stack, store, state)
+            self._stack = stack.pop_all()
+        return self
+
+    async def _start(self, stack: AsyncExitStack, store: Store, state: object) -> None:
+        serving = Server(store, **self._settings)
+        scheduler = Scheduler(store, app=self._app.name, entries=self._app.entries.values())
+        maintainer = Maintainer(
+            store,
+            serving.config.queues,
+            max_crashes=serving.config.max_crashes,
+            report=lambda queue, done: scheduler.report(store, queue, done),
+        )
+        self._server = serving.serving(self._app.mux, state=state, maintainer=maintainer, settled=self._settled)
+        if self._signals:
+            stack.enter_context(stopped_by_signals(self._server))
+        await stack.enter_async_context(self._server)
+        crew = Crew()
+        crew.start(scheduler)
+        stack.push_async_callback(crew.stop)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def stop_asked(self) -> asyncio.Event:
+        """Set when a signal, or a bug, wants the server stopped."""
+        return self._server.stop_asked
+
+    def end_stubborn_process(self) -> None:
+        """See `server.Serving.end_stubborn_process`."""
+        self._server.end_stubborn_process()
+
+
+def _queues(app: Onebeat[Any]) -> dict[str, int]:
+    """All queues that the application's own tasks and schedules name, and the default one, with equal weights."""
+    named = {str(task.default_options.get("queue") or DEFAULT_QUEUE) for task in app.tasks.values()}
+    return dict.fromkeys(sorted(named | {item.queue for item in app.entries.values()}), 1)
+
+
+async def serve(app: Onebeat[Any], *, url: str | None = None, **settings: Unpack[ServerSettings]) -> None:
+    """Serve until SIGTERM or SIGINT, on a store other than the application's if `url` is given."""
+    async with Serving(app, settings, url=url, signals=True) as serving:
+        await serving.stop_asked.wait()
+    serving.end_stubborn_process()
