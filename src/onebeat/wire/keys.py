@@ -1,16 +1,80 @@
-"""stub: replaced by the wire room."""
+"""
+The name of every key and channel (protocol §1).
+
+All keys of a queue share the hash tag `{queue}`, in asynq's name space and in ours, so a queue lives in one
+slot of a cluster and one script may touch all of it.
+"""
+
 from __future__ import annotations
+
+from binascii import crc_hqx
+from datetime import date
 from functools import lru_cache
+
 QUEUES = "asynq:queues"
+SERVERS = "asynq:servers"
+WORKERS = "asynq:workers"
 SCHEDULERS = "asynq:schedulers"
+CANCEL_CHANNEL = "asynq:cancel"
+
 WAKE_CHANNEL = "onebeat:wake"
+"""Carries the name of a queue that has something due earlier than before."""
+
 SCHEDULES = "onebeat:schedules"
+"""Hash of schedule id to queue."""
+
 SCHEDULE_QUEUES = "onebeat:sched-queues"
+"""Set of the queues whose schedules every instance fires."""
+
+SLOTS = 16_384
+
+
 @lru_cache(4096)
 def root(queue: str) -> str:
+    """Return what every key of a queue begins with in asynq's name space."""
     return f"asynq:{{{queue}}}:"
+
+
 @lru_cache(4096)
 def own_root(queue: str) -> str:
+    """Return what every key of a queue begins with in our name space."""
     return f"onebeat:{{{queue}}}:"
-def schedulers(id: str) -> str:
-    return f"asynq:schedulers:{id}"
+
+
+def task(queue: str, task_id: str) -> str:
+    return f"{root(queue)}t:{task_id}"
+
+
+def daily(queue: str, counter: str, day: date) -> str:
+    """Return the key of "processed" or "failed" of one UTC day."""
+    return f"{root(queue)}{counter}:{day.isoformat()}"
+
+
+def server(host: str, pid: int, server_id: str) -> str:
+    return f"asynq:servers:{{{host}:{pid}:{server_id}}}"
+
+
+def workers(host: str, pid: int, server_id: str) -> str:
+    return f"asynq:workers:{{{host}:{pid}:{server_id}}}"
+
+
+def schedulers(scheduler_id: str) -> str:
+    return f"asynq:schedulers:{scheduler_id}"
+
+
+def scheduler_history(entry_id: str) -> str:
+    return f"asynq:scheduler_history:{entry_id}"
+
+
+def slot(key: str) -> int:
+    """
+    Return the slot of a key in Redis Cluster: the CRC16 of its hash tag, or of all of it.
+
+    The tag is what stands between the first `{` and the next `}`, unless that is nothing.
+    """
+    start = key.find("{")
+    if start >= 0:
+        end = key.find("}", start + 1)
+        if end > start + 1:
+            key = key[start + 1 : end]
+    return crc_hqx(key.encode(), 0) % SLOTS
