@@ -30,7 +30,17 @@ def engine() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="onebeat-tests-") as folder:
         socket = Path(folder) / "s"
         process = subprocess.Popen(
-            [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder],
+            [
+                str(get_binary_path()),
+                "--port",
+                "0",
+                "--unixsocket",
+                str(socket),
+                "--save",
+                "",
+                "--dir",
+                folder,
+            ],
             stdout=subprocess.DEVNULL,
         )
         client = redis.Redis(unix_socket_path=str(socket), retry=Retry(ConstantBackoff(0.01), 500))

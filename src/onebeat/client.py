@@ -20,7 +20,15 @@ from onebeat.broker.coalescer import Coalescer
 from onebeat.broker.produce import NewTask, Placed
 from onebeat.broker.store import Store, passes
 from onebeat.clock import Clock, SystemClock
-from onebeat.errors import BrokerError, BrokerUnavailable, DuplicateTask, InvalidTask, OnebeatError, PayloadError, TaskIdConflict
+from onebeat.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    DuplicateTask,
+    InvalidTask,
+    OnebeatError,
+    PayloadError,
+    TaskIdConflict,
+)
 from onebeat.ids import new_id
 from onebeat.options import EnqueueOptions, Resolved, merge, resolve
 from onebeat.states import TaskState
@@ -133,7 +141,9 @@ def understand(prepared: Prepared, placed: Placed) -> Enqueued:
     if placed.status == "scheduled":
         return Enqueued(new.id, queue, prepared.type, TaskState.SCHEDULED, int(placed.detail))
     if placed.status == "conflict":
-        raise TaskIdConflict(f"task id {new.id!r} is taken in queue {queue!r}: choose another, or wait until that task is gone")
+        raise TaskIdConflict(
+            f"task id {new.id!r} is taken in queue {queue!r}: choose another, or wait until that task is gone"
+        )
     if placed.status == "duplicate":
         raise DuplicateTask(
             f"task {prepared.type} with this payload is already in queue {queue!r} as {placed.detail}: "
@@ -142,7 +152,9 @@ def understand(prepared: Prepared, placed: Placed) -> Enqueued:
         )
     if placed.status == "error" and not passes(placed.detail):
         raise BrokerError(f"task {new.id} was not enqueued in {queue!r}: the store says {placed.detail}")
-    raise BrokerUnavailable(f"task {new.id} was not enqueued in {queue!r}: the store says {placed.detail or placed.status}")
+    raise BrokerUnavailable(
+        f"task {new.id} was not enqueued in {queue!r}: the store says {placed.detail or placed.status}"
+    )
 
 
 class _Waiting:

@@ -17,7 +17,13 @@ from onebeat.errors import PayloadError
 _encoder = msgspec.json.Encoder()
 
 _ESCAPED = re.compile(b"[<>&]|\xe2\x80[\xa8\xa9]")
-_ESCAPES = {b"<": b"\\u003c", b">": b"\\u003e", b"&": b"\\u0026", b"\xe2\x80\xa8": b"\\u2028", b"\xe2\x80\xa9": b"\\u2029"}
+_ESCAPES = {
+    b"<": b"\\u003c",
+    b">": b"\\u003e",
+    b"&": b"\\u0026",
+    b"\xe2\x80\xa8": b"\\u2028",
+    b"\xe2\x80\xa9": b"\\u2029",
+}
 
 
 def escape_json(data: bytes) -> bytes:

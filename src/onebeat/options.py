@@ -75,7 +75,9 @@ def instant(option: str, value: object) -> float:
     if not isinstance(value, datetime):
         raise InvalidTask(f"option {option} is {value!r}: give an aware datetime")
     if value.tzinfo is None or value.utcoffset() is None:
-        raise InvalidTask(f"option {option} is {value!r}, which has no time zone: write datetime.now(UTC) or .astimezone()")
+        raise InvalidTask(
+            f"option {option} is {value!r}, which has no time zone: write datetime.now(UTC) or .astimezone()"
+        )
     return value.timestamp()
 
 
@@ -149,7 +151,9 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
             merged.pop("process_in", None)
         if "process_in" in layer:
             merged.pop("process_at", None)
-        headers = {**(merged.get("headers") or {}), **layer["headers"]} if layer.get("headers") else merged.get("headers")
+        headers = (
+            {**(merged.get("headers") or {}), **layer["headers"]} if layer.get("headers") else merged.get("headers")
+        )
         merged.update(layer)
         merged["headers"] = headers
     return merged

@@ -24,50 +24,52 @@ MESSAGES: dict[str, tuple[dict[str, Any], str]] = {
     "V1": (
         {"type": "email:send", "payload": b'{"user_id":42}', "id": "11111111-2222-4333-8444-555555555555",
          "queue": "default", "retry": 25, "timeout": 1800},
-        "0a0a656d61696c3a73656e64120e7b22757365725f6964223a34327d1a2431313131313131312d323232322d343333332d383434342d"
-        "353535353535353535353535220764656661756c74281940880e",
+        ("0a0a656d61696c3a73656e64120e7b22757365725f6964223a34327d1a2431313131313131312d323232322d343333332d383434342d"
+        "353535353535353535353535220764656661756c74281940880e"),
     ),
     "V2": (
-        {"type": "t", "id": "a", "queue": "default", "retry": 25, "timeout": 1800, "unique_key": "asynq:{default}:unique:t:"},
+        {"type": "t", "id": "a", "queue": "default", "retry": 25, "timeout": 1800,
+         "unique_key": "asynq:{default}:unique:t:"},
         "0a01741a0161220764656661756c74281940880e52196173796e713a7b64656661756c747d3a756e697175653a743a",
     ),
     "V3": (
         {"type": "report:gen", "payload": b"\x00\xff\x10", "headers": {"a": "1", "trace-id": "xyz"}, "id": "job-1",
          "queue": "critical", "retry": 3, "retried": 2, "error_msg": "boom: timeout", "last_failed_at": 1700000000,
          "timeout": 30, "deadline": 1700003600, "unique_key": KEY_OF_V3, "retention": 86400},
-        "0a0a7265706f72743a67656e120300ff101a056a6f622d312208637269746963616c280330023a0d626f6f6d3a2074696d656f757440"
+        ("0a0a7265706f72743a67656e120300ff101a056a6f622d312208637269746963616c280330023a0d626f6f6d3a2074696d656f757440"
         "1e4890fecfaa0652436173796e713a7b637269746963616c7d3a756e697175653a7265706f72743a67656e3a34383165343535316563"
         "303339616164613736303930316366353262313931375880e2cfaa066080a3057a060a01611201317a0f0a0874726163652d69641203"
-        "78797a",
+        "78797a"),
     ),
     "V4": (
         {"type": "t", "payload": b"x", "id": "g1", "queue": "low", "retry": 25, "timeout": 1800, "group_key": "grp:1"},
         "0a01741201781a02673122036c6f77281940880e72056772703a31",
     ),
     "V5": (
-        {"type": "t", "id": "c1", "queue": "default", "retry": 25, "timeout": 1800, "retention": 3600, "completed_at": 1700000000},
+        {"type": "t", "id": "c1", "queue": "default", "retry": 25, "timeout": 1800, "retention": 3600,
+         "completed_at": 1700000000},
         "0a01741a026331220764656661756c74281940880e60901c6880e2cfaa06",
     ),
 }  # fmt: skip
 
-RECORDS = {
+RECORDS: dict[str, tuple[ServerRecord | WorkerRecord | EntryRecord | EnqueueEventRecord, str]] = {
     "V6": (
         ServerRecord(host="web-1", pid=4242, server_id=SERVER_ID, concurrency=10, queues={"default": 1},
                      start_time=1700000000_123456789, active_worker_count=2),
-        "0a057765622d311092211a2436663163366230612d303030302d343030302d383030302d303030303030303030303031200a2a0b0a07"
-        "64656661756c7410013a06616374697665420b0880e2cfaa0610959aef3a4802",
+        ("0a057765622d311092211a2436663163366230612d303030302d343030302d383030302d303030303030303030303031200a2a0b0a07"
+        "64656661756c7410013a06616374697665420b0880e2cfaa0610959aef3a4802"),
     ),
     "V7": (
         WorkerRecord(host="web-1", pid=4242, server_id=SERVER_ID, task_id="job-1", task_type="report:gen",
                      task_payload=b"{}", queue="critical", start_time=1700000001 * 10**9, deadline=1700001801 * 10**9),
-        "0a057765622d311092211a2436663163366230612d303030302d343030302d383030302d30303030303030303030303122056a6f622d"
-        "312a0a7265706f72743a67656e32027b7d3a08637269746963616c42060881e2cfaa064a060889f0cfaa06",
+        ("0a057765622d311092211a2436663163366230612d303030302d343030302d383030302d30303030303030303030303122056a6f622d"
+        "312a0a7265706f72743a67656e32027b7d3a08637269746963616c42060881e2cfaa064a060889f0cfaa06"),
     ),
     "V8": (
         EntryRecord(id="e-1", spec="@every 30s", task_type="t", task_payload=b"p",
                     enqueue_options=['Queue("low")', "MaxRetry(3)"], next_enqueue_time=1700000030 * 10**9),
-        "0a03652d31120a406576657279203330731a01742201702a0c517565756528226c6f7722292a0b4d617852657472792833293206089e"
-        "e2cfaa063a0b088092b8c398feffffff01",
+        ("0a03652d31120a406576657279203330731a01742201702a0c517565756528226c6f7722292a0b4d617852657472792833293206089e"
+        "e2cfaa063a0b088092b8c398feffffff01"),
     ),
     "V9": (
         EnqueueEventRecord(task_id="job-1", enqueue_time=1700000000_000000005),
@@ -104,14 +106,14 @@ def test_a_record_is_the_bytes_that_go_writes(name: str) -> None:
 def test_unknown_fields_do_not_disturb_known_ones() -> None:
     """V10: a message with field 100 reads as the message without it, which is all that Go would keep."""
     read = TaskMessage.FromString(bytes.fromhex("0a01741a0169a206017a"))
-    read.DiscardUnknownFields()  # type: ignore[attr-defined] # the stubs lack it
+    read.DiscardUnknownFields()
     assert bytes.fromhex("0a01741a0169") == encode(read)
 
 
 def test_a_missing_timestamp_is_1970_not_never() -> None:
     """V11: that is how Go v0.26 reads it, so "never" must always be written."""
     read = EntryRecord.decode(bytes.fromhex("0a0178"))
-    assert (0, 0) == (read.next_enqueue_time, read.prev_enqueue_time)
+    assert (read.next_enqueue_time, read.prev_enqueue_time) == (0, 0)
 
 
 def test_every_timestamp_is_written() -> None:
@@ -125,7 +127,12 @@ def test_every_timestamp_is_written() -> None:
         ("default", "t", None, "asynq:{default}:unique:t:"),
         ("default", "t", b"", "asynq:{default}:unique:t:d41d8cd98f00b204e9800998ecf8427e"),
         ("default", "t", b"x", "asynq:{default}:unique:t:9dd4e461268c8034f5c8564e155c67a6"),
-        ("critical", "email:send", b'{"user_id":42}', "asynq:{critical}:unique:email:send:1181f89307fa271072c095747d5813cc"),
+        (
+            "critical",
+            "email:send",
+            b'{"user_id":42}',
+            "asynq:{critical}:unique:email:send:1181f89307fa271072c095747d5813cc",
+        ),
         ("critical", "report:gen", b"\x00\xff\x10", KEY_OF_V3),
         ("q w", "t:", "é".encode(), "asynq:{q w}:unique:t::66ddcd97cfdeabb2f6fb8a999b4bc76f"),
     ],
@@ -153,14 +160,15 @@ def test_a_key_lies_in_its_slot(key: str, slot: int) -> None:
 
 def test_keys_have_the_names_of_the_wire() -> None:
     """§1.1 and §1.2, for keys that are made outside scripts."""
-    assert "asynq:{low}:t:a-1" == keys.task("low", "a-1")
-    assert "asynq:{low}:processed:2030-03-07" == keys.daily("low", "processed", date(2030, 3, 7))
-    assert "asynq:schedulers:{low}" == keys.schedulers("{low}")
+    assert keys.task("low", "a-1") == "asynq:{low}:t:a-1"
+    assert keys.daily("low", "processed", date(2030, 3, 7)) == "asynq:{low}:processed:2030-03-07"
+    assert keys.schedulers("{low}") == "asynq:schedulers:{low}"
 
 
 DURATIONS = [
     (0, "0s"), (1, "1ns"), (999, "999ns"), (1000, "1µs"), (1500, "1.5µs"), (250_000, "250µs"), (1_500_000, "1.5ms"),
-    (100_000_000, "100ms"), (1_234_567_000, "1.234567s"), (10**9, "1s"), (90 * 10**9, "1m30s"), (3600 * 10**9, "1h0m0s"),
+    (100_000_000, "100ms"), (1_234_567_000, "1.234567s"), (10**9, "1s"), (90 * 10**9, "1m30s"),
+    (3600 * 10**9, "1h0m0s"),
     (129_630_005 * 10**6, "36h0m30.005s"), (-90 * 10**9, "-1m30s"),
 ]  # fmt: skip
 
@@ -196,7 +204,10 @@ OPTIONS = [
     (gotext.option("ProcessIn", 250_000), "ProcessIn(250µs)"),
     (gotext.option("Retention", 86_400 * 10**9), "Retention(24h0m0s)"),
     (gotext.option("Group", "g"), 'Group("g")'),
-    (gotext.option("Deadline", datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)), "Deadline(Tue Jan  2 03:04:05 UTC 2024)"),
+    (
+        gotext.option("Deadline", datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        "Deadline(Tue Jan  2 03:04:05 UTC 2024)",
+    ),
     (
         gotext.option("Deadline", datetime(2024, 12, 31, 23, tzinfo=ZoneInfo("Asia/Tokyo"))),
         "Deadline(Tue Dec 31 23:00:00 JST 2024)",
@@ -226,11 +237,14 @@ def test_options_are_written_as_asynqs_tools_read_them(written: str, text: str) 
     st.sampled_from([11, 13]),
     st.integers(1, 2**40),
 )
-def test_a_field_put_between_head_and_tail_is_the_canonical_message(message: TaskMessage, number: int, value: int) -> None:
+def test_a_field_put_between_head_and_tail_is_the_canonical_message(
+    message: TaskMessage, number: int, value: int
+) -> None:
     """What a script splices in is byte for byte what Go would have written."""
     head, tail = around(message, number)
-    field = asynq_pb2.TaskMessage(**{"last_failed_at" if number == 11 else "completed_at": value})
-    setattr(message, "last_failed_at" if number == 11 else "completed_at", value)
+    field = TaskMessage()
+    for target in (field, message):
+        setattr(target, "last_failed_at" if number == 11 else "completed_at", value)
     assert encode(message) == head + encode(field) + tail
 
 
@@ -243,14 +257,25 @@ def test_bytes_that_are_no_task_are_told_apart(data: bytes) -> None:
 
 def test_error_texts_are_made_valid() -> None:
     """A lone surrogate, which Go would refuse the whole message for, becomes a question mark."""
-    assert "a?b" == clean_text("a\ud800b")
+    assert clean_text("a\ud800b") == "a?b"
 
 
 def test_the_generated_module_is_in_step(tmp_path: Path) -> None:
     """Generating the messages again gives the file that is checked in."""
     source = Path(asynq_pb2.__file__).parents[2]
     known = Path(protoc.__file__).parent / "_proto"
-    assert 0 == protoc.main(["", f"-I{source}", f"-I{known}", f"--python_out={tmp_path}", str(source / "onebeat/wire/asynq.proto")])
+    assert (
+        protoc.main(
+            [
+                "",
+                f"-I{source}",
+                f"-I{known}",
+                f"--python_out={tmp_path}",
+                str(source / "onebeat/wire/asynq.proto"),
+            ]
+        )
+        == 0
+    )
     assert Path(asynq_pb2.__file__).read_text() == (tmp_path / "onebeat/wire/asynq_pb2.py").read_text()
 
 

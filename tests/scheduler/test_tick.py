@@ -68,8 +68,8 @@ async def test_never_fires_early(store: Store, clock: Clock) -> None:
     await declare(store, every(1.5))
     await clock.set(NOON + 1.499)
     done = await look(store)
-    assert [] == done.fired
-    assert NOON * 1000 + 1500 == done.next_due_ms
+    assert done.fired == []
+    assert done.next_due_ms == NOON * 1000 + 1500
 
 
 async def test_ticks_are_multiples_of_the_interval_since_1970(store: Store, clock: Clock) -> None:
@@ -105,7 +105,13 @@ async def test_the_task_says_which_tick_it_is(store: Store, clock: Clock) -> Non
     message = decode(fields["msg"])
     tick = task_id.partition(":")[2]
     assert (b"pending", tick.encode()) == (fields["state"], fields["ob_tick"])
-    assert ("report", b'{"city":"Kyiv"}', Q, 2, 1800) == (message.type, message.payload, message.queue, message.retry, message.timeout)
+    assert (
+        message.type,
+        message.payload,
+        message.queue,
+        message.retry,
+        message.timeout,
+    ) == ("report", b'{"city":"Kyiv"}', Q, 2, 1800)
     assert {"tick": tick} == dict(message.headers)
 
 
@@ -113,30 +119,30 @@ async def test_missed_ticks_fire_once_and_the_phase_is_kept(store: Store, clock:
     """After an outage longer than the grace only the latest tick fires, and the missed ones are counted."""
     await declare(store, every(1.5))
     await clock.set(NOON + 31)
-    assert [("report", NOON * 1000 + 30_000)] == (await look(store)).fired
+    assert (await look(store)).fired == [("report", NOON * 1000 + 30_000)]
     await clock.set(NOON + 31.5)
-    assert [("report", NOON * 1000 + 31_500)] == (await look(store)).fired
-    assert b"19" == await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "missed")
+    assert (await look(store)).fired == [("report", NOON * 1000 + 31_500)]
+    assert await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "missed") == b"19"
 
 
 async def test_a_tick_within_its_grace_is_late_not_missed(store: Store, clock: Clock) -> None:
     """Two ticks that are late by less than an interval both fire, one per call."""
     await declare(store, every(1.5))
     await clock.set(NOON + 2.9)
-    assert [("report", NOON * 1000 + 1500)] == (await look(store)).fired
+    assert (await look(store)).fired == [("report", NOON * 1000 + 1500)]
     await clock.set(NOON + 3.0)
-    assert [("report", NOON * 1000 + 3000)] == (await look(store)).fired
+    assert (await look(store)).fired == [("report", NOON * 1000 + 3000)]
 
 
 async def test_a_clock_that_steps_back_fires_nothing_twice(store: Store, clock: Clock) -> None:
     """After a step back the schedule waits until time has caught up."""
     await declare(store, every(1.5))
     await clock.set(NOON + 3)
-    assert [1500, 3000] == [(await look(store)).fired[0][1] - NOON * 1000 for _ in range(2)]
+    assert [(await look(store)).fired[0][1] - NOON * 1000 for _ in range(2)] == [1500, 3000]
     await clock.set(NOON)
-    assert [] == (await look(store)).fired
+    assert (await look(store)).fired == []
     await clock.set(NOON + 4.5)
-    assert [NOON * 1000 + 4500] == [tick for _, tick in (await look(store)).fired]
+    assert [tick for _, tick in (await look(store)).fired] == [NOON * 1000 + 4500]
 
 
 async def test_history_is_what_go_reads_and_is_bounded(store: Store, clock: Clock) -> None:
@@ -146,7 +152,7 @@ async def test_history_is_what_go_reads_and_is_bounded(store: Store, clock: Cloc
         await clock.set(NOON + second)
         await look(store)
     key = f"asynq:scheduler_history:{{{Q}}}:report"
-    assert 50 == await store.command("ZCARD", key)
+    assert await store.command("ZCARD", key) == 50
     newest = (await store.command("ZREVRANGE", key, 0, 0))[0]
     assert f"report:{NOON * 1000 + 60_000}".encode() in newest
 
@@ -158,7 +164,7 @@ async def test_unique_schedules_skip_while_the_lock_is_held(store: Store, clock:
         await clock.set(NOON + tick)
         await look(store)
     assert [f"report:{NOON * 1000 + 10_000}"] == await pending(store)
-    assert b"2" == await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "skipped")
+    assert await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "skipped") == b"2"
 
 
 async def test_process_in_delays_from_the_tick(store: Store, clock: Clock) -> None:
@@ -166,10 +172,13 @@ async def test_process_in_delays_from_the_tick(store: Store, clock: Clock) -> No
     await declare(store, every(10, process_in=2.5))
     await clock.set(NOON + 10)
     await look(store)
-    assert [] == await pending(store)
-    assert NOON * 1000 + 12_500 == int(await store.command("ZSCORE", f"onebeat:{{{Q}}}:exact", f"report:{NOON * 1000 + 10_000}"))
+    assert await pending(store) == []
+    assert (
+        int(await store.command("ZSCORE", f"onebeat:{{{Q}}}:exact", f"report:{NOON * 1000 + 10_000}"))
+        == NOON * 1000 + 12_500
+    )
     await clock.set(NOON + 12.5)
-    assert 1 == (await look(store)).forwarded
+    assert (await look(store)).forwarded == 1
 
 
 async def test_a_missing_definition_is_dropped(store: Store, clock: Clock) -> None:
@@ -177,7 +186,7 @@ async def test_a_missing_definition_is_dropped(store: Store, clock: Clock) -> No
     await declare(store, every(1))
     await store.command("ZADD", f"onebeat:{{{Q}}}:due", (NOON - 5) * 1000, "ghost")
     await clock.set(NOON + 1)
-    assert [("report", NOON * 1000 + 1000)] == (await look(store)).fired
+    assert (await look(store)).fired == [("report", NOON * 1000 + 1000)]
     assert None is await store.command("ZSCORE", f"onebeat:{{{Q}}}:due", "ghost")
 
 
@@ -187,8 +196,8 @@ async def test_one_bad_schedule_does_not_stop_its_queue(store: Store, clock: Clo
     await store.command("HSET", f"onebeat:{{{Q}}}:d:bad", "grace", "much")
     await clock.set(NOON + 1)
     done = await look(store)
-    assert [("report", NOON * 1000 + 1000)] == done.fired
-    assert "error" == await state(store, "bad")
+    assert done.fired == [("report", NOON * 1000 + 1000)]
+    assert await state(store, "bad") == "error"
     assert any("bad" in text for text in done.errors)
 
 
@@ -198,8 +207,8 @@ async def test_a_full_queue_skips_ticks(store: Store, clock: Clock) -> None:
     for start in range(0, 100_000, 10_000):
         await store.command("RPUSH", f"asynq:{{{Q}}}:pending", *(f"x{n}" for n in range(start, start + 10_000)))
     await clock.set(NOON + 1)
-    assert [] == (await look(store)).fired
-    assert b"1" == await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "skipped")
+    assert (await look(store)).fired == []
+    assert await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "skipped") == b"1"
 
 
 async def test_many_due_at_once_fire_in_steps(store: Store, clock: Clock) -> None:
@@ -207,8 +216,8 @@ async def test_many_due_at_once_fire_in_steps(store: Store, clock: Clock) -> Non
     await declare(store, *(every(60, id=f"s{n}") for n in range(130)))
     await clock.set(NOON + 60)
     first, second = await look(store), await look(store)
-    assert (100, 30) == (len(first.fired), len(second.fired))
-    assert (True, False) == (first.was_full, second.was_full)
+    assert (len(first.fired), len(second.fired)) == (100, 30)
+    assert (first.was_full, second.was_full) == (True, False)
 
 
 # ---- which form of a schedule is in force
@@ -220,7 +229,7 @@ async def test_a_deploy_wins_at_once(store: Store, clock: Clock) -> None:
     await clock.advance(5)
     await declare(store, every(4))
     await clock.set(NOON + 8)
-    assert [("report", NOON * 1000 + 8000)] == (await look(store)).fired
+    assert (await look(store)).fired == [("report", NOON * 1000 + 8000)]
 
 
 async def test_an_old_instance_does_not_flip_it_back(store: Store, clock: Clock) -> None:
@@ -232,7 +241,7 @@ async def test_an_old_instance_does_not_flip_it_back(store: Store, clock: Clock)
         await clock.advance(15)
         await declare(store, every(4))
         await declare(store, every(10))
-    assert b"4000" == await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "every")
+    assert await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "every") == b"4000"
 
 
 async def test_a_roll_back_wins_once_the_newer_form_is_gone(store: Store, clock: Clock) -> None:
@@ -242,7 +251,7 @@ async def test_a_roll_back_wins_once_the_newer_form_is_gone(store: Store, clock:
     await declare(store, every(4))
     await clock.advance(61)
     await declare(store, every(10))
-    assert b"10000" == await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "every")
+    assert await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "every") == b"10000"
 
 
 async def test_a_change_that_keeps_the_timing_keeps_the_next_tick(store: Store, clock: Clock) -> None:
@@ -250,7 +259,7 @@ async def test_a_change_that_keeps_the_timing_keeps_the_next_tick(store: Store, 
     await declare(store, every(10))
     await clock.set(NOON + 10.5)
     await declare(store, every(10, max_retry=7))
-    assert [("report", NOON * 1000 + 10_000)] == (await look(store)).fired
+    assert (await look(store)).fired == [("report", NOON * 1000 + 10_000)]
 
 
 async def test_what_nobody_declares_any_more_is_parked(store: Store, clock: Clock) -> None:
@@ -259,10 +268,10 @@ async def test_what_nobody_declares_any_more_is_parked(store: Store, clock: Cloc
     for _ in range(6):
         await clock.advance(15)
         await declare(store, every(10))
-    assert "orphaned" == await state(store, "old")
-    assert "live" == await state(store)
+    assert await state(store, "old") == "orphaned"
+    assert await state(store) == "live"
     await declare(store, every(10), every(10, id="old"))
-    assert "live" == await state(store, "old")
+    assert await state(store, "old") == "live"
 
 
 async def test_nothing_is_parked_while_no_instance_lives(store: Store, clock: Clock) -> None:
@@ -270,7 +279,7 @@ async def test_nothing_is_parked_while_no_instance_lives(store: Store, clock: Cl
     await declare(store, every(10), every(10, id="old"))
     await clock.advance(40_000)
     await declare(store, every(10))
-    assert "live" == await state(store, "old")
+    assert await state(store, "old") == "live"
 
 
 async def test_another_application_is_left_alone(store: Store, clock: Clock) -> None:
@@ -279,7 +288,7 @@ async def test_another_application_is_left_alone(store: Store, clock: Clock) -> 
     for _ in range(8):
         await clock.advance(15)
         await declare(store, every(10))
-    assert "live" == await state(store, "theirs")
+    assert await state(store, "theirs") == "live"
 
 
 # ---- moving to another queue
@@ -299,7 +308,7 @@ async def test_moving_to_another_queue_loses_and_doubles_nothing(store: Store, c
         for queue in (Q, "other"):
             ticks += [tick for _, tick in (await look(store, queue)).fired]
     assert [NOON * 1000 + 1000 * n for n in range(1, 31)] == sorted(ticks)
-    assert b"other" == await store.command("HGET", "onebeat:schedules", "report")
+    assert await store.command("HGET", "onebeat:schedules", "report") == b"other"
 
 
 async def test_an_interrupted_move_goes_on_with_the_same_boundary(store: Store, clock: Clock) -> None:
@@ -324,7 +333,7 @@ async def test_an_old_instance_does_not_move_it_back(store: Store, clock: Clock)
         await clock.advance(15)
         await declare(store, new)
         await declare(store, old)
-    assert b"other" == await store.command("HGET", "onebeat:schedules", "report")
+    assert await store.command("HGET", "onebeat:schedules", "report") == b"other"
 
 
 # ---- calendars
@@ -359,7 +368,7 @@ async def test_a_calendar_comes_back_from_a_long_outage(store: Store, clock: Clo
     assert len(fired) <= 3
     await clock.set(NOON + 86_400 + 60)
     done = await look(store)
-    assert [((NOON + 86_400 + 60) // 60) * 60_000] == [tick for _, tick in done.fired]
+    assert [tick for _, tick in done.fired] == [((NOON + 86_400 + 60) // 60) * 60_000]
 
 
 async def test_a_refill_is_done_once(store: Store, clock: Clock) -> None:
@@ -376,10 +385,12 @@ async def test_an_ended_calendar_fires_its_last_tick_and_is_done(store: Store, c
     """The tick before the end mark fires, and the schedule is `done`, not stuck."""
     calendar = entry("last", Cron("* * * * *"), TASK)
     first = (NOON // 60 + 1) * 60_000
-    await store.run(schedules.declare(Q, "shop", [Declaration("last", calendar.rev, calendar.definition, [first, None])]))
+    await store.run(
+        schedules.declare(Q, "shop", [Declaration("last", calendar.rev, calendar.definition, [first, None])])
+    )
     await clock.set(first / 1000)
     assert [("last", first)] == (await look(store)).fired
-    assert "done" == await state(store, "last")
+    assert await state(store, "last") == "done"
 
 
 async def test_a_tape_that_ran_out_waits_aside(store: Store, clock: Clock) -> None:
@@ -402,8 +413,8 @@ async def test_entries_are_shown_to_asynqs_tools_by_one_instance_at_a_time(store
     await scheduler.declare(store)
     await scheduler.show(store)
     await scheduler.show(store)
-    assert 1 == await store.command("LLEN", f"asynq:schedulers:{{{Q}}}")
-    assert NOON + 20 == int(await store.command("ZSCORE", "asynq:schedulers", f"asynq:schedulers:{{{Q}}}"))
+    assert await store.command("LLEN", f"asynq:schedulers:{{{Q}}}") == 1
+    assert int(await store.command("ZSCORE", "asynq:schedulers", f"asynq:schedulers:{{{Q}}}")) == NOON + 20
     assert 0 < await store.command("TTL", f"asynq:schedulers:{{{Q}}}") <= 20
 
 
@@ -429,7 +440,7 @@ def test_a_declared_schedule_is_named_by_its_tasks_type() -> None:
     @app.task("report:tick")
     async def tick() -> None: ...
 
-    assert ["report-tick"] == list(app.entries)
+    assert list(app.entries) == ["report-tick"]
     with pytest.raises(Exception, match="declared twice"):
         app.every(3)(tick)
 

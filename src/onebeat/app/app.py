@@ -86,11 +86,13 @@ class Onebeat(Generic[S]):
         self.mux = Mux()
         self.tasks: dict[str, Declared[Any, Any, Any, Any]] = {}
         self.entries: dict[str, Entry] = {}
-        self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = weakref.WeakKeyDictionary()
+        self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def task(
         self,
-        type: str | None = None,  # noqa: A002 - the wire's word
+        type: str | None = None,
         *,
         backoff: Backoff | Callable[[int], float] | None = None,
         retry_on: Errors | None = None,
@@ -119,8 +121,14 @@ class Onebeat(Generic[S]):
 
         def declare(function: Callable[..., Any]) -> Declared[Any, Any, Any, Any]:
             task_type = text("task type", type if type is not None else function.__name__)
-            declared = Declared(
-                self, function, task_type, options, backoff=_of_failures(backoff), retry_on=retry_on, archive_on=archive_on
+            declared: Declared[Any, Any, Any, Any] = Declared(
+                self,
+                function,
+                task_type,
+                options,
+                backoff=_of_failures(backoff),
+                retry_on=retry_on,
+                archive_on=archive_on,
             )
             self.mux.add(task_type, declared.route)
             self.tasks[task_type] = declared
@@ -128,7 +136,7 @@ class Onebeat(Generic[S]):
 
         return declare
 
-    def every(self, interval: float | timedelta, *, id: str | None = None) -> Callable[[N], N]:  # noqa: A002
+    def every(self, interval: float | timedelta, *, id: str | None = None) -> Callable[[N], N]:
         """
         Run the decorated task every so many seconds, however many servers there are.
 
@@ -142,7 +150,7 @@ class Onebeat(Generic[S]):
         trigger = Every(interval)
         return lambda declared: self._schedule_declared(declared, trigger, id)
 
-    def cron(self, expression: str, *, tz: str | None = None, id: str | None = None) -> Callable[[N], N]:  # noqa: A002
+    def cron(self, expression: str, *, tz: str | None = None, id: str | None = None) -> Callable[[N], N]:
         """
         Run the decorated task at the times of five cron fields, or of a descriptor such as "@daily".
 
@@ -156,7 +164,7 @@ class Onebeat(Generic[S]):
         trigger = Cron(expression, tz)
         return lambda declared: self._schedule_declared(declared, trigger, id)
 
-    def schedule(self, id: str, trigger: Trigger, task: Task[Any], **options: Unpack[EnqueueOptions]) -> None:  # noqa: A002
+    def schedule(self, id: str, trigger: Trigger, task: Task[Any], **options: Unpack[EnqueueOptions]) -> None:
         """
         Run a bound task at the times of a trigger.
 

@@ -97,7 +97,9 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError):
-        return {name: hint for name, hint in getattr(function, "__annotations__", {}).items() if not isinstance(hint, str)}
+        return {
+            name: hint for name, hint in getattr(function, "__annotations__", {}).items() if not isinstance(hint, str)
+        }
 
 
 def _is_context(first: Parameter, hints: Mapping[str, Any], name: str) -> bool:
@@ -107,7 +109,9 @@ def _is_context(first: Parameter, hints: Mapping[str, Any], name: str) -> bool:
     if isinstance(hint, str) and hint.partition("[")[0].rpartition(".")[2] == "Context":
         return True
     if first.name in ("ctx", "context") and hint in (Parameter.empty, Any, object):
-        raise ConfigurationError(f"task {name}: parameter {first.name!r} has no clear type; write `{first.name}: Context` or rename it")
+        raise ConfigurationError(
+            f"task {name}: parameter {first.name!r} has no clear type; write `{first.name}: Context` or rename it"
+        )
     return False
 
 
@@ -116,7 +120,9 @@ def _whole(parameters: list[Parameter], hints: Mapping[str, Any], name: str) -> 
     if not positional_only:
         return None
     if len(parameters) > 1:
-        raise ConfigurationError(f"task {name}: a positional-only parameter is the whole payload, so it must be the only one")
+        raise ConfigurationError(
+            f"task {name}: a positional-only parameter is the whole payload, so it must be the only one"
+        )
     return _supported(hints.get(positional_only[0].name, Any))
 
 
@@ -124,7 +130,7 @@ def _shape(parameters: list[Parameter], hints: Mapping[str, Any], name: str) -> 
     for parameter in parameters:
         if parameter.kind not in _NAMED:
             raise ConfigurationError(
-                f"task {name}: parameter *{parameter.name} has no place in a payload of named values; take a list or a dict"
+                f"task {name}: parameter *{parameter.name} has no place among named values; take a list or a dict"
             )
     plain = [_field(p, hints) for p in parameters if p.kind is Parameter.POSITIONAL_OR_KEYWORD]
     named = [_field(p, hints) for p in parameters if p.kind is Parameter.KEYWORD_ONLY]

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from onebeat import codecs
 from onebeat.broker import browse
@@ -104,7 +104,9 @@ class Handle(Generic[R]):
         store, _ = await self._connect()
         raw = await store.run(browse.info(self.queue, self.id))
         if raw is None:
-            raise TaskNotFound(f"task {self.id!r} is not in queue {self.queue!r}: it ended and was not retained, or never was")
+            raise TaskNotFound(
+                f"task {self.id!r} is not in queue {self.queue!r}: it ended and was not retained, or never was"
+            )
         return task_info(self.queue, self.id, raw)
 
     async def result(self, timeout: float | None = None) -> R:
@@ -120,7 +122,9 @@ class Handle(Generic[R]):
             ResultNotKept: It keeps no result, or its retention is over.
         """
         if not self.keeps_result:
-            raise ResultNotKept(f"task {self.type} keeps no result: enqueue it with retention=, or declare what it returns")
+            raise ResultNotKept(
+                f"task {self.type} keeps no result: enqueue it with retention=, or declare what it returns"
+            )
         store, replies = await self._connect()
         await replies.start()
         ended = replies.expect(self.queue, self.id)
@@ -137,7 +141,9 @@ class Handle(Generic[R]):
         while True:
             raw = await store.run(browse.info(self.queue, self.id, waiter=waiter))
             if raw is None:
-                raise ResultNotKept(f"task {self.id} ({self.type}) is gone from queue {self.queue!r}: its retention is over, or it was deleted")
+                raise ResultNotKept(
+                    f"task {self.id} ({self.type}) is gone from queue {self.queue!r}: its retention is over"
+                )
             if raw.state is TaskState.COMPLETED:
                 return self._decode(raw.result or b"")
             if raw.state is TaskState.ARCHIVED:
@@ -149,5 +155,4 @@ class Handle(Generic[R]):
             patience = min(patience * 2, LONGEST_LOOK_S)
 
     def _decode(self, result: bytes) -> R:
-        decoded: R = result if self._returns is bytes else codecs.decode(result or b"null", self._returns)
-        return decoded
+        return cast("R", result if self._returns is bytes else codecs.decode(result or b"null", self._returns))

@@ -14,7 +14,6 @@ from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.scheduler.scheduler import Scheduler
-
 from onebeat.server.server import Server, ServerSettings, Settled, stopped_by_signals
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew

@@ -91,15 +91,21 @@ class QueueStats:
     @property
     def size(self) -> int:
         """All tasks it holds."""
-        return self.pending + self.active + self.scheduled + self.retry + self.archived + self.completed + self.aggregating
+        return (
+            self.pending + self.active + self.scheduled + self.retry + self.archived + self.completed + self.aggregating
+        )
+
+
+_COUNTS = [name for name in QueueStats.__dataclass_fields__ if name not in ("paused", "latency_ms")]
 
 
 def stats(queue: str) -> Call[QueueStats]:
     """Count what one queue holds and did."""
 
     def interpret(answer: Any) -> QueueStats:
-        numbers = [int(number) for number in answer]
-        return QueueStats(*numbers[:11], paused=bool(numbers[11]), latency_ms=numbers[12])
+        *counts, paused, latency_ms = (int(number) for number in answer)
+        named = dict(zip(_COUNTS, counts, strict=True))
+        return QueueStats(**named, paused=bool(paused), latency_ms=latency_ms)
 
     return Call("stats", queue, (), interpret)
 

@@ -81,4 +81,3 @@ class Call(Generic[T]):
 def texts(answer: Sequence[bytes]) -> list[str]:
     """Interpret a list of strings."""
     return [item.decode("utf-8", "replace") for item in answer]
-

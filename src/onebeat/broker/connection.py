@@ -16,6 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import redis
 import redis.asyncio
+import redis.asyncio.connection
+import redis.connection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -113,7 +115,9 @@ def endpoint(source: object = None) -> Endpoint:
     if isinstance(source, (redis.Redis, redis.asyncio.Redis)):
         return _from_client(source)
     if type(source).__name__ in ("RedisCluster", "Sentinel"):
-        raise BrokerUnsupported(f"client {type(source).__name__}: only a single Redis or Valkey works yet; pass redis.Redis")
+        raise BrokerUnsupported(
+            f"client {type(source).__name__}: only a single Redis or Valkey works yet; pass redis.Redis"
+        )
     raise ConfigurationError(f"store {source!r}: give a URL such as redis://localhost:6379/0, or a redis-py client")
 
 

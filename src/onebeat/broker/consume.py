@@ -61,7 +61,12 @@ def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int) -
 
     def interpret(answer: Any) -> Taken:
         tasks = [
-            TakenTask(answer[i].decode("utf-8", "surrogateescape"), answer[i + 1], int(answer[i + 2] or 0), int(answer[i + 3] or 0))
+            TakenTask(
+                answer[i].decode("utf-8", "surrogateescape"),
+                answer[i + 1],
+                int(answer[i + 2] or 0),
+                int(answer[i + 3] or 0),
+            )
             for i in range(3, len(answer), 4)
         ]
         return Taken(answer[0].decode(), int(answer[1]), f"{server}:{sequence}", tasks)

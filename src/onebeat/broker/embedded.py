@@ -1,6 +1,6 @@
 """
-The embedded store: a real Valkey, started when first needed, shared by all processes that name its folder, and
-stopped after the last of them. Not an imitation: development and tests run the scripts that production runs.
+The embedded store: a real Valkey, started when first needed, shared by all processes that name its folder,
+and stopped after the last of them. Not an imitation: development runs the scripts that production runs.
 
 The folder has four lock files, locked by `flock`, so that the kernel lets go for whoever dies:
 
@@ -15,15 +15,15 @@ lock, no server lives: it starts one, which keeps the lock, and writes `store.js
 server must answer a PING at the socket written down, with the run id written down. Then it looks for the
 guardian again, lets go of open and keeps users.
 
-A guardian waits for users, exclusively. When it gets that lock nobody uses the store and nobody is opening it,
-and whoever comes now waits at that door. It stops the server, waits for server.lock, lets go of guardian.lock,
-and only then of users.lock. So no opener can join a server about to stop, or trust a guardian about to end.
+A guardian waits for users, exclusively. When it gets that lock, nobody uses the store or is opening it, and
+whoever comes now waits at that door. It stops the server, waits for server.lock, lets go of guardian.lock and
+only then of users.lock. So no opener can join a server about to stop, or trust a guardian about to end.
 
     a user is killed                its lock goes; if it was the last, the guardian stops the server
     an opener is killed half-way    the guardian stops what it had started, or the next opener joins it
     the server is killed            the next opener starts it again, with its data, at the same socket
     the guardian is killed          the next opener starts another; until then nobody would stop the server
-    the folder is removed           the guardian's descriptors outlive it: it still ends that server, and no other
+    the folder is removed           the guardian's descriptors outlive it; it ends that server and no other
 
 Lock files are never removed. A forked child holds no store: what its parent opened is closed there, and it
 must open its own. Between containers the folder can be shared only together with the folder of the socket.
@@ -44,13 +44,15 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
 from urllib.parse import parse_qsl, unquote
 
 from onebeat.broker import guardian
 from onebeat.broker.guardian import POLL_S, Lock
 from onebeat.errors import BrokerUnavailable, ConfigurationError, MissingExtra, OnebeatError
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 log = logging.getLogger("onebeat.embedded")
 
@@ -60,10 +62,11 @@ LOG_BYTES = 1_000_000
 """A server log above this size becomes `valkey.log.1` at the next start."""
 
 MOUNTS = Path("/proc/self/mounts")
-NETWORK_FILE_SYSTEMS = frozenset(
-    "9p afs beegfs ceph cifs coda davfs fuse.gcsfuse fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs glusterfs gpfs"
-    " lustre ncpfs nfs nfs4 smb smb2 smb3 smbfs".split()
-)
+NETWORK_FILE_SYSTEMS = {
+    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse.gcsfuse", "fuse.glusterfs", "fuse.rclone",
+    "fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb", "smb2", "smb3",
+    "smbfs",
+}  # fmt: skip
 SOCKET_BYTES = 104 if sys.platform == "darwin" else 108  # of `sun_path`, with the zero at its end
 
 _LOOSER_TO_STRICTER = ("no", "everysec", "always")
@@ -87,10 +90,10 @@ class StoreConfig:
     Attributes:
         path: Its folder; made if it is missing. Relative to the current folder if not absolute.
 
-        fsync: When what was accepted is on the disk for sure: "everysec" (a power cut may take the last second
-            with it; the default), "always" (before the answer; about two thirds of the speed) or "no" (when
-            the system likes). A killed process loses nothing with any of them. Where users of one store
-            differ, the strictest wins for as long as the server runs.
+        fsync: When what was accepted is on the disk for sure: "everysec" (a power cut may take the last
+            second with it; the default), "always" (before the answer; about two thirds of the speed) or
+            "no" (when the system likes). A killed process loses nothing with any of them. Where users of
+            one store differ, the strictest wins for as long as the server runs.
     """
 
     path: Path
@@ -129,9 +132,7 @@ def parse_url(url: str) -> StoreConfig:
             f"embedded store {url!r}: option {next(iter(options))!r} is unknown; there is only fsync"
         )
     if fsync not in get_args(Fsync):
-        raise ConfigurationError(
-            f"embedded store {url!r}: fsync={fsync!r} is unknown; write everysec, always or no"
-        )
+        raise ConfigurationError(f"embedded store {url!r}: fsync={fsync!r} is unknown; write everysec, always or no")
     path = Path(folder).expanduser().resolve() if folder else default_path()
     return StoreConfig(path, cast("Fsync", fsync))
 
@@ -145,7 +146,8 @@ class EmbeddedStore:
     Attributes:
         path: The store's folder, absolute and without links.
 
-        socket: Where the server answers. The same after a restart, unless $XDG_RUNTIME_DIR or $TMPDIR changed.
+        socket: Where the server answers. It stays the same over restarts in one environment
+            ($XDG_RUNTIME_DIR, or else the temporary folder, decides).
 
         pid: The server's process.
 
@@ -160,7 +162,7 @@ class EmbeddedStore:
         self._users = users
 
     def close(self) -> None:
-        """Let go. After the last user of any process has done so the server stops, in its own time. May be called again."""
+        """Let go; may be called again. When the last user of any process has, the server stops by itself."""
         self._users.close()
         _reap()
 
@@ -263,7 +265,7 @@ class _Opener:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.replace(self._log.with_name("valkey.log.1"))
         begin = self._log.stat().st_size if self._log.exists() else 0
-        record = {
+        record: dict[str, Any] = {
             "socket": str(socket),
             "fsync": self._fsync,
             "lock": server.descriptor,
@@ -312,7 +314,7 @@ class _Opener:
         return Lock.open(self._path / f"{name}.lock")
 
     def _spawn(self, command: list[str], *inherited: Lock) -> _Detached:
-        """Start a process in a session of its own, so that Ctrl-C does not reach it, and without our secrets."""
+        """Start a process in a session of its own, which Ctrl-C does not reach, and without our secrets."""
         with self._log.open("ab") as output:
             process = _Detached(
                 command,
@@ -323,8 +325,9 @@ class _Opener:
                 env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
                 pass_fds=[lock.descriptor for lock in inherited],
                 start_new_session=True,
+                umask=0o077,
             )
-        _children.append(process)
+        _children.add(process)
         return process
 
     def _refused(self, begin: int, code: int) -> ConfigurationError:
@@ -339,14 +342,12 @@ class _Opener:
             if newer
             else f"see {self._log}, then mend what it names or name another folder"
         )
-        return ConfigurationError(
-            f"embedded store {self._path}: the server cannot start, saying {said!r}; {remedy}"
-        )
+        return ConfigurationError(f"embedded store {self._path}: the server cannot start, saying {said!r}; {remedy}")
 
     def _silent(self, record: dict[str, Any]) -> BrokerUnavailable:
         return self._late(
-            f"its server, process {record.get('pid')}, does not answer at {record.get('socket')}. If it is not reading "
-            "its data still, end it; if it runs in another container, share the folder of the socket too"
+            f"process {record.get('pid')} does not answer at {record.get('socket')}; unless it still reads its "
+            "data, end it, or if it runs in another container, share the folder of the socket too"
         )
 
     def _late(self, why: str) -> BrokerUnavailable:
@@ -362,14 +363,14 @@ class _Detached(subprocess.Popen[bytes]):
         """Do not warn."""
 
 
-_children: list[_Detached] = []
+_children: set[_Detached] = set()
 
 
 def _reap() -> None:
     """Collect those of our children that have ended, so that they do not stay as zombies."""
     for process in list(_children):
-        if process.poll() is not None and process in _children:
-            _children.remove(process)
+        if process.poll() is not None:
+            _children.discard(process)
 
 
 def _ended(process: _Detached, within: float) -> bool:
@@ -388,34 +389,28 @@ def _identify(address: str | None) -> dict[str, str] | None:
 
 
 def _check_place(path: Path) -> None:
+    def refuse(why: str) -> ConfigurationError:
+        return ConfigurationError(f"embedded store {path}: {why}")
+
     if sys.platform == "win32":
-        raise ConfigurationError(
-            f"embedded store {path}: the engine does not run on Windows; name a Redis by redis://, or use WSL"
-        )
+        raise refuse("the engine does not run on Windows; name a Redis by redis://, or use WSL")
     if path.exists() and not path.is_dir():
-        raise ConfigurationError(f"embedded store {path}: that is a file; name a folder")
-    kind = _file_system(path)
-    if kind in NETWORK_FILE_SYSTEMS:
-        raise ConfigurationError(
-            f"embedded store {path}: {kind} is a network file system, whose locks cannot be trusted; name a local folder"
-        )
-    if path.exists() and path.stat().st_uid != os.geteuid():
-        raise ConfigurationError(
-            f"embedded store {path}: it belongs to user {path.stat().st_uid} and you are {os.geteuid()}; name a folder of your own"
-        )
+        raise refuse("that is a file; name a folder")
+    if (kind := _file_system(path)) in NETWORK_FILE_SYSTEMS:
+        raise refuse(f"{kind} is a network file system, whose locks cannot be trusted; name a local folder")
+    if path.exists() and (owner := path.stat().st_uid) != os.geteuid():
+        raise refuse(f"it belongs to user {owner} and you are {os.geteuid()}; name a folder of your own")
 
 
 def _file_system(path: Path) -> str:
-    """Return the type of the file system that a path is, or would be, on; "" where the system does not tell."""
+    """Return the type of the file system that a path is or would be on; "" where the system does not tell."""
     if not MOUNTS.exists():
         return ""
     deepest, kind = Path("/"), ""
     for line in MOUNTS.read_text(errors="surrogateescape").splitlines():
         _, text, its_kind, *_ = line.split(" ")
         point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text))
-        if path.is_relative_to(point) and point.is_relative_to(
-            deepest
-        ):  # the last of several on one point is on top
+        if path.is_relative_to(point) and point.is_relative_to(deepest):  # the last of several on one point is on top
             deepest, kind = point, its_kind
     return kind
 
@@ -423,20 +418,18 @@ def _file_system(path: Path) -> str:
 def _socket_path(path: Path) -> Path:
     """Return where the store's socket belongs: a folder that only we can enter, where paths are short."""
     told = os.environ.get("XDG_RUNTIME_DIR", "")
-    root = (
-        told if os.access(told, os.W_OK | os.X_OK) else tempfile.gettempdir()
-    )  # `su` leaves the other user's
+    root = told if os.access(told, os.W_OK | os.X_OK) else tempfile.gettempdir()  # `su` leaves the other user's
     folder = Path(root).absolute() / f"onebeat-{os.geteuid()}"
     folder.mkdir(exist_ok=True, mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise ConfigurationError(
-            f"embedded store {path}: {folder} is not a folder private to you; remove it, or set XDG_RUNTIME_DIR"
+            f"embedded store {path}: {folder} is no folder private to you; remove it, or set XDG_RUNTIME_DIR"
         )
     socket = folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.sock"
     if len(os.fsencode(socket)) >= SOCKET_BYTES:
         raise ConfigurationError(
-            f"embedded store {path}: the path of its socket, {socket}, has more than {SOCKET_BYTES - 1} bytes; "
+            f"embedded store {path}: its socket {socket} has a path longer than {SOCKET_BYTES - 1} bytes; "
             "set XDG_RUNTIME_DIR to a shorter folder"
         )
     return socket
@@ -469,6 +462,7 @@ def _engine() -> Path:
 def _python() -> list[str]:
     if not sys.executable or getattr(sys, "frozen", False):
         raise ConfigurationError(
-            f"embedded store: {sys.executable or 'this program'} is no Python that its guardian could run in; name a Redis by redis://"
+            f"embedded store: program {sys.executable!r} cannot run the store's guardian, only a Python can; "
+            "name a Redis by redis://"
         )
     return [sys.executable, "-I", "-S"]

@@ -7,12 +7,14 @@ store is used. So it imports only what waiting needs, the rest when it wakes, an
 `embedded` has the protocol; it shares the locks, the record and the talk with the server from here.
 """
 
-# ruff: noqa: PTH - pathlib would double what a waiting guardian has to load
 from __future__ import annotations
 
 import os
 import sys
 import time
+
+# ruff: noqa: PTH108, PTH110, PTH112, PTH116
+# pathlib would double what a waiting guardian has to load
 
 if sys.platform != "win32":  # `embedded` refuses Windows with a sentence, after importing this
     import fcntl
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
 POLL_S = 0.003
-"""Between two looks at what has no event to wait for. `flock` has no timeout, and the signal that could cut
-it short belongs to the main thread, where an opener seldom is; a starting server announces itself to nobody."""
+"""Between two looks at what has no event to wait for: `flock` knows no timeout, and the signal that could cut
+it short belongs to the main thread, where an opener seldom is; a starting server announces itself to none."""
 
 ATTEMPTS = 10
 """How often a server is asked to stop, a second apart, before it is left to the next opener."""
@@ -48,7 +50,7 @@ class Lock:
         return cls(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def take(self, until: float = 0.0, *, shared: bool = False) -> bool:
-        """Take the lock if that works before `until`, an instant of `time.monotonic`; at least one try is made."""
+        """Take the lock if that works by `until`, an instant of `time.monotonic`; it is tried at least once."""
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         while True:
             try:
@@ -123,7 +125,7 @@ def write_record(descriptor: int, record: dict[str, Any]) -> None:
 
 def ask(address: str, *commands: str, timeout: float = REPLY_S) -> list[bytes]:
     """
-    Send commands to the server at a socket and return its replies; b"" for each that it closed the connection on.
+    Send commands to the server at a socket and return its replies; b"" for those it only hung up on.
 
     Raises:
         OSError: It cannot be reached, or took longer than `timeout` seconds for a reply.
@@ -153,14 +155,14 @@ def identify(address: str, timeout: float = REPLY_S) -> dict[str, str]:
         OSError: It does not answer, or is not ready to.
     """
     pong, information = ask(address, "PING", "INFO server", timeout=timeout)
-    if pong != b"+PONG":
+    if pong != b"+PONG" or b"run_id" not in information:
         raise ConnectionError(pong.decode(errors="replace"))
     lines = information.decode(errors="replace").splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
 def is_known(known: dict[str, Any], information: dict[str, str]) -> bool:
-    """Whether the server that answered is the one that was written down, by its run id or, before that is known, its pid."""
+    """Whether the server that answered is the one written down: by run id or, until that is known, by pid."""
     if known.get("run_id"):
         return bool(information["run_id"] == known["run_id"])
     return known.get("pid") in (None, int(information["process_id"]))
@@ -183,7 +185,7 @@ def stop(folder: str, server: Lock, record: int) -> bool:
 
 
 def _shut_down(known: dict[str, Any]) -> bool:
-    """Ask the server to write everything to the disk and end; false if it is not to be reached, or refuses."""
+    """Ask the server to write all to the disk and end; false if it cannot be reached, or refuses."""
     try:
         if not is_known(known, identify(known["socket"])):
             return False
@@ -207,7 +209,7 @@ def _signal(known: dict[str, Any], server: Lock, folder: str) -> None:
 
 
 def _holds(known: dict[str, Any], server: Lock) -> bool:
-    """Whether the process written down is really the one with the lock, and not one that got its number since."""
+    """Whether the process written down is really the one with the lock, not one that got its number since."""
     if not known.get("pid"):
         return False
     if not os.path.isdir("/proc/self/fd"):  # macOS: there the record has to do

@@ -43,7 +43,14 @@ class Declaration:
     def arguments(self) -> list[Argument]:
         after = "" if self.after_ms is None else self.after_ms
         fields = self.definition or {}
-        written: list[Argument] = [self.id, self.rev, after, self.seen, len(fields), len(self.tape) if fields else 0]
+        written: list[Argument] = [
+            self.id,
+            self.rev,
+            after,
+            self.seen,
+            len(fields),
+            len(self.tape) if fields else 0,
+        ]
         for name, value in fields.items():
             written += (name, value)
         return [*written, *_ticks(self.tape)] if fields else written

@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import redis
-import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -195,7 +193,9 @@ class Store:
 class BlockingStore:
     """A store for one thread: the lease keeper's, and command-line tools that need no loop."""
 
-    def __init__(self, where: Endpoint, *, reply_timeout: float = REPLY_TIMEOUT_S, injected_clock: bool = False) -> None:
+    def __init__(
+        self, where: Endpoint, *, reply_timeout: float = REPLY_TIMEOUT_S, injected_clock: bool = False
+    ) -> None:
         self.endpoint = where
         self._client = where.blocking_client(reply_timeout=min(reply_timeout, CONNECT_TIMEOUT_S))
         self._injected_clock = injected_clock

@@ -54,7 +54,7 @@ def run_async(work: Coroutine[Any, Any, None]) -> None:
 @click.group(cls=Failing, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="onebeat")
 @click.option("--url", help=URL_HELP)
-def cli(url: str | None) -> None:  # noqa: ARG001 - the verbs read it from the root's parameters
+def cli(url: str | None) -> None:
     """One beat, any number of servers: tasks and schedules on Redis or Valkey."""
 
 
@@ -62,15 +62,42 @@ def cli(url: str | None) -> None:  # noqa: ARG001 - the verbs read it from the r
 @click.argument("application")
 @url_option
 @click.option("--embedded", is_flag=True, help="Use the embedded store of the project when no URL is given.")
-@click.option("-c", "--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Tasks at the same time.")
-@click.option("-q", "--queue", "queues", multiple=True, help="Queue to serve, with its weight: critical=6. May be repeated.")
+@click.option(
+    "-c",
+    "--concurrency",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Tasks at the same time.",
+)
+@click.option(
+    "-q",
+    "--queue",
+    "queues",
+    multiple=True,
+    help="Queue to serve, with its weight: critical=6. May be repeated.",
+)
 @click.option("--strict", is_flag=True, help="Serve a queue only while those of higher weight are empty.")
-@click.option("--lease", type=float, default=30.0, show_default=True, help="Seconds after which a dead server's tasks run again.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
+@click.option(
+    "--lease",
+    type=float,
+    default=30.0,
+    show_default=True,
+    help="Seconds after which a dead server's tasks run again.",
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
 def run(
-    application: str, url: str | None, embedded: bool, concurrency: int, queues: tuple[str, ...], strict: bool, lease: float,
+    application: str,
+    url: str | None,
+    embedded: bool,
+    concurrency: int,
+    queues: tuple[str, ...],
+    strict: bool,
+    lease: float,
     log_level: str,
-) -> None:  # fmt: skip
+) -> None:
     """Run the tasks and schedules of APPLICATION (module:app) until Ctrl-C or SIGTERM."""
     from onebeat.app.serving import serve
     from onebeat.cli.load import application as load
@@ -214,7 +241,12 @@ async def _task_ls(url: str | None, queue_name: str | None, state: str | None, l
 @task.command("run")
 @url_option
 @click.option("-q", "--queue", "queue_name", required=True, help="The tasks' queue.")
-@click.option("-s", "--state", type=click.Choice(["scheduled", "retry", "archived", "completed"]), help="All tasks of this state.")
+@click.option(
+    "-s",
+    "--state",
+    type=click.Choice(["scheduled", "retry", "archived", "completed"]),
+    help="All tasks of this state.",
+)
 @click.argument("ids", nargs=-1)
 def task_run(url: str | None, queue_name: str, state: str | None, ids: tuple[str, ...]) -> None:
     """Make tasks pending now, by their IDS or all of a --state: also archived ones."""

@@ -30,7 +30,9 @@ def application(target: str) -> Onebeat[Any]:
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise
-        raise ConfigurationError(f"application {target!r}: there is no module {error.name!r} in {here} or on the path") from None
+        raise ConfigurationError(
+            f"application {target!r}: there is no module {error.name!r} in {here} or on the path"
+        ) from None
     found = getattr(module, attribute or "app", None)
     if not isinstance(found, Onebeat):
         names = [name for name, value in vars(module).items() if isinstance(value, Onebeat)]

@@ -83,7 +83,9 @@ class Inspector:
         """
         raw = await self.store.run(browse.info(queue, task_id))
         if raw is None:
-            raise TaskNotFound(f"task {task_id!r} is not in queue {queue!r}: it ended and was not retained, or never was")
+            raise TaskNotFound(
+                f"task {task_id!r} is not in queue {queue!r}: it ended and was not retained, or never was"
+            )
         return task_info(queue, task_id, raw)
 
     async def tasks(self, queue: str, *, state: TaskState | str) -> AsyncIterator[TaskInfo]:

@@ -21,8 +21,13 @@ from onebeat.errors import ConfigurationError
 Gap = Literal["run_after", "skip", "shift"]
 Overlap = Literal["first", "second", "both"]
 
-_MONTHS = {name: number for number, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)}
-_DAYS = {name: number for number, name in enumerate("SUN MON TUE WED THU FRI SAT".split())}
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], 1
+    )
+}
+_DAYS = {name: number for number, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"])}
 _LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 LAST_YEAR = 9998
@@ -114,7 +119,11 @@ def parse(text: str) -> Expression:
     stripped = text.strip()
     if stripped.startswith("@"):
         if stripped not in DESCRIPTORS:
-            _refuse(text, f"{stripped.split()[0]} is no descriptor", f"write one of {', '.join(DESCRIPTORS)}, @every 90s, or five fields")
+            _refuse(
+                text,
+                f"{stripped.split()[0]} is no descriptor",
+                f"write one of {', '.join(DESCRIPTORS)}, @every 90s, or five fields",
+            )
         stripped = DESCRIPTORS[stripped]
     parts = stripped.split()
     if len(parts) != len(_KINDS):
@@ -154,9 +163,17 @@ def _part(text: str, kind: _Kind, whole: str) -> tuple[range, bool]:
     low = _number(low_text, kind, whole)
     high = _number(high_texts[0], kind, whole) if high_texts else kind.high if steps else low
     if not kind.low <= low <= kind.high or not kind.low <= high <= kind.high:
-        _refuse(whole, f"{text!r} in the {kind.name} field is out of range", f"write {kind.low} to {kind.high}{kind.hint}")
+        _refuse(
+            whole,
+            f"{text!r} in the {kind.name} field is out of range",
+            f"write {kind.low} to {kind.high}{kind.hint}",
+        )
     if low > high:
-        _refuse(whole, f"{text!r} in the {kind.name} field runs backwards", f"write two ranges, {low}-{kind.high},{kind.low}-{high}")
+        _refuse(
+            whole,
+            f"{text!r} in the {kind.name} field runs backwards",
+            f"write two ranges, {low}-{kind.high},{kind.low}-{high}",
+        )
     return range(low, high + 1, step), False
 
 
@@ -165,7 +182,11 @@ def _number(text: str, kind: _Kind, whole: str, *, names: bool = True) -> int:
         return kind.names[text.upper()]
     if not text.isascii() or not text.isdigit():
         words = f" or {', '.join(kind.names)}" if kind.names and names else ""
-        _refuse(whole, f"{text!r} in the {kind.name} field is no number", f"write {kind.low} to {kind.high}{words}")
+        _refuse(
+            whole,
+            f"{text!r} in the {kind.name} field is no number",
+            f"write {kind.low} to {kind.high}{words}",
+        )
     return int(text)
 
 

@@ -53,7 +53,7 @@ def coming(trigger: Trigger, after_ms: int) -> list[int | None]:
     return ticks if len(ticks) == TAPE else [*ticks, None]
 
 
-def entry(schedule_id: str, trigger: Trigger, task: Task[Any], options: Mapping[str, Any] | None = None) -> Entry:
+def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mapping[str, Any] | None = None) -> Entry:
     """
     Check a schedule and encode it. Nothing is written.
 
@@ -63,7 +63,7 @@ def entry(schedule_id: str, trigger: Trigger, task: Task[Any], options: Mapping[
     """
     if not isinstance(schedule_id, str) or not _ID.fullmatch(schedule_id):
         raise ConfigurationError(
-            f"schedule id is {schedule_id!r}: give 1 to 100 letters, digits, dots, dashes or underscores (id=\"…\")"
+            f'schedule id is {schedule_id!r}: give 1 to 100 letters, digits, dots, dashes or underscores (id="…")'
         )
     merged = merge(task.options, options or {})
     _check_options(schedule_id, merged)
@@ -72,7 +72,9 @@ def entry(schedule_id: str, trigger: Trigger, task: Task[Any], options: Mapping[
     message.ClearField("id")
     template = encode(message)
     if len(template) > MAX_TEMPLATE:
-        raise ConfigurationError(f"schedule {schedule_id}: its task has {len(template)} bytes, the limit is {MAX_TEMPLATE}")
+        raise ConfigurationError(
+            f"schedule {schedule_id}: its task has {len(template)} bytes, the limit is {MAX_TEMPLATE}"
+        )
     definition: dict[str, str | bytes] = {
         "msg": template,
         "spec": trigger.spec,
@@ -100,7 +102,9 @@ def _check_options(schedule_id: str, options: Mapping[str, Any]) -> None:
                 f"schedule {schedule_id}: option {name} is the same at every tick and cannot be; leave it out"
             )
     if "tick" in (options.get("headers") or {}):
-        raise ConfigurationError(f"schedule {schedule_id}: header tick is where Onebeat puts the tick; choose another name")
+        raise ConfigurationError(
+            f"schedule {schedule_id}: header tick is where Onebeat puts the tick; choose another name"
+        )
 
 
 def _grace(trigger: Trigger) -> int:

@@ -62,7 +62,7 @@ class Scheduler:
         spec: str | Trigger,
         task: Task[Any],
         *,
-        id: str | None = None,  # noqa: A002 - the field's word
+        id: str | None = None,
         tz: str | None = None,
         **options: Unpack[EnqueueOptions],
     ) -> str:
@@ -154,7 +154,11 @@ class Scheduler:
             elif answer == "outvoted":
                 log.debug("schedule %s on queue %s: a newer form is in force", declaration.id, queue)
         for answer in answers[len(declarations) :]:
-            log.warning("schedule %s on queue %s: no live instance declares it any more; it is parked", answer.partition(" ")[2], queue)
+            log.warning(
+                "schedule %s on queue %s: no live instance declares it any more; it is parked",
+                answer.partition(" ")[2],
+                queue,
+            )
 
     async def report(self, store: Store, queue: str, done: Maintained) -> None:
         """Fill the calendars that `maintain` found low. Whoever comes second changes nothing."""
@@ -165,7 +169,12 @@ class Scheduler:
             try:
                 await self._refill(store, queue, id_)
             except (BrokerError, ConfigurationError) as error:
-                log.warning("calendar of schedule %s on queue %s was not filled: %s; the next look tries again", id_, queue, error)
+                log.warning(
+                    "calendar of schedule %s on queue %s was not filled: %s; the next look tries again",
+                    id_,
+                    queue,
+                    error,
+                )
             finally:
                 self._refilling.discard((queue, id_))
 
@@ -190,7 +199,9 @@ class Scheduler:
 
 def schedule_id(task_type: str) -> str:
     """Make a schedule id of a task type: its characters, with dashes for those that an id cannot have."""
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in task_type)[:100]
+    return "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in task_type
+    )[:100]
 
 
 def _latest_missed(trigger: Trigger, last_ms: int, now_ms: int) -> int:

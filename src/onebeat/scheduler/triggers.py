@@ -71,7 +71,9 @@ def _interval_ms(interval: object) -> int:
     if not MIN_INTERVAL_MS <= exact <= MAX_INTERVAL_MS:
         raise ConfigurationError(f"interval is {interval!r}: give at least 0.01 s and at most 100 years")
     if exact != nearest:
-        raise ConfigurationError(f"interval is {interval!r}: ticks are whole milliseconds; the nearest is {nearest / 1000:g} s")
+        raise ConfigurationError(
+            f"interval is {interval!r}: ticks are whole milliseconds; the nearest is {nearest / 1000:g} s"
+        )
     return nearest
 
 
@@ -100,7 +102,10 @@ class Cron:
     def __post_init__(self) -> None:
         if not isinstance(self.expression, str):
             raise ConfigurationError(f"cron expression is {self.expression!r}: give a string such as '0 3 * * MON-FRI'")
-        for name, value, known in (("gap", self.gap, get_args(Gap)), ("overlap", self.overlap, get_args(Overlap))):
+        for name, value, known in (
+            ("gap", self.gap, get_args(Gap)),
+            ("overlap", self.overlap, get_args(Overlap)),
+        ):
             if value not in known:
                 raise ConfigurationError(f"cron rule {name} is {value!r}: give one of {', '.join(known)}")
         tz, fields = _split_zone(self.expression, self.tz)
@@ -123,7 +128,9 @@ def _split_zone(expression: str, tz: str | None) -> tuple[str, str]:
         if stripped.startswith(prefix):
             named, _, fields = stripped.removeprefix(prefix).partition(" ")
             if tz is not None and tz != named:
-                raise ConfigurationError(f"cron expression {expression!r} names zone {named!r}, and tz= {tz!r}: give one of them")
+                raise ConfigurationError(
+                    f"cron expression {expression!r} names zone {named!r}, and tz= {tz!r}: give one of them"
+                )
             return named, fields
     return tz or "UTC", stripped
 

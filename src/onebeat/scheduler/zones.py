@@ -23,7 +23,7 @@ def _names() -> frozenset[str]:
 
 
 @cache
-def zone(name: str) -> ZoneInfo:
+def zone(name: object) -> ZoneInfo:
     """
     Return a zone by its IANA name.
 

@@ -74,8 +74,9 @@ class ServerConfig:
         return problems
 
     def _queues(self) -> list[str]:
-        if not isinstance(self.queues, Mapping) or not self.queues:
-            return [f"queues is {self.queues!r}: give a mapping of queue names to weights, such as {{'default': 1}}"]
+        queues: object = self.queues
+        if not isinstance(queues, Mapping) or not queues:
+            return [f"queues is {queues!r}: give a mapping of queue names to weights, such as {{'default': 1}}"]
         problems = []
         for name, weight in self.queues.items():
             try:

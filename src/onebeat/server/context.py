@@ -29,7 +29,15 @@ class Context(Generic[S]):
     __slots__ = ("headers", "id", "max_retry", "queue", "retried", "state", "type")
 
     def __init__(
-        self, *, id: str, queue: str, type: str, retried: int, max_retry: int, headers: dict[str, str], state: S  # noqa: A002
+        self,
+        *,
+        id: str,
+        queue: str,
+        type: str,
+        retried: int,
+        max_retry: int,
+        headers: dict[str, str],
+        state: S,
     ) -> None:
         self.id = id
         self.queue = queue

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from onebeat.broker.consume import Finished, Taken, TakenTask
+from onebeat.broker.consume import Finished, Outcome, Taken, TakenTask
 from onebeat.clock import Clock
 from onebeat.options import DEFAULT_TIMEOUT_S
 from onebeat.server import outcome
@@ -93,12 +93,22 @@ class Executor:
         try:
             attempt.message = message = decode(task.message)
         except UndecodableMessage as error:
-            log.error("task %s of queue %s cannot be decoded and is archived as it is: %s", task.id, attempt.queue, error)
+            log.error(
+                "task %s of queue %s cannot be decoded and is archived as it is: %s",
+                task.id,
+                attempt.queue,
+                error,
+            )
             return outcome.undecodable(attempt, str(error), attempt.started)
         attempt.unknown_since_ms = task.unknown_since_ms
         attempt.route = self._mux.find(message.type)
         if attempt.route is None:
-            log.warning("task %s of queue %s: no handler for type %s here; it waits for one", task.id, attempt.queue, message.type)
+            log.warning(
+                "task %s of queue %s: no handler for type %s here; it waits for one",
+                task.id,
+                attempt.queue,
+                message.type,
+            )
             now_ms = now_us // 1000
             return outcome.unknown_type(attempt, now_ms, attempt.started, delay=self._retry_delay, jitter=self._jitter)
         left = _time_left(message, task.timeout_ms, now_us)
@@ -128,8 +138,12 @@ class Executor:
         self._end(attempt, finished)
 
     async def _in_thread(self, route: Route, context: Context[Any], task: Task[Any]) -> object:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, contextvars.copy_context().run, route.handler, context, task)
+        surroundings = contextvars.copy_context()
+
+        def call() -> object:
+            return surroundings.run(route.handler, context, task)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def _returned(self, attempt: Running, route: Route, result: object) -> Finished | None:
         if attempt.stop in (Stop.TIMEOUT, Stop.LOST):
@@ -146,12 +160,11 @@ class Executor:
         if attempt.stop is not None:
             return self._stopped(attempt)
         finished = self._failed(attempt, error, self._clock.monotonic())
-        level = logging.ERROR if finished.outcome == "archived" else logging.WARNING if finished.outcome == "retry" else logging.INFO
+        level, afterwards = _AFTERWARDS[finished.outcome]
+        text, trace = outcome.error_text(error), error if log.isEnabledFor(logging.DEBUG) else None
         log.log(
-            level, "task %s (%s) of queue %s failed: %s; %s", attempt.id, attempt.message.type if attempt.message else "?",
-            attempt.queue, outcome.error_text(error), _AFTERWARDS.get(finished.outcome, "it is dropped"),
-            exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
-        )  # fmt: skip
+            level, "task %s of queue %s failed: %s; %s", attempt.id, attempt.queue, text, afterwards, exc_info=trace
+        )
         return finished
 
     def _stopped(self, attempt: Running) -> Finished | None:
@@ -163,7 +176,7 @@ class Executor:
             return outcome.put_back(attempt, ended)
         if attempt.stop is Stop.TIMEOUT:
             return self._failed(attempt, StopError(Stop.TIMEOUT), ended)
-        return self._failed(attempt, _CancelledItself("context canceled"), ended)
+        return self._failed(attempt, _CancelledItselfError("context canceled"), ended)
 
     def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
         release = self._config.release_unique_on_archive
@@ -182,7 +195,11 @@ class Executor:
 
     def _expired(self, attempt: Running) -> None:
         if attempt.route is not None and not attempt.route.is_async:
-            log.warning("task %s of queue %s overstays its timeout in a thread, and keeps its slot until it ends", attempt.id, attempt.queue)
+            log.warning(
+                "task %s of queue %s overstays its timeout in a thread, and keeps its slot until it ends",
+                attempt.id,
+                attempt.queue,
+            )
         attempt.cancel(Stop.TIMEOUT)
 
     async def drain(self, seconds: float) -> bool:
@@ -202,11 +219,15 @@ class Executor:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class _CancelledItself(LookupError):
+class _CancelledItselfError(LookupError):
     """A handler raised CancelledError though nobody stopped it. The text is asynq's."""
 
 
-_AFTERWARDS = {"archived": "it is archived", "retry": "it will be retried", "done": "it is revoked"}
+_AFTERWARDS = {
+    Outcome.ARCHIVED: (logging.ERROR, "it is archived"),
+    Outcome.RETRY: (logging.WARNING, "it will be retried"),
+    Outcome.DONE: (logging.INFO, "it is revoked"),
+}
 
 
 def _context(message: TaskMessage, state: object) -> Context[Any]:

@@ -48,7 +48,8 @@ class Route:
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a coroutine: async functions, and objects whose `__call__` is one."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    called = getattr(function, "__call__", None)  # noqa: B004 - not whether, but what
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
 class Mux:
@@ -71,7 +72,7 @@ class Mux:
 
         return register
 
-    def add(self, pattern: str, route: Route) -> None:
+    def add(self, pattern: object, route: Route) -> None:
         """
         Register a route.
 

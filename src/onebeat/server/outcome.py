@@ -25,8 +25,10 @@ UNKNOWN_FOR_MS = 600_000
 RetryDelay = Callable[[int, BaseException], float]
 
 
-def default_retry_delay(retried: int, _error: BaseException, *, randint: Callable[[int, int], int] = random.randint) -> float:
-    """Return n⁴ + 15 + r·(n+1) seconds with r from 0 to 29, n failures before this one (asynq: `DefaultRetryDelayFunc`)."""
+def default_retry_delay(
+    retried: int, _error: BaseException, *, randint: Callable[[int, int], int] = random.randint
+) -> float:
+    """Return n⁴ + 15 + r·(n+1) s with r from 0 to 29 and n failures so far (asynq: `DefaultRetryDelayFunc`)."""
     return float(retried**4 + 15 + randint(0, 29) * (retried + 1))
 
 
@@ -41,7 +43,12 @@ def succeeded(attempt: Running, result: bytes, ended: float) -> Finished:
 
 
 def failed(
-    attempt: Running, error: BaseException, ended: float, *, delay: RetryDelay, release_on_archive: bool = False
+    attempt: Running,
+    error: BaseException,
+    ended: float,
+    *,
+    delay: RetryDelay,
+    release_on_archive: bool = False,
 ) -> Finished:
     """The handler raised, ran out of time, or could not be called."""
     message = _message(attempt)
@@ -61,7 +68,9 @@ def failed(
     return _finished(attempt, Outcome.RETRY, ended, head=head, tail=tail, number=round(seconds * 1000), blob=blob)
 
 
-def unknown_type(attempt: Running, now_ms: int, ended: float, *, delay: RetryDelay, jitter: Callable[[], float]) -> Finished:
+def unknown_type(
+    attempt: Running, now_ms: int, ended: float, *, delay: RetryDelay, jitter: Callable[[], float]
+) -> Finished:
     """No handler here: wait for a server that has one, and fail only after ten minutes without."""
     message = _message(attempt)
     error = LookupError(f'handler not found for task "{message.type}"')

@@ -45,7 +45,19 @@ class Running:
         finished: Its outcome, once decided; it is the lease keeper's until the outcome is in the store.
     """
 
-    __slots__ = ("deadline", "finished", "id", "message", "queue", "route", "started", "stop", "token", "unknown_since_ms", "work")
+    __slots__ = (
+        "deadline",
+        "finished",
+        "id",
+        "message",
+        "queue",
+        "route",
+        "started",
+        "stop",
+        "token",
+        "unknown_since_ms",
+        "work",
+    )
 
     def __init__(self, queue: str, task_id: str, token: str, started: float) -> None:
         self.queue = queue

@@ -15,8 +15,9 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Self, TypedDict, Unpack
 
 from onebeat.broker.consume import Taken
 from onebeat.broker.store import BlockingStore, Store
@@ -55,6 +56,11 @@ def stopped_by_signals(serving: Serving) -> Iterator[None]:
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[Running], None], attempt: Running) -> None:
+    """Bring word from the keeper's thread."""
+    loop.call_soon_threadsafe(call, attempt)
 
 
 class ServerSettings(TypedDict, total=False):
@@ -119,7 +125,12 @@ class Server:
         serving.end_stubborn_process()
 
     def serving(
-        self, mux: Mux, *, state: object = None, maintainer: Maintainer | None = None, settled: Settled | None = None
+        self,
+        mux: Mux,
+        *,
+        state: object = None,
+        maintainer: Maintainer | None = None,
+        settled: Settled | None = None,
     ) -> Serving:
         """
         Serve while the block of `async with` runs.
@@ -171,7 +182,9 @@ class Serving:
         self.store = source if isinstance(source, Store) else await Store.open(source)
         self._build(asyncio.get_running_loop())
         self.keeper.start()
-        self._crew.start(self._maintainer or Maintainer(self.store, self._config.queues, max_crashes=self._config.max_crashes))
+        self._crew.start(
+            self._maintainer or Maintainer(self.store, self._config.queues, max_crashes=self._config.max_crashes)
+        )
         self._crew.start(self.executor.deadlines)
         self._crew.start(self.watcher)
         self._fetching = asyncio.get_running_loop().create_task(self.fetcher.run(), name="fetcher")
@@ -184,17 +197,28 @@ class Serving:
         shares = Shares(config.queues, strict=config.strict)
         self.acknowledger = Acknowledger(self.store, self._answered)
         self.executor = Executor(
-            self._mux, config, state=self._state, decided=self._decided, clock=self._clock, retry_delay=self._server._retry_delay
+            self._mux,
+            config,
+            state=self._state,
+            decided=self._decided,
+            clock=self._clock,
+            retry_delay=self._server._retry_delay,
         )
         self.watcher = Watcher(self.store, shares.queues)
         self.fetcher = Fetcher(
-            self.store, shares, self.watcher, server=self._server.id, lease_ms=config.lease_ms, room=self._room, taken=self._taken
+            self.store,
+            shares,
+            self.watcher,
+            server=self._server.id,
+            lease_ms=config.lease_ms,
+            room=self._room,
+            taken=self._taken,
         )
         self.keeper = Keeper(
             BlockingStore(self.store.endpoint),
             lease_ms=config.lease_ms,
             period=config.keeper_period,
-            lost=lambda attempt: loop.call_soon_threadsafe(self._lost, attempt),
+            lost=partial(_on_loop, loop, self._lost),
         )
 
     def _room(self) -> int:

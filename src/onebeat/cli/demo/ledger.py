@@ -91,7 +91,9 @@ def _beat(rows: Sequence[Row], interval_ms: int) -> dict[str, Any]:
     """Compare the ticks that there were with the ticks that ran, between the first server's start and the end."""
     begin = min((row["at"] for row in _of(rows, "serving")), default=0)
     end = min((row["at"] for row in _of(rows, "end")), default=0)
-    expected = {tick for tick in range(int(begin // interval_ms) * interval_ms, int(end) + 1, interval_ms) if begin < tick < end}
+    expected = {
+        tick for tick in range(int(begin // interval_ms) * interval_ms, int(end) + 1, interval_ms) if begin < tick < end
+    }
     starts = defaultdict(list)
     for row in _of(rows, "start"):
         if row.get("tick") is not None:

@@ -113,7 +113,12 @@ class _Play:
     def _images(self, half: str) -> list[Task[Any]]:
         names = list(QUEUES)
         return [
-            Task("image:resize", {"image": number}, queue=names[number % len(names)], task_id=f"{half}-{number}")
+            Task(
+                "image:resize",
+                {"image": number},
+                queue=names[number % len(names)],
+                task_id=f"{half}-{number}",
+            )
             for number in range(IMAGES)
         ]
 
@@ -146,8 +151,8 @@ class _Play:
         """Wait until nothing waits or runs any more, at most so long; what is left then shows in the counts."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_S):
-                while await self._unfinished(inspector):
-                    await asyncio.sleep(0.1)  # there is no event for "all queues are empty"
+                while await self._unfinished(inspector):  # noqa: ASYNC110 - no event says "all queues are empty"
+                    await asyncio.sleep(0.1)
 
     async def _unfinished(self, inspector: Inspector) -> int:
         found = [await inspector.stats(queue) for queue in QUEUES]
@@ -172,9 +177,9 @@ def _tell(summary: dict[str, Any], ledger: Path | None) -> None:
     click.secho("Every count is right." if summary["ok"] else "Something is not as it should be.", bold=True)
     click.echo(
         f"  tasks   {tasks['enqueued']} enqueued: {tasks['completed']} completed, {tasks['archived']} archived; "
-        f"{tasks['retried']} retries; {tasks['refused_duplicate']} duplicate and {tasks['refused_conflict']} conflict refused\n"
-        f"  beat    {beat['expected']} ticks of {beat['interval_ms']} ms on {beat['schedulers']} servers, {beat['killed']} of them "
-        f"killed: {beat['fired']} fired, {beat['duplicates']} twice, {beat['missed']} missed\n"
+        f"{tasks['retried']} retries; refused: {tasks['refused_duplicate']} duplicate, {tasks['refused_conflict']} id\n"
+        f"  beat    {beat['expected']} ticks of {beat['interval_ms']} ms on {beat['schedulers']} servers, "
+        f"{beat['killed']} of them killed: {beat['fired']} fired, {beat['duplicates']} twice, {beat['missed']} missed\n"
         f"  late    p50 {late['p50']} ms, p99 {late['p99']} ms, longest {late['max']} ms from tick to handler\n"
         f"  lease   {LEASE_S:g} s here, so that the killed server's tasks run again while you watch (30 s by default)"
     )

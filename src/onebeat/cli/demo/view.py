@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
-
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -93,7 +93,15 @@ class View:
             table.add_column(column, justify="left" if column == "queue" else "right")
         for queue, weight in self._queues.items():
             item = await inspector.stats(queue)
-            counts = (weight, item.pending, item.active, item.scheduled, item.retry, item.archived, item.completed)
+            counts = (
+                weight,
+                item.pending,
+                item.active,
+                item.scheduled,
+                item.retry,
+                item.archived,
+                item.completed,
+            )
             table.add_row(queue, *(str(count) for count in counts))
         return table
 
@@ -111,7 +119,12 @@ def _server_table(rows: list[Row]) -> Table:
     killed = {row["killed"] for row in rows if row["row"] == "killed"}
     for pid, name in _names(rows).items():
         ran = sum(row["row"] == "start" and row["pid"] == pid for row in rows)
-        table.add_row(name, str(pid), str(ran), Text("killed", style="red") if pid in killed else Text("serving", style="green"))
+        table.add_row(
+            name,
+            str(pid),
+            str(ran),
+            Text("killed", style="red") if pid in killed else Text("serving", style="green"),
+        )
     return table
 
 
@@ -119,7 +132,7 @@ def _beats(rows: list[Row]) -> str:
     ticks = [row["tick"] for row in rows if row["row"] == "start" and row["tick"] is not None]
     if not ticks:
         return "waiting for the first tick"
-    steps = {later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False)}
+    steps = {later - earlier for earlier, later in pairwise(ticks)}
     shown = ", ".join(f"{step} ms" for step in sorted(steps)) or "one so far"
     return f"{len(ticks)} ticks, from one to the next {shown}"
 
@@ -146,6 +159,7 @@ def _outcome_event(row: Row) -> Text | None:
     if row["row"] != "outcome" or row["outcome"] not in ("retry", "archived"):
         return None
     archived = row["outcome"] == "archived"
-    return Text(f"  task {row['id']} {'is archived' if archived else 'will be retried'}", style="red" if archived else "yellow")
-
-
+    return Text(
+        f"  task {row['id']} {'is archived' if archived else 'will be retried'}",
+        style="red" if archived else "yellow",
+    )

@@ -50,7 +50,15 @@ async def work(url: str, folder: Path, name: str) -> None:
     ledger = Ledger(folder, name)
 
     def begun(ctx: Context[Any]) -> None:
-        ledger.write("start", id=ctx.id, type=ctx.type, queue=ctx.queue, tick=ctx.tick, retried=ctx.retried, at=clock.ms())
+        ledger.write(
+            "start",
+            id=ctx.id,
+            type=ctx.type,
+            queue=ctx.queue,
+            tick=ctx.tick,
+            retried=ctx.retried,
+            at=clock.ms(),
+        )
 
     def settled(attempt: Running, answer: str) -> None:
         outcome = attempt.finished.outcome.value if attempt.finished is not None else "none"
