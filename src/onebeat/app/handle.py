@@ -16,7 +16,7 @@ from onebeat.ids import new_id
 from onebeat.inspector.inspector import task_info
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
-from onebeat.upkeep.service import supervise
+from onebeat.upkeep.service import cancelled, supervise
 
 R = TypeVar("R", covariant=True)
 
@@ -49,8 +49,7 @@ class Replies:
     async def stop(self) -> None:
         """Stop listening."""
         if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.wait([self._listening])
+            await cancelled(self._listening)
             self._listening = None
 
     async def run(self) -> None:

@@ -69,6 +69,7 @@ class Serving:
     async def _start(self, stack: AsyncExitStack, store: Store, state: object) -> None:
         serving = Server(store, **self._settings)
         scheduler = Scheduler(store, app=self._app.name, entries=self._app.entries.values())
+        await scheduler.declare(store)  # from here on no tick is missed
         maintainer = Maintainer(
             store,
             serving.config.queues,

@@ -99,14 +99,11 @@ class Scheduler:
 
     async def serve(self, store: Store) -> None:
         """Declare and show for ever, on a store that somebody else maintains."""
-        loop = asyncio.get_running_loop()
-        declare_at = loop.time()
         while True:
-            if loop.time() >= declare_at:
-                await self.declare(store)
-                declare_at = loop.time() + DECLARE_EVERY_S
-            await self.show(store)
-            await asyncio.sleep(SHOW_EVERY_S)
+            await self.declare(store)
+            for _ in range(round(DECLARE_EVERY_S / SHOW_EVERY_S)):
+                await self.show(store)
+                await asyncio.sleep(SHOW_EVERY_S)
 
     async def declare(self, store: Store) -> None:
         """Say once which schedules this instance has."""

@@ -36,7 +36,7 @@ from onebeat.server.running import Running, Stop
 from onebeat.server.shares import Shares
 from onebeat.server.watcher import Watcher
 from onebeat.upkeep.maintainer import Maintainer
-from onebeat.upkeep.service import Crew
+from onebeat.upkeep.service import Crew, cancelled
 
 log = logging.getLogger("onebeat.server")
 
@@ -272,7 +272,7 @@ class Serving:
         await asyncio.wait([self._fetching], timeout=self._config.shutdown_timeout)
         await self._end_handlers()
         await self._write_outcomes()
-        self._fetching.cancel()
+        await cancelled(self._fetching)
         await self._crew.stop()
         await asyncio.to_thread(self.keeper.stop)
         self.executor.close()

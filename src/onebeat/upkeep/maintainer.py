@@ -15,6 +15,7 @@ from onebeat.broker import registry
 from onebeat.broker.maintain import Maintained, maintain
 from onebeat.broker.store import Store
 from onebeat.clock import Clock, SystemClock
+from onebeat.errors import BrokerError
 from onebeat.upkeep.service import Crew, TroubleLog
 from onebeat.wire import keys
 
@@ -57,7 +58,7 @@ class Maintainer:
         self._max_crashes = max_crashes
         self._report = report
         self._clock = clock or SystemClock()
-        self._wakes: dict[str, asyncio.Event] = {}
+        self._wakes: dict[str, asyncio.Event] = {}  # the one of "" is for queues not known yet
 
     def wake(self, queue: str) -> None:
         """Look at a queue now."""
@@ -70,10 +71,13 @@ class Maintainer:
         crew = Crew()
         try:
             crew.start(_Ears(self._store, self._heard))
+            found = self._wakes[""] = asyncio.Event()
             while True:
+                self._queues |= await registry.schedule_queues(self._store)
                 for queue in sorted(self._queues - self._wakes.keys()):
                     self._adopt(queue, crew)
-                await self._discover()
+                await _wait(found, DISCOVER_EVERY_S)
+                found.clear()
         finally:
             await crew.stop()
             self._wakes.clear()
@@ -82,20 +86,12 @@ class Maintainer:
         self._wakes[queue] = asyncio.Event()
         crew.start(_QueueLoop(self, queue))
 
-    async def _discover(self) -> None:
-        found = self._wakes.setdefault("", asyncio.Event())
-        await _wait(found, DISCOVER_EVERY_S)
-        found.clear()
-        self._queues |= await registry.schedule_queues(self._store)
-
     def _heard(self, queue: str) -> None:
         self.wake(queue if queue in self._wakes else "")
 
     async def look(self, queue: str) -> Maintained:
         """Call `maintain` once and pass on what it did."""
         done = await self._store.run(maintain(queue, max_crashes=self._max_crashes))
-        for error in done.errors:
-            log.error("queue %s: %s", queue, error)
         for place, task_id in done.recovered:
             log.warning("task %s of queue %s lost its server: %s", task_id, queue, _PLACES[place])
         if self._report is not None:
@@ -109,7 +105,10 @@ class Maintainer:
             event.clear()
             asked = self._clock.monotonic()
             done = await self.look(queue)
-            trouble.over()
+            for error in done.errors:
+                trouble.trouble(BrokerError(error))
+            if not done.errors:
+                trouble.over()
             await _wait(event, self._pause(done, self._clock.monotonic() - asked))
 
     def _pause(self, done: Maintained, spent: float) -> float:

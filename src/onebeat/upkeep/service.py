@@ -108,6 +108,18 @@ async def supervise(service: Service, *, backoff: Backoff | None = None) -> None
         await asyncio.sleep(backoff.pause())
 
 
+async def cancelled(task: asyncio.Task[Any]) -> None:
+    """
+    Cancel a task and wait until it has ended.
+
+    Asks again every tenth of a second: a cancellation that comes together with the answer a library was
+    waiting for may be swallowed there, and the loop around it would go on for ever.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.1)
+
+
 class Crew:
     """Services that run together, started one by one and stopped together, last started first."""
 
@@ -128,7 +140,6 @@ class Crew:
         """Cancel all and wait until all have ended."""
         while self._tasks:
             task = self._tasks.pop()
-            task.cancel()
-            await asyncio.wait([task])
+            await cancelled(task)
             if not task.cancelled() and task.exception() is not None:
                 log.error("%s ended with an error", task.get_name(), exc_info=task.exception())

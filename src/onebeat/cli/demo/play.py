@@ -29,6 +29,7 @@ from onebeat.client import Client
 from onebeat.errors import DuplicateTask, OnebeatError, TaskIdConflict
 from onebeat.inspector.inspector import Inspector
 from onebeat.task import Task
+from onebeat.upkeep.service import cancelled
 
 IMAGES = 120
 SETTLE_S = 12.0
@@ -70,7 +71,7 @@ class _Play:
             client = await stack.enter_async_context(Client(store))
             await self._start_servers()
             watching = asyncio.create_task(self._view.watch(inspector))
-            stack.push_async_callback(self._end, watching)
+            stack.push_async_callback(cancelled, watching)
             await self._scenario(client)
             await self._settle(inspector)
         return books.summarise(books.read(self._folder), interval_ms=round(BEAT_S * 1000))
@@ -157,10 +158,6 @@ class _Play:
     async def _unfinished(self, inspector: Inspector) -> int:
         found = [await inspector.stats(queue) for queue in QUEUES]
         return sum(item.pending + item.active + item.scheduled + item.retry for item in found)
-
-    async def _end(self, watching: asyncio.Task[None]) -> None:
-        watching.cancel()
-        await asyncio.wait([watching])
 
     async def _stop_servers(self) -> None:
         for process in self._processes:

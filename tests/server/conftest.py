@@ -1,0 +1,67 @@
+"""A server on a real store, in this process, with the real clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from onebeat.broker import browse
+from onebeat.broker.browse import QueueStats
+from onebeat.broker.store import Store
+from onebeat.client import Client
+from onebeat.server.mux import Mux
+from onebeat.server.server import Server, Serving
+from onebeat.task import Task
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+    """Wait until a condition of the store holds. The store tells nobody, so it is asked every 5 ms."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.005)
+
+
+class Bench:
+    """A store with a client and a mux, and what tests ask of them."""
+
+    def __init__(self, store: Store, client: Client) -> None:
+        self.store = store
+        self.client = client
+        self.mux = Mux()
+        self.ran: list[str] = []
+
+    async def enqueue(self, type: str, payload: Any = None, **options: Any) -> str:
+        return (await self.client.enqueue(Task(type, payload), **options)).id
+
+    @asynccontextmanager
+    async def serving(self, **settings: Any) -> AsyncIterator[Serving]:
+        settings.setdefault("shutdown_timeout", 2.0)
+        async with Server(self.store, **settings).serving(self.mux) as serving:
+            yield serving
+
+    async def stats(self, queue: str = "default") -> QueueStats:
+        return await self.store.run(browse.stats(queue))
+
+    async def reaches(self, queue: str = "default", **counts: int) -> None:
+        """Wait until the queue's counts are these."""
+
+        async def holds() -> bool:
+            found = await self.stats(queue)
+            return all(getattr(found, name) == count for name, count in counts.items())
+
+        await until(holds)
+
+    async def field(self, task_id: str, name: str, queue: str = "default") -> bytes | None:
+        value: bytes | None = await self.store.command("HGET", f"asynq:{{{queue}}}:t:{task_id}", name)
+        return value
+
+
+@pytest.fixture
+async def bench(url: str) -> AsyncIterator[Bench]:
+    """Return an empty store with a client, on the store's own clock."""
+    async with await Store.open(url) as store, Client(store) as client:
+        yield Bench(store, client)

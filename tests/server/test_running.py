@@ -1,0 +1,441 @@
+"""What a server does with the tasks it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import Any
+
+import pytest
+
+from onebeat.errors import Retry, RevokeTask, SkipRetry
+from onebeat.inspector.inspector import Inspector
+from onebeat.server.context import Context, current
+from onebeat.server.mux import Route
+from onebeat.states import TaskState
+from onebeat.task import Task
+from tests.server.conftest import Bench, until
+
+Ctx = Context[Any]
+
+
+async def test_runs_coroutines_and_plain_functions(bench: Bench) -> None:
+    """A coroutine runs on the loop, a plain function in a thread; both leave nothing behind."""
+    threads: dict[str, str] = {}
+
+    @bench.mux.handle("async")
+    async def on_loop(ctx: Ctx, task: Task[Any]) -> None:
+        threads["async"] = threading.current_thread().name
+
+    @bench.mux.handle("plain")
+    def in_thread(ctx: Ctx, task: Task[Any]) -> None:
+        threads["plain"] = threading.current_thread().name
+
+    ids = [await bench.enqueue("async"), await bench.enqueue("plain")]
+    async with bench.serving():
+        await bench.reaches(processed=2, active=0)
+    assert "MainThread" == threads["async"]
+    assert threads["plain"].startswith("onebeat-task")
+    assert [None, None] == [await bench.field(id_, "msg") for id_ in ids]
+
+
+async def test_the_handler_knows_its_task(bench: Bench) -> None:
+    """Context, task and `current()` tell which attempt this is, in coroutines and threads."""
+    seen: list[tuple[Any, ...]] = []
+
+    @bench.mux.handle("async")
+    async def on_loop(ctx: Ctx, task: Task[Any]) -> None:
+        seen.append((ctx.id, ctx.queue, ctx.max_retry, task.payload, dict(task.headers), current() is ctx))
+
+    @bench.mux.handle("plain")
+    def in_thread(ctx: Ctx, task: Task[Any]) -> None:
+        seen.append((ctx.id, ctx.queue, ctx.max_retry, task.payload, dict(task.headers), current() is ctx))
+
+    for kind in ("async", "plain"):
+        await bench.enqueue(kind, b"\x00", task_id=kind, max_retry=3, headers={"trace": "x"})
+    async with bench.serving():
+        await bench.reaches(processed=2)
+    expected = [(kind, "default", 3, b"\x00", {"trace": "x"}, True) for kind in ("async", "plain")]
+    assert expected == sorted(seen)
+
+
+async def test_a_retained_task_keeps_its_result(bench: Bench) -> None:
+    """With retention the task ends completed, its result beside it; bytes stay bytes, the rest is JSON."""
+
+    @bench.mux.handle("bytes")
+    async def raw(ctx: Ctx, task: Task[Any]) -> bytes:
+        return b"\x00\x01"
+
+    @bench.mux.handle("json")
+    async def plain(ctx: Ctx, task: Task[Any]) -> dict[str, int]:
+        return {"b": 1, "a": 2}
+
+    ids = [await bench.enqueue(kind, retention=60) for kind in ("bytes", "json")]
+    async with bench.serving():
+        await bench.reaches(completed=2)
+    assert [b"\x00\x01", b'{"b":1,"a":2}'] == [await bench.field(id_, "result") for id_ in ids]
+
+
+async def test_a_failure_is_retried_until_the_archive(bench: Bench) -> None:
+    """With max_retry=2 the handler runs three times; the last error is kept."""
+    tries: list[int] = []
+
+    async def fails(ctx: Ctx, task: Task[Any]) -> None:
+        tries.append(ctx.retried)
+        raise ValueError(f"try {ctx.retried}")
+
+    bench.mux.add("fails", Route(fails, True, backoff=lambda failures, error: 0.02))
+    task_id = await bench.enqueue("fails", max_retry=2)
+    async with bench.serving():
+        await bench.reaches(archived=1)
+    info = await Inspector(bench.store).task("default", task_id)
+    assert [0, 1, 2] == tries
+    assert ("ValueError: try 2", 2, TaskState.ARCHIVED) == (info.last_error, info.retried, info.state)
+    stats = await bench.stats()
+    assert (3, 3) == (stats.processed, stats.failed)
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "counts"),
+    [
+        (SkipRetry("never"), "archived", (1, 1)),
+        (RevokeTask(), None, (1, 0)),
+        (Retry(delay=3600), "retry", (1, 1)),
+        (Retry(delay=3600, counts=False), "retry", (0, 0)),
+        (SystemExit(3), "retry", (1, 1)),
+        (asyncio.CancelledError(), "retry", (1, 1)),
+    ],
+)
+async def test_what_a_handler_raises_decides(
+    bench: Bench, error: BaseException, state: str | None, counts: tuple[int, int]
+) -> None:
+    """Skip archives, revoke forgets, retry waits, and neither exits nor self-cancellation stop the server."""
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        raise error
+
+    task_id = await bench.enqueue("t")
+    async with bench.serving() as serving:
+        await until(lambda: _is_not(bench, task_id, b"active", b"pending"))
+        assert not serving.stop_asked.is_set()
+    found = await bench.field(task_id, "state")
+    assert (found.decode() if found else None) == state
+    stats = await bench.stats()
+    assert counts == (stats.processed, stats.failed)
+
+
+async def _is_not(bench: Bench, task_id: str, *states: bytes) -> bool:
+    return await bench.field(task_id, "state") not in states
+
+
+async def test_lists_of_errors_decide_without_retries(bench: Bench) -> None:
+    """`retry_on` archives whatever is not in it, `archive_on` what is."""
+
+    async def fails(ctx: Ctx, task: Task[Any]) -> None:
+        raise KeyError("x") if task.type == "listed" else ConnectionError("y")
+
+    bench.mux.add("listed", Route(fails, True, retry_on=(ConnectionError,)))
+    bench.mux.add("named", Route(fails, True, archive_on=(OSError,)))
+    await bench.enqueue("listed")
+    await bench.enqueue("named")
+    async with bench.serving():
+        await bench.reaches(archived=2)
+
+
+async def test_a_timeout_stops_the_handler_and_retries(bench: Bench) -> None:
+    """A coroutine that overstays 0.1 s is cancelled, awaited and retried with asynq's error text."""
+    cancelled = asyncio.Event()
+
+    @bench.mux.handle("slow")
+    async def slow(ctx: Ctx, task: Task[Any]) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    task_id = await bench.enqueue("slow", timeout=0.1)
+    async with bench.serving():
+        await bench.reaches(retry=1)
+    assert cancelled.is_set()
+    assert "context deadline exceeded" == (await Inspector(bench.store).task("default", task_id)).last_error
+
+
+async def test_a_thread_that_overstays_keeps_its_slot(bench: Bench) -> None:
+    """It cannot be stopped: the slot stays taken, and the timeout is written when it has really ended."""
+    go = threading.Event()
+
+    @bench.mux.handle("slow")
+    def slow(ctx: Ctx, task: Task[Any]) -> None:
+        go.wait(10)
+
+    await bench.enqueue("slow", timeout=0.05)
+    await bench.enqueue("slow", timeout=0.05)
+    async with bench.serving(concurrency=1) as serving:
+        await until(lambda: _overstays(serving))
+        stats = await bench.stats()
+        assert (1, 1, 0) == (stats.active, stats.pending, stats.retry)
+        go.set()
+        await bench.reaches(retry=1, processed=2, active=0)
+
+
+async def _overstays(serving: Any) -> bool:
+    return any(attempt.stop is not None for attempt in serving.executor.running)
+
+
+async def test_a_deadline_in_the_past_fails_without_a_call(bench: Bench) -> None:
+    """The handler is not called for a task whose deadline is over (asynq: processor.go)."""
+    from datetime import UTC, datetime
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        bench.ran.append(ctx.id)
+
+    await bench.enqueue("t", deadline=datetime(2020, 1, 1, tzinfo=UTC))
+    async with bench.serving():
+        await bench.reaches(retry=1)
+    assert [] == bench.ran
+
+
+async def test_never_takes_more_than_the_free_slots(bench: Bench) -> None:
+    """Five tasks, two slots: three stay pending, visible and free for other servers."""
+    go = asyncio.Event()
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        await go.wait()
+
+    for _ in range(5):
+        await bench.enqueue("t")
+    async with bench.serving(concurrency=2):
+        await bench.reaches(active=2, pending=3)
+        go.set()
+        await bench.reaches(processed=5)
+
+
+async def test_an_idle_server_wakes_for_what_go_writes(bench: Bench) -> None:
+    """A task pushed by plain commands, as Go's scripts do, is picked up without polling."""
+    from onebeat.wire.message import TaskMessage, encode
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        bench.ran.append(ctx.id)
+
+    async with bench.serving():
+        await bench.enqueue("t")
+        await bench.reaches(processed=1)
+        message = encode(TaskMessage(type="t", id="go", queue="default", retry=25, timeout=1800))
+        await bench.store.command("HSET", "asynq:{default}:t:go", "msg", message, "state", "pending")
+        await bench.store.command("LPUSH", "asynq:{default}:pending", "go")
+        await bench.reaches(processed=2)
+    assert "go" == bench.ran[-1]
+
+
+async def test_delayed_tasks_run_when_due(bench: Bench) -> None:
+    """A task due in 0.2 s runs in its order, and never before its time by the store's clock."""
+    starts: dict[str, int] = {}
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        seconds, micros = await bench.store.command("TIME")
+        starts[ctx.id] = int(seconds) * 1000 + int(micros) // 1000
+
+    due = {}
+    async with bench.serving():
+        for number in range(20):
+            enqueued = await bench.client.enqueue(Task("t"), process_in=0.01 * number + 0.005)
+            due[enqueued.id] = enqueued.due_ms or 0
+        await bench.reaches(processed=20)
+    assert all(starts[id_] >= when for id_, when in due.items())
+
+
+async def test_a_paused_queue_is_left_alone(bench: Bench) -> None:
+    """Nothing is taken while the queue is paused; resumed, it goes on by itself."""
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None: ...
+
+    await bench.store.command("SET", "asynq:{default}:paused", "1")
+    await bench.enqueue("t")
+    async with bench.serving() as serving:
+        await until(lambda: _is_paused(serving))
+        assert 1 == (await bench.stats()).pending
+        await bench.store.command("DEL", "asynq:{default}:paused")
+        await bench.reaches(processed=1)
+
+
+async def _is_paused(serving: Any) -> bool:
+    return bool(serving.watcher._paused)
+
+
+async def test_strict_priority_is_never_inverted(bench: Bench) -> None:
+    """With one slot every task of the heavier queue runs before any of the lighter."""
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        bench.ran.append(ctx.queue)
+
+    for _ in range(10):
+        await bench.enqueue("t", queue="low")
+        await bench.enqueue("t", queue="high")
+    async with bench.serving(concurrency=1, queues={"high": 2, "low": 1}, strict=True):
+        await bench.reaches("low", processed=10)
+    assert ["high"] * 10 + ["low"] * 10 == bench.ran
+
+
+async def test_an_unknown_type_waits_without_losing_a_retry(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """It goes to retry for a while, `retried` untouched and nothing counted, so that a deploy burns nothing."""
+    caplog.set_level(logging.WARNING)
+    task_id = await bench.enqueue("unknown", max_retry=0)
+    async with bench.serving():
+        await bench.reaches(retry=1)
+    info = await Inspector(bench.store).task("default", task_id)
+    assert (0, 'handler not found for task "unknown"') == (info.retried, info.last_error)
+    assert 0 == (await bench.stats()).processed
+    assert "no handler for type unknown" in caplog.text
+
+
+async def test_an_unknown_type_fails_after_ten_minutes(bench: Bench) -> None:
+    """Then it is a failure like any other."""
+    task_id = await bench.enqueue("unknown", max_retry=0)
+    await bench.store.command("HSET", f"asynq:{{default}}:t:{task_id}", "ob_unknown", "1")
+    async with bench.serving():
+        await bench.reaches(archived=1)
+
+
+async def test_bytes_that_are_no_task_are_set_aside(bench: Bench) -> None:
+    """A damaged message is archived with its bytes untouched and the reason; its neighbours run."""
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None: ...
+
+    await bench.store.command("HSET", "asynq:{default}:t:bad", "msg", b"\xff\xfe", "state", "pending")
+    await bench.store.command("LPUSH", "asynq:{default}:pending", "bad")
+    await bench.enqueue("t")
+    async with bench.serving():
+        await bench.reaches(archived=1, pending=0, active=0, processed=2)
+    assert b"\xff\xfe" == await bench.field("bad", "msg")
+    assert "no TaskMessage" in (await bench.field("bad", "ob_error") or b"").decode()
+
+
+async def test_an_acknowledgement_is_repeated_until_the_store_answers(bench: Bench) -> None:
+    """Connections that break as a task ends cost no second run: the outcome is written once they are back."""
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        bench.ran.append(ctx.id)
+        await bench.store.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    await bench.enqueue("t")
+    async with bench.serving():
+        await bench.reaches(processed=1, active=0)
+    assert 1 == len(bench.ran)
+
+
+async def test_a_lost_lease_stops_the_handler(bench: Bench) -> None:
+    """When another server has the task the handler is cancelled, and what it does does not count."""
+    stopped = asyncio.Event()
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    task_id = await bench.enqueue("t")
+    async with bench.serving(lease=1.2, allow_short_lease=True) as serving:
+        await bench.reaches(active=1)
+        await bench.store.command("HSET", f"asynq:{{default}}:t:{task_id}", "ob_own", "another")
+        async with asyncio.timeout(10):
+            await stopped.wait()
+        assert 1 == serving.acknowledger.lease_lost
+    assert b"another" == await bench.field(task_id, "ob_own")
+
+
+async def test_leases_are_kept_while_the_loop_is_blocked(bench: Bench) -> None:
+    """A handler that blocks the event loop for twice the lease keeps its task (the keeper has its own thread)."""
+    import time
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        bench.ran.append(ctx.id)
+        time.sleep(2.4)  # noqa: ASYNC251 - blocking the loop is what is tested
+
+    await bench.enqueue("t")
+    async with bench.serving(lease=1.2, allow_short_lease=True) as serving:
+        await bench.reaches(processed=1)
+        assert 0 == serving.acknowledger.lease_lost
+    assert 1 == len(bench.ran)
+
+
+async def test_a_stop_gives_running_tasks_time(bench: Bench) -> None:
+    """Handlers that end within the shutdown timeout end as they would have."""
+    began = asyncio.Event()
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        began.set()
+        await asyncio.sleep(0.05)
+
+    await bench.enqueue("t")
+    async with bench.serving():
+        await began.wait()
+    stats = await bench.stats()
+    assert (1, 0) == (stats.processed, stats.active + stats.pending)
+
+
+async def test_a_stop_puts_unfinished_tasks_back_to_the_front(bench: Bench) -> None:
+    """They run next, keep their retries, and count neither as a failure nor as a crash."""
+    began = asyncio.Event()
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    first = await bench.enqueue("t")
+    second = await bench.enqueue("t")
+    async with bench.serving(concurrency=1, shutdown_timeout=0.05):
+        await began.wait()
+    pending = await bench.store.command("LRANGE", "asynq:{default}:pending", 0, -1)
+    assert [second.encode(), first.encode()] == pending
+    assert (None, 0) == (await bench.field(first, "ob_crash"), (await bench.stats()).processed)
+
+
+async def test_a_stubborn_handler_is_put_back_and_reported(bench: Bench) -> None:
+    """A thread that does not end is put back; the server says so, so that its process can be ended."""
+    began, go = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    @bench.mux.handle("t")
+    def handler(ctx: Ctx, task: Task[Any]) -> None:
+        loop.call_soon_threadsafe(began.set)
+        go.wait(10)
+
+    await bench.enqueue("t")
+    async with bench.serving(shutdown_timeout=0.05, grace=0.05) as serving:
+        await began.wait()
+    assert 1 == serving.stubborn
+    assert 1 == (await bench.stats()).pending
+    go.set()
+
+
+async def test_many_tasks_run_exactly_once_on_several_servers(bench: Bench) -> None:
+    """Three servers share 3,000 tasks; each runs once, and nothing is left."""
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        bench.ran.append(ctx.id)
+
+    await bench.client.enqueue_many(Task("t", n) for n in range(3000))
+    async with bench.serving(), bench.serving(), bench.serving():
+        await bench.reaches(processed=3000, active=0)
+    assert 3000 == len(bench.ran) == len(set(bench.ran))
+    assert set() == {key async for key in _task_keys(bench)}
+
+
+async def _task_keys(bench: Bench) -> Any:
+    for key in await bench.store.command("KEYS", "asynq:{default}:t:*"):
+        yield key
