@@ -101,8 +101,13 @@ class StoreConfig:
 
 
 def default_path(start: Path | None = None) -> Path:
-    """Return `.onebeat` in the nearest folder from `start` (default: the current one) upwards that has a
-    `pyproject.toml` or `.git`; if none has, in `start`."""
+    """
+    Return where the store of a project lies: `.onebeat` beside its `pyproject.toml` or `.git`.
+
+    Args:
+        start: The folder to look in first, then upwards; default: the current one. Outside of any project
+            the store lies in this folder itself.
+    """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / "pyproject.toml").exists() or (folder / ".git").exists():
@@ -255,7 +260,7 @@ class _Opener:
         if information is None or not guardian.is_known(record, information):
             return None
         if _LOOSER_TO_STRICTER.index(self._fsync) > _LOOSER_TO_STRICTER.index(record["fsync"]):
-            if guardian.ask(record["socket"], f"CONFIG SET appendfsync {self._fsync}") != [b"+OK"]:
+            if not _set_fsync(record["socket"], self._fsync):
                 return None
             record["fsync"] = self._fsync
         return self._complete(file, record, information)
@@ -367,7 +372,7 @@ _children: set[_Detached] = set()
 
 
 def _reap() -> None:
-    """Collect those of our children that have ended, so that they do not stay as zombies."""
+    """Collect those of our children that have ended; others stay zombies until the next open, close or our end."""
     for process in list(_children):
         if process.poll() is not None:
             _children.discard(process)
@@ -386,6 +391,13 @@ def _identify(address: str | None) -> dict[str, str] | None:
         return guardian.identify(address) if address else None
     except OSError:
         return None
+
+
+def _set_fsync(address: str, fsync: Fsync) -> bool:
+    try:
+        return guardian.ask(address, f"CONFIG SET appendfsync {fsync}") == [b"+OK"]
+    except OSError:  # it has just ended; the opener looks again
+        return False
 
 
 def _check_place(path: Path) -> None:
