@@ -33,12 +33,15 @@ class TakenTask:
         timeout_ms: The exact timeout, where whole seconds cannot hold it; else 0.
 
         unknown_since_ms: When a server first had no handler for it; 0 if none ever lacked one.
+
+        crashes: How often a process died with it since it last ended an attempt.
     """
 
     id: str
     message: bytes
     timeout_ms: int
     unknown_since_ms: int
+    crashes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +63,15 @@ def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int) -
     """
 
     def interpret(answer: Any) -> Taken:
-        tasks = [
-            TakenTask(
-                answer[i].decode("utf-8", "surrogateescape"),
-                answer[i + 1],
-                int(answer[i + 2] or 0),
-                int(answer[i + 3] or 0),
-            )
-            for i in range(3, len(answer), 4)
-        ]
+        tasks = [_taken_task(*answer[i : i + 5]) for i in range(3, len(answer), 5)]
         return Taken(answer[0].decode(), int(answer[1]), f"{server}:{sequence}", tasks)
 
     return Call("take", queue, (server, sequence, min(limit, MAX_TAKEN), MAX_TAKEN_BYTES, lease_ms), interpret)
+
+
+def _taken_task(task_id: bytes, message: bytes, timeout: bytes, unknown: bytes, crashes: bytes) -> TakenTask:
+    name = task_id.decode("utf-8", "surrogateescape")
+    return TakenTask(name, message, int(timeout or 0), int(unknown or 0), int(crashes or 0))
 
 
 def extend(queue: str, held: Sequence[tuple[str, str]], *, lease_ms: int) -> Call[list[str]]:
@@ -121,8 +121,8 @@ class Finished:
 
         number: Retention (s) of a completed task, delay (ms) of a retry.
 
-        blob: The result of a completed task; "failure", "soft" or "unknown" for a retry; the reason for
-            archiving bytes that cannot be decoded, or "release" to free the lock of an archived task.
+        blob: The result of a completed task; "failure", "soft", "unknown" or "apart" for a retry; the reason
+            for archiving bytes that cannot be decoded, or "release" to free the lock of an archived task.
     """
 
     id: str

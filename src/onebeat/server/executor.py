@@ -67,6 +67,7 @@ class Executor:
         self._threads = ThreadPoolExecutor(config.concurrency, thread_name_prefix="onebeat-task")
         self.deadlines = Deadlines(self._expired, clock)
         self.running: set[Running] = set()
+        self._last_chance: Running | None = None  # at most one at a time, so that a crash blames the right one
 
     @property
     def free(self) -> int:
@@ -111,6 +112,10 @@ class Executor:
             )
             now_ms = now_us // 1000
             return outcome.unknown_type(attempt, now_ms, attempt.started, delay=self._retry_delay, jitter=self._jitter)
+        if task.crashes >= self._config.max_crashes - 1 and task.crashes > 0:
+            if self._last_chance is not None:
+                return outcome.kept_apart(attempt, attempt.started, jitter=self._jitter)
+            self._last_chance = attempt
         left = _time_left(message, task.timeout_ms, now_us)
         if left <= 0:
             return self._failed(attempt, StopError(Stop.TIMEOUT), attempt.started)
@@ -189,6 +194,8 @@ class Executor:
 
     def _end(self, attempt: Running, finished: Finished | None) -> None:
         attempt.finished = finished
+        if self._last_chance is attempt:
+            self._last_chance = None
         self.deadlines.discard(attempt)
         self.running.discard(attempt)
         self._decided(attempt)

@@ -82,6 +82,11 @@ def unknown_type(
     return _finished(attempt, Outcome.RETRY, ended, head=head, tail=tail, number=pause_ms, blob="unknown")
 
 
+def kept_apart(attempt: Running, ended: float, *, jitter: Callable[[], float]) -> Finished:
+    """Its last chance before it is archived for crashing, and another such task runs here: it waits a little."""
+    return _finished(attempt, Outcome.RETRY, ended, number=round(500 + 1000 * jitter()), blob="apart")
+
+
 def undecodable(attempt: Running, reason: str, ended: float) -> Finished:
     """The bytes are no task: set them aside untouched, with the reason."""
     return _finished(attempt, Outcome.ARCHIVED, ended, blob=clean_text(reason))

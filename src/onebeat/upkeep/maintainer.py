@@ -92,11 +92,17 @@ class Maintainer:
     async def look(self, queue: str) -> Maintained:
         """Call `maintain` once and pass on what it did."""
         done = await self._store.run(maintain(queue, max_crashes=self._max_crashes))
-        for place, task_id in done.recovered:
-            log.warning("task %s of queue %s lost its server: %s", task_id, queue, _PLACES[place])
+        self._log_recovered(queue, done)
         if self._report is not None:
             await self._report(queue, done)
         return done
+
+    def _log_recovered(self, queue: str, done: Maintained) -> None:
+        for place, meaning in _PLACES.items():
+            ids = [task_id for found, task_id in done.recovered if found == place]
+            if ids:
+                shown = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
+                log.warning("queue %s: %d tasks lost their server and %s: %s", queue, len(ids), meaning, shown)
 
     async def keep(self, queue: str, trouble: TroubleLog) -> None:
         """Maintain one queue for ever."""
@@ -120,9 +126,9 @@ class Maintainer:
 
 
 _PLACES = {
-    "front": "it runs next",
-    "retry": "it crashed before, so it waits a while",
-    "archived": "it crashed too often and is archived",
+    "front": "run next",
+    "retry": "wait a while, as it is not the first time",
+    "archived": "are archived, as it was too often",
 }
 
 

@@ -10,7 +10,8 @@
 --                              number · blob
 --   outcome done               forget it
 --   outcome completed          keep it `number` seconds with the result `blob`
---   outcome retry              again in `number` ms; blob "failure" counts, "soft" does not, "unknown" marks it
+--   outcome retry              again in `number` ms; blob "failure" counts, "soft" does not, "unknown" marks it,
+--                              "apart" neither counts nor touches the message or the crash count
 --   outcome archived           keep it for a human; an empty head leaves the bytes as they are, blob says why
 --   outcome pending            back to the front of the queue, as if never taken
 --                              An end is told to the client in ob_wait, on onebeat:reply:<client>.
@@ -52,13 +53,16 @@ end
 
 function outcomes.retry(id, task, _, head, tail, delay_ms, kind)
   local at = math.ceil(now_us / 1000 + tonumber(delay_ms))
-  redis.call("HSET", task, "msg", head .. LAST_FAILED_AT .. varint(now_s) .. tail, "state", "retry")
+  redis.call("HSET", task, "state", "retry")
+  if kind ~= "apart" then
+    redis.call("HSET", task, "msg", head .. LAST_FAILED_AT .. varint(now_s) .. tail)
+  end
   redis.call("ZADD", asynq .. "retry", int(math.ceil(at / 1000)), id)
   redis.call("ZADD", exact, int(at), id)
   earliest = math.min(earliest or at, at)
   if kind == "unknown" then
     redis.call("HSETNX", task, "ob_unknown", int(now_ms))
-  else
+  elseif kind ~= "apart" then
     redis.call("HDEL", task, "ob_crash", "ob_unknown")
   end
   if kind == "failure" then

@@ -9,7 +9,7 @@
 -- ARGV[4] int   max_bytes      stop once the messages weigh this much (at least one is taken)
 -- ARGV[5] int   lease_ms       how long the tasks are ours without an extension
 -- returns list                 "taken" | "paused" | "stale", now (µs), lease score (s), then per task
---                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or ""
+--                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or "" · ob_crash or ""
 --
 -- asynq: rdb.go Dequeue. An id without a message is dropped, not handed out (SE-13). The token of every
 -- task taken is "<server>:<sequence>". A lost reply is asked for again by its number (rule 6).
@@ -23,6 +23,7 @@ local pending, active = asynq .. "pending", asynq .. "active"
 local function hand_out(id, fields)
   local n = #taken
   taken[n + 1], taken[n + 2], taken[n + 3], taken[n + 4] = id, fields[1], fields[2] or "", fields[3] or ""
+  taken[n + 5] = fields[4] or ""
 end
 
 local last = redis.call("GET", record)
@@ -32,9 +33,10 @@ if last then
     return { "stale", int(now_us), "0" }
   elseif last[1] == sequence then
     for _, id in ipairs(last[2]) do
-      local fields = redis.call("HMGET", asynq .. "t:" .. id, "msg", "ob_timeout_ms", "ob_unknown", "ob_own", "ob_lease")
-      if fields[4] == token then
-        taken[3] = fields[5]
+      local task = asynq .. "t:" .. id
+      local fields = redis.call("HMGET", task, "msg", "ob_timeout_ms", "ob_unknown", "ob_crash", "ob_own", "ob_lease")
+      if fields[5] == token then
+        taken[3] = fields[6]
         hand_out(id, fields)
       end
     end
@@ -51,7 +53,7 @@ local waiting = redis.call("LRANGE", pending, -tonumber(ARGV[3]), -1)
 local ids, leases, weight, seen = {}, {}, 0, 0
 for i = #waiting, 1, -1 do
   local id = waiting[i]
-  local fields = redis.call("HMGET", asynq .. "t:" .. id, "msg", "ob_timeout_ms", "ob_unknown")
+  local fields = redis.call("HMGET", asynq .. "t:" .. id, "msg", "ob_timeout_ms", "ob_unknown", "ob_crash")
   weight = weight + #(fields[1] or "")
   if seen > 0 and weight > tonumber(ARGV[4]) then
     break

@@ -2,8 +2,11 @@
 --
 -- recover(max_crashes) returns a list of "<front|retry|archived> <id>". A crash is counted apart from
 -- failures (ob_crash), so it costs no retry: the first puts the task at the front of pending, later ones
--- wait 5 s · 2^n in retry, the last allowed one archives it (rule 10). After more than 5 s without a call
--- (outage, fail-over, clock jump) it holds back for 5 s, so that live owners can speak first (rule 3).
+-- wait about 5 s · 2^n in retry, the last allowed one archives it (rule 10). Of the tasks that died with one
+-- server only those that crashed most often so far are charged, and their waits differ, so that a task that
+-- kills its process is soon alone and does not take its neighbours with it (docs/decisions/0006).
+-- After more than 5 s without a call (outage, fail-over, clock jump) it holds back for 5 s, so that live
+-- owners can speak first (rule 3).
 -- A lease that is not ours is Go's, written by Go's clock: it gets 30 s more (rule 11).
 -- asynq: recoverer.go. Needs clock, counters, protobuf, archive.
 
@@ -35,7 +38,15 @@ local function lapsed()
       drop_from_active(id)
     elseif ours or score <= now_s - 30 then
       local place = redis.call("LPOS", KEYS[1] .. "active", id, "RANK", -1) or math.huge
-      found[#found + 1] = { id = id, place = place, msg = fields[1], own = ours and fields[3], crashes = tonumber(fields[5] or "0") }
+      local own = ours and fields[3] or ""
+      found[#found + 1] = {
+        id = id,
+        place = place,
+        msg = fields[1],
+        own = own,
+        server = string.match(own, "^(.*):%d+$") or id,
+        crashes = tonumber(fields[5] or "0"),
+      }
     end
   end
   table.sort(found, function(a, b)
@@ -44,11 +55,26 @@ local function lapsed()
   return found
 end
 
-local function recover_one(lost, max_crashes)
-  local task, crashes = KEYS[1] .. "t:" .. lost.id, lost.crashes + 1
+-- How often the most suspect task of each server had crashed before.
+local function worst_of(found)
+  local worst = {}
+  for _, lost in ipairs(found) do
+    worst[lost.server] = math.max(worst[lost.server] or 0, lost.crashes)
+  end
+  return worst
+end
+
+-- A wait around 5 s · 2^n, between half and one and a half times of it, always the same for one id and n.
+local function wait_ms(id, crashes)
+  local share = tonumber(string.sub(redis.sha1hex(id .. crashes), 1, 6), 16) / 2 ^ 24
+  return math.floor(5000 * 2 ^ (crashes - 2) * (0.5 + share))
+end
+
+local function recover_one(lost, max_crashes, charged)
+  local task, crashes = KEYS[1] .. "t:" .. lost.id, lost.crashes + (charged and 1 or 0)
   drop_from_active(lost.id)
   redis.call("HDEL", task, "ob_own", "ob_lease")
-  redis.call("HSET", task, "ob_prev", lost.own or "")
+  redis.call("HSET", task, "ob_prev", lost.own)
   if crashes >= max_crashes then
     local text = "crashed " .. crashes .. " times"
     local msg = lost.msg .. text_field(ERROR_MSG, text) .. LAST_FAILED_AT .. varint(now_s)
@@ -58,11 +84,11 @@ local function recover_one(lost, max_crashes)
     return "archived"
   end
   redis.call("HSET", task, "ob_crash", crashes)
-  if crashes == 1 then
+  if crashes <= 1 or not charged then
     redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
     return "front"
   end
-  local at = now_ms + 5000 * 2 ^ (crashes - 2)
+  local at = now_ms + wait_ms(lost.id, crashes)
   redis.call("HSET", task, "state", "retry")
   redis.call("ZADD", KEYS[1] .. "retry", int(math.ceil(at / 1000)), lost.id)
   redis.call("ZADD", KEYS[2] .. "exact", int(at), lost.id)
@@ -73,9 +99,10 @@ local function recover(max_crashes)
   if holds_back() then
     return {}
   end
-  local report, front = {}, {}
-  for _, lost in ipairs(lapsed()) do
-    local place = recover_one(lost, max_crashes)
+  local report, front, found = {}, {}, lapsed()
+  local worst = worst_of(found)
+  for _, lost in ipairs(found) do
+    local place = recover_one(lost, max_crashes, lost.crashes == worst[lost.server])
     report[#report + 1] = place .. " " .. lost.id
     if place == "front" then
       table.insert(front, 1, lost.id)
