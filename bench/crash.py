@@ -46,12 +46,10 @@ async def kill_with_fifty(url: str, store: Store, client: Client, file: Path) ->
     again = [start for start in process.starts(file) if start.role == "heir"]
     first_run = [start.id for start in process.starts(file) if start.role == "victim"]
     print(f"{HELD} running tasks, lease {LEASE_S:g} s, max_retry 0:")
-    print(
-        f"  all ran again after {max(start.at for start in again) - killed:.1f} s; {len(again)} starts of {len({s.id for s in again})} tasks"
-    )
-    print(
-        f"  retried {sorted({start.retried for start in again})}; in their first order: {[start.id for start in again] == first_run}"
-    )
+    last = max(start.at for start in again) - killed
+    in_order = [start.id for start in again] == first_run
+    print(f"  all ran again after {last:.1f} s; {len(again)} starts of {len({start.id for start in again})} tasks")
+    print(f"  retried {sorted({start.retried for start in again})}; in their first order: {in_order}")
     stats = await store.run(browse.stats("default"))
     print(f"  processed {stats.processed}, failed {stats.failed}, archived {stats.archived}")
     heir.terminate()
@@ -71,9 +69,8 @@ async def poison(url: str, store: Store, client: Client, file: Path) -> None:
     info = await Inspector(store).task("default", task_id)
     ran = [start for start in process.starts(file) if start.type == "other"]
     print(f"a task that kills its process, lease {POISON_LEASE_S:g} s:")
-    print(
-        f"  archived after {crashes} crashes and {time.monotonic() - began:.0f} s: {info.last_error!r}, retried {info.retried}"
-    )
+    took = time.monotonic() - began
+    print(f"  archived after {crashes} crashes and {took:.0f} s: {info.last_error!r}, retried {info.retried}")
     print(f"  meanwhile {len({start.id for start in ran})} of 100 other tasks ran")
     server.terminate()
     await server.wait()
