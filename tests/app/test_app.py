@@ -110,7 +110,7 @@ def test_a_wrong_call_fails_like_the_function_would(app: Onebeat[Any]) -> None:
 
     for args, kwargs in [((), {}), ((1, 2), {}), ((1,), {"c": 1})]:
         with pytest.raises(TypeError, match="task t"):
-            handler.bind(*args, **kwargs)  # type: ignore[arg-type] # that is what is tested
+            handler.bind(*args, **kwargs)
     with pytest.raises(PayloadError, match="no JSON form"):
         handler.bind(object())  # type: ignore[arg-type] # likewise
 
@@ -307,11 +307,19 @@ async def test_backoff_may_take_the_failures_alone(app: Onebeat[Any]) -> None:
     """One argument or two, whatever the function takes."""
     seen: list[Any] = []
 
-    @app.task("one", max_retry=1, backoff=lambda failures: seen.append(failures) or 0.0)
+    def by_failures(failures: int) -> float:
+        seen.append(failures)
+        return 0.0
+
+    def by_both(failures: int, error: BaseException) -> float:
+        seen.append(type(error))
+        return 0.0
+
+    @app.task("one", max_retry=1, backoff=by_failures)
     async def one() -> int:
         raise ValueError
 
-    @app.task("two", max_retry=1, backoff=lambda failures, error: seen.append(type(error)) or 0.0)
+    @app.task("two", max_retry=1, backoff=by_both)
     async def two() -> int:
         raise KeyError
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from onebeat.broker.consume import Outcome
+from onebeat.broker.consume import Finished, Outcome
 from onebeat.errors import PayloadError, Retry, RevokeTask, SkipRetry
 from onebeat.server import outcome
 from onebeat.server.mux import Route
@@ -22,11 +22,11 @@ def attempt(*, retry: int = 3, retried: int = 0, retention: int = 0, route: Rout
     return made
 
 
-def message(finished: outcome.Finished) -> TaskMessage:
+def message(finished: Finished) -> TaskMessage:
     return decode(finished.head + finished.tail)
 
 
-def after(error: BaseException, made: Running | None = None) -> outcome.Finished:
+def after(error: BaseException, made: Running | None = None) -> Finished:
     return outcome.failed(made or attempt(), error, 101.0, delay=lambda retried, error: 7.5)
 
 

@@ -169,11 +169,13 @@ async def _stats(url: str | None, as_json: bool, *, totals: bool = True) -> None
     if not found:
         click.echo(f"No queues in {where} yet: nothing was enqueued.")
         return
-    columns = ["queue", *(state.value for state in TaskState), "processed", "failed", "latency"]
+    states = [state.value for state in TaskState if any(getattr(item, state.value) for item in found.values())]
+    columns = ["queue", "size", *states, "processed", "failed", "latency"]
     rows_shown = [
         [
             f"{name} (paused)" if item.paused else name,
-            *(getattr(item, state.value) for state in TaskState),
+            item.size,
+            *(getattr(item, state) for state in states),
             item.processed_today,
             item.failed_today,
             output.duration(item.latency_ms / 1000) if item.latency_ms else "-",
@@ -181,9 +183,9 @@ async def _stats(url: str | None, as_json: bool, *, totals: bool = True) -> None
         for name, item in found.items()
     ]
     if totals and len(found) > 1:
-        rows_shown.append(["total", *(sum(int(row[i]) for row in rows_shown) for i in range(1, 10)), ""])
+        rows_shown.append(["total", *(sum(int(row[i]) for row in rows_shown) for i in range(1, len(columns) - 1)), ""])
     output.show_table(columns, rows_shown, numbers=columns[1:])
-    click.echo("processed and failed count today's attempts (UTC).")
+    click.echo("States that hold no task are left out; processed and failed count today's attempts (UTC).")
 
 
 @cli.group()
@@ -235,6 +237,7 @@ async def _task_ls(url: str | None, queue_name: str | None, state: str | None, l
             ]
             for info in found
         ],
+        whole=("id",),
     )  # fmt: skip
 
 

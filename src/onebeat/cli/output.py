@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 MAX_SHOWN = 60
+UNBOUNDED = 10_000
 
 
 def fail(message: str, *, status: int = 1) -> NoReturn:
@@ -35,14 +37,29 @@ def _plain(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:
-    """Print a table; columns in `numbers` are aligned to the right."""
+def show_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    numbers: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> None:
+    """
+    Print a table; columns in `numbers` are aligned to the right, they and those in `whole` never folded.
+
+    On a terminal long texts are folded to fit; into a file or a pipe every row is one whole line.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if column in numbers else "left"
+        kept = column in numbers or column in whole
+        table.add_column(column, justify=side, overflow="fold", no_wrap=kept, min_width=7)
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    Console().print(table)
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console.width = UNBOUNDED
+    console.print(table)
 
 
 def readable(data: bytes, *, limit: int | None = MAX_SHOWN) -> str:

@@ -1,0 +1,197 @@
+"""The command line: tables for people, JSON for scripts, one sentence for what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from onebeat.cli import output
+from onebeat.cli.commands import cli
+from onebeat.client import Client
+from onebeat.server.mux import Mux
+from onebeat.server.server import Server
+from onebeat.task import Task
+
+
+def run(*words: str, **kwargs: Any) -> Result:
+    return CliRunner().invoke(cli, words, **kwargs)
+
+
+def fill(url: str) -> None:
+    """Enqueue one pending, one scheduled and one archived task."""
+
+    async def work() -> None:
+        async with Client(url) as client:
+            await client.enqueue(Task("email", {"user": 1}), task_id="p")
+            await client.enqueue(Task("email"), task_id="s", process_in=3600)
+            await client.enqueue(Task("broken"), queue="low", task_id="a", max_retry=0)
+            mux, store = Mux(), await client.store()
+
+            @mux.handle("broken")
+            async def broken(ctx: Any, task: Any) -> None:
+                raise ValueError("the reason")
+
+            async with Server(store, queues={"low": 1}).serving(mux), asyncio.timeout(10):
+                while not await store.command("ZCARD", "asynq:{low}:archived"):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.005)
+
+    asyncio.run(work())
+
+
+def test_stats_counts_all_queues(url: str) -> None:
+    """A table with a total for people, the same numbers as JSON; `--url` before or after the verb."""
+    fill(url)
+    shown = run("--url", url, "stats")
+    assert 0 == shown.exit_code, shown.output
+    assert "default" in shown.output
+    assert "total" in shown.output
+    found = json.loads(run("stats", "--url", url, "--json").output)
+    counts = {row["queue"]: (row["pending"], row["scheduled"], row["archived"]) for row in found["queues"]}
+    assert {"default": (1, 1, 0), "low": (0, 0, 1)} == counts
+
+
+def test_queue_ls_lists_them(url: str) -> None:
+    """One row a queue."""
+    fill(url)
+    rows = json.loads(run("queue", "ls", "--url", url, "--json").output)
+    assert ["default", "low"] == [row["queue"] for row in rows]
+
+
+def test_task_ls_shows_why_a_task_was_archived(url: str) -> None:
+    """So that nobody ends with archived tasks that cannot be seen; filters by queue and state."""
+    fill(url)
+    shown = run("task", "ls", "--url", url, "--state", "archived", "--json")
+    [row] = json.loads(shown.output)
+    assert ("a", "low", "ValueError: the reason") == (row["id"], row["queue"], row["last_error"])
+    everything = json.loads(run("task", "ls", "--url", url, "--json").output)
+    assert ["p", "s", "a"] == [row["id"] for row in everything]
+    assert '{"user":1}' == everything[0]["payload"]
+    assert 1 == len(json.loads(run("task", "ls", "--url", url, "-q", "default", "-s", "scheduled", "--json").output))
+
+
+def test_task_run_makes_archived_tasks_pending(url: str) -> None:
+    """By id, or all of a state; what cannot be run is said."""
+    fill(url)
+    assert "task a of queue low is now pending" in run("task", "run", "--url", url, "-q", "low", "a").output
+    assert (
+        "1 task of queue default now pending"
+        in run("task", "run", "--url", url, "-q", "default", "-s", "scheduled").output
+    )
+    again = run("task", "run", "--url", url, "-q", "low", "a")
+    assert (1, True) == (again.exit_code, "already pending" in again.output)
+    gone = run("task", "run", "--url", url, "-q", "low", "nobody")
+    assert (1, True) == (gone.exit_code, "not in queue" in gone.output)
+    assert 2 == run("task", "run", "--url", url, "-q", "low").exit_code
+
+
+def test_an_empty_store_says_so(url: str) -> None:
+    """Not an empty table."""
+    assert "No queues" in run("stats", "--url", url).output
+    assert "No archived tasks" in run("task", "ls", "--url", url, "-s", "archived").output
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["stats", "--url", "redis://127.0.0.1:1"], "cannot be used"),
+        (["stats", "--url", "http://x"], "start it with one of"),
+        (["stats", "--url", "redis+sentinel://h/m"], "does not work yet"),
+        (["run", "no.such:app", "--url", "redis://127.0.0.1:1"], "there is no module"),
+        (["run", "json:app", "--url", "redis://127.0.0.1:1"], "is no Onebeat application"),
+    ],
+)
+def test_trouble_is_one_sentence(words: list[str], part: str) -> None:
+    """No traceback, a status that is not 0, and what to do."""
+    shown = run(*words)
+    assert 1 == shown.exit_code
+    assert part in shown.output
+    assert "Traceback" not in shown.output
+    assert 1 == len(shown.output.strip().splitlines())
+
+
+def test_an_unknown_queue_is_named(url: str) -> None:
+    """With the ones that there are."""
+    fill(url)
+    shown = run("task", "ls", "--url", url, "-q", "nope")
+    assert (1, True) == (shown.exit_code, "there are default, low" in shown.output)
+
+
+APPLICATION = """
+from onebeat import Onebeat
+app = Onebeat("shop")
+
+@app.task("hello")
+def hello(name: str) -> str:
+    return f"hello {name}"
+"""
+
+
+def test_run_refuses_to_guess_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a URL other processes would not find the store; the sentence says what to give."""
+    (tmp_path / "shop_app.py").write_text(APPLICATION)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ONEBEAT_URL", raising=False)
+    shown = run("run", "shop_app:app")
+    assert (1, True) == (shown.exit_code, "--embedded" in shown.output)
+
+
+def test_run_serves_until_it_is_told_to_stop(url: str, tmp_path: Path) -> None:
+    """A real process runs a task and ends with status 0 on SIGTERM."""
+    (tmp_path / "shop_app.py").write_text(APPLICATION)
+    words = [sys.executable, "-m", "onebeat", "run", "shop_app:app", "--url", url]
+    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE)
+
+    async def work() -> None:
+        async with Client(url) as client:
+            store = await client.store()
+            await client.enqueue(Task("hello", {"name": "Ada"}), task_id="h", retention=60)
+            async with asyncio.timeout(20):
+                while await store.command("HGET", "asynq:{default}:t:h", "result") != b'"hello Ada"':  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(work())
+    process.terminate()
+    _, log = process.communicate()
+    assert 0 == process.returncode, log.decode()
+    assert b"stopped" in log
+
+
+@pytest.mark.slow
+def test_the_demo_counts_right() -> None:
+    """Three servers, one killed: every count is right, from the rows that each process wrote down."""
+    done = subprocess.run(
+        [sys.executable, "-m", "onebeat", "demo", "--seconds", "8", "--json"], capture_output=True, check=False
+    )
+    found = json.loads(done.stdout)
+    assert (0, True) == (done.returncode, found["ok"]), found
+    assert {
+        "enqueued": 246,
+        "completed": 244,
+        "retried": 3,
+        "archived": 2,
+        "refused_duplicate": 1,
+        "refused_conflict": 1,
+    } == (found["tasks"])
+    beat = found["beat"]
+    assert (3, 1, 0, 0) == (beat["schedulers"], beat["killed"], beat["duplicates"], beat["missed"])
+    assert beat["expected"] == beat["fired"] >= 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.25, "0.2 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h"), (90_061, "1 d 1 h")]
+)
+def test_durations_are_said_in_words(seconds: float, shown: str) -> None:
+    """The two units that matter."""
+    assert shown == output.duration(seconds)
+
+
+def test_bytes_are_shown_if_they_are_text() -> None:
+    """Otherwise only how many there are."""
+    assert ("é", "3 bytes, not text", "a\\nb") == tuple(map(output.readable, ["é".encode(), b"\xff\xfe\x00", b"a\nb"]))
