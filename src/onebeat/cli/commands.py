@@ -237,7 +237,7 @@ async def _task_ls(url: str | None, queue_name: str | None, state: str | None, l
             ]
             for info in found
         ],
-        whole=("id",),
+        whole=("id", "queue", "type", "state", "retried", "due"),
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def show_table(
     for column in columns:
         side: Literal["left", "right"] = "right" if column in numbers else "left"
         kept = column in numbers or column in whole
-        table.add_column(column, justify=side, overflow="fold", no_wrap=kept, min_width=7)
+        table.add_column(column, justify=side, overflow="fold", no_wrap=kept)
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     console = Console()
