@@ -1,4 +1,4 @@
-"""maintain.lua: forwarding, recovery, expiry (protocol §3.4; mechanism-rules 3, 10, 11, 16, 17), and run, list, stats."""
+"""maintain.lua: forwarding, recovery, expiry (protocol §3.4; mechanism-rules 3, 10, 11, 16, 17); run, list, stats."""
 
 from __future__ import annotations
 
