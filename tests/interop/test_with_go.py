@@ -45,7 +45,7 @@ async def test_go_enqueues_and_we_run(bench: Bench, go: Peer) -> None:
     """Plain, delayed, unique, retained and with headers: all run, none early, all ended as Go would have it."""
     seen = record(bench)
     before = time.time()
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"Type": "t:plain", "Payload": '{"user_id":42}', "ID": "plain"},
         {"Type": "t:later", "Payload": "x", "ID": "later", "InMS": 1000},
         {"Type": "t:once", "Payload": "é", "ID": "once", "UniqueS": 60},

@@ -439,3 +439,24 @@ async def test_many_tasks_run_exactly_once_on_several_servers(bench: Bench) -> N
 async def _task_keys(bench: Bench) -> Any:
     for key in await bench.store.command("KEYS", "asynq:{default}:t:*"):
         yield key
+
+
+async def test_what_an_abandoned_handler_does_later_does_not_count(bench: Bench) -> None:
+    """A thread that ends after its task was put back changes nothing any more."""
+    began, go, ended = asyncio.Event(), threading.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    @bench.mux.handle("t")
+    def handler(ctx: Ctx, task: Task[Any]) -> None:
+        loop.call_soon_threadsafe(began.set)
+        go.wait(10)
+        ended.set()
+
+    await bench.enqueue("t")
+    async with bench.serving(shutdown_timeout=0.05, grace=0.05) as serving:
+        await began.wait()
+    work = [task for task in asyncio.all_tasks() if "_work" in repr(task.get_coro())]
+    go.set()
+    await asyncio.wait(work)
+    assert (True, 0) == (ended.is_set(), serving.acknowledger.unanswered)
+    assert 1 == (await bench.stats()).pending

@@ -192,7 +192,13 @@ class Executor:
             attempt.route = None
             return outcome.failed(attempt, error, ended, delay=outcome.default_retry_delay, release_on_archive=release)
 
+    def abandon(self, attempt: Running) -> None:
+        """Put a task back although its handler still runs; what the handler does from now on does not count."""
+        self._end(attempt, outcome.put_back(attempt, self._clock.monotonic()))
+
     def _end(self, attempt: Running, finished: Finished | None) -> None:
+        if attempt not in self.running:
+            return  # it was abandoned
         attempt.finished = finished
         if self._last_chance is attempt:
             self._last_chance = None

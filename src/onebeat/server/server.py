@@ -291,8 +291,7 @@ class Serving:
         for attempt in list(self.executor.running):
             self.stubborn += 1
             log.error("task %s of queue %s does not end; it is put back", attempt.id, attempt.queue)
-            attempt.finished = outcome.put_back(attempt, self._clock.monotonic())
-            self.acknowledger.add(attempt)
+            self.executor.abandon(attempt)
 
     async def _write_outcomes(self) -> None:
         idle = asyncio.get_running_loop().create_task(self.acknowledger.idle())
