@@ -8,6 +8,7 @@ A client collects what is enqueued at the same time and sends it in batches, so 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
@@ -35,6 +36,8 @@ from onebeat.states import TaskState
 from onebeat.task import Task
 from onebeat.wire.message import TaskMessage, encode
 from onebeat.wire.unique import unique_key
+
+log = logging.getLogger("onebeat.client")
 
 PUBLISH_EVERY_S = 60.0
 """How long a client trusts that a queue it published is still known (SE-07)."""
@@ -297,6 +300,10 @@ class Client:
         except OnebeatError as error:
             for waiting in batch:
                 waiting.fail(error)
+        except Exception as error:
+            log.exception("an answer of the store for queue %s was not understood", queue)
+            for waiting in batch:
+                waiting.fail(BrokerError(f"queue {queue!r}: the store's answer was not understood: {error!r}"))
         except BaseException:
             for waiting in batch:
                 waiting.future.cancel()

@@ -19,6 +19,9 @@ from onebeat.states import TaskState
 R = TypeVar("R", covariant=True)
 
 
+_NO_OPTIONS: Mapping[str, Any] = {}
+
+
 class Task(Generic[R]):
     """
     A unit of work: what to do (`type`), with what (`payload`), and how (options).
@@ -44,6 +47,16 @@ class Task(Generic[R]):
         self.payload = codecs.encode(payload)
         self.options: Mapping[str, Any] = options
         self.result_type: Any = bytes
+
+    @classmethod
+    def received(cls, type: str, payload: bytes, headers: Mapping[str, str]) -> Task[Any]:
+        """Make the task that a handler is given, of what stands in the store: nothing is checked any more."""
+        task: Task[Any] = cls.__new__(cls)
+        task.type = type
+        task.payload = payload
+        task.options = {"headers": headers} if headers else _NO_OPTIONS
+        task.result_type = bytes
+        return task
 
     def __repr__(self) -> str:
         shown = self.payload if len(self.payload) <= 60 else self.payload[:57] + b"..."

@@ -13,6 +13,7 @@ from onebeat.errors import Retry, RevokeTask, SkipRetry
 from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context, current
 from onebeat.server.mux import Route
+from onebeat.server.server import Server
 from onebeat.states import TaskState
 from onebeat.task import Task
 from tests.server.conftest import Bench, until
@@ -460,3 +461,54 @@ async def test_what_an_abandoned_handler_does_later_does_not_count(bench: Bench)
     await asyncio.wait(work)
     assert (True, 0) == (ended.is_set(), serving.acknowledger.unanswered)
     assert 1 == (await bench.stats()).pending
+
+
+async def test_a_server_may_serve_again(bench: Bench) -> None:
+    """One `Server` object, served twice: the second time takes tasks like the first."""
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None: ...
+
+    server = Server(bench.store)
+    for number in (1, 2):
+        await bench.enqueue("t")
+        async with server.serving(bench.mux):
+            await bench.reaches(processed=number)
+
+
+@pytest.mark.parametrize("delay", [float("nan"), float("inf"), 1e300, -5, "soon", None])
+async def test_a_backoff_that_makes_no_sense_costs_one_retry(bench: Bench, delay: Any) -> None:
+    """Whatever it returns the task is retried, and counted once."""
+
+    async def fails(ctx: Ctx, task: Task[Any]) -> None:
+        if not ctx.retried:
+            raise ValueError
+        await asyncio.Event().wait()
+
+    bench.mux.add("t", Route(fails, True, backoff=lambda failures, error: delay))
+    task_id = await bench.enqueue("t")
+    async with bench.serving(shutdown_timeout=0.05):
+        await until(lambda: _failed_once(bench))
+    assert 1 == (await Inspector(bench.store).task("default", task_id)).retried
+
+
+async def _failed_once(bench: Bench) -> bool:
+    return (await bench.stats()).failed == 1
+
+
+async def test_a_blank_type_of_another_program_costs_no_slot(bench: Bench) -> None:
+    """A type that we would refuse is run or set aside like any other."""
+    from onebeat.wire.message import TaskMessage, encode
+
+    message = encode(TaskMessage(type=" ", id="blank", queue="default", retry=1, timeout=60))
+    await bench.store.command("HSET", "asynq:{default}:t:blank", "msg", message, "state", "pending")
+    await bench.store.command("LPUSH", "asynq:{default}:pending", "blank")
+    bench.mux.add(" x", Route(lambda ctx, task: None, False))
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None: ...
+
+    async with bench.serving(concurrency=1):
+        await bench.reaches(retry=1)
+        await bench.enqueue("t")
+        await bench.reaches(processed=1)

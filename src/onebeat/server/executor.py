@@ -127,7 +127,8 @@ class Executor:
         message, route = attempt.message, attempt.route
         assert message is not None  # noqa: S101 - `_refuse` has set both
         assert route is not None  # noqa: S101
-        context, task = _context(message, self._state), _task(message)
+        context = _context(message, self._state)
+        task = Task.received(message.type, message.payload, context.headers)
         running.set(context)
         finished: Finished | None
         try:
@@ -253,13 +254,6 @@ def _context(message: TaskMessage, state: object) -> Context[Any]:
         headers=dict(message.headers),
         state=state,
     )
-
-
-def _task(message: TaskMessage) -> Task[Any]:
-    task: Task[Any] = Task(message.type, message.payload)
-    if message.headers:
-        task.options = {"headers": dict(message.headers)}
-    return task
 
 
 def _time_left(message: TaskMessage, timeout_ms: int, now_us: int) -> float:

@@ -59,6 +59,7 @@ class Fetcher:
         self._vacant = asyncio.Event()
         self._stopping = False
         self._troubles = {queue: TroubleLog(f"fetching from queue {queue}", log) for queue in shares.queues}
+        self._backoffs = {queue: Backoff() for queue in shares.queues}
 
     def room_again(self) -> None:
         """Say that a slot became free, or an outcome was written."""
@@ -105,7 +106,7 @@ class Fetcher:
         """Ask until there is an answer. None: the store answers with an error, so nothing was taken."""
         self._sequences[queue] += 1
         call = take(queue, server=self._server, sequence=self._sequences[queue], limit=number, lease_ms=self._lease_ms)
-        backoff, trouble = Backoff(), self._troubles[queue]
+        backoff, trouble = self._backoffs[queue], self._troubles[queue]
         while True:
             try:
                 taken = await self._store.run(call)
@@ -117,5 +118,6 @@ class Fetcher:
                 return None
             else:
                 trouble.over()
+                backoff.reset()
                 return taken
             await asyncio.sleep(backoff.pause())

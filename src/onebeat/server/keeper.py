@@ -75,6 +75,8 @@ class Keeper:
             except BrokerError as error:
                 self._trouble.trouble(error)
                 pause = min(backoff.pause(), self._period)
+            except Exception:
+                log.exception("the lease keeper met a bug of ours; it goes on")
             else:
                 self._trouble.over()
                 backoff.reset()

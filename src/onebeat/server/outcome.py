@@ -18,6 +18,8 @@ from onebeat.wire.message import TaskMessage, around, clean_text
 LAST_FAILED_AT = 11
 COMPLETED_AT = 13
 MAX_ERROR_TEXT = 8192
+MAX_DELAY_S = 100 * 366 * 86_400.0
+"""A century: what a back-off without bounds comes to before the store's numbers end."""
 
 UNKNOWN_FOR_MS = 600_000
 """How long a task without a handler waits for a server that has one, before it fails (mechanism-rules 26)."""
@@ -59,13 +61,13 @@ def failed(
         head, tail = around(message, LAST_FAILED_AT)
         blob = "release" if release_on_archive else ""
         return _finished(attempt, Outcome.ARCHIVED, ended, head=head, tail=tail, blob=blob)
-    seconds = _delay(attempt, error, delay)
+    delay_ms = round(min(_delay(attempt, error, delay), MAX_DELAY_S) * 1000)
     counts = not isinstance(error, Retry) or error.counts
     if counts:
         message.retried += 1
     head, tail = around(message, LAST_FAILED_AT)
     blob = "failure" if counts else "soft"
-    return _finished(attempt, Outcome.RETRY, ended, head=head, tail=tail, number=round(seconds * 1000), blob=blob)
+    return _finished(attempt, Outcome.RETRY, ended, head=head, tail=tail, number=delay_ms, blob=blob)
 
 
 def unknown_type(

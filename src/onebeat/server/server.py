@@ -12,7 +12,6 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -106,8 +105,6 @@ class Server:
         **settings: Unpack[ServerSettings],
     ) -> None:
         self.config = ServerConfig(**settings)
-        self.id = new_id()
-        self.name = f"{socket.gethostname() or 'unknown-host'}:{os.getpid()}:{self.id}"
         self._source = store
         self._retry_delay = retry_delay
         self._clock = clock or SystemClock()
@@ -162,6 +159,7 @@ class Serving:
         self._state = state
         self._maintainer = maintainer
         self._clock = server._clock
+        self.id = new_id()  # of this serving alone: the store counts its fetches from one
         self._crew = Crew()
         self._hurry = asyncio.Event()
         self.stop_asked = asyncio.Event()
@@ -209,7 +207,7 @@ class Serving:
             self.store,
             shares,
             self.watcher,
-            server=self._server.id,
+            server=self.id,
             lease_ms=config.lease_ms,
             room=self._room,
             taken=self._taken,

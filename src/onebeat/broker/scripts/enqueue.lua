@@ -47,7 +47,7 @@ local function place(id, msg, due, unique_key, lock_ms, timeout_ms)
   local delay = math.max(0, at - now_ms)
   if unique_key ~= "" then
     if not redis.call("SET", unique_key, id, "NX", "PX", int(tonumber(lock_ms) + delay)) then
-      return "duplicate " .. redis.call("GET", unique_key)
+      return "duplicate " .. (redis.call("GET", unique_key) or "")
     end
     redis.call("HSET", task, "unique_key", unique_key)
   end
