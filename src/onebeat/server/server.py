@@ -227,8 +227,7 @@ class Serving:
 
     def _taken(self, queue: str, taken: Taken) -> None:
         for attempt in self.executor.start(queue, taken):
-            if attempt.finished is None:
-                self.keeper.hold(attempt)
+            self.keeper.hold(attempt)
             if self.stop_asked.is_set():
                 attempt.cancel(Stop.SHUTDOWN)
 
@@ -282,10 +281,10 @@ class Serving:
         hurry = asyncio.get_running_loop().create_task(self._hurry.wait())
         drain = asyncio.get_running_loop().create_task(self.executor.drain(self._config.shutdown_timeout))
         await asyncio.wait([hurry, drain], return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
+        await cancelled(hurry)
+        await cancelled(drain)
         self.executor.cancel_all(Stop.SHUTDOWN)
         await self.executor.drain(self._config.grace)
-        await drain
         for attempt in list(self.executor.running):
             self.stubborn += 1
             log.error("task %s of queue %s does not end; it is put back", attempt.id, attempt.queue)
