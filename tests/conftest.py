@@ -1,12 +1,14 @@
 """
 A real store for every test session, and one's own clock in it.
 
-The engine is the Valkey of the `embedded` extra, started on a unix socket without persistence; each
-pytest-xdist worker has its own. Tests that take `store` decide what time it is there, so nothing sleeps.
+The engine is the Valkey of the `embedded` extra, or the server that ONEBEAT_TEST_ENGINE names, started on a
+unix socket without persistence; each pytest-xdist worker has its own. Tests that take `store` decide what time
+it is there, so nothing sleeps.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -29,20 +31,10 @@ def engine() -> Iterator[str]:
     """Return the URL of a Valkey of this session's own."""
     with tempfile.TemporaryDirectory(prefix="onebeat-tests-") as folder:
         socket = Path(folder) / "s"
-        process = subprocess.Popen(
-            [
-                str(get_binary_path()),
-                "--port",
-                "0",
-                "--unixsocket",
-                str(socket),
-                "--save",
-                "",
-                "--dir",
-                folder,
-            ],
-            stdout=subprocess.DEVNULL,
-        )
+        server = os.environ.get("ONEBEAT_TEST_ENGINE") or str(get_binary_path())
+        settings = {"port": "0", "unixsocket": str(socket), "save": "", "dir": folder}
+        words = [word for name, value in settings.items() for word in (f"--{name}", value)]
+        process = subprocess.Popen([server, *words], stdout=subprocess.DEVNULL)
         client = redis.Redis(unix_socket_path=str(socket), retry=Retry(ConstantBackoff(0.01), 500))
         client.ping()
         client.close()
