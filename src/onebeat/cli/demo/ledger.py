@@ -98,8 +98,8 @@ def _beat(rows: Sequence[Row], interval_ms: int) -> dict[str, Any]:
     for row in _of(rows, "start"):
         if row.get("tick") is not None:
             starts[row["tick"]].append(row)
-    cut_short = _cut_short(rows)
-    runs = {tick: [row for row in tries if (row["pid"], row["id"]) not in cut_short] for tick, tries in starts.items()}
+    lost = cut_short(rows)
+    runs = {tick: [row for row in tries if (row["pid"], row["id"]) not in lost] for tick, tries in starts.items()}
     late = [min(row["at"] for row in tries) - tick for tick, tries in starts.items() if tick in expected]
     killed = {row["killed"] for row in _of(rows, "killed")}
     return {
@@ -118,7 +118,7 @@ def _beat(rows: Sequence[Row], interval_ms: int) -> dict[str, Any]:
     }
 
 
-def _cut_short(rows: Sequence[Row]) -> set[tuple[int, str]]:
+def cut_short(rows: Sequence[Row]) -> set[tuple[int, str]]:
     """Attempts that a killed process began and never ended: these, and only these, may run again."""
     killed = {row["killed"] for row in _of(rows, "killed")}
     ended = {(row["pid"], row["id"]) for row in _of(rows, "outcome")}

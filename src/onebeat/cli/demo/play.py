@@ -11,6 +11,7 @@ import asyncio
 import signal
 import sys
 import tempfile
+from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ from onebeat.task import Task
 from onebeat.upkeep.service import cancelled
 
 IMAGES = 120
+VIDEOS = 4
+"""They take two seconds, so that a server can be killed over them."""
+
 SETTLE_S = 12.0
 """How long after the last tick the remaining tasks are given to end."""
 
@@ -93,6 +97,10 @@ class _Play:
         began = loop.time()
         app = shop(lambda _ctx: None, self._url)
         await self._first_half(app, client)
+        await asyncio.sleep(max(0.0, began + self._seconds / 2 - 1 - loop.time()))
+        await self._enqueue_many(
+            client, [Task("video:encode", {"video": n}, task_id=f"video-{n}") for n in range(VIDEOS)]
+        )
         await asyncio.sleep(max(0.0, began + self._seconds / 2 - loop.time()))
         self._kill_one()
         await self._enqueue_many(client, self._images("second"))
@@ -138,13 +146,15 @@ class _Play:
         if result.failures:
             raise OnebeatError(f"{len(result.failures)} tasks were not accepted: {result.failures[0].error}")
         for task in tasks:
-            self._write_enqueued(task.options["task_id"], task.options["queue"], task.type, None)
+            self._write_enqueued(task.options["task_id"], task.options.get("queue", "default"), task.type, None)
 
     def _write_enqueued(self, task_id: str, queue: str, task_type: str, due_ms: int | None) -> None:
         self._ledger.write("enqueued", id=task_id, queue=queue, type=task_type, due=due_ms, at=self._clock.ms())
 
     def _kill_one(self) -> None:
-        victim = self._processes[0]
+        """Kill the server that has most in its hands."""
+        videos = Counter(row["pid"] for row in books.read(self._folder) if row.get("type") == "video:encode")
+        victim = max(self._processes, key=lambda process: videos[process.pid])
         victim.kill()
         self._ledger.write("killed", killed=victim.pid, at=self._clock.ms())
 

@@ -51,6 +51,11 @@ def shop(note: Note, url: str) -> Onebeat[None]:
         note(ctx)
         raise ConnectionError(f"the bank did not answer for order {order}")
 
+    @app.task("video:encode")
+    async def encode(ctx: Context[Any], video: int) -> None:
+        note(ctx)
+        await asyncio.sleep(2.0)  # long enough that a server can be killed over it
+
     @app.task("image:resize")
     def resize(ctx: Context[Any], image: int) -> None:
         note(ctx)
@@ -60,6 +65,6 @@ def shop(note: Note, url: str) -> Onebeat[None]:
     async def beat(ctx: Context[Any]) -> None:
         note(ctx)
 
-    declared = (welcome, reminder, report, sync, charge, resize, beat)
+    declared = (welcome, reminder, report, sync, charge, encode, resize, beat)
     assert len(app.tasks) == len(declared)  # noqa: S101 - they are known to the application by their types
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -64,7 +65,7 @@ class View:
     def _print_news(self) -> None:
         rows = books.read(self._folder)
         for row in self._news(rows):
-            text = _event(row, _names(rows))
+            text = _event(row, _Cast(rows))
             if text is not None:
                 self._console.print(text)
 
@@ -73,8 +74,8 @@ class View:
         return news
 
     def _note(self, rows: list[Row]) -> None:
-        names = _names(rows)
-        self._events.extend(text for text in (_event(row, names) for row in self._news(rows)) if text is not None)
+        cast = _Cast(rows)
+        self._events.extend(text for text in (_event(row, cast) for row in self._news(rows)) if text is not None)
 
     async def _picture(self, inspector: Inspector) -> Group:
         rows = books.read(self._folder)
@@ -106,10 +107,25 @@ class View:
         return table
 
 
-def _names(rows: list[Row]) -> dict[int, str]:
-    """Name servers by the order in which they began."""
-    pids = dict.fromkeys(row["pid"] for row in rows if row["row"] == "serving")
-    return {pid: f"server {number}" for number, pid in enumerate(pids, 1)}
+class _Cast:
+    """Who is who in the rows: servers by the order in which they began, tasks by their types."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        pids = dict.fromkeys(row["pid"] for row in rows if row["row"] == "serving")
+        self.servers: dict[int, str] = {pid: f"server {number}" for number, pid in enumerate(pids, 1)}
+        self._types: dict[str, str] = {row["id"]: row["type"] for row in rows if row["row"] in ("enqueued", "start")}
+        self.killed = {row["killed"] for row in rows if row["row"] == "killed"}
+        self._orphans = {task_id for _, task_id in books.cut_short(rows)}
+
+    def server(self, pid: int) -> str:
+        return self.servers.get(pid, "a server")
+
+    def is_orphan(self, task_id: str) -> bool:
+        """Whether a server was killed while it ran the task."""
+        return task_id in self._orphans
+
+    def task(self, task_id: str) -> str:
+        return self._types.get(task_id, task_id)
 
 
 def _server_table(rows: list[Row]) -> Table:
@@ -117,7 +133,7 @@ def _server_table(rows: list[Row]) -> Table:
     for column in ("server", "process", "ran", "state"):
         table.add_column(column, justify="right" if column == "ran" else "left")
     killed = {row["killed"] for row in rows if row["row"] == "killed"}
-    for pid, name in _names(rows).items():
+    for pid, name in _Cast(rows).servers.items():
         ran = sum(row["row"] == "start" and row["pid"] == pid for row in rows)
         table.add_row(
             name,
@@ -137,29 +153,32 @@ def _beats(rows: list[Row]) -> str:
     return f"{len(ticks)} ticks, from one to the next {shown}"
 
 
-def _event(row: Row, names: Mapping[int, str]) -> Text | None:
+def _event(row: Row, cast: _Cast) -> Text | None:
     """Say what a row means, or nothing for the many that are no news."""
-    who = names.get(row["pid"], "player")
-    kind = row["row"]
+    kind, who = row["row"], cast.server(row["pid"])
     if kind == "serving":
         return Text(f"  {who} serves")
     if kind == "killed":
-        return Text(f"  {names.get(row['killed'], 'a server')} is killed with SIGKILL", style="red")
+        return Text(f"  {cast.server(row['killed'])} is killed with SIGKILL", style="red")
     if kind == "refused":
-        return Text(f"  {row['text']}", style="yellow")
+        return Text(f"  refused: {row['text']}", style="yellow")
     if kind == "start" and row["tick"] is not None:
-        return Text(f"  tick {row['tick']} on {who}, {row['at'] - row['tick']:.1f} ms after it", style="cyan")
+        return Text(f"  tick {_time(row['tick'])} on {who}, {row['at'] - row['tick']:.1f} ms after it", style="cyan")
     if kind == "start" and not row["type"].startswith("image:"):
+        if cast.is_orphan(row["id"]) and row["pid"] not in cast.killed:
+            return Text(f"  {row['type']} runs again on {who}: its server was killed", style="green")
         again = f", attempt {row['retried'] + 1}" if row["retried"] else ""
         return Text(f"  {row['type']} runs on {who}{again}")
-    return _outcome_event(row)
+    return _outcome_event(row, cast)
 
 
-def _outcome_event(row: Row) -> Text | None:
+def _outcome_event(row: Row, cast: _Cast) -> Text | None:
     if row["row"] != "outcome" or row["outcome"] not in ("retry", "archived"):
         return None
-    archived = row["outcome"] == "archived"
-    return Text(
-        f"  task {row['id']} {'is archived' if archived else 'will be retried'}",
-        style="red" if archived else "yellow",
-    )
+    if row["outcome"] == "retry":
+        return Text(f"  {cast.task(row['id'])} failed and will be retried", style="yellow")
+    return Text(f"  {cast.task(row['id'])} is archived: {row['error']}", style="red")
+
+
+def _time(tick_ms: int) -> str:
+    return datetime.fromtimestamp(tick_ms / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]

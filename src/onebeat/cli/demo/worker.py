@@ -62,7 +62,10 @@ async def work(url: str, folder: Path, name: str) -> None:
 
     def settled(attempt: Running, answer: str) -> None:
         outcome = attempt.finished.outcome.value if attempt.finished is not None else "none"
-        ledger.write("outcome", id=attempt.id, queue=attempt.queue, outcome=outcome, answer=answer, at=clock.ms())
+        error = attempt.message.error_msg if attempt.message is not None else ""
+        ledger.write(
+            "outcome", id=attempt.id, queue=attempt.queue, outcome=outcome, answer=answer, error=error, at=clock.ms()
+        )
 
     app = shop(begun, url)
     settings: Any = {"queues": QUEUES, "concurrency": 10, "lease": LEASE_S, "allow_short_lease": True}
