@@ -56,7 +56,7 @@ format: setup ## format and mend what can be mended
 proto: setup ## generate the wire messages again
 	@$(BIN)/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-versus-go
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -65,5 +65,7 @@ proof-crash: setup ## measure: kill -9 of a server with 50 running tasks, lease 
 	@$(BIN)/python -m bench.crash
 proof-beat: setup ## measure: the demo's beat over 30 s, and a separate count of its rows
 	@$(BIN)/python -m bench.beat
+proof-outage: setup ## measure: the store killed three times under load
+	@$(BIN)/python -m bench.outage
 proof-versus-go: setup ## measure: the same work by Onebeat and by asynq, alternating; needs Go
 	@$(BIN)/python -m bench.versus_go

@@ -25,9 +25,10 @@ async def head(store: Store, what: str) -> None:
     model = next(
         (line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), ": ?"
     )
+    where = "embedded store" if store.endpoint.store is not None else store.endpoint.shown.partition("://")[0]
     print(f"# {what}")
     print(f"commit {commit or '?'}, {os.cpu_count()} cores ({model.partition(':')[2].strip()}), ", end="")
-    print(f"Python {platform.python_version()}, {engine} at {store.endpoint.shown}\n")
+    print(f"Python {platform.python_version()}, {engine}, {where}\n")
 
 
 def spread(values: Sequence[float], unit: str, digits: int = 1) -> str:

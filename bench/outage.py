@@ -1,0 +1,103 @@
+"""The store is killed three times while 20,000 tasks are enqueued and run: what is lost, and what runs twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from bench import report
+from onebeat.broker import browse, place
+from onebeat.broker.store import Store
+from onebeat.client import BulkResult, Client
+from onebeat.errors import BrokerUnavailable
+from onebeat.server.context import Context
+from onebeat.server.mux import Mux
+from onebeat.server.server import Server
+from onebeat.task import Task
+
+TASKS = 20_000
+KILLS = 3
+AWAY_S = 1.0
+
+
+class Engine:
+    """A Valkey that writes everything to the disk before it answers, and can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"unix://{folder}/socket"
+        settings = {"port": "0", "unixsocket": f"{folder}/socket", "dir": str(folder), "save": "", "appendonly": "yes"}
+        settings["appendfsync"] = "always"
+        self._words = [
+            str(place.engine()),
+            *(word for name, value in settings.items() for word in (f"--{name}", value)),
+        ]
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._words, stdout=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+async def opened(url: str) -> Store:
+    """Open the store as soon as it answers."""
+    while True:
+        try:
+            return await Store.open(url)
+        except BrokerUnavailable:
+            await asyncio.sleep(0.02)
+
+
+async def settled(store: Store) -> browse.QueueStats:
+    """Wait until nothing waits or runs."""
+    while True:
+        try:
+            stats = await store.run(browse.stats("default"))
+        except BrokerUnavailable:
+            stats = None
+        if stats is not None and not stats.size:
+            return stats
+        await asyncio.sleep(0.1)
+
+
+async def enqueue(client: Client) -> BulkResult:
+    return await client.enqueue_many(Task("t", number) for number in range(TASKS))
+
+
+async def main() -> None:
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="onebeat-bench-") as folder:
+        engine, runs, handlers = Engine(Path(folder)), Counter[str](), Mux()
+
+        @handlers.handle("t")
+        async def handler(ctx: Context[Any], task: Task[Any]) -> None:
+            runs[ctx.id] += 1
+            await asyncio.sleep(0.001)
+
+        async with await opened(engine.url) as store, Client(store, give_up_after=60) as client:
+            await report.head(store, f"Outage: the store killed {KILLS} times for {AWAY_S:g} s under {TASKS:,} tasks")
+            async with Server(store).serving(handlers) as serving:
+                bulk = asyncio.create_task(enqueue(client))
+                for _ in range(KILLS):
+                    await asyncio.sleep(0.4)
+                    engine.kill()
+                    print(f"killed after {len(runs):,} tasks had run")
+                    await asyncio.sleep(AWAY_S)
+                    engine.start()
+                result, stats = await bulk, await settled(store)
+                print(f"accepted {result.enqueued:,}, refused {len(result.failures)}")
+                print(f"ran {len(runs):,}, more than once {sum(count > 1 for count in runs.values())}")
+                lost = serving.acknowledger.lease_lost
+                print(f"processed {stats.processed:,}, failed {stats.failed}, leases lost {lost}")
+        engine.kill()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
