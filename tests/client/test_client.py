@@ -12,6 +12,7 @@ import redis
 import redis.asyncio
 
 from onebeat.broker import browse
+from onebeat.broker.connection import endpoint
 from onebeat.broker.store import Store
 from onebeat.client import Client, Enqueued, Failure
 from onebeat.errors import (
@@ -243,3 +244,13 @@ async def test_a_store_that_is_too_old_is_refused(url: str) -> None:
     with pytest.raises(BrokerUnsupported, match=r"version 6\.0\.16: Onebeat needs Redis 6\.2"):
         await Store.open(f"redis://127.0.0.1:{port}")
     server.close()
+
+
+@pytest.mark.parametrize("kind", ["asyncio_client", "blocking_client"])
+def test_redis_py_repeats_nothing_by_itself(kind: str) -> None:
+    """Its ten silent repeats are off, RESP2 is on, and every wait has an end (mechanism-rules 27)."""
+    client = getattr(endpoint("rediss://user:pw@h:1/2"), kind)(reply_timeout=3.0)
+    settings = client.connection_pool.connection_kwargs
+    assert 0 == settings["retry"].get_retries()
+    assert (2, 3.0, 5.0) == (settings["protocol"], settings["socket_timeout"], settings["socket_connect_timeout"])
+    assert ("h", 1, 2, "user", "pw") == tuple(settings[name] for name in ("host", "port", "db", "username", "password"))

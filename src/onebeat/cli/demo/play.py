@@ -36,7 +36,7 @@ IMAGES = 120
 VIDEOS = 4
 """They take two seconds, so that a server can be killed over them."""
 
-SETTLE_S = 12.0
+SETTLE_S = 10.0
 """How long after the last tick the remaining tasks are given to end."""
 
 

@@ -15,6 +15,7 @@ from onebeat.cli.demo.ledger import Ledger
 from onebeat.cli.demo.shop import QUEUES, shop
 from onebeat.server.context import Context
 from onebeat.server.running import Running
+from onebeat.server.server import ServerSettings
 
 LEASE_S = 4.0
 """Short, so that one sees the killed server's tasks run again; production refuses less than 15 s."""
@@ -68,7 +69,13 @@ async def work(url: str, folder: Path, name: str) -> None:
         )
 
     app = shop(begun, url)
-    settings: Any = {"queues": QUEUES, "concurrency": 10, "lease": LEASE_S, "allow_short_lease": True}
+    settings: ServerSettings = {
+        "queues": QUEUES,
+        "concurrency": 10,
+        "lease": LEASE_S,
+        "allow_short_lease": True,
+        "shutdown_timeout": 2.0,
+    }
     async with Serving(app, settings, signals=True, settled=settled) as serving:
         ledger.write("serving", at=clock.ms())
         await serving.stop_asked.wait()
