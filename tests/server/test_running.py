@@ -512,3 +512,25 @@ async def test_a_blank_type_of_another_program_costs_no_slot(bench: Bench) -> No
         await bench.reaches(retry=1)
         await bench.enqueue("t")
         await bench.reaches(processed=1)
+
+
+async def test_a_stop_at_full_load_leaves_nobody_behind(bench: Bench) -> None:
+    """Tasks that were taken but had no turn yet when the server stops go back to the front, not to the stubborn."""
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None: ...
+
+    await bench.client.enqueue_many(Task("t", n) for n in range(5000))
+    done, stubborn = 0, 0
+    for _ in range(10):
+        async with bench.serving(concurrency=10) as serving:
+            await until(lambda seen=done: _more_than(bench, seen))  # type: ignore[misc] # the default binds the number
+        stubborn += serving.stubborn
+        stats = await bench.stats()
+        assert (5000, 0) == (stats.processed + stats.pending, stats.active)
+        done = stats.processed
+    assert 0 == stubborn
+
+
+async def _more_than(bench: Bench, number: int) -> bool:
+    return (await bench.stats()).processed > number

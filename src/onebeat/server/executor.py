@@ -124,6 +124,10 @@ class Executor:
         return None
 
     async def _work(self, attempt: Running) -> None:
+        attempt.has_begun = True
+        if attempt.stop is not None:
+            self._end(attempt, self._stopped(attempt))
+            return
         message, route = attempt.message, attempt.route
         assert message is not None  # noqa: S101 - `_refuse` has set both
         assert route is not None  # noqa: S101

@@ -40,6 +40,8 @@ class Running:
 
         work: The asyncio task that runs it.
 
+        has_begun: Whether that task has had its first turn; cancelled before, it would end without a word.
+
         stop: Why its handler is being stopped, if it is.
 
         finished: Its outcome, once decided; it is the lease keeper's until the outcome is in the store.
@@ -48,6 +50,7 @@ class Running:
     __slots__ = (
         "deadline",
         "finished",
+        "has_begun",
         "id",
         "message",
         "queue",
@@ -69,6 +72,7 @@ class Running:
         self.route: Route | None = None
         self.unknown_since_ms = 0
         self.work: asyncio.Task[None] | None = None
+        self.has_begun = False
         self.stop: Stop | None = None
         self.finished: Finished | None = None
 
@@ -81,5 +85,5 @@ class Running:
         if self.stop is not None or self.finished is not None:
             return
         self.stop = why
-        if self.route is not None and self.route.is_async and self.work is not None:
+        if self.route is not None and self.route.is_async and self.work is not None and self.has_begun:
             self.work.cancel()
