@@ -53,8 +53,9 @@ format: setup ## format and mend what can be mended
 	@$(BIN)/ruff check --quiet --fix .
 
 .PHONY: proto
-proto: setup ## generate the wire messages again
-	@$(BIN)/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
+proto: setup ## generate the wire messages again, readable by the oldest protobuf we support
+	@$(PYTHON) -m venv $(VENV)/protoc && $(VENV)/protoc/bin/pip install --quiet "grpcio-tools==1.74.0"
+	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 
 .PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task

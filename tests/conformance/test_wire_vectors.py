@@ -260,6 +260,11 @@ def test_error_texts_are_made_valid() -> None:
     assert clean_text("a\ud800b") == "a?b"
 
 
+def described(module: Path) -> str:
+    """Return the description of the messages in a generated module; the rest depends on who generated it."""
+    return next(line for line in module.read_text().splitlines() if "AddSerializedFile" in line)
+
+
 def test_the_generated_module_is_in_step(tmp_path: Path) -> None:
     """Generating the messages again gives the file that is checked in."""
     source = Path(asynq_pb2.__file__).parents[2]
@@ -276,7 +281,7 @@ def test_the_generated_module_is_in_step(tmp_path: Path) -> None:
         )
         == 0
     )
-    assert Path(asynq_pb2.__file__).read_text() == (tmp_path / "onebeat/wire/asynq_pb2.py").read_text()
+    assert described(Path(asynq_pb2.__file__)) == described(tmp_path / "onebeat/wire/asynq_pb2.py")
 
 
 def test_instants_survive_as_nanoseconds() -> None:

@@ -23,7 +23,7 @@ from onebeat.scheduler.entry import Entry, coming, entry, rebuild
 from onebeat.scheduler.triggers import Trigger, parse_spec
 from onebeat.task import Task
 from onebeat.upkeep.maintainer import Maintainer
-from onebeat.upkeep.service import Crew
+from onebeat.upkeep.service import Crew, TroubleLog
 from onebeat.wire.message import TaskMessage
 from onebeat.wire.records import EntryRecord
 
@@ -56,6 +56,7 @@ class Scheduler:
         self._app = app
         self._entries = {item.id: item for item in entries}
         self._refilling: set[tuple[str, str]] = set()
+        self._troubles: dict[tuple[str, str], TroubleLog] = {}
 
     def register(
         self,
@@ -163,15 +164,14 @@ class Scheduler:
             if (queue, id_) in self._refilling:
                 continue
             self._refilling.add((queue, id_))
+            trouble = self._troubles.setdefault(
+                (queue, id_), TroubleLog(f"filling schedule {id_} of queue {queue}", log)
+            )
             try:
                 await self._refill(store, queue, id_)
+                trouble.over()
             except (BrokerError, ConfigurationError) as error:
-                log.warning(
-                    "calendar of schedule %s on queue %s was not filled: %s; the next look tries again",
-                    id_,
-                    queue,
-                    error,
-                )
+                trouble.trouble(error)
             finally:
                 self._refilling.discard((queue, id_))
 
