@@ -1,0 +1,58 @@
+"""The public types in use. A line marked `# wrong` must be refused by mypy and pyright, every other accepted."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+from onebeat import Client, Context, Handle, Mux, Onebeat, Task
+
+app: Onebeat[int] = Onebeat("shop")
+
+
+@app.task("welcome", queue="critical", max_retry=3, backoff=lambda failures: 0.1)
+async def welcome(user_id: int, locale: str = "en") -> str:
+    return locale
+
+
+@app.task("charge", backoff=lambda failures, error: 1.0, retry_on=(ConnectionError,))
+def charge(ctx: Context[int], order: int) -> int:
+    return ctx.state
+
+
+@app.every(1.5)
+@app.cron("@daily", id="daily")
+@app.task()
+async def beat() -> None: ...
+
+
+@app.every(2)  # wrong
+@app.task("needs")
+def needs(order: int) -> None: ...
+
+
+app.task("bad", max_retri=3)  # wrong
+app.task("bad", queue=5)  # wrong
+app.every("1.5")  # wrong
+app.cron(5)  # wrong
+
+
+async def use(client: Client, context: Context[int]) -> None:
+    handle = await welcome.enqueue(42, locale="uk")
+    assert_type(handle, Handle[str])
+    assert_type(await handle.result(timeout=5), str)
+    assert_type(await (await charge.options(process_in=2).enqueue(7)).result(), int)
+    assert_type(welcome.bind(1), Task[str])
+    assert_type(await welcome(1), str)
+    assert_type(charge(context, 7), int)
+    await app.enqueue_many(welcome.bind(user) for user in range(3))
+    await client.enqueue(Task("t", {"a": 1}), queue="low", unique=60)
+    await welcome.enqueue("42")  # wrong
+    await welcome.enqueue()  # wrong
+    await welcome.enqueue(42, colour="red")  # wrong
+    await charge.enqueue(context, 7)  # wrong
+    await charge.options(timeout="5").enqueue(7)  # wrong
+    welcome.options(que="x")  # wrong
+    welcome.bind(locale="uk")  # wrong
+    await client.enqueue("t")  # wrong
+    await client.enqueue(Task("t"), retention="1h")  # wrong
+    Mux().handle(5)  # wrong
