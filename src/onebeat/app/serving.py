@@ -81,7 +81,7 @@ class Serving:
             stack.enter_context(stopped_by_signals(self._server))
         await stack.enter_async_context(self._server)
         crew = Crew()
-        crew.start(scheduler)
+        crew.start(scheduler.keeping(store))
         stack.push_async_callback(crew.stop)
 
     async def __aexit__(

@@ -23,7 +23,7 @@ from onebeat.scheduler.entry import Entry, coming, entry, rebuild
 from onebeat.scheduler.triggers import Trigger, parse_spec
 from onebeat.task import Task
 from onebeat.upkeep.maintainer import Maintainer
-from onebeat.upkeep.service import Crew, TroubleLog
+from onebeat.upkeep.service import Crew, Service, TroubleLog, supervise
 from onebeat.wire.message import TaskMessage
 from onebeat.wire.records import EntryRecord
 
@@ -48,8 +48,6 @@ class Scheduler:
 
         app: Names the application; schedules that none of its instances declares any more are parked.
     """
-
-    name = "scheduler"
 
     def __init__(self, store: object = None, *, app: str = "onebeat", entries: Iterable[Entry] = ()) -> None:
         self._source = store
@@ -86,17 +84,21 @@ class Scheduler:
         return added.id
 
     async def run(self) -> None:
-        """Declare, fill and show for ever; and fire, through a maintainer of its own, unless used as a service."""
-        if isinstance(self._source, Store):
-            await self.serve(self._source)
-            return
-        store, crew = await Store.open(self._source), Crew()
+        """Declare, fill, show and fire until cancelled, whatever happens to the store meanwhile."""
+        owns_store = not isinstance(self._source, Store)
+        store = self._source if isinstance(self._source, Store) else await Store.open(self._source)
+        crew = Crew()
         try:
             crew.start(Maintainer(store, [], report=lambda queue, done: self.report(store, queue, done)))
-            await self.serve(store)
+            await supervise(self.keeping(store))
         finally:
             await crew.stop()
-            await store.aclose()
+            if owns_store:
+                await store.aclose()
+
+    def keeping(self, store: Store) -> Service:
+        """Return the service that declares and shows, for a process whose maintainer fires."""
+        return _Keeping(self, store)
 
     async def serve(self, store: Store) -> None:
         """Declare and show for ever, on a store that somebody else maintains."""
@@ -192,6 +194,17 @@ class Scheduler:
             now_s = await store.run(browse.now(queue)) // 1_000_000
             await store.run(schedules.mirror(queue, [_record(queue, item) for item in shown], ttl_s=SHOWN_FOR_S))
             await registry.list_scheduler(store, queue, now_s + SHOWN_FOR_S)
+
+
+class _Keeping:
+    name = "scheduler"
+
+    def __init__(self, scheduler: Scheduler, store: Store) -> None:
+        self._scheduler = scheduler
+        self._store = store
+
+    async def run(self) -> None:
+        await self._scheduler.serve(self._store)
 
 
 def schedule_id(task_type: str) -> str:

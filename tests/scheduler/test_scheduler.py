@@ -1,0 +1,50 @@
+"""The plain form of the scheduler: asynq's words, on the real clock."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from onebeat.broker.store import Store
+from onebeat.errors import ConfigurationError
+from onebeat.scheduler.scheduler import Scheduler
+from onebeat.scheduler.triggers import Cron
+from onebeat.task import Task
+from onebeat.upkeep.service import cancelled
+from tests.server.conftest import until
+
+
+async def test_several_schedulers_fire_each_tick_once(url: str) -> None:
+    """Three instances that register the same entry enqueue one task per tick, also after connections broke."""
+    async with await Store.open(url) as store:
+
+        def instance() -> asyncio.Task[None]:
+            scheduler = Scheduler(url)
+            assert "report-tick" == scheduler.register("@every 100ms", Task("report:tick"), queue="beat", max_retry=0)
+            return asyncio.create_task(scheduler.run())
+
+        running = [instance() for _ in range(3)]
+
+        async def ticks(number: int) -> bool:
+            return int(await store.command("LLEN", "asynq:{beat}:pending")) >= number
+
+        await until(lambda: ticks(5))
+        await store.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await until(lambda: ticks(15))
+        for task in running:
+            await cancelled(task)
+        ids = await store.command("LRANGE", "asynq:{beat}:pending", 0, -1)
+    fired = sorted(int(id_.decode().partition(":")[2]) for id_ in ids)
+    assert list(range(fired[0], fired[-1] + 1, 100)) == fired
+
+
+@pytest.mark.parametrize("spec", ["@every 30s", "0 3 * * *", Cron("@hourly", "Europe/Kyiv")])
+def test_specs_are_asynqs_or_triggers(spec: Any) -> None:
+    """Text as asynq writes it, or a trigger; a second entry of a task needs an id."""
+    scheduler = Scheduler()
+    scheduler.register(spec, Task("t"))
+    with pytest.raises(ConfigurationError, match="registered twice"):
+        scheduler.register(spec, Task("t"))
+    assert "other" == scheduler.register(spec, Task("t"), id="other")
