@@ -29,6 +29,19 @@ from onebeat.task import Task
 from onebeat.wire.message import decode
 
 
+class Minute:
+    """A clock that stands until it is told."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
 @pytest.fixture
 async def client(url: str) -> AsyncIterator[Client]:
     async with Client(url) as opened:
@@ -160,15 +173,6 @@ async def test_a_broken_connection_enqueues_once(client: Client) -> None:
 
 async def test_the_queue_is_known_again_after_it_was_removed(url: str) -> None:
     """The name is published again within a minute, whatever was removed meanwhile (SE-07)."""
-
-    class Minute:
-        seconds = 0.0
-
-        def now(self) -> datetime:
-            return datetime.now(UTC)
-
-        def monotonic(self) -> float:
-            return self.seconds
 
     clock = Minute()
     async with Client(url, clock=clock) as client:

@@ -211,6 +211,20 @@ async def test_a_full_queue_skips_ticks(store: Store, clock: Clock) -> None:
     assert await store.command("HGET", f"onebeat:{{{Q}}}:d:report", "skipped") == b"1"
 
 
+async def test_no_schedule_fires_into_a_full_store(store: Store, clock: Clock) -> None:
+    """While memory is full a tick waits, unharmed; when there is room again it fires (mechanism-rules 4)."""
+    await declare(store, every(10))
+    await clock.set(NOON + 10)
+    await store.command("CONFIG", "SET", "maxmemory", "1")
+    try:
+        done = await look(store)
+    finally:
+        await store.command("CONFIG", "SET", "maxmemory", "0")
+    assert ([], ["schedules wait: the store's memory is full"]) == (done.fired, done.errors)
+    assert "live" == await state(store)
+    assert [("report", NOON * 1000 + 10_000)] == (await look(store)).fired
+
+
 async def test_many_due_at_once_fire_in_steps(store: Store, clock: Clock) -> None:
     """A call fires at most 100 schedules and says that there may be more."""
     await declare(store, *(every(60, id=f"s{n}") for n in range(130)))

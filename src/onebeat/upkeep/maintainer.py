@@ -120,7 +120,7 @@ class Maintainer:
     def _pause(self, done: Maintained, spent: float) -> float:
         if done.was_full:
             return 0.0
-        if done.next_due_ms is None:
+        if done.next_due_ms is None or done.errors:  # what failed is due still, and asking at once would spin
             return MAX_SLEEP_S
         return min(max(done.next_due_ms / 1000 - done.now_us / 1_000_000 - spent, MIN_SLEEP_S), MAX_SLEEP_S)
 

@@ -1,6 +1,6 @@
 -- maintain: everything one queue needs from time to time, in one call: fire its schedules, forward what
 -- is due, recover what lapsed, delete what expired.
--- uses: admit, clock, guard, counters, protobuf, archive, forward, recover, expire, tick
+-- uses: clock, guard, counters, protobuf, archive, forward, recover, expire, tick
 --
 -- KEYS[1] root  asynq:{q}:
 -- KEYS[2] root  onebeat:{q}:
@@ -10,9 +10,14 @@
 --                              that want ticks) · errors ("<part> <text>")
 --
 -- Any number of servers may call it at any time. Each part is guarded: one that fails, because a key
--- holds a foreign type, does not stop the others. When full memory stops a part, the next call goes on.
+-- holds a foreign type, does not stop the others. While the store's memory is full no schedule fires, as
+-- no client can enqueue; all that frees memory goes on (mechanism-rules 4). Whether it is full is told by
+-- the first write, which the store then refuses; after the second, which it never refuses, it lets all pass.
 
 local errors, fired, low = {}, {}, {}
+local probe = redis.pcall("HSET", KEYS[2] .. "beat", "seen", int(now_ms))
+local is_full = type(probe) == "table" and string.find(probe.err, "OOM", 1, true)
+redis.call("DEL", KEYS[2] .. "nil")
 
 local function part(name, run, ...)
   local answer = guarded(run, ...)
@@ -24,6 +29,10 @@ local function part(name, run, ...)
 end
 
 part("schedules", function()
+  if is_full then
+    errors[#errors + 1] = "schedules wait: the store's memory is full"
+    return
+  end
   local failed
   fired, low, failed = fire_schedules()
   for _, text in ipairs(failed) do

@@ -1,0 +1,123 @@
+"""Background loops: what makes them pause, go on, and end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from onebeat.broker.maintain import Maintained
+from onebeat.errors import BrokerUnavailable
+from onebeat.upkeep.maintainer import Maintainer
+from onebeat.upkeep.service import Backoff, Crew, TroubleLog, cancelled, supervise
+from tests.client.test_client import Minute
+
+
+def done(**fields: object) -> Maintained:
+    plain: dict[str, object] = {"now_us": 1_000_000_000, "next_due_ms": None, "forwarded": 0, "expired": 0}
+    plain |= {"fired": [], "recovered": [], "low": [], "errors": []}
+    return Maintained(**{**plain, **fields})  # type: ignore[arg-type] # each test gives what it is about
+
+
+@pytest.mark.parametrize(
+    ("answer", "spent", "pause"),
+    [
+        (done(), 0.0, 1.0),
+        (done(next_due_ms=1_000_250), 0.0, 0.25),
+        (done(next_due_ms=1_000_250), 0.05, 0.2),
+        (done(next_due_ms=1_000_001), 0.5, 0.005),
+        (done(next_due_ms=999_000), 0.0, 0.005),
+        (done(next_due_ms=2_000_000), 0.0, 1.0),
+        (done(next_due_ms=999_000, forwarded=100), 0.0, 0.0),
+        (done(next_due_ms=999_000, errors=["forward WRONGTYPE"]), 0.0, 1.0),
+    ],
+)
+def test_the_maintainer_sleeps_until_something_is_due(answer: Maintained, spent: float, pause: float) -> None:
+    """At most a second, at least 5 ms, not at all when a call was full, and it never spins on what fails."""
+    assert pause == pytest.approx(Maintainer(None, [])._pause(answer, spent))  # type: ignore[arg-type] # needs no store
+
+
+def test_pauses_double_up_to_a_bound() -> None:
+    """And begin again when things work."""
+    backoff = Backoff(0.1, 0.5, jitter=lambda: 1.0)
+    assert [0.1, 0.2, 0.4, 0.5, 0.5] == pytest.approx([backoff.pause() for _ in range(5)])
+    backoff.reset()
+    assert 0.1 == pytest.approx(backoff.pause())
+
+
+def test_lasting_trouble_is_not_told_every_time(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, then every half minute with a count, and when it is over."""
+    caplog.set_level(logging.INFO)
+    clock = Minute()
+    trouble = TroubleLog("the pump", clock=clock)
+    for second in range(100):
+        clock.seconds = float(second)
+        trouble.trouble(BrokerUnavailable("leaks"))
+    trouble.over()
+    trouble.over()
+    lines = [record.getMessage() for record in caplog.records]
+    assert 5 == len(lines)
+    assert "the pump: leaks (seen 1 times); trying again" == lines[0]
+    assert "the pump works again after 100 failures" == lines[-1]
+
+
+class Flaky:
+    """A service that fails so often, then ends."""
+
+    name = "flaky"
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.runs = 0
+
+    async def run(self) -> None:
+        self.runs += 1
+        if self.errors:
+            raise self.errors.pop()
+
+
+async def test_a_service_is_started_again_whatever_it_meets(caplog: pytest.LogCaptureFixture) -> None:
+    """Trouble of the store and bugs of ours alike; it ends when it returns."""
+    service = Flaky(BrokerUnavailable("away"), ValueError("a bug"))
+    await supervise(service, backoff=Backoff(0.001, 0.001))
+    assert 3 == service.runs
+    assert "a bug of ours" in caplog.text
+
+
+async def test_a_swallowed_cancellation_is_asked_for_again() -> None:
+    """A library that eats the first one does not keep us."""
+    eaten = 0
+
+    async def greedy() -> None:
+        nonlocal eaten
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                eaten += 1
+                if eaten == 3:
+                    raise
+
+    task = asyncio.create_task(greedy())
+    await asyncio.sleep(0)
+    await cancelled(task)
+    assert (3, True) == (eaten, task.cancelled())
+
+
+async def test_a_crew_stops_last_started_first() -> None:
+    """So that what others stand on is there to the end."""
+    ended: list[str] = []
+
+    async def member(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(name)
+
+    crew = Crew()
+    for name in ("first", "second"):
+        crew.spawn(member(name), name)
+    await asyncio.sleep(0)
+    await crew.stop()
+    assert ["second", "first"] == ended
