@@ -94,9 +94,9 @@ class Serving:
         """Set when a signal, or a bug, wants the server stopped."""
         return self._server.stop_asked
 
-    def end_stubborn_process(self) -> None:
-        """See `server.Serving.end_stubborn_process`."""
-        self._server.end_stubborn_process()
+    def end_badly_if_need_be(self) -> None:
+        """See `server.Serving.end_badly_if_need_be`."""
+        self._server.end_badly_if_need_be()
 
 
 def _queues(app: Onebeat[Any]) -> dict[str, int]:
@@ -109,4 +109,4 @@ async def serve(app: Onebeat[Any], *, url: str | None = None, **settings: Unpack
     """Serve until SIGTERM or SIGINT, on a store other than the application's if `url` is given."""
     async with Serving(app, settings, url=url, signals=True) as serving:
         await serving.stop_asked.wait()
-    serving.end_stubborn_process()
+    serving.end_badly_if_need_be()

@@ -41,14 +41,14 @@ class Acknowledger:
         self._settled = settled
         self._lanes = Coalescer(self._flush, weigh=_weight, max_items=MAX_ITEMS)
         self._quarantine: set[asyncio.Task[None]] = set()
-        self.unanswered = 0
-        """Outcomes that are decided but not yet in the store."""
+        self.unanswered: set[Running] = set()
+        """Attempts whose outcome is decided but not yet in the store."""
         self.lease_lost = 0
         """Outcomes that came too late: another server had the task."""
 
     def add(self, attempt: Running) -> None:
         """Write the outcome of an attempt (`attempt.finished`)."""
-        self.unanswered += 1
+        self.unanswered.add(attempt)
         self._lanes.add(attempt.queue, attempt)
 
     async def idle(self) -> None:
@@ -88,7 +88,7 @@ class Acknowledger:
             await asyncio.sleep(backoff.pause())
 
     def _settle(self, attempt: Running, answer: str, repeated: bool) -> None:
-        self.unanswered -= 1
+        self.unanswered.discard(attempt)
         if answer == "lost" or (answer == "gone" and not repeated):
             self.lease_lost += 1
             log.warning(

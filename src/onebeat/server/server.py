@@ -119,7 +119,7 @@ class Server:
         with stopped_by_signals(serving):
             async with serving:
                 await serving.stop_asked.wait()
-        serving.end_stubborn_process()
+        serving.end_badly_if_need_be()
 
     def serving(
         self,
@@ -165,6 +165,8 @@ class Serving:
         self.stop_asked = asyncio.Event()
         self.stubborn = 0
         """Handlers that did not end although they were stopped."""
+        self.unwritten = 0
+        """Outcomes that the store did not take before time ran out; their tasks run again."""
 
     def signalled(self) -> None:
         """Stop; if asked again, without waiting for handlers."""
@@ -221,7 +223,7 @@ class Serving:
 
     def _room(self) -> int:
         """How many tasks may be taken: the free slots, none while too many outcomes wait to be written."""
-        if self.acknowledger.unanswered > 4 * self._config.concurrency:
+        if len(self.acknowledger.unanswered) > 4 * self._config.concurrency:
             return 0
         return self.executor.free
 
@@ -254,12 +256,20 @@ class Serving:
             log.critical("the fetcher ended by a bug of ours; the server stops", exc_info=task.exception())
             self.stop_asked.set()
 
-    def end_stubborn_process(self) -> None:
-        """End the process, with status 1, if handlers still run although their tasks were put back."""
+    def end_badly_if_need_be(self) -> None:
+        """
+        End the process with status 1 if it did not stop as it should.
+
+        At once, if handlers still run although their tasks were put back: a normal end would wait for their
+        threads. By `SystemExit`, if outcomes could not be written.
+        """
         if self.stubborn:
             log.critical("%d handlers did not end: the process is ended without them", self.stubborn)
             logging.shutdown()
             os._exit(1)
+        if self.unwritten:
+            log.critical("%d outcomes were not written: the process ends with status 1", self.unwritten)
+            raise SystemExit(1)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -294,7 +304,12 @@ class Serving:
         idle = asyncio.get_running_loop().create_task(self.acknowledger.idle())
         await asyncio.wait([idle], timeout=max(self._config.shutdown_timeout, 1.0))
         if not idle.done():
-            log.error("%d outcomes could not be written; their tasks will run again", self.acknowledger.unanswered)
+            self.unwritten = len(self.acknowledger.unanswered)
+            for attempt in self.acknowledger.unanswered:
+                decided = attempt.finished.outcome if attempt.finished is not None else "?"
+                log.error(
+                    "task %s of queue %s: outcome %s was not written; it runs again", attempt.id, attempt.queue, decided
+                )
             self.acknowledger.abandon()
             idle.cancel()
         with suppress(asyncio.CancelledError):
