@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from onebeat.server.config import ServerConfig
     from onebeat.server.context import Context, current
     from onebeat.server.mux import Mux
-    from onebeat.server.server import Server
-    from onebeat.states import TaskState
+    from onebeat.server.server import Health, Server
+    from onebeat.states import Cancellation, TaskState
     from onebeat.task import Task, TaskInfo
 
 __version__ = "0.1.0"
@@ -63,8 +63,8 @@ _HOMES = {
     "server.config": ["ServerConfig"],
     "server.context": ["Context", "current"],
     "server.mux": ["Mux"],
-    "server.server": ["Server"],
-    "states": ["TaskState"],
+    "server.server": ["Health", "Server"],
+    "states": ["Cancellation", "TaskState"],
     "task": ["Task", "TaskInfo"],
 }  # fmt: skip
 
@@ -85,9 +85,10 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Client", "ConfigurationError", "Context",
-    "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle", "Inspector", "InvalidTask",
-    "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError", "QueueFull", "QueueNotFound", "ResultNotKept",
-    "ResultTimeout", "Retry", "RevokeTask", "Scheduler", "Server", "ServerConfig", "SkipRetry", "Task", "TaskFailed",
-    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "current",
+    "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
+    "ConfigurationError", "Context", "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle",
+    "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError",
+    "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Scheduler", "Server",
+    "ServerConfig", "SkipRetry", "Task", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState",
+    "current",
 ]  # fmt: skip

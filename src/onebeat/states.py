@@ -17,6 +17,19 @@ class TaskState(StrEnum):
     AGGREGATING = "aggregating"
 
 
+class Cancellation(StrEnum):
+    """What `cancel` did to a task."""
+
+    DELETED = "deleted"
+    """It waited, and is gone."""
+
+    STOPPING = "stopping"
+    """It runs: its handler is being stopped, and the task ends in the archive as "cancelled"."""
+
+    ENDED = "ended"
+    """It had ended before: completed or archived, and was left alone."""
+
+
 LISTS = frozenset({TaskState.PENDING, TaskState.ACTIVE})
 """States kept in a list; all others are kept in a sorted set scored by seconds."""
 

@@ -146,8 +146,8 @@ SLOTS = [
     ("asynq:{default}:pending", 5718), ("onebeat:{default}:exact", 5718), ("asynq:{critical}:active", 8090),
     ("asynq:{low}:t:x", 15214), ("asynq:{a}b}:pending", 15495), ("asynq:{{y}:pending", 15133),
     ("asynq:{sp ace}:pending", 12181), ("asynq:{a:b}:pending", 2785), (keys.QUEUES, 3477), (keys.SERVERS, 15197),
-    (keys.WORKERS, 7864), (keys.SCHEDULERS, 4669), (keys.server("web-1", 4242, SERVER_ID), 13406),
-    (keys.workers("web-1", 4242, SERVER_ID), 13406), (keys.scheduler_history("e-1"), 7823), ("asynq:sema:x", 14085),
+    (keys.WORKERS, 7864), (keys.SCHEDULERS, 4669), (keys.server(f"web-1:4242:{SERVER_ID}"), 13406),
+    (keys.workers(f"web-1:4242:{SERVER_ID}"), 13406), (keys.scheduler_history("e-1"), 7823), ("asynq:sema:x", 14085),
     ("asynq:{}}:pending", 11189), ("asynq:{}}:active", 12899),
 ]  # fmt: skip
 

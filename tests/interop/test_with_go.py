@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 from typing import Any
 
@@ -14,8 +16,9 @@ from onebeat.errors import DuplicateTask, TaskIdConflict
 from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context
 from onebeat.server.mux import Route
-from onebeat.states import TaskState
+from onebeat.states import Cancellation, TaskState
 from onebeat.task import Task
+from onebeat.wire import keys
 from tests.conftest import Clock
 from tests.interop.conftest import Peer
 from tests.server.conftest import Bench, bench, until
@@ -252,3 +255,64 @@ async def test_go_runs_what_our_schedules_fire(store: Store, clock: Clock, go: P
     assert (f"beat:{tick}", "t", '{"a":1}', {"tick": tick, "x": "y"}) == (
         seen["ran"], seen["type"], seen["payload"], seen["headers"],
     )  # fmt: skip
+
+
+async def test_gos_tools_see_our_servers(bench: Bench, go: Peer) -> None:
+    """asynq's inspector lists our server with its settings and what it runs, and nothing once it stopped."""
+    began = asyncio.Event()
+
+    @bench.mux.handle("hold")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    await bench.enqueue("hold", b"payload", task_id="h", timeout=100)
+    async with bench.serving(
+        concurrency=3, queues={"default": 5, "low": 2}, strict=True, shutdown_timeout=0.1
+    ) as serving:
+        await began.wait()
+        serving.keeper._presence._next = 0.0
+
+        async def shows_its_worker() -> bool:
+            return bool(await bench.store.command("KEYS", keys.workers("*")))
+
+        await until(shows_its_worker)
+        server = go.one("servers")
+        assert ("active", 3, {"default": 5, "low": 2}, True, os.getpid(), serving.id) == tuple(
+            server[name] for name in ("status", "concurrency", "queues", "strict", "pid", "id")
+        )
+        assert 0 <= server["age"] < 60
+        assert [{"id": "h", "type": "hold", "payload": "payload", "queue": "default", "time": 100}] == server["workers"]
+    assert [] == go.ask("servers")
+
+
+async def test_gos_tools_cancel_what_we_run(bench: Bench, go: Peer) -> None:
+    """CancelProcessing stops our handler; the task ends archived as cancelled, and Go reads it so."""
+    began = asyncio.Event()
+
+    @bench.mux.handle("hold")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    await bench.enqueue("hold", task_id="h")
+    async with bench.serving():
+        await began.wait()
+
+        async def is_heard() -> bool:
+            [_, listeners] = await bench.store.command("PUBSUB", "NUMSUB", keys.CANCEL_CHANNEL)
+            return bool(listeners)
+
+        await until(is_heard)
+        go.one("cancel", ID="h")
+        await bench.reaches(archived=1)
+    assert "cancelled" == go.one("info", Queue="default", ID="h")["error"]
+
+
+async def test_we_cancel_what_go_runs(bench: Bench, go: Peer) -> None:
+    """Our cancel reaches a Go server by asynq's channel; what becomes of the task is then asynq's rule, a retry."""
+    await bench.enqueue("hold", task_id="h")
+    async with go.serving() as ran:
+        assert "h" == (await ran())["ran"]
+        assert Cancellation.STOPPING is await Inspector(bench.store).cancel("default", "h")
+        await bench.reaches(retry=1)

@@ -14,7 +14,7 @@ from onebeat.broker.store import Store
 from onebeat.errors import ResultNotKept, ResultTimeout, TaskFailed, TaskNotFound
 from onebeat.ids import new_id
 from onebeat.inspector.inspector import task_info
-from onebeat.states import TaskState
+from onebeat.states import Cancellation, TaskState
 from onebeat.task import TaskInfo
 from onebeat.upkeep.service import cancelled, supervise
 
@@ -108,6 +108,21 @@ class Handle(Generic[R]):
             )
         return task_info(self.queue, self.id, raw)
 
+    async def cancel(self) -> Cancellation:
+        """
+        Stop the task for good: deleted if it waits; if it runs, stopped and archived as "cancelled".
+
+        A coroutine is cancelled and a process killed; a plain function in a thread goes on to its end, and
+        if it returns then, the task has ended as if nothing had been asked. A Go server that runs the task
+        stops it as asynq does, which retries it.
+
+        Raises:
+            TaskNotFound: It ended and was not retained, or its retention is over.
+        """
+        store, _ = await self._connect()
+        [answer] = await store.run(browse.cancel(self.queue, [self.id]))
+        return browse.cancellation(self.queue, self.id, answer)
+
     async def result(self, timeout: float | None = None) -> R:
         """
         Wait for the task to end and return what its handler returned.
@@ -141,7 +156,8 @@ class Handle(Generic[R]):
             raw = await store.run(browse.info(self.queue, self.id, waiter=waiter))
             if raw is None:
                 raise ResultNotKept(
-                    f"task {self.id} ({self.type}) is gone from queue {self.queue!r}: its retention is over"
+                    f"task {self.id} ({self.type}) is gone from queue {self.queue!r}: "
+                    "it was cancelled or deleted, or its retention is over"
                 )
             if raw.state is TaskState.COMPLETED:
                 return self._decode(raw.result or b"")

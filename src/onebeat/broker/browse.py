@@ -1,4 +1,4 @@
-"""Reading tasks and queues, and the operator's `run`."""
+"""Reading tasks and queues, and what an operator does to a task: `run` and `cancel`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from onebeat.broker.call import Call, texts
-from onebeat.states import LISTS, TaskState
+from onebeat.errors import BrokerError, TaskNotFound
+from onebeat.states import LISTS, Cancellation, TaskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,33 @@ def run(queue: str, ids: Sequence[str]) -> Call[list[str]]:
         Per id "pending", "gone", "already pending", "already active", or "error <text>".
     """
     return Call("run", queue, list(ids), texts)
+
+
+def cancel(queue: str, ids: Sequence[str]) -> Call[list[str]]:
+    """
+    Stop tasks for good: those that wait are deleted, those that run are told to stop and marked.
+
+    Returns:
+        Per id a `Cancellation`'s value, "gone", or "error <text>".
+    """
+    return Call("cancel", queue, [queue, *ids], texts)
+
+
+def cancellation(queue: str, task_id: str, answer: str) -> Cancellation:
+    """
+    Interpret the answer for one task.
+
+    Raises:
+        TaskNotFound: There is no such task.
+        BrokerError: The store refused, or the task's record and the lists disagree.
+    """
+    if answer == "gone":
+        raise TaskNotFound(
+            f"task {task_id!r} is not in queue {queue!r}: it ended and was not retained, or was never enqueued there"
+        )
+    if answer not in list(Cancellation):
+        raise BrokerError(f"task {task_id!r} of queue {queue!r} was not cancelled: {answer.removeprefix('error ')}")
+    return Cancellation(answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,8 @@ def extend(queue: str, held: Sequence[tuple[str, str]], *, lease_ms: int) -> Cal
         lease_ms: The lease.
 
     Returns:
-        Per task "ok", "lost" (another server has it), "gone" (there is no such task), or "error <text>".
+        Per task "ok", "cancel" (it is ours, but is to be stopped), "lost" (another server has it), "gone" (there is
+        no such task), or "error <text>".
     """
     arguments: list[Argument] = [lease_ms]
     for pair in held:
@@ -102,6 +103,7 @@ class Outcome(StrEnum):
     RETRY = "retry"
     ARCHIVED = "archived"
     PENDING = "pending"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,6 +241,25 @@ async def _task_ls(url: str | None, queue_name: str | None, state: str | None, l
     )  # fmt: skip
 
 
+@task.command("cancel")
+@url_option
+@click.option("-q", "--queue", "queue_name", required=True, help="The tasks' queue.")
+@click.argument("ids", nargs=-1, required=True)
+def task_cancel(url: str | None, queue_name: str, ids: tuple[str, ...]) -> None:
+    """Stop tasks for good: waiting ones are deleted, running ones end in the archive as "cancelled"."""
+    run_async(_task_cancel(url, queue_name, ids))
+
+
+async def _task_cancel(url: str | None, queue_name: str, ids: tuple[str, ...]) -> None:
+    from onebeat.inspector.inspector import Inspector
+
+    async with Inspector(url) as inspector:
+        await inspector.check_queue(queue_name)
+        for task_id in ids:
+            done = await inspector.cancel(queue_name, task_id)
+            click.echo(f"task {task_id} of queue {queue_name}: {done.value}")
+
+
 @task.command("run")
 @url_option
 @click.option("-q", "--queue", "queue_name", required=True, help="The tasks' queue.")

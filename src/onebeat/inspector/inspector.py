@@ -15,7 +15,7 @@ from onebeat.broker import browse, registry
 from onebeat.broker.browse import QueueStats, RawTask
 from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError, OnebeatError, QueueNotFound, TaskNotFound
-from onebeat.states import TaskState
+from onebeat.states import Cancellation, TaskState
 from onebeat.task import TaskInfo
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
 
@@ -115,6 +115,16 @@ class Inspector:
             raise TaskNotFound(f"task {task_id!r} is not in queue {queue!r}: list its tasks with `onebeat task ls`")
         if answer != "pending":
             raise OnebeatError(f"task {task_id!r} of queue {queue!r} was left alone: it is {answer}")
+
+    async def cancel(self, queue: str, task_id: str) -> Cancellation:
+        """
+        Stop a task for good: deleted if it waits; if it runs, stopped and archived as "cancelled".
+
+        Raises:
+            TaskNotFound: There is none of that id in that queue.
+        """
+        [answer] = await self.store.run(browse.cancel(queue, [task_id]))
+        return browse.cancellation(queue, task_id, answer)
 
     async def run_all(self, queue: str, state: TaskState | str) -> int:
         """Make all scheduled, retrying, archived or completed tasks of a queue pending, in steps; returns how many."""

@@ -35,6 +35,10 @@ class ServerConfig:
 
         grace: Seconds that a stopped handler is given to clean up. Default 5.
 
+        stall_limit: Seconds after the grace period after which a handler that still runs is given up: its
+            outcome is written, and its slot stays taken until it ends. When half of the slots are lost so,
+            the server stops; when not even its event loop can do this, the process is ended. Default 60.
+
         max_crashes: A task whose process died this often is archived. Default 5.
 
         release_unique_on_archive: Free the unique lock of a task that is archived. Default: keep it until
@@ -49,6 +53,7 @@ class ServerConfig:
     lease: float = 30.0
     shutdown_timeout: float = 8.0
     grace: float = 5.0
+    stall_limit: float = 60.0
     max_crashes: int = 5
     release_unique_on_archive: bool = False
     allow_short_lease: bool = False
@@ -67,7 +72,7 @@ class ServerConfig:
         shortest = 1.0 if self.allow_short_lease else MIN_LEASE_S
         if not _is_number(self.lease) or not shortest <= self.lease <= 86_400:
             problems.append(f"lease is {self.lease!r} s: give {shortest:g} to 86400")
-        for name in ("shutdown_timeout", "grace"):
+        for name in ("shutdown_timeout", "grace", "stall_limit"):
             value = getattr(self, name)
             if not _is_number(value) or not 0 <= value <= 86_400:
                 problems.append(f"{name} is {value!r} s: give 0 to 86400")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
@@ -24,9 +25,13 @@ class Context(Generic[S]):
         tick: For a task of a schedule, the instant it was fired for, in ms since 1970; else None.
 
         state: What the application's `lifespan` yielded.
+
+        stopping: Whether it is to end soon: its time is over, it was cancelled or lost, or the server stops.
+            A coroutine is cancelled then; a plain function runs in a thread, which nothing can stop, so a
+            long one asks here from time to time and returns.
     """
 
-    __slots__ = ("headers", "id", "max_retry", "queue", "retried", "state", "type")
+    __slots__ = ("_is_stopping", "headers", "id", "max_retry", "queue", "retried", "state", "type")
 
     def __init__(
         self,
@@ -38,6 +43,7 @@ class Context(Generic[S]):
         max_retry: int,
         headers: dict[str, str],
         state: S,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self.id = id
         self.queue = queue
@@ -46,6 +52,11 @@ class Context(Generic[S]):
         self.max_retry = max_retry
         self.headers = headers
         self.state = state
+        self._is_stopping = is_stopping
+
+    @property
+    def stopping(self) -> bool:
+        return self._is_stopping()
 
     @property
     def tick(self) -> int | None:

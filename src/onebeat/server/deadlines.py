@@ -18,10 +18,10 @@ NEAR_S = 2.0
 
 class Deadlines:
     """
-    Calls `expired` with each attempt that is still here when its deadline passes.
+    Calls `expired` with each attempt that is still here when it is due.
 
     Args:
-        expired: Called on the event loop, once per attempt.
+        expired: Called on the event loop, once per `add`.
     """
 
     name = "deadlines"
@@ -34,17 +34,18 @@ class Deadlines:
 
     def add(self, attempt: Running, left: float) -> None:
         """Watch an attempt that has `left` seconds."""
+        attempt.due = self._clock.monotonic() + left
         if left <= NEAR_S:
             self._arm(attempt, left)
             return
-        basket = self._baskets.get(int(attempt.deadline))
+        basket = self._baskets.get(int(attempt.due))
         if basket is None:
-            basket = self._baskets[int(attempt.deadline)] = set()
+            basket = self._baskets[int(attempt.due)] = set()
         basket.add(attempt)
 
     def discard(self, attempt: Running) -> None:
         """Stop watching an attempt."""
-        basket = self._baskets.get(int(attempt.deadline))
+        basket = self._baskets.get(int(attempt.due))
         if basket is not None:
             basket.discard(attempt)
         if self._timers:
@@ -58,7 +59,7 @@ class Deadlines:
             now = self._clock.monotonic()
             for second in [second for second in self._baskets if second < now + NEAR_S]:
                 for attempt in self._baskets.pop(second):
-                    self._arm(attempt, attempt.deadline - now)
+                    self._arm(attempt, attempt.due - now)
             await asyncio.sleep(NEAR_S / 2)
 
     def _arm(self, attempt: Running, left: float) -> None:

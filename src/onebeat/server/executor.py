@@ -1,8 +1,10 @@
 """
 Runs attempts: decode, find the handler, run it, decide, hand over. One slot per attempt.
 
-A slot is free again when the handler has really ended: a coroutine that is stopped is awaited, and a thread,
-which cannot be stopped, keeps its slot and is reported (SE-05). Only then is the outcome written.
+A slot is free again when the handler has really ended: a coroutine that is stopped is awaited, a process is
+killed, and a thread, which cannot be stopped, keeps its slot (SE-05). The outcome is written when the handler
+has ended; or, of one that does not end for a minute and more, when it is given up: then what it does later does
+not count, and its slot is lost until it ends (mechanism-rules 13).
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ class Executor:
 
         decided: Called with each attempt whose handler has ended; its outcome is `attempt.finished`, None
             when the task is not ours any more.
+
+        freed: Called when a handler that had been given up has ended after all.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Executor:
         *,
         state: object,
         decided: Callable[[Running], None],
+        freed: Callable[[], None],
         clock: Clock,
         retry_delay: RetryDelay = outcome.default_retry_delay,
         jitter: Callable[[], float] = random.random,
@@ -61,18 +66,21 @@ class Executor:
         self._config = config
         self._state = state
         self._decided = decided
+        self._freed = freed
         self._clock = clock
         self._retry_delay = retry_delay
         self._jitter = jitter
         self._threads = ThreadPoolExecutor(config.concurrency, thread_name_prefix="onebeat-task")
-        self.deadlines = Deadlines(self._expired, clock)
+        self.deadlines = Deadlines(self._due, clock)
         self.running: set[Running] = set()
+        self.overstaying: set[Running] = set()
+        """Attempts that were given up and still run; each has a slot."""
         self._last_chance: Running | None = None  # at most one at a time, so that a crash blames the right one
 
     @property
     def free(self) -> int:
         """Slots that are free."""
-        return self._config.concurrency - len(self.running)
+        return self._config.concurrency - len(self.running) - len(self.overstaying)
 
     def start(self, queue: str, taken: Taken) -> list[Running]:
         """Begin an attempt at each task that was taken."""
@@ -131,7 +139,7 @@ class Executor:
         message, route = attempt.message, attempt.route
         assert message is not None  # noqa: S101 - `_refuse` has set both
         assert route is not None  # noqa: S101
-        context = _context(message, self._state)
+        context = _context(message, self._state, attempt)
         task = Task.received(message.type, message.payload, context.headers)
         running.set(context)
         finished: Finished | None
@@ -157,7 +165,7 @@ class Executor:
 
     def _returned(self, attempt: Running, route: Route, result: object) -> Finished | None:
         if attempt.stop in (Stop.TIMEOUT, Stop.LOST):
-            return self._stopped(attempt)
+            return self._stopped(attempt)  # but what ended although it was cancelled has ended
         message, ended = attempt.message, self._clock.monotonic()
         if message is None or not message.retention:
             return outcome.succeeded(attempt, b"", ended)
@@ -186,6 +194,8 @@ class Executor:
             return outcome.put_back(attempt, ended)
         if attempt.stop is Stop.TIMEOUT:
             return self._failed(attempt, StopError(Stop.TIMEOUT), ended)
+        if attempt.stop is Stop.CANCELLED:
+            return outcome.cancelled(attempt, ended)
         return self._failed(attempt, _CancelledItselfError("context canceled"), ended)
 
     def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
@@ -197,13 +207,34 @@ class Executor:
             attempt.route = None
             return outcome.failed(attempt, error, ended, delay=outcome.default_retry_delay, release_on_archive=release)
 
+    def stop(self, attempt: Running, why: Stop) -> None:
+        """Stop a handler; one that does not end within the grace period and the stall limit is given up."""
+        if attempt not in self.running or attempt.stop is not None:
+            return
+        attempt.cancel(why)
+        self.deadlines.discard(attempt)
+        self.deadlines.add(attempt, self._config.grace + self._config.stall_limit)
+
+    def cancel(self, task_id: str, queue: str | None = None) -> None:
+        """Cancel what runs under an id, in one queue or, as asynq's tools know ids alone, in any."""
+        for attempt in list(self.running):
+            if attempt.id == task_id and queue in (None, attempt.queue):
+                log.info("task %s of queue %s is cancelled", attempt.id, attempt.queue)
+                self.stop(attempt, Stop.CANCELLED)
+
     def abandon(self, attempt: Running) -> None:
         """Put a task back although its handler still runs; what the handler does from now on does not count."""
-        self._end(attempt, outcome.put_back(attempt, self._clock.monotonic()))
+        self._give_up(attempt, outcome.put_back(attempt, self._clock.monotonic()))
+
+    def _give_up(self, attempt: Running, finished: Finished | None) -> None:
+        self.overstaying.add(attempt)
+        self._end(attempt, finished)
 
     def _end(self, attempt: Running, finished: Finished | None) -> None:
         if attempt not in self.running:
-            return  # it was abandoned
+            self.overstaying.discard(attempt)
+            self._freed()
+            return
         attempt.finished = finished
         if self._last_chance is attempt:
             self._last_chance = None
@@ -211,14 +242,23 @@ class Executor:
         self.running.discard(attempt)
         self._decided(attempt)
 
-    def _expired(self, attempt: Running) -> None:
-        if attempt.route is not None and not attempt.route.is_async:
+    def _due(self, attempt: Running) -> None:
+        if attempt.stop is not None:
+            log.error(
+                "task %s of queue %s was stopped (%s) and does not end: it is given up; its slot is lost until it ends",
+                attempt.id,
+                attempt.queue,
+                attempt.stop.value,
+            )
+            self._give_up(attempt, self._stopped(attempt))
+            return
+        if attempt.route is not None and not attempt.route.can_be_stopped:
             log.warning(
-                "task %s of queue %s overstays its timeout in a thread, and keeps its slot until it ends",
+                "task %s of queue %s overstays its timeout in a thread, which cannot be stopped: it keeps its slot",
                 attempt.id,
                 attempt.queue,
             )
-        attempt.cancel(Stop.TIMEOUT)
+        self.stop(attempt, Stop.TIMEOUT)
 
     async def drain(self, seconds: float) -> bool:
         """Wait until nothing runs, at most so long; true if nothing does."""
@@ -248,7 +288,7 @@ _AFTERWARDS = {
 }
 
 
-def _context(message: TaskMessage, state: object) -> Context[Any]:
+def _context(message: TaskMessage, state: object, attempt: Running) -> Context[Any]:
     return Context(
         id=message.id,
         queue=message.queue,
@@ -257,6 +297,7 @@ def _context(message: TaskMessage, state: object) -> Context[Any]:
         max_retry=message.retry,
         headers=dict(message.headers),
         state=state,
+        is_stopping=lambda: attempt.stop is not None,
     )
 
 

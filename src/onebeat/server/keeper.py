@@ -2,8 +2,9 @@
 The lease keeper: a thread with a connection of its own, so that no handler can cost the process its leases.
 
 It extends what the process holds, well before it lapses, and tells the server at once of a task that
-somebody else has. A task stays in its table until the outcome was answered by the store, so an
-acknowledgement that has to be repeated never races a recovery (mechanism-rules 2, 3).
+somebody else has, or that is to be cancelled. A task stays in its table until the outcome was answered by the
+store, so an acknowledgement that has to be repeated never races a recovery (mechanism-rules 2, 3). Being
+awake when the loop may not be, it also gives the server's signs of life and watches the loop.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from collections.abc import Callable
 from onebeat.broker.consume import MAX_ITEMS, extend
 from onebeat.broker.store import BlockingStore
 from onebeat.errors import BrokerError
-from onebeat.server.running import Running
+from onebeat.server.presence import Presence
+from onebeat.server.running import Running, Stop
+from onebeat.server.watchdog import Watchdog
 from onebeat.upkeep.service import Backoff, TroubleLog
 
 log = logging.getLogger("onebeat.keeper")
@@ -33,22 +36,41 @@ class Keeper:
 
         period: Seconds between extensions; after trouble it tries again within a second.
 
-        lost: Called from the keeper's thread with an attempt that is not ours any more.
+        stop_attempt: Called from the keeper's thread with an attempt that is not ours any more, or is to be
+            cancelled, and which of the two.
+
+        presence, watchdog: Called from this thread every few seconds.
     """
 
-    def __init__(self, store: BlockingStore, *, lease_ms: int, period: float, lost: Callable[[Running], None]) -> None:
+    def __init__(
+        self,
+        store: BlockingStore,
+        *,
+        lease_ms: int,
+        period: float,
+        stop_attempt: Callable[[Running, Stop], None],
+        presence: Presence,
+        watchdog: Watchdog,
+    ) -> None:
         self._store = store
         self._lease_ms = lease_ms
         self._period = period
-        self._lost = lost
+        self._stop_attempt = stop_attempt
+        self._presence = presence
+        self._watchdog = watchdog
         self._held: dict[tuple[str, str], Running] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._status = "active"
         self._trouble = TroubleLog("lease keeper", log)
         self._thread = threading.Thread(target=self._run, name="onebeat-keeper", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def takes_no_more(self) -> None:
+        """Show the server as stopped from the next sign of life on: it only ends what it runs."""
+        self._status = "stopped"
 
     def stop(self) -> None:
         """Stop and wait for the thread. The last service of a server to stop."""
@@ -68,26 +90,38 @@ class Keeper:
 
     def _run(self) -> None:
         backoff = Backoff(0.05, 1.0)
-        pause = self._period
+        pause = 0.0
         while not self._stopping.wait(pause):
             try:
-                self._extend_all()
+                self._turn()
             except BrokerError as error:
                 self._trouble.trouble(error)
                 pause = min(backoff.pause(), self._period)
             except Exception:
                 log.exception("the lease keeper met a bug of ours; it goes on")
+                pause = self._period
             else:
                 self._trouble.over()
                 backoff.reset()
                 pause = self._period
+        try:
+            self._presence.end(self._store)
+        except BrokerError as error:
+            log.warning("the server stays listed for a few seconds more: %s", error)
         self._store.close()
 
-    def _extend_all(self) -> None:
-        queues: defaultdict[str, list[Running]] = defaultdict(list)
+    def _turn(self) -> None:
         with self._lock:
-            for attempt in self._held.values():
-                queues[attempt.queue].append(attempt)
+            held = list(self._held.values())
+        self._watchdog.look(held)  # first, since it needs no store
+        self._extend_all(held)
+        if self._presence.is_due():
+            self._presence.beat(self._store, [attempt for attempt in held if attempt.finished is None], self._status)
+
+    def _extend_all(self, held: list[Running]) -> None:
+        queues: defaultdict[str, list[Running]] = defaultdict(list)
+        for attempt in held:
+            queues[attempt.queue].append(attempt)
         for queue, attempts in queues.items():
             for start in range(0, len(attempts), MAX_ITEMS):
                 self._extend(queue, attempts[start : start + MAX_ITEMS])
@@ -98,8 +132,10 @@ class Keeper:
         for attempt, answer in zip(attempts, answers, strict=True):
             if answer == "ok" or attempt.finished is not None:
                 continue  # an outcome on its way may have ended the lease before our question came
-            if answer in ("lost", "gone"):
+            if answer == "cancel":
+                self._stop_attempt(attempt, Stop.CANCELLED)
+            elif answer in ("lost", "gone"):
                 self.release(attempt)
-                self._lost(attempt)
+                self._stop_attempt(attempt, Stop.LOST)
             else:
                 log.warning("lease of task %s in queue %s was not extended: %s", attempt.id, queue, answer)

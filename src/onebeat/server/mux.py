@@ -36,6 +36,8 @@ class Route:
         archive_on: Errors that archive the task at once.
 
         encode: Turns its result into bytes, for tasks that are retained.
+
+        isolated: "module:name" of a declared task that runs in a process of its own; "": it runs in ours.
     """
 
     handler: Handler
@@ -44,6 +46,12 @@ class Route:
     retry_on: tuple[type[BaseException], ...] | None = None
     archive_on: tuple[type[BaseException], ...] = ()
     encode: Callable[[Any], bytes] = codecs.encode
+    isolated: str = ""
+
+    @property
+    def can_be_stopped(self) -> bool:
+        """Whether the handler ends when it is told to: a thread cannot be made to."""
+        return self.is_async or bool(self.isolated)
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -99,6 +99,11 @@ def put_back(attempt: Running, ended: float) -> Finished:
     return _finished(attempt, Outcome.PENDING, ended)
 
 
+def cancelled(attempt: Running, ended: float) -> Finished:
+    """Somebody cancelled it: to the archive, as that."""
+    return _finished(attempt, Outcome.CANCELLED, ended)
+
+
 def error_text(error: BaseException) -> str:
     """Say an error in one line of valid UTF-8, at most 8,192 characters."""
     text = str(error).strip()

@@ -19,6 +19,9 @@ class Stop(Enum):
     LOST = "lease lost"
     """Another server has the task; whatever this handler does will not count."""
 
+    CANCELLED = "cancelled"
+    """Somebody cancelled it: it ends in the archive and is not retried."""
+
     SHUTDOWN = "server is shutting down"
     """The task goes back to the front of its queue."""
 
@@ -38,6 +41,8 @@ class Running:
 
         deadline: When it must have ended (monotonic seconds).
 
+        due: When the server next acts on it: stops it at its deadline, and later gives it up.
+
         work: The asyncio task that runs it.
 
         has_begun: Whether that task has had its first turn; cancelled before, it would end without a word.
@@ -49,6 +54,7 @@ class Running:
 
     __slots__ = (
         "deadline",
+        "due",
         "finished",
         "has_begun",
         "id",
@@ -68,6 +74,7 @@ class Running:
         self.token = token
         self.started = started
         self.deadline = started
+        self.due = started
         self.message: TaskMessage | None = None
         self.route: Route | None = None
         self.unknown_since_ms = 0
@@ -78,12 +85,12 @@ class Running:
 
     def cancel(self, why: Stop) -> None:
         """
-        Stop the handler: a coroutine is cancelled; a thread cannot be, so it is only noted.
+        Stop the handler: a coroutine or process is stopped; a thread cannot be, so it is only noted.
 
         The first reason stands. The slot stays taken until the handler has really ended (SE-05).
         """
         if self.stop is not None or self.finished is not None:
             return
         self.stop = why
-        if self.route is not None and self.route.is_async and self.work is not None and self.has_begun:
+        if self.route is not None and self.route.can_be_stopped and self.work is not None and self.has_begun:
             self.work.cancel()

@@ -12,8 +12,10 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from enum import Enum
 from functools import partial
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
@@ -25,14 +27,17 @@ from onebeat.errors import ConfigurationError
 from onebeat.ids import new_id
 from onebeat.server import outcome
 from onebeat.server.acknowledger import Acknowledger
+from onebeat.server.cancels import CancelEars
 from onebeat.server.config import ServerConfig
 from onebeat.server.executor import Executor
 from onebeat.server.fetcher import Fetcher
 from onebeat.server.keeper import Keeper
 from onebeat.server.mux import Mux
 from onebeat.server.outcome import RetryDelay
+from onebeat.server.presence import Presence
 from onebeat.server.running import Running, Stop
 from onebeat.server.shares import Shares
+from onebeat.server.watchdog import Watchdog
 from onebeat.server.watcher import Watcher
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew, cancelled
@@ -42,6 +47,18 @@ log = logging.getLogger("onebeat.server")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 Settled = Callable[[Running, str], None]
+
+
+class Health(Enum):
+    """How a server fares."""
+
+    OK = "ok"
+
+    DEGRADED = "degraded"
+    """Handlers that were given up still run and hold slots; at half of the slots the server stops."""
+
+    STOPPING = "stopping"
+    """It takes nothing more and ends what it runs."""
 
 
 @contextmanager
@@ -57,9 +74,9 @@ def stopped_by_signals(serving: Serving) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[Running], None], attempt: Running) -> None:
+def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[Running, Stop], None], it: Running, why: Stop) -> None:
     """Bring word from the keeper's thread."""
-    loop.call_soon_threadsafe(call, attempt)
+    loop.call_soon_threadsafe(call, it, why)
 
 
 class ServerSettings(TypedDict, total=False):
@@ -71,6 +88,7 @@ class ServerSettings(TypedDict, total=False):
     lease: float
     shutdown_timeout: float
     grace: float
+    stall_limit: float
     max_crashes: int
     release_unique_on_archive: bool
     allow_short_lease: bool
@@ -186,6 +204,7 @@ class Serving:
             self._maintainer or Maintainer(self.store, self._config.queues, max_crashes=self._config.max_crashes)
         )
         self._crew.start(self.executor.deadlines)
+        self._crew.start(CancelEars(self.store, self.executor))
         self._crew.start(self.watcher)
         self._fetching = asyncio.get_running_loop().create_task(self.fetcher.run(), name="fetcher")
         self._fetching.add_done_callback(self._fetcher_ended)
@@ -201,6 +220,7 @@ class Serving:
             config,
             state=self._state,
             decided=self._decided,
+            freed=self._freed,
             clock=self._clock,
             retry_delay=self._server._retry_delay,
         )
@@ -218,12 +238,19 @@ class Serving:
             BlockingStore(self.store.endpoint),
             lease_ms=config.lease_ms,
             period=config.keeper_period,
-            lost=partial(_on_loop, loop, self._lost),
+            stop_attempt=partial(_on_loop, loop, self._told_to_stop),
+            presence=Presence(config, server_id=self.id, clock=self._clock),
+            watchdog=Watchdog(
+                loop.call_soon_threadsafe,
+                loop_thread=threading.get_ident(),
+                limit=config.grace + config.stall_limit,
+                clock=self._clock,
+            ),
         )
 
     def _room(self) -> int:
         """How many tasks may be taken: the free slots, none while too many outcomes wait to be written."""
-        if len(self.acknowledger.unanswered) > 4 * self._config.concurrency:
+        if self.stop_asked.is_set() or len(self.acknowledger.unanswered) > 4 * self._config.concurrency:
             return 0
         return self.executor.free
 
@@ -238,6 +265,11 @@ class Serving:
             self.keeper.release(attempt)
         else:
             self.acknowledger.add(attempt)
+        if 2 * len(self.executor.overstaying) >= self._config.concurrency and not self.stop_asked.is_set():
+            log.critical(
+                "%d handlers do not end and hold half of the slots: the server stops", len(self.executor.overstaying)
+            )
+            self.stop_asked.set()
         self.fetcher.room_again()
 
     def _answered(self, attempt: Running, answer: str) -> None:
@@ -246,10 +278,21 @@ class Serving:
         if self._tell is not None:
             self._tell(attempt, answer)
 
-    def _lost(self, attempt: Running) -> None:
-        log.warning("lease of task %s in queue %s is lost; its handler is stopped", attempt.id, attempt.queue)
-        self.acknowledger.lease_lost += 1
-        attempt.cancel(Stop.LOST)
+    def _told_to_stop(self, attempt: Running, why: Stop) -> None:
+        if why is Stop.LOST:
+            log.warning("lease of task %s in queue %s is lost; its handler is stopped", attempt.id, attempt.queue)
+            self.acknowledger.lease_lost += 1
+        self.executor.stop(attempt, why)
+
+    def _freed(self) -> None:
+        self.fetcher.room_again()
+
+    @property
+    def health(self) -> Health:
+        """How the server fares."""
+        if self.stop_asked.is_set():
+            return Health.STOPPING
+        return Health.DEGRADED if self.executor.overstaying else Health.OK
 
     def _fetcher_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
@@ -275,6 +318,7 @@ class Serving:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop_asked.set()
+        self.keeper.takes_no_more()
         self.fetcher.stop()
         await asyncio.wait([self._fetching], timeout=self._config.shutdown_timeout)
         await self._end_handlers()
@@ -296,9 +340,9 @@ class Serving:
         self.executor.cancel_all(Stop.SHUTDOWN)
         await self.executor.drain(self._config.grace)
         for attempt in list(self.executor.running):
-            self.stubborn += 1
             log.error("task %s of queue %s does not end; it is put back", attempt.id, attempt.queue)
             self.executor.abandon(attempt)
+        self.stubborn = len(self.executor.overstaying)
 
     async def _write_outcomes(self) -> None:
         idle = asyncio.get_running_loop().create_task(self.acknowledger.idle())

@@ -17,6 +17,9 @@ WORKERS = "asynq:workers"
 SCHEDULERS = "asynq:schedulers"
 CANCEL_CHANNEL = "asynq:cancel"
 
+OWN_CANCEL_CHANNEL = "onebeat:cancel"
+"""Carries "<queue>\\0<id>" of a running task that is to be stopped."""
+
 WAKE_CHANNEL = "onebeat:wake"
 """Carries the name of a queue that has something due earlier than before."""
 
@@ -50,12 +53,14 @@ def daily(queue: str, counter: str, day: date) -> str:
     return f"{root(queue)}{counter}:{day.isoformat()}"
 
 
-def server(host: str, pid: int, server_id: str) -> str:
-    return f"asynq:servers:{{{host}:{pid}:{server_id}}}"
+def server(tag: str) -> str:
+    """Return the key of a server's record; the tag is "<host>:<pid>:<server id>"."""
+    return f"asynq:servers:{{{tag}}}"
 
 
-def workers(host: str, pid: int, server_id: str) -> str:
-    return f"asynq:workers:{{{host}:{pid}:{server_id}}}"
+def workers(tag: str) -> str:
+    """Return the key of the tasks that a server runs."""
+    return f"asynq:workers:{{{tag}}}"
 
 
 def schedulers(scheduler_id: str) -> str:

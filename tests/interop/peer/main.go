@@ -162,6 +162,21 @@ func inspect(redis asynq.RedisConnOpt, o order) {
 	case "unpause":
 		must(inspector.UnpauseQueue(o.Queue))
 		say(true)
+	case "cancel":
+		must(inspector.CancelProcessing(o.ID))
+		say(true)
+	case "servers":
+		servers, err := inspector.Servers()
+		must(err)
+		for _, s := range servers {
+			workers := []map[string]any{}
+			for _, w := range s.ActiveWorkers {
+				workers = append(workers, map[string]any{"id": w.TaskID, "type": w.TaskType, "payload": string(w.TaskPayload),
+					"queue": w.Queue, "time": w.Deadline.Sub(w.Started).Seconds()})
+			}
+			say(map[string]any{"id": s.ID, "host": s.Host, "pid": s.PID, "concurrency": s.Concurrency, "queues": s.Queues,
+				"strict": s.StrictPriority, "status": s.Status, "age": time.Since(s.Started).Seconds(), "workers": workers})
+		}
 	case "entries":
 		entries, err := inspector.SchedulerEntries()
 		must(err)

@@ -5,7 +5,8 @@
 -- KEYS[2] root  onebeat:{q}:
 -- ARGV[1] int   lease_ms
 -- ARGV[2…] per task            id · token
--- returns list of str          "ok" | "lost" (somebody else's) | "gone" (no such task) | "error <text>"
+-- returns list of str          "ok" | "cancel" (ours still, but it is to be stopped) | "lost" (somebody else's) |
+--                              "gone" (no such task) | "error <text>"
 --
 -- asynq: rdb.go ExtendLease, which extends whatever it is given. Here a task that lapsed but was not
 -- recovered is renewed, and one that another server took is reported, not stolen back (rule 2).
@@ -16,7 +17,7 @@ local until_s = int(math.ceil((now_ms + tonumber(ARGV[1])) / 1000))
 
 local function extend(id, token)
   local task = asynq .. "t:" .. id
-  local fields = redis.call("HMGET", task, "state", "ob_own", "ob_lease")
+  local fields = redis.call("HMGET", task, "state", "ob_own", "ob_lease", "ob_cancel")
   if not fields[1] then
     return "gone"
   end
@@ -25,7 +26,7 @@ local function extend(id, token)
   end
   redis.call("ZADD", lease, "XX", until_s, id)
   redis.call("HSET", task, "ob_lease", until_s)
-  return "ok"
+  return fields[4] and "cancel" or "ok"
 end
 
 local answers = {}

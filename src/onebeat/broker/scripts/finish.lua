@@ -14,6 +14,8 @@
 --                              "apart" neither counts nor touches the message or the crash count
 --   outcome archived           keep it for a human; an empty head leaves the bytes as they are, blob says why
 --   outcome pending            back to the front of the queue, as if never taken
+--   outcome cancelled          to the archive as "cancelled", its lock freed; also what becomes of a retry or a
+--                              return to the queue of a task that is marked (ob_cancel)
 --                              An end is told to the client in ob_wait, on onebeat:reply:<client>.
 -- returns list of str          "applied" | "already" (by this token) | "gone" | "lost" | "error <text>"
 --
@@ -90,33 +92,46 @@ function outcomes.pending(id, task)
   redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
 end
 
--- Where the task waits and which client waits for it, if the caller may still finish it; otherwise nil
--- and the answer that says why not.
+function outcomes.cancelled(id, task, unique_key)
+  local msg = redis.call("HGET", task, "msg") .. text_field(ERROR_MSG, "cancelled")
+  file_in_archive(id, task, "msg", msg .. LAST_FAILED_AT .. varint(now_s))
+  release(unique_key, id)
+  redis.call("HDEL", task, "ob_crash", "ob_unknown", "ob_cancel")
+  trim_archive()
+  processed, failed = processed + 1, failed + 1
+end
+
+-- Where the task waits, which client waits for it and whether it is cancelled, if the caller may still finish
+-- it; otherwise nil and the answer that says why not.
 local function claim(id, task, token, outcome)
-  local fields = redis.call("HMGET", task, "state", "ob_own", "ob_lease", "ob_done", "ob_prev", "ob_wait")
+  local fields = redis.call("HMGET", task, "state", "ob_own", "ob_lease", "ob_done", "ob_prev", "ob_wait", "ob_cancel")
   if not fields[1] then
     return nil, "gone"
   elseif fields[4] == token then
     return nil, "already"
   elseif fields[1] == "active" and holds(token, fields[2], fields[3], redis.call("ZSCORE", lease, id)) then
-    return "active", fields[6]
+    return "active", fields[6], fields[7]
   elseif fields[1] == "pending" and fields[5] == token and (outcome == "done" or outcome == "completed") then
     return "pending", fields[6]
   end
   return nil, "lost"
 end
 
-local ENDS = { done = true, completed = true, archived = true }
-local sizes = { completed = "ZCARD", retry = "ZCARD", archived = "ZCARD", pending = "LLEN" }
+local ENDS = { done = true, completed = true, archived = true, cancelled = true }
+local sizes = { completed = "ZCARD", retry = "ZCARD", archived = "ZCARD", pending = "LLEN", cancelled = "ZCARD" }
+local SETS = { cancelled = "archived" }
 
 local function finish(id, token, outcome, side, ...)
   local task = asynq .. "t:" .. id
-  local place, note = claim(id, task, token, outcome)
+  local place, note, is_cancelled = claim(id, task, token, outcome)
   if not place then
     return note
   end
+  if is_cancelled and (outcome == "retry" or outcome == "pending") then
+    outcome = "cancelled"
+  end
   if sizes[outcome] then
-    redis.call(sizes[outcome], asynq .. outcome) -- a foreign type must fail before anything moves
+    redis.call(sizes[outcome], asynq .. (SETS[outcome] or outcome)) -- a foreign type must fail before anything moves
   end
   redis.call("LREM", asynq .. place, place == "active" and side or "-1", id)
   redis.call("ZREM", lease, id)

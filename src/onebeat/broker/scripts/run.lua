@@ -27,7 +27,7 @@ local function run(id)
   end
   redis.call("ZREM", KEYS[2] .. "exact", id)
   redis.call("LPUSH", KEYS[1] .. "pending", id)
-  redis.call("HDEL", task, "group", "ob_crash", "ob_unknown", "ob_error")
+  redis.call("HDEL", task, "group", "ob_crash", "ob_unknown", "ob_error", "ob_cancel")
   redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
   return "pending"
 end

@@ -77,7 +77,7 @@ end
 for _, id in ipairs(ids) do
   local task = asynq .. "t:" .. id
   redis.call("HSET", task, "state", "active", "ob_own", token, "ob_lease", taken[3])
-  redis.call("HDEL", task, "pending_since", "ob_done", "ob_prev", "ob_progress")
+  redis.call("HDEL", task, "pending_since", "ob_done", "ob_prev", "ob_progress", "ob_cancel")
 end
 redis.call("SET", record, cmsgpack.pack({ sequence, ids }), "PX", 600000)
 return taken

@@ -2,7 +2,8 @@
 --
 -- recover(max_crashes) returns a list of "<front|retry|archived> <id>". A crash is counted apart from
 -- failures (ob_crash), so it costs no retry: the first puts the task at the front of pending, later ones
--- wait about 5 s · 2^n in retry, the last allowed one archives it (rule 10). Of the tasks that died with one
+-- wait about 5 s · 2^n in retry, the last allowed one archives it (rule 10). A task that was to be cancelled
+-- is archived as that. Of the tasks that died with one
 -- server only those that crashed most often so far are charged, and their waits differ, so that a task that
 -- kills its process is soon alone and does not take its neighbours with it (docs/decisions/0006).
 -- After more than 5 s without a call (outage, fail-over, clock jump) it holds back for 5 s, so that live
@@ -32,7 +33,7 @@ local function lapsed()
   local ids = redis.call("ZRANGEBYSCORE", lease, "-inf", now_s, "WITHSCORES", "LIMIT", 0, 100)
   for i = 1, #ids, 2 do
     local id, score = ids[i], tonumber(ids[i + 1])
-    local fields = redis.call("HMGET", KEYS[1] .. "t:" .. id, "msg", "state", "ob_own", "ob_lease", "ob_crash")
+    local fields = redis.call("HMGET", KEYS[1] .. "t:" .. id, "msg", "state", "ob_own", "ob_lease", "ob_crash", "ob_cancel")
     local ours = fields[4] and tonumber(fields[4]) == score
     if not fields[1] or fields[2] ~= "active" then
       drop_from_active(id)
@@ -46,6 +47,7 @@ local function lapsed()
         own = own,
         server = string.match(own, "^(.*):%d+$") or id,
         crashes = tonumber(fields[5] or "0"),
+        is_cancelled = fields[6],
       }
     end
   end
@@ -75,10 +77,10 @@ local function recover_one(lost, max_crashes, charged)
   drop_from_active(lost.id)
   redis.call("HDEL", task, "ob_own", "ob_lease")
   redis.call("HSET", task, "ob_prev", lost.own)
-  if crashes >= max_crashes then
-    local text = "crashed " .. crashes .. " times"
+  if lost.is_cancelled or crashes >= max_crashes then
+    local text = lost.is_cancelled and "cancelled" or "crashed " .. crashes .. " times"
     local msg = lost.msg .. text_field(ERROR_MSG, text) .. LAST_FAILED_AT .. varint(now_s)
-    redis.call("HDEL", task, "ob_crash", "ob_prev")
+    redis.call("HDEL", task, "ob_crash", "ob_prev", "ob_cancel")
     file_in_archive(lost.id, task, "msg", msg)
     count(1, 1)
     return "archived"

@@ -1,0 +1,32 @@
+"""
+Hears that running tasks are to be cancelled.
+
+A word that is missed while the connection was down is not lost: our own cancellations leave a mark at the task,
+which the lease keeper sees with the next extension (SE-24). asynq's tools leave none.
+"""
+
+from __future__ import annotations
+
+from onebeat.broker.store import Store
+from onebeat.server.executor import Executor
+from onebeat.wire import keys
+
+
+class CancelEars:
+    """Listens to both channels: asynq's names an id, ours a queue and an id."""
+
+    name = "cancel listener"
+
+    def __init__(self, store: Store, executor: Executor) -> None:
+        self._store = store
+        self._executor = executor
+
+    async def run(self) -> None:
+        """Listen for ever."""
+        async for channel, message in self._store.listen(keys.CANCEL_CHANNEL, keys.OWN_CANCEL_CHANNEL):
+            text = message.decode("utf-8", "surrogateescape")
+            if channel == keys.CANCEL_CHANNEL:
+                self._executor.cancel(text)
+            elif channel:
+                queue, _, task_id = text.partition("\0")
+                self._executor.cancel(task_id, queue)

@@ -1,0 +1,125 @@
+"""
+Watches the event loop from the keeper's thread, and ends a process that cannot help itself any more.
+
+A handler that blocks the loop keeps its lease, since the keeper goes on without the loop; but not for ever.
+While the loop lives, it gives up every attempt that does not end (`Executor`). An attempt that is held long
+after that moment means that the loop does not live: all stacks are printed and the process ends, so that its
+tasks are recovered elsewhere (mechanism-rules 12).
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+
+from onebeat.clock import Clock
+from onebeat.server.running import Running
+
+log = logging.getLogger("onebeat.watchdog")
+
+BLOCKED_S = 5.0
+"""After so long without a turn of the loop, the log says what it is busy with."""
+
+MARGIN_S = 5.0
+"""How much longer than the loop the watchdog waits, so that a loop that lives acts first."""
+
+
+class Watchdog:
+    """
+    Looks at the loop and at what runs there.
+
+    Args:
+        ping: Has the loop call a function at its next turn, from any thread.
+
+        loop_thread: The thread of the loop.
+
+        limit: Seconds past an attempt's deadline after which a loop that lives would have given it up.
+
+        end: Ends the process.
+    """
+
+    def __init__(
+        self,
+        ping: Callable[[Callable[[], None]], object],
+        *,
+        loop_thread: int,
+        limit: float,
+        clock: Clock,
+        end: Callable[[], None] | None = None,
+    ) -> None:
+        self._ping = ping
+        self._loop_thread = loop_thread
+        self._limit = limit + MARGIN_S
+        self._clock = clock
+        self._end = end or end_process
+        self._asked: float | None = None
+        self._has_told = False
+        self.longest_block = 0.0
+        """The longest time in seconds that the loop was seen without a turn."""
+
+    def look(self, attempts: Iterable[Running]) -> None:
+        """Look once; called every few seconds by the keeper's thread."""
+        now = self._clock.monotonic()
+        self._look_at_loop(now)
+        stuck = [attempt for attempt in attempts if attempt.finished is None and now > attempt.deadline + self._limit]
+        if stuck:
+            self._give_up(stuck)
+
+    def _look_at_loop(self, now: float) -> None:
+        if self._asked is None:
+            self._asked, self._has_told = now, False
+            self._ping(self._answer)
+            return
+        blocked = now - self._asked
+        self.longest_block = max(self.longest_block, blocked)
+        if blocked >= BLOCKED_S and not self._has_told:
+            self._has_told = True
+            log.warning(
+                "the event loop has had no turn for %.0f s: use a plain function, which runs in a thread, or "
+                'isolation="process", for work that blocks. It is busy here:\n%s',
+                blocked,
+                stack_of(self._loop_thread),
+            )
+
+    def _answer(self) -> None:
+        self._asked = None
+
+    def _give_up(self, stuck: Sequence[Running]) -> None:
+        names = ", ".join(f"{attempt.id} ({attempt.queue})" for attempt in stuck[:5])
+        say_last(
+            f"{len(stuck)} tasks are {self._limit:g} s past their deadline and the event loop does not give them up: "
+            f"{names}. The process ends, so that they run elsewhere"
+        )
+        self._end()
+
+
+def stack_of(thread: int) -> str:
+    """Return where a thread is now, innermost call last."""
+    frame = sys._current_frames().get(thread)
+    return "".join(traceback.format_stack(frame)) if frame is not None else "(the thread has ended)"
+
+
+def say_last(text: str) -> None:
+    """
+    Print all stacks and log a sentence, whatever locks the other threads hold.
+
+    A blocked handler may hold the lock of a log handler, so the sentence goes to standard error first, and
+    logging gets a thread of its own and one second.
+    """
+    if sys.__stderr__ is not None:
+        sys.__stderr__.write(f"onebeat: {text}\n")
+        sys.__stderr__.flush()
+        faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
+    logged = threading.Thread(target=log.critical, args=(text,), daemon=True)
+    logged.start()
+    logged.join(1.0)
+
+
+def end_process() -> None:
+    """End the process at once, with status 1."""
+    os._exit(1)

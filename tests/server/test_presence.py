@@ -1,0 +1,147 @@
+"""What asynq's tools see of our servers (protocol §1.1, §2.2, §2.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from typing import Any
+
+from onebeat.server.context import Context
+from onebeat.task import Task
+from onebeat.wire import keys
+from onebeat.wire.records import ServerRecord, WorkerRecord
+from tests.server.conftest import Bench, until
+
+
+async def servers(bench: Bench) -> dict[str, ServerRecord]:
+    found = await bench.store.command("ZRANGE", keys.SERVERS, 0, -1)
+    return {key.decode(): ServerRecord.decode(await bench.store.command("GET", key) or b"") for key in found}
+
+
+async def workers(bench: Bench) -> list[WorkerRecord]:
+    rows = []
+    for key in await bench.store.command("ZRANGE", keys.WORKERS, 0, -1):
+        rows += [WorkerRecord.decode(row) for row in await bench.store.command("HVALS", key)]
+    return rows
+
+
+async def is_listed(bench: Bench) -> bool:
+    return bool(await servers(bench))
+
+
+async def test_a_server_is_listed_with_what_it_runs(bench: Bench) -> None:
+    """Its settings, its state and every running task with start and deadline; all keys expire by themselves."""
+    go = asyncio.Event()
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Context[Any], task: Task[Any]) -> None:
+        await go.wait()
+
+    before = time.time()
+    task_id = await bench.enqueue("t", b"payload", timeout=100)
+    async with bench.serving(concurrency=3, queues={"default": 2, "low": 1}) as serving:
+        await bench.reaches(active=1)
+        serving.keeper._presence._next = 0.0  # the next turn gives a sign of life
+        await until(lambda: runs(bench, 1))
+        [(key, server)] = (await servers(bench)).items()
+        [worker] = await workers(bench)
+        assert f"asynq:servers:{{{socket.gethostname()}:{os.getpid()}:{serving.id}}}" == key
+        assert (3, {"default": 2, "low": 1}, False, "active", 1) == (
+            server.concurrency, server.queues, server.strict_priority, server.status, server.active_worker_count,
+        )  # fmt: skip
+        assert (task_id, "t", b"payload", "default") == (
+            worker.task_id, worker.task_type, worker.task_payload, worker.queue,
+        )  # fmt: skip
+        assert before - 1 <= worker.start_time / 1e9 <= before + 30
+        assert 100.0 == round((worker.deadline - worker.start_time) / 1e9, 3)
+        for shown in (key, key.replace(":servers:", ":workers:")):
+            assert 0 < await bench.store.command("TTL", shown) <= 10
+        go.set()
+
+
+async def runs(bench: Bench, number: int) -> bool:
+    return number == len(await workers(bench))
+
+
+async def test_a_stopped_server_is_struck_off(bench: Bench) -> None:
+    """A clean stop leaves neither keys nor index entries."""
+    async with bench.serving():
+        await until(lambda: is_listed(bench))
+    left = await bench.store.command("KEYS", "asynq:servers*"), await bench.store.command("KEYS", "asynq:workers*")
+    assert ([], []) == left
+
+
+async def test_a_stopping_server_says_so(bench: Bench) -> None:
+    """While it waits for its last tasks a server is shown as stopped, in asynq's word."""
+    began, go = asyncio.Event(), asyncio.Event()
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Context[Any], task: Task[Any]) -> None:
+        began.set()
+        await go.wait()
+
+    await bench.enqueue("t")
+    serving = bench.serving(shutdown_timeout=10.0, lease=1.0, allow_short_lease=True)
+    server = await serving.__aenter__()
+    await began.wait()
+    stopping = asyncio.create_task(serving.__aexit__(None, None, None))
+    await until(lambda: _stops(server))
+    server.keeper._presence._next = 0.0
+    await until(lambda: _is_stopped(bench))
+    go.set()
+    await stopping
+
+
+async def _stops(server: Any) -> bool:
+    return bool(server.keeper._status == "stopped")
+
+
+async def _is_stopped(bench: Bench) -> bool:
+    return ["stopped"] == [server.status for server in (await servers(bench)).values()]
+
+
+async def test_a_blocked_loop_does_not_hide_the_server(bench: Bench) -> None:
+    """Signs of life come from the keeper's thread: they go on while a handler blocks the event loop."""
+
+    seen: list[int] = []
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Context[Any], task: Task[Any]) -> None:
+        from redis import Redis
+
+        client = Redis(unix_socket_path=bench.store.endpoint.settings["path"])
+        [listed] = client.zrange(keys.SERVERS, 0, -1)
+        key = str(listed, "utf-8")  # type: ignore[arg-type] # redis-py does not say which of its forms this is
+        client.delete(key)
+        serving.keeper._presence._next = 0.0
+        for _ in range(400):
+            if client.exists(key):
+                seen.append(1)
+                break
+            time.sleep(0.005)  # noqa: ASYNC251 - blocking the loop is what is tested
+        client.close()
+
+    async with bench.serving(lease=1.0, allow_short_lease=True) as serving:
+        await until(lambda: is_listed(bench))
+        await bench.enqueue("t")
+        await bench.reaches(processed=1)
+    assert [1] == seen
+
+
+async def test_a_large_payload_is_shown_in_part(bench: Bench) -> None:
+    """What is written with every sign of life is bounded; the task itself keeps all of its payload."""
+    go = asyncio.Event()
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Context[Any], task: Task[Any]) -> None:
+        await go.wait()
+
+    await bench.enqueue("t", b"x" * 100_000)
+    async with bench.serving() as serving:
+        await bench.reaches(active=1)
+        serving.keeper._presence._next = 0.0
+        await until(lambda: runs(bench, 1))
+        assert [16_384] == [len(worker.task_payload) for worker in await workers(bench)]
+        go.set()
