@@ -14,7 +14,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
 from onebeat.app.declared import Declared, check_no_arguments
 from onebeat.app.handle import Replies
@@ -97,6 +97,7 @@ class Onebeat(Generic[S]):
         backoff: Backoff | Callable[[int], float] | None = None,
         retry_on: Errors | None = None,
         archive_on: Errors = (),
+        isolation: Literal["process"] | None = None,
         **options: Unpack[EnqueueOptions],
     ) -> TaskDecorator:
         """
@@ -111,6 +112,11 @@ class Onebeat(Generic[S]):
 
             archive_on: Errors that archive the task at once.
 
+            isolation: "process" runs it in a process of its own, for code that blocks, holds the interpreter
+                lock or may crash: a timeout, a cancellation or the server's stop kills it with all that it
+                started. The function must stand at the top of a module; the application's `lifespan` is
+                entered in that process, too. Default: a coroutine on the server's loop, or a thread.
+
             options: Defaults for enqueueing it; see `EnqueueOptions`. A task that declares what it returns
                 keeps its result for an hour unless `retention` says otherwise.
 
@@ -118,6 +124,9 @@ class Onebeat(Generic[S]):
             ConfigurationError: The type is taken, or the signature cannot be put on the wire.
             InvalidTask: An option cannot be used.
         """
+
+        if isolation not in (None, "process"):
+            raise ConfigurationError(f'option isolation is {isolation!r}: give "process", or leave it out')
 
         def declare(function: Callable[..., Any]) -> Declared[Any, Any, Any, Any]:
             task_type = text("task type", type if type is not None else function.__name__)
@@ -129,6 +138,7 @@ class Onebeat(Generic[S]):
                 backoff=_of_failures(backoff),
                 retry_on=retry_on,
                 archive_on=archive_on,
+                isolated=isolation is not None,
             )
             self.mux.add(task_type, declared.route)
             self.tasks[task_type] = declared

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from onebeat import codecs
@@ -68,6 +70,7 @@ class Declared(Generic[P, R, Q, C]):
         backoff: Backoff | None = None,
         retry_on: tuple[type[BaseException], ...] | None = None,
         archive_on: tuple[type[BaseException], ...] = (),
+        isolated: bool = False,
     ) -> None:
         functools.update_wrapper(cast("Callable[..., Any]", self), function)
         self.type = task_type
@@ -84,6 +87,7 @@ class Declared(Generic[P, R, Q, C]):
             retry_on=retry_on,
             archive_on=archive_on,
             encode=_encode_result,
+            isolated=_place(function, task_type) if isolated else "",
         )
 
     def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> C:
@@ -122,6 +126,11 @@ class Declared(Generic[P, R, Q, C]):
         return self._handle(task_id, queue or self.default_options.get("queue") or "default", keeps_result=True)
 
     @property
+    def lifespan(self) -> Callable[[], AbstractAsyncContextManager[Any]] | None:
+        """The application's, for the processes of isolated tasks."""
+        return self._app.lifespan
+
+    @property
     def needs_arguments(self) -> bool:
         """Whether it cannot be enqueued without arguments."""
         return self._binder.needs_arguments
@@ -155,6 +164,35 @@ class Declared(Generic[P, R, Q, C]):
 
     async def _call_async(self, context: Context[Any], task: Task[Any]) -> object:
         return await cast("Any", self._call(context, task))
+
+
+def _place(function: Callable[..., Any], task_type: str) -> str:
+    """Return where another process finds a function, "module:name", or say why none could."""
+    module, name = function.__module__, function.__qualname__
+    if "<" in name:
+        raise ConfigurationError(
+            f"task {task_type}: function {name} exists only inside another, where no other process finds it; "
+            'isolation="process" needs one at the top of a module'
+        )
+    if module == "__main__" and not getattr(sys.modules["__main__"], "__file__", None):
+        raise ConfigurationError(
+            f"task {task_type}: function {name} was typed in, and no other process finds it; "
+            'isolation="process" needs one in a file'
+        )
+    return f"{module}:{name}"
+
+
+def check_place(declared: Declared[Any, Any, Any, Any]) -> None:
+    """Make sure that another process will find an isolated task under the name of its function."""
+    module, _, name = declared.route.isolated.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if declared.route.isolated and found is not declared:
+        raise ConfigurationError(
+            f"task {declared.type}: {declared.route.isolated} is {found!r}, not the task; "
+            'isolation="process" needs @app.task above the function itself'
+        )
 
 
 def _encode_result(value: Any) -> bytes:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from onebeat.app.declared import check_place
 from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
 from onebeat.options import DEFAULT_QUEUE
@@ -51,6 +52,8 @@ class Serving:
     ) -> None:
         if not app.tasks:
             raise ConfigurationError(f"application {app.name!r} has no tasks: declare one with @app.task()")
+        for task in app.tasks.values():
+            check_place(task)
         self._app = app
         self._settings: ServerSettings = {"queues": _queues(app), **settings}
         self._url = url or app.url

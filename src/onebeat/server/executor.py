@@ -24,6 +24,8 @@ from onebeat.server import outcome
 from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context, running
 from onebeat.server.deadlines import Deadlines
+from onebeat.server.isolation.cells import Cells
+from onebeat.server.isolation.frames import Job
 from onebeat.server.mux import Mux, Route
 from onebeat.server.outcome import RetryDelay, StopError
 from onebeat.server.running import Running, Stop
@@ -70,6 +72,7 @@ class Executor:
         self._clock = clock
         self._retry_delay = retry_delay
         self._jitter = jitter
+        self._cells = Cells()
         self._threads = ThreadPoolExecutor(config.concurrency, thread_name_prefix="onebeat-task")
         self.deadlines = Deadlines(self._due, clock)
         self.running: set[Running] = set()
@@ -143,8 +146,11 @@ class Executor:
         task = Task.received(message.type, message.payload, context.headers)
         running.set(context)
         finished: Finished | None
+        result: object
         try:
-            if route.is_async:
+            if route.isolated:
+                result = await self._cells.call(_job(route, message))
+            elif route.is_async:
                 result = await route.handler(context, task)  # type: ignore[misc] # `is_async` says that it is awaitable
             else:
                 result = await self._in_thread(route, context, task)
@@ -170,7 +176,8 @@ class Executor:
         if message is None or not message.retention:
             return outcome.succeeded(attempt, b"", ended)
         try:
-            return outcome.succeeded(attempt, route.encode(result), ended)
+            encoded: bytes = result if route.isolated and isinstance(result, bytes) else route.encode(result)
+            return outcome.succeeded(attempt, encoded, ended)
         except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
             return self._raised(attempt, error)
 
@@ -272,8 +279,9 @@ class Executor:
         for attempt in list(self.running):
             attempt.cancel(why)
 
-    def close(self) -> None:
-        """Let the threads go; those that overstay end with the process."""
+    async def aclose(self) -> None:
+        """Let processes and threads go; threads that overstay end with this process."""
+        await self._cells.aclose(self._config.grace)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -298,6 +306,20 @@ def _context(message: TaskMessage, state: object, attempt: Running) -> Context[A
         headers=dict(message.headers),
         state=state,
         is_stopping=lambda: attempt.stop is not None,
+    )
+
+
+def _job(route: Route, message: TaskMessage) -> Job:
+    return Job(
+        target=route.isolated,
+        id=message.id,
+        queue=message.queue,
+        type=message.type,
+        payload=message.payload,
+        retried=message.retried,
+        max_retry=message.retry,
+        headers=dict(message.headers),
+        keeps=bool(message.retention),
     )
 
 

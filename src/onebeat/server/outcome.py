@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from onebeat.broker.consume import TAIL_AFTER_S, Finished, Outcome
 from onebeat.errors import PayloadError, Retry, RevokeTask, SkipRetry
+from onebeat.server.mux import Route
 from onebeat.server.running import Running, Stop
 from onebeat.wire.message import TaskMessage, around, clean_text
 
@@ -54,10 +55,10 @@ def failed(
 ) -> Finished:
     """The handler raised, ran out of time, or could not be called."""
     message = _message(attempt)
-    if _in_chain(error, RevokeTask):
+    if in_chain(error, RevokeTask):
         return _finished(attempt, Outcome.DONE, ended)
     message.error_msg = error_text(error)
-    if message.retried >= message.retry or not _worth_retrying(attempt, error):
+    if message.retried >= message.retry or not worth_retrying(attempt.route, error):
         head, tail = around(message, LAST_FAILED_AT)
         blob = "release" if release_on_archive else ""
         return _finished(attempt, Outcome.ARCHIVED, ended, head=head, tail=tail, blob=blob)
@@ -107,10 +108,23 @@ def cancelled(attempt: Running, ended: float) -> Finished:
 def error_text(error: BaseException) -> str:
     """Say an error in one line of valid UTF-8, at most 8,192 characters."""
     text = str(error).strip()
-    plain = isinstance(error, (SkipRetry, Retry, StopError, LookupError)) and type(error) is not KeyError
+    plain = isinstance(error, (SkipRetry, Retry, StopError, HandlerError, LookupError)) and type(error) is not KeyError
     name = type(error).__name__
     shown = (text or name) if plain else f"{name}: {text}" if text else name
     return clean_text(shown[:MAX_ERROR_TEXT])
+
+
+class HandlerError(Exception):
+    """
+    Stands for an error that stayed in the process of an isolated task; its text is what is stored.
+
+    Args:
+        delay: Seconds until the retry, if the task's own back-off says so; it was asked in that process.
+    """
+
+    def __init__(self, text: str, *, delay: float | None = None) -> None:
+        super().__init__(text)
+        self.delay = delay
 
 
 class StopError(Exception):
@@ -149,7 +163,7 @@ def _finished(
     )
 
 
-def _in_chain(error: BaseException | None, kind: type[BaseException]) -> bool:
+def in_chain(error: BaseException | None, kind: type[BaseException]) -> bool:
     """Whether an error is, or was raised from, one of a kind (as Go's errors.Is looks through wrapping)."""
     while error is not None:
         if isinstance(error, kind):
@@ -158,13 +172,11 @@ def _in_chain(error: BaseException | None, kind: type[BaseException]) -> bool:
     return False
 
 
-def _worth_retrying(attempt: Running, error: BaseException) -> bool:
-    if _in_chain(error, SkipRetry) or isinstance(error, PayloadError):
+def worth_retrying(route: Route | None, error: BaseException) -> bool:
+    """Whether an error leads to a retry, if there are any left, rather than to the archive at once."""
+    if in_chain(error, SkipRetry) or isinstance(error, PayloadError):
         return False
-    if isinstance(error, (Retry, StopError)):
-        return True
-    route = attempt.route
-    if route is None:
+    if isinstance(error, (Retry, StopError, HandlerError)) or route is None:
         return True
     if isinstance(error, route.archive_on):
         return False
@@ -172,7 +184,7 @@ def _worth_retrying(attempt: Running, error: BaseException) -> bool:
 
 
 def _delay(attempt: Running, error: BaseException, delay: RetryDelay) -> float:
-    if isinstance(error, Retry) and error.delay is not None:
+    if isinstance(error, (Retry, HandlerError)) and error.delay is not None:
         return max(0.0, error.delay)
-    own = attempt.route.backoff if attempt.route is not None else None
+    own = attempt.route.backoff if attempt.route is not None and not attempt.route.isolated else None
     return max(0.0, (own or delay)(_message(attempt).retried, error))

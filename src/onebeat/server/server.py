@@ -326,7 +326,7 @@ class Serving:
         await cancelled(self._fetching)
         await self._crew.stop()
         await asyncio.to_thread(self.keeper.stop)
-        self.executor.close()
+        await self.executor.aclose()
         if self._owns_store:
             await self.store.aclose()
 

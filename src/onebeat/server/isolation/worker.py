@@ -1,0 +1,157 @@
+"""
+Runs isolated handlers, one after another, in a process that has nothing else to do.
+
+It knows neither the store nor leases: it gets a payload and says what came of it. Every application whose tasks
+it runs has its `lifespan` entered here once, as in a server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import importlib
+import importlib.util
+import inspect
+import logging
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import ModuleType
+from typing import Any, Protocol
+
+import msgspec
+
+from onebeat.errors import ConfigurationError, Retry, RevokeTask
+from onebeat.server import outcome
+from onebeat.server.context import Context, running
+from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Verdict, pack
+from onebeat.server.mux import Route
+from onebeat.task import Task
+
+MAIN = "__onebeat_main__"
+"""Under this name the file that the server was started with is imported, so that its main part does not run."""
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Target(Protocol):
+    """What a job's target must be: a declared task."""
+
+    @property
+    def route(self) -> Route: ...
+
+    @property
+    def lifespan(self) -> Callable[[], AbstractAsyncContextManager[Any]] | None: ...
+
+
+def work(descriptor: int) -> None:
+    """Do jobs until the server hangs up."""
+    with socket.socket(fileno=descriptor) as connection, connection.makefile("rwb") as stream, asyncio.Runner() as loop:
+        greeting = _read(stream, Greeting)
+        if greeting is None:
+            return
+        sys.path[:] = greeting.path
+        logging.basicConfig(level=greeting.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        worker = Worker(greeting.main, loop)
+        while (job := _read(stream, Job)) is not None:
+            stream.write(pack(worker.run(job)))
+            stream.flush()
+        worker.close()
+
+
+def _read(stream: _Readable, kind: type[Any]) -> Any:
+    length = stream.read(LENGTH)
+    return msgspec.msgpack.decode(stream.read(int.from_bytes(length)), type=kind) if length else None
+
+
+class Worker:
+    """Finds functions and calls them."""
+
+    def __init__(self, main: str, loop: asyncio.Runner) -> None:
+        self._main = main
+        self._loop = loop
+        self._states: dict[object, Any] = {}
+        self._open = AsyncExitStack()
+
+    def run(self, job: Job) -> Verdict:
+        """Run one attempt and say how it ended."""
+        route: Route | None = None
+        try:
+            target = self.find(job.target)
+            route = target.route
+            state = self._state(target)
+            return self._call(route, job, state)
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its task's outcome
+            return judge(route, job.retried, error)
+
+    def close(self) -> None:
+        """Leave the lifespans."""
+        self._loop.run(self._open.aclose())
+
+    def find(self, target: str) -> Target:
+        """Import a declared task by "module:name"."""
+        module, _, names = target.partition(":")
+        found: Any = self._import(module)
+        for name in names.split("."):
+            found = getattr(found, name)
+        if not isinstance(getattr(found, "route", None), Route):
+            raise ConfigurationError(f"{target} is {found!r} and no task: put @app.task above the function itself")
+        return found  # type: ignore[no-any-return] # looked at just now
+
+    def _import(self, module: str) -> ModuleType:
+        if module != "__main__":
+            return importlib.import_module(module)
+        if MAIN not in sys.modules:
+            spec = importlib.util.spec_from_file_location(MAIN, self._main)
+            assert spec is not None  # noqa: S101 - tasks without a file are refused where they are declared
+            assert spec.loader is not None  # noqa: S101
+            sys.modules[MAIN] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[MAIN])
+        return sys.modules[MAIN]
+
+    def _state(self, target: Target) -> Any:
+        lifespan = target.lifespan
+        if lifespan is None:
+            return None
+        if lifespan not in self._states:
+            self._states[lifespan] = self._loop.run(self._open.enter_async_context(lifespan()))
+        return self._states[lifespan]
+
+    def _call(self, route: Route, job: Job, state: Any) -> Verdict:
+        context = Context(
+            id=job.id,
+            queue=job.queue,
+            type=job.type,
+            retried=job.retried,
+            max_retry=job.max_retry,
+            headers=job.headers,
+            state=state,
+        )
+        running.set(context)
+        result = route.handler(context, Task.received(job.type, job.payload, job.headers))
+        if inspect.iscoroutine(result):
+            result = self._loop.run(result, context=contextvars.copy_context())
+        return Verdict("returned", result=route.encode(result) if job.keeps else b"")
+
+
+def judge(route: Route | None, retried: int, error: BaseException) -> Verdict:
+    """Say what an error means for the task; the error itself stays in this process."""
+    text, trace = outcome.error_text(error), "".join(traceback.format_exception(error))
+    if outcome.in_chain(error, RevokeTask):
+        return Verdict("revoked")
+    if isinstance(error, Retry):
+        return Verdict("retry", text=text, delay=error.delay, counts=error.counts)
+    if not outcome.worth_retrying(route, error):
+        return Verdict("skipped", text=text, trace=trace)
+    delay = route.backoff(retried, error) if route is not None and route.backoff is not None else None
+    return Verdict("failed", text=text, delay=delay, trace=trace)
+
+
+def main_file() -> str:
+    """Return the file that this process was started with, or "" where there is none, as in a notebook."""
+    return os.path.abspath(getattr(sys.modules.get("__main__"), "__file__", None) or "")  # noqa: PTH100 - may be ""
