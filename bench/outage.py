@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import subprocess
 import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from bench import report
-from onebeat.broker import browse, place
+from bench.engine import Engine, opened
+from onebeat.broker import browse
 from onebeat.broker.store import Store
 from onebeat.client import BulkResult, Client
 from onebeat.errors import BrokerUnavailable
@@ -23,36 +23,6 @@ from onebeat.task import Task
 TASKS = 20_000
 KILLS = 3
 AWAY_S = 1.0
-
-
-class Engine:
-    """A Valkey that writes everything to the disk before it answers, and can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.url = f"unix://{folder}/socket"
-        settings = {"port": "0", "unixsocket": f"{folder}/socket", "dir": str(folder), "save": "", "appendonly": "yes"}
-        settings["appendfsync"] = "always"
-        self._words = [
-            str(place.engine()),
-            *(word for name, value in settings.items() for word in (f"--{name}", value)),
-        ]
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._words, stdout=subprocess.DEVNULL)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-async def opened(url: str) -> Store:
-    """Open the store as soon as it answers."""
-    while True:
-        try:
-            return await Store.open(url)
-        except BrokerUnavailable:
-            await asyncio.sleep(0.02)
 
 
 async def settled(store: Store) -> browse.QueueStats:

@@ -253,10 +253,10 @@ async def test_run_makes_a_task_pending_now(store: Store, clock: Clock, state: s
 
 
 async def test_run_says_what_it_leaves_alone(store: Store, clock: Clock) -> None:
-    """Pending, active and missing tasks are told apart; a broken one is an error of its own."""
+    """Pending, active and missing tasks are told apart; one that is being aggregated is an error of its own."""
     await put(store, *"ab")
     await grab(store, limit=1)
-    await store.command("HSET", "asynq:{q}:t:broken", "msg", "m", "state", "retry")
+    await store.command("HSET", "asynq:{q}:t:broken", "msg", "m", "state", "aggregating")
     answers = await store.run(browse.run("q", ["a", "b", "nobody", "broken"]))
     assert ["already active", "already pending", "gone"] == answers[:3]
     assert answers[3].startswith("error")

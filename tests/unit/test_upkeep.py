@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 
 import pytest
 
@@ -11,31 +12,55 @@ from onebeat.broker.maintain import Maintained
 from onebeat.errors import BrokerUnavailable
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Backoff, Crew, TroubleLog, cancelled, supervise
+from onebeat.upkeep.survey import period
 from tests.client.test_client import Minute
 
 
 def done(**fields: object) -> Maintained:
     plain: dict[str, object] = {"now_us": 1_000_000_000, "next_due_ms": None, "forwarded": 0, "expired": 0}
-    plain |= {"fired": [], "recovered": [], "low": [], "errors": []}
+    plain |= {"fired": [], "recovered": [], "low": [], "errors": [], "mended": 0, "is_busy": False}
     return Maintained(**{**plain, **fields})  # type: ignore[arg-type] # each test gives what it is about
 
 
 @pytest.mark.parametrize(
     ("answer", "spent", "pause"),
     [
-        (done(), 0.0, 1.0),
+        (done(), 0.0, math.inf),
         (done(next_due_ms=1_000_250), 0.0, 0.25),
         (done(next_due_ms=1_000_250), 0.05, 0.2),
         (done(next_due_ms=1_000_001), 0.5, 0.005),
         (done(next_due_ms=999_000), 0.0, 0.005),
-        (done(next_due_ms=2_000_000), 0.0, 1.0),
+        (done(next_due_ms=2_000_000), 0.0, 1000.0),
         (done(next_due_ms=999_000, forwarded=100), 0.0, 0.0),
         (done(next_due_ms=999_000, errors=["forward WRONGTYPE"]), 0.0, 1.0),
     ],
 )
 def test_the_maintainer_sleeps_until_something_is_due(answer: Maintained, spent: float, pause: float) -> None:
-    """At most a second, at least 5 ms, not at all when a call was full, and it never spins on what fails."""
+    """At least 5 ms, not at all when a call was full, and it never spins on what fails."""
     assert pause == pytest.approx(Maintainer(None, [])._pause(answer, spent))  # type: ignore[arg-type] # needs no store
+
+
+@pytest.mark.parametrize(
+    ("answer", "rests"),
+    [
+        (done(), True),
+        (done(is_busy=True), False),
+        (done(errors=["forward WRONGTYPE"]), False),
+        (done(next_due_ms=1_001_900), False),
+        (done(next_due_ms=1_002_100), True),
+        (done(forwarded=100), False),
+    ],
+)
+def test_a_queue_rests_when_nothing_is_due_soon(answer: Maintained, rests: bool) -> None:
+    """Nothing runs, nothing failed, and nothing is due before the next two looks of the survey."""
+    maintainer = Maintainer(None, [])  # type: ignore[arg-type] # needs no store
+    assert rests is maintainer._is_at_rest(answer, maintainer._pause(answer, 0.0))
+
+
+@pytest.mark.parametrize(("queues", "seconds"), [(1, 1.0), (5_000, 1.0), (20_000, 4.0)])
+def test_many_queues_are_looked_at_in_turns(queues: int, seconds: float) -> None:
+    """Up to 5,000 in a second."""
+    assert seconds == period(queues)
 
 
 def test_pauses_double_up_to_a_bound() -> None:

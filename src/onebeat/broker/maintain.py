@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,10 @@ class Maintained:
         low: Calendar schedules that want more ticks.
 
         errors: What failed without stopping the rest.
+
+        mended: Entries that belonged to nothing and were dropped or put right.
+
+        is_busy: Whether tasks run, or schedules await their ticks: then it wants looking after all the time.
     """
 
     now_us: int
@@ -37,6 +42,8 @@ class Maintained:
     recovered: list[tuple[str, str]]
     low: list[str]
     errors: list[str]
+    mended: int
+    is_busy: bool
 
     @property
     def was_full(self) -> bool:
@@ -50,7 +57,7 @@ def maintain(queue: str, *, max_crashes: int) -> Call[Maintained]:
 
 
 def _interpret(answer: Any) -> Maintained:
-    now, due, forwarded, expired, fired, recovered, low, errors = answer
+    now, due, forwarded, expired, fired, recovered, low, errors, mended, is_busy = answer
     ticks = [text.rpartition(" ") for text in texts(fired)]
     places = [text.partition(" ") for text in texts(recovered)]
     return Maintained(
@@ -62,4 +69,32 @@ def _interpret(answer: Any) -> Maintained:
         recovered=[(place, id_) for place, _, id_ in places],
         low=texts(low),
         errors=texts(errors),
+        mended=mended,
+        is_busy=bool(is_busy),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """
+    A queue that is not at rest.
+
+    Attributes:
+        has_work: Tasks are pending, and it is not paused.
+
+        due_in_ms: Until something is due there, 0 when it wants looking after now; None when nothing is.
+    """
+
+    queue: str
+    has_work: bool
+    due_in_ms: int | None
+
+
+def survey(queues: Sequence[str]) -> Call[list[Surveyed]]:
+    """Look at many queues of one store at once; those at rest are left out."""
+
+    def interpret(answer: Any) -> list[Surveyed]:
+        rows = zip(answer[::3], answer[1::3], answer[2::3], strict=True)
+        return [Surveyed(queues[int(place)], bool(work), int(due) if due != b"" else None) for place, work, due in rows]
+
+    return Call("survey", queues[0], list(queues), interpret)

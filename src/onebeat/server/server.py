@@ -200,9 +200,11 @@ class Serving:
         self.store = source if isinstance(source, Store) else await Store.open(source)
         self._build(asyncio.get_running_loop())
         self.keeper.start()
-        self._crew.start(
-            self._maintainer or Maintainer(self.store, self._config.queues, max_crashes=self._config.max_crashes)
+        maintainer = self._maintainer or Maintainer(
+            self.store, self._config.queues, max_crashes=self._config.max_crashes
         )
+        maintainer.found_work = self.watcher.may_work
+        self._crew.start(maintainer)
         self._crew.start(self.executor.deadlines)
         self._crew.start(CancelEars(self.store, self.executor))
         self._crew.start(self.watcher)
@@ -224,7 +226,7 @@ class Serving:
             clock=self._clock,
             retry_delay=self._server._retry_delay,
         )
-        self.watcher = Watcher(self.store, shares.queues)
+        self.watcher = Watcher(self.store, config.queues)
         self.fetcher = Fetcher(
             self.store,
             shares,

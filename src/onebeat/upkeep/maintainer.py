@@ -1,28 +1,34 @@
 """
-Keeps queues going: one call per queue does what is due, and says when something is due next.
+Keeps queues going: one call does what is due in a queue, and says when something is due next.
 
-Sleeps until that instant, at most a second, and is woken by whoever makes something due earlier. It sleeps
-on the monotonic clock by what the store's clock said, so a wrong clock of this machine changes nothing.
+A queue in which something is due soon, or tasks run, is attended: maintained again at the very instant, and at
+least every second. All others are at rest, and only surveyed. It sleeps on the monotonic clock by what the
+store's clock said, so a wrong clock of this machine changes nothing; and whoever makes something due earlier
+wakes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable
 
 from onebeat.broker import registry
-from onebeat.broker.maintain import Maintained, maintain
+from onebeat.broker.maintain import Maintained, Surveyed, maintain
 from onebeat.broker.store import Store
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError
 from onebeat.upkeep.service import Crew, TroubleLog
+from onebeat.upkeep.survey import Survey, period
 from onebeat.wire import keys
 
 log = logging.getLogger("onebeat.maintainer")
 
 MAX_SLEEP_S = 1.0
 MIN_SLEEP_S = 0.005
+MAX_CALLS = 16
+"""Queues that are maintained at the same time; each needs a connection."""
 DISCOVER_EVERY_S = 15.0
 
 Report = Callable[[str, Maintained], Awaitable[None]]
@@ -58,36 +64,58 @@ class Maintainer:
         self._max_crashes = max_crashes
         self._report = report
         self._clock = clock or SystemClock()
-        self._wakes: dict[str, asyncio.Event] = {}  # the one of "" is for queues not known yet
+        self._attended: dict[str, asyncio.Event] = {}
+        self._crew = Crew()
+        self._unknown = asyncio.Event()
+        self._calls = asyncio.Semaphore(MAX_CALLS)
+        self.found_work: Callable[[str], None] = lambda _queue: None
+        """Called with a queue that was seen to have pending tasks."""
 
     def wake(self, queue: str) -> None:
         """Look at a queue now."""
-        event = self._wakes.get(queue)
-        if event is not None:
-            event.set()
+        if queue in self._queues:
+            self._attend(queue)
+        else:
+            self._unknown.set()
 
     async def run(self) -> None:
         """Maintain for ever; queues that get schedules are found within 15 s, at once when woken."""
-        crew = Crew()
+        self._crew = Crew()
+        self._attended.clear()
         try:
-            crew.start(_Ears(self._store, self._heard))
-            found = self._wakes[""] = asyncio.Event()
+            self._queues |= await registry.schedule_queues(self._store)
+            self._crew.start(_Ears(self._store, self._heard))
+            self._crew.start(Survey(self._store, lambda: self._queues, self._surveyed))
             while True:
-                self._queues |= await registry.schedule_queues(self._store)
-                for queue in sorted(self._queues - self._wakes.keys()):
-                    self._adopt(queue, crew)
-                await _wait(found, DISCOVER_EVERY_S)
-                found.clear()
+                await _wait(self._unknown, DISCOVER_EVERY_S)
+                self._unknown.clear()
+                for queue in await registry.schedule_queues(self._store) - self._queues:
+                    self._queues.add(queue)
+                    self._attend(queue)
         finally:
-            await crew.stop()
-            self._wakes.clear()
+            await self._crew.stop()
 
-    def _adopt(self, queue: str, crew: Crew) -> None:
-        self._wakes[queue] = asyncio.Event()
-        crew.start(_QueueLoop(self, queue))
+    def _heard(self, channel: str, queue: str) -> None:
+        if channel:
+            self.wake(queue)
+        else:
+            for attended in self._attended.values():
+                attended.set()
 
-    def _heard(self, queue: str) -> None:
-        self.wake(queue if queue in self._wakes else "")
+    def _surveyed(self, found: Surveyed) -> None:
+        if found.has_work:
+            self.found_work(found.queue)
+        horizon_s = period(len(self._queues)) + MAX_SLEEP_S
+        is_soon = found.due_in_ms is not None and found.due_in_ms < horizon_s * 1000
+        if is_soon and found.queue not in self._attended:
+            self._attend(found.queue)
+
+    def _attend(self, queue: str) -> None:
+        event = self._attended.get(queue)
+        if event is None:
+            event = self._attended[queue] = asyncio.Event()
+            self._crew.start(_Attendant(self, queue))
+        event.set()
 
     async def look(self, queue: str) -> Maintained:
         """Call `maintain` once and pass on what it did."""
@@ -105,24 +133,34 @@ class Maintainer:
                 log.warning("queue %s: %d tasks lost their server and %s: %s", queue, len(ids), meaning, shown)
 
     async def keep(self, queue: str, trouble: TroubleLog) -> None:
-        """Maintain one queue for ever."""
-        event = self._wakes[queue]
+        """Maintain one queue until it is at rest."""
+        event = self._attended[queue]
         while True:
             event.clear()
             asked = self._clock.monotonic()
-            done = await self.look(queue)
+            async with self._calls:
+                done = await self.look(queue)
             for error in done.errors:
                 trouble.trouble(BrokerError(error))
             if not done.errors:
                 trouble.over()
-            await _wait(event, self._pause(done, self._clock.monotonic() - asked))
+            pause = self._pause(done, self._clock.monotonic() - asked)
+            if not event.is_set() and self._is_at_rest(done, pause):
+                del self._attended[queue]
+                return
+            await _wait(event, min(pause, MAX_SLEEP_S))
+
+    def _is_at_rest(self, done: Maintained, pause: float) -> bool:
+        return not done.is_busy and not done.errors and pause > period(len(self._queues)) + MAX_SLEEP_S
 
     def _pause(self, done: Maintained, spent: float) -> float:
         if done.was_full:
             return 0.0
-        if done.next_due_ms is None or done.errors:  # what failed is due still, and asking at once would spin
+        if done.errors:  # what failed is due still, and asking at once would spin
             return MAX_SLEEP_S
-        return min(max(done.next_due_ms / 1000 - done.now_us / 1_000_000 - spent, MIN_SLEEP_S), MAX_SLEEP_S)
+        if done.next_due_ms is None:
+            return math.inf
+        return max(done.next_due_ms / 1000 - done.now_us / 1_000_000 - spent, MIN_SLEEP_S)
 
 
 _PLACES = {
@@ -132,7 +170,7 @@ _PLACES = {
 }
 
 
-class _QueueLoop:
+class _Attendant:
     def __init__(self, maintainer: Maintainer, queue: str) -> None:
         self.name = f"maintainer of queue {queue}"
         self._maintainer = maintainer
@@ -144,17 +182,21 @@ class _QueueLoop:
 
 
 class _Ears:
-    """Hears that a queue's next due time moved up. After a pause in hearing, every queue may have been missed."""
+    """
+    Hears that a queue's next due time moved up.
+
+    The first word, once it listens (again), names no channel: what was said before was missed.
+    """
 
     name = "wake listener"
 
-    def __init__(self, store: Store, heard: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, heard: Callable[[str, str], None]) -> None:
         self._store = store
         self._heard = heard
 
     async def run(self) -> None:
-        async for _channel, message in self._store.listen(keys.WAKE_CHANNEL):
-            self._heard(message.decode("utf-8", "replace"))
+        async for channel, message in self._store.listen(keys.WAKE_CHANNEL):
+            self._heard(channel, message.decode("utf-8", "replace"))
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

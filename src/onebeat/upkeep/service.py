@@ -134,12 +134,17 @@ class Crew:
         """Start any coroutine as a member of the crew."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.append(task)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if task in self._tasks:
+            self._tasks.remove(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s ended with an error", task.get_name(), exc_info=task.exception())
 
     async def stop(self) -> None:
         """Cancel all and wait until all have ended."""
         while self._tasks:
             task = self._tasks.pop()
             await cancelled(task)
-            if not task.cancelled() and task.exception() is not None:
-                log.error("%s ended with an error", task.get_name(), exc_info=task.exception())

@@ -1,13 +1,14 @@
 -- maintain: everything one queue needs from time to time, in one call: fire its schedules, forward what
--- is due, recover what lapsed, delete what expired.
--- uses: clock, guard, counters, protobuf, archive, forward, recover, expire, tick
+-- is due, recover what lapsed, delete what expired, mend what is damaged.
+-- uses: clock, guard, counters, protobuf, archive, forward, recover, expire, sweep, tick
 --
 -- KEYS[1] root  asynq:{q}:
 -- KEYS[2] root  onebeat:{q}:
 -- ARGV[1] int   max_crashes    a task whose process died this often is archived
 -- returns list                 now (µs) · next due instant (ms) or "" · forwarded · expired ·
 --                              fired ("<id> <tick>") · recovered ("<place> <id>") · low (ids of calendars
---                              that want ticks) · errors ("<part> <text>")
+--                              that want ticks) · errors ("<part> <text>") · mended · 1 if tasks run or
+--                              schedules await their ticks, else 0
 --
 -- Any number of servers may call it at any time. Each part is guarded: one that fails, because a key
 -- holds a foreign type, does not stop the others. While the store's memory is full no schedule fires, as
@@ -42,6 +43,7 @@ end)
 local forwarded = part("forward", forward) or 0
 local recovered = part("recover", recover, tonumber(ARGV[1])) or {}
 local expired = part("expire", expire) or 0
+local mended = part("sweep", sweep) or 0
 
 local function next_due()
   local soonest = math.huge
@@ -50,6 +52,7 @@ local function next_due()
     [KEYS[2] .. "due"] = 1,
     [KEYS[1] .. "scheduled"] = 1000,
     [KEYS[1] .. "retry"] = 1000,
+    [KEYS[1] .. "completed"] = 1000,
   }) do
     local head = redis.call("ZRANGE", key, 0, 0, "WITHSCORES")
     soonest = math.min(soonest, head[2] and tonumber(head[2]) * unit or math.huge)
@@ -58,4 +61,6 @@ local function next_due()
 end
 
 local soonest = part("next", next_due) or math.huge
-return { int(now_us), soonest < math.huge and int(soonest) or "", forwarded, expired, fired, recovered, low, errors }
+local next_ms = soonest < math.huge and int(soonest) or ""
+local is_busy = redis.call("EXISTS", KEYS[1] .. "active", KEYS[1] .. "lease", KEYS[2] .. "stuck") > 0 and 1 or 0
+return { int(now_us), next_ms, forwarded, expired, fired, recovered, low, errors, mended, is_busy }

@@ -1,26 +1,37 @@
 -- run: make waiting, archived or completed tasks of one queue pending now (asynq: inspect.go runTaskCmd).
 -- uses: clock, guard
 --
--- KEYS[1] root  asynq:{q}:     pending list · scheduled, retry, archived, completed, g:<group> zset · t:<id> hash
+-- KEYS[1] root  asynq:{q}:     pending, active list · scheduled, retry, archived, completed, lease,
+--                              g:<group> zset · groups set · t:<id> hash
 -- KEYS[2] root  onebeat:{q}:   exact zset (due, ms)
 -- ARGV    str   ids
 -- returns list of str          "pending" | "gone" | "already pending" | "already active" | "error <text>"
 --
+-- A task whose record says that it waits or runs, but that is in no list (its lists were lost), is put back.
 -- Unlike asynq it sets pending_since (SE-40), clears the crash count (rule 10) and takes the task out of
 -- its group for good (SE-22).
+
+local function is_listed(id, state)
+  if state == "pending" then
+    return redis.call("LPOS", KEYS[1] .. "pending", id)
+  end
+  return redis.call("LPOS", KEYS[1] .. "active", id) or redis.call("ZSCORE", KEYS[1] .. "lease", id)
+end
 
 local function run(id)
   local task = KEYS[1] .. "t:" .. id
   local f = redis.call("HMGET", task, "msg", "state", "group")
   if not f[1] then
     return "gone"
-  elseif f[2] == "pending" or f[2] == "active" then
+  end
+  local is_in_list = f[2] == "pending" or f[2] == "active"
+  if is_in_list and is_listed(id, f[2]) then
     return "already " .. f[2]
   end
   local from = f[2] == "aggregating" and "g:" .. (f[3] or "") or f[2]
   redis.call("LLEN", KEYS[1] .. "pending") -- a foreign type must fail before anything moves
-  if redis.call("ZREM", KEYS[1] .. from, id) == 0 then
-    return "error it is in no set of its state " .. f[2]
+  if not is_in_list and redis.call("ZREM", KEYS[1] .. from, id) == 0 and f[2] == "aggregating" then
+    return "error it is being aggregated"
   end
   if f[2] == "aggregating" and redis.call("ZCARD", KEYS[1] .. from) == 0 then
     redis.call("SREM", KEYS[1] .. "groups", f[3])

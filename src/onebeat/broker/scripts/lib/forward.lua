@@ -22,18 +22,23 @@ local function forward_one(id, from)
   end
 end
 
+-- Whether an entry of `exact` is true: its task waits, with the public score that belongs to it.
+local function waits_exactly(id, due_ms)
+  local state = redis.call("HGET", KEYS[1] .. "t:" .. id, "state")
+  local public = (state == "scheduled" or state == "retry") and redis.call("ZSCORE", KEYS[1] .. state, id)
+  return public and tonumber(public) == math.ceil(tonumber(due_ms) / 1000) and state
+end
+
 local function forward_exact()
   local exact, moved = KEYS[2] .. "exact", 0
   local due = redis.call("ZRANGEBYSCORE", exact, "-inf", int(now_ms), "WITHSCORES", "LIMIT", 0, 100)
   for i = 1, #due, 2 do
-    local id, score = due[i], math.ceil(tonumber(due[i + 1]) / 1000)
-    local state = redis.call("HGET", KEYS[1] .. "t:" .. id, "state")
-    local public = (state == "scheduled" or state == "retry") and redis.call("ZSCORE", KEYS[1] .. state, id)
-    if public and tonumber(public) == score then
-      forward_one(id, state)
+    local state = waits_exactly(due[i], due[i + 1])
+    if state then
+      forward_one(due[i], state)
       moved = moved + 1
     else
-      redis.call("ZREM", exact, id)
+      redis.call("ZREM", exact, due[i])
     end
   end
   return moved

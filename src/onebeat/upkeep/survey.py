@@ -1,0 +1,56 @@
+"""
+Looks at all queues, however many, in a few calls a second.
+
+A queue at rest costs nothing else: neither a connection nor a call of its own. Up to 5,000 queues are looked at
+every second; of more, each one in its turn, so that a server with 20,000 queues looks at each every 4 s and the
+store spends less than 2 % of its time on it (docs/measurements.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from onebeat.broker.maintain import Surveyed, survey
+from onebeat.broker.store import Store
+
+PERIOD_S = 1.0
+QUEUES_A_SECOND = 5_000
+CHUNK = 500
+"""Queues per call: about two milliseconds of the store."""
+
+
+class Survey:
+    """
+    Looks at queues, for ever.
+
+    Args:
+        queues: Asked for anew before every round.
+
+        found: Called with each queue that is not at rest.
+    """
+
+    name = "survey of queues"
+
+    def __init__(self, store: Store, queues: Callable[[], Collection[str]], found: Callable[[Surveyed], None]) -> None:
+        self._store = store
+        self._queues = queues
+        self._found = found
+
+    async def run(self) -> None:
+        """Look at every queue once a period, at the first round without a pause between its calls."""
+        pause = 0.0
+        while True:
+            names = sorted(self._queues())
+            for start in range(0, len(names), CHUNK):
+                for item in await self._store.run(survey(names[start : start + CHUNK])):
+                    self._found(item)
+                await asyncio.sleep(pause)
+            if not pause or not names:
+                await asyncio.sleep(PERIOD_S)
+            pause = period(len(names)) / max(1, -(-len(names) // CHUNK))
+
+
+def period(queues: int) -> float:
+    """Return how many seconds a round over so many queues takes."""
+    return max(PERIOD_S, queues / QUEUES_A_SECOND)
