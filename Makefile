@@ -57,7 +57,7 @@ proto: setup ## generate the wire messages again, readable by the oldest protobu
 	@$(PYTHON) -m venv $(VENV)/protoc && $(VENV)/protoc/bin/pip install --quiet "grpcio-tools==1.74.0"
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -70,3 +70,7 @@ proof-outage: setup ## measure: the store killed three times under load
 	@$(BIN)/python -m bench.outage
 proof-versus-go: setup ## measure: the same work by Onebeat and by asynq, alternating; needs Go
 	@$(BIN)/python -m bench.versus_go
+proof-idle: setup ## measure: requests and processor time of idle servers with 1, 10 and 10,000 queues
+	@$(BIN)/python -m bench.idle
+proof-machine: setup ## prove: 10,000 random histories of everything that touches a queue
+	@ONEBEAT_MACHINE_EXAMPLES=10000 $(PYTEST) -q -s --timeout 3600 tests/broker/test_machine.py

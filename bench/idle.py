@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -62,10 +61,10 @@ class Monitor:
 async def measure(url: str, queues: int) -> None:
     monitor = Monitor(url.removeprefix("unix://"))
     store = await opened(url)
-    server = subprocess.Popen([sys.executable, "-m", "bench.idle", url, str(queues)])
+    server = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.idle", url, str(queues))
     started = time.monotonic()
     await asyncio.sleep(SETTLE_S)
-    rates, shares = [], []
+    rates, shares, took = [], [], 0.0
     kinds: Counter[str] = Counter()
     for _ in range(ROUNDS):
         monitor.seen.clear()
@@ -78,7 +77,7 @@ async def measure(url: str, queues: int) -> None:
     clients = (await store.command("INFO", "clients"))["connected_clients"]
     used = (await store.command("INFO", "commandstats"))["cmdstat_evalsha"]["usec"] / 1e4 / (time.monotonic() - started)
     server.terminate()
-    server.wait()
+    await server.wait()
     goal = min(queues, 16) + 1
     print(f"{queues:>6,} queues  requests  {report.spread(rates, '/s', 2)}; goal {goal}")
     print(

@@ -1,0 +1,456 @@
+"""
+Random histories of everything that touches a queue, checked after every step (protocol §1.6; rules 1 to 8, 17, 20).
+
+Clients, servers, a Go server, operators and upkeep work on one queue in any order; answers are lost and asked for
+again, or never; servers die; stored answers and whole records are dropped; the clock jumps both ways. After each
+step every task must be where its state says and nowhere else, nothing accepted may be missing, nobody may end a
+task that another holds, and the counters must be what the answers add up to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from onebeat.broker import browse
+from onebeat.broker.call import Call
+from onebeat.broker.connection import endpoint
+from onebeat.broker.consume import Finished, Outcome, Taken, extend, finish, take
+from onebeat.broker.maintain import maintain
+from onebeat.broker.produce import NewTask, Placed, enqueue
+from onebeat.broker.store import BlockingStore
+from onebeat.server.outcome import LAST_FAILED_AT
+from onebeat.wire.message import TaskMessage, around, encode
+from tests.conftest import NOON
+
+GIVEN = os.environ.get("ONEBEAT_MACHINE_EXAMPLES")
+EXAMPLES = int(GIVEN or "250")
+STEPS = 50
+POOL = [f"t{number}" for number in range(6)]
+CLIENTS, SERVERS = ["c1", "c2"], ["s1", "s2", "s3"]
+LEASE_MS = 15_000
+SETS = ("scheduled", "retry", "archived", "completed")
+SUCCESSES = (Outcome.DONE, Outcome.COMPLETED)
+
+
+def text(data: bytes) -> str:
+    return data.decode()
+
+
+@dataclass
+class Client:
+    """A producer, and the batch whose answer it did not get."""
+
+    sequence: int = 0
+    unanswered: tuple[Call[list[Placed]], list[Placed]] | None = None
+
+
+@dataclass
+class Server:
+    """A consumer: what it believes to hold, the fetch and the outcomes whose answers it did not get."""
+
+    sequence: int = 0
+    unanswered: tuple[Call[Taken], list[str]] | None = None
+    held: list[tuple[str, str]] = field(default_factory=list)
+    outcomes: list[Finished] = field(default_factory=list)
+
+
+class Machine(RuleBasedStateMachine):
+    """One queue of a store, and what must be true of it."""
+
+    url = ""
+    seen: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = BlockingStore(endpoint(self.url), injected_clock=True)
+        self.now_s = float(NOON)
+        self.store.commands([("FLUSHALL",)])
+        self.tick(0)
+        self.clients = {name: Client() for name in CLIENTS}
+        self.servers = {name: Server() for name in SERVERS}
+        self.alive: set[str] = set()  # accepted and not ended
+        self.damaged: set[str] = set()
+        self.holder: dict[str, str] = {}  # id → the token that took it last, or "go"
+        self.recovered_from: dict[str, str] = {}
+        self.marked: set[str] = set()  # cancelled while they ran
+        self.counts: Counter[str] = Counter()
+        self.go_runs: list[str] = []
+        self.upkeep_at, self.held_back_until = 0.0, 0.0
+
+    def teardown(self) -> None:
+        self.store.close()
+
+    def command(self, *words: str | int) -> Any:
+        [answer] = self.store.commands([words])
+        return answer
+
+    @property
+    def believes(self) -> list[str]:
+        """The servers that believe to hold something."""
+        return [name for name, server in self.servers.items() if server.held]
+
+    # -------------------------------------------------------------- time and damage
+
+    @initialize()
+    def begin(self) -> None:
+        """Some tasks are there from the start, and somebody looks after the queue."""
+        self.enqueue("c1", POOL, "", "", False)
+        self.time_passes_under_upkeep(2)
+
+    @rule(seconds=st.sampled_from([0.2, 1.0, 3.0, 4.9, 6.0, 16.0, 50.0, -20.0]))
+    def tick(self, seconds: float) -> None:
+        """Let time pass, or the clock jump."""
+        self.now_s += seconds
+        self.command("SET", "onebeat:test:now", str(round(self.now_s * 1_000_000)))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def lose_a_record(self, data: st.DataObject) -> None:
+        """A task's hash is evicted or deleted by hand."""
+        task_id = data.draw(st.sampled_from(sorted(self.alive)))
+        self.command("DEL", f"asynq:{{q}}:t:{task_id}")
+        self.alive.discard(task_id)
+        self.damaged.add(task_id)
+
+    @rule(name=st.sampled_from(CLIENTS + SERVERS))
+    def forget_an_answer(self, name: str) -> None:
+        """A stored answer expires: whoever wanted to ask for it again has waited too long, and gives up."""
+        self.command("DEL", f"onebeat:{{q}}:c:{name}", f"onebeat:{{q}}:f:{name}")
+        if name in self.clients:
+            self.clients[name].unanswered = None
+        else:
+            self.servers[name].unanswered = None
+
+    # -------------------------------------------------------------- producers
+
+    @rule(
+        name=st.sampled_from(CLIENTS),
+        ids=st.lists(st.sampled_from(POOL), min_size=1, max_size=3),
+        due=st.sampled_from(["", "+700", "+5000", "+60000"]),
+        lock=st.sampled_from(["", "", "k1"]),
+        is_lost=st.sampled_from([False, False, True]),
+    )
+    def enqueue(self, name: str, ids: list[str], due: str, lock: str, is_lost: bool) -> None:
+        client = self.clients[name]
+        if client.unanswered is not None:
+            return
+        client.sequence += 1
+        key = f"asynq:{{q}}:unique:t:{lock}" if lock else ""
+        tasks = [
+            NewTask(
+                i,
+                encode(TaskMessage(type="t", id=i, queue="q", retry=3, timeout=60, unique_key=key)),
+                due,
+                key,
+                3_600_000 if key else 0,
+            )
+            for i in ids
+            if i not in self.damaged
+        ]
+        if not tasks:
+            return
+        call = enqueue("q", client=name, sequence=client.sequence, tasks=tasks)
+        placed = self.store.run(call)
+        for task, answer in zip(tasks, placed, strict=True):
+            if answer.status in ("pending", "scheduled"):
+                assert task.id not in self.alive, "an id that lives was accepted again"
+                self.alive.add(task.id)
+                for known in (self.holder, self.recovered_from):
+                    known.pop(task.id, None)
+            else:
+                assert answer.status in ("conflict", "duplicate")
+        client.unanswered = (call, placed) if is_lost else None
+
+    @precondition(lambda self: any(client.unanswered for client in self.clients.values()))
+    @rule(name=st.sampled_from(CLIENTS))
+    def enqueue_again(self, name: str) -> None:
+        """The lost answer is asked for: it is the same, and nothing is written."""
+        client = self.clients[name]
+        if client.unanswered is None:
+            return
+        (call, placed), client.unanswered = client.unanswered, None
+        before = self.everything()
+        assert placed == self.store.run(call)
+        assert before == self.everything()
+
+    # -------------------------------------------------------------- consumers
+
+    @rule(name=st.sampled_from(SERVERS), limit=st.integers(1, 4), is_lost=st.sampled_from([False, False, True]))
+    def take(self, name: str, limit: int, is_lost: bool) -> None:
+        server = self.servers[name]
+        if server.unanswered is not None:
+            return
+        server.sequence += 1
+        call = take("q", server=name, sequence=server.sequence, limit=limit, lease_ms=LEASE_MS)
+        ids = self.hand_out(self.store.run(call))
+        if is_lost:
+            server.unanswered = (call, ids)
+        else:
+            server.held += [(task_id, f"{name}:{server.sequence}") for task_id in ids]
+
+    def hand_out(self, taken: Taken) -> list[str]:
+        for task in taken.tasks:
+            assert task.id in self.alive, "a task was handed out that does not exist"
+            assert task.id not in self.holder, "a task was handed out that somebody holds"
+            self.holder[task.id] = taken.token
+            self.recovered_from.pop(task.id, None)
+            self.marked.discard(task.id)
+        return [task.id for task in taken.tasks]
+
+    @precondition(lambda self: any(server.unanswered for server in self.servers.values()))
+    @rule(name=st.sampled_from(SERVERS))
+    def take_again(self, name: str) -> None:
+        """The lost batch is handed out again, but for what others got meanwhile; nothing new comes with it."""
+        server = self.servers[name]
+        if server.unanswered is None:
+            return
+        (call, ids), server.unanswered = server.unanswered, None
+        taken = self.store.run(call)
+        if not ids:  # nothing is stored of a fetch that found nothing, so that its repeat is as good as a new one
+            self.hand_out(taken)
+        assert [i for i in ids or self.holder if self.holder.get(i) == taken.token and i in self.alive] == [
+            t.id for t in taken.tasks
+        ]
+        server.held += [(task.id, taken.token) for task in taken.tasks]
+
+    @precondition(lambda self: self.believes)
+    @rule(
+        outcome=st.sampled_from(list(Outcome)),
+        kind=st.sampled_from(["failure", "soft", "unknown", "apart"]),
+        is_lost=st.sampled_from([False, False, True]),
+        data=st.data(),
+    )
+    def finish(self, outcome: Outcome, kind: str, is_lost: bool, data: st.DataObject) -> None:
+        """Outcomes of some of what a server believes to hold, in one batch."""
+        server = self.servers[data.draw(st.sampled_from(self.believes))]
+        chosen = data.draw(st.lists(st.sampled_from(server.held), min_size=1, max_size=3, unique=True))
+        batch = [self.outcome(task_id, token, outcome, kind) for task_id, token in chosen]
+        server.held = [item for item in server.held if item not in chosen]
+        self.write(batch)
+        if is_lost:
+            server.outcomes += batch
+
+    @precondition(lambda self: any(server.outcomes for server in self.servers.values()))
+    @rule(name=st.sampled_from(SERVERS))
+    def finish_again(self, name: str) -> None:
+        """Outcomes whose answer was lost are written again: what had been applied is, and nothing else changes."""
+        server = self.servers[name]
+        batch, server.outcomes = server.outcomes, []
+        if batch:
+            before = self.everything()
+            answers = self.store.run(finish("q", batch))
+            assert "applied" not in answers
+            assert before == self.everything()
+
+    def outcome(self, task_id: str, token: str, outcome: Outcome, kind: str) -> Finished:
+        key = text(self.command("HGET", f"asynq:{{q}}:t:{task_id}", "unique_key") or b"")
+        message = TaskMessage(type="t", id=task_id, queue="q", retry=3, timeout=60, unique_key=key, retention=60)
+        head, tail = around(message, LAST_FAILED_AT)
+        number = {Outcome.COMPLETED: 60, Outcome.RETRY: 2_000}.get(outcome, 0)
+        blob = {Outcome.RETRY: kind, Outcome.COMPLETED: "result"}.get(outcome, "")
+        return Finished(task_id, token, outcome, False, key, head, tail, number, blob)
+
+    def write(self, batch: list[Finished]) -> None:
+        answers = self.store.run(finish("q", batch))
+        for item, answer in zip(batch, answers, strict=True):
+            is_holder = self.holder.get(item.id) == item.token and item.id in self.alive
+            was_holder = self.recovered_from.get(item.id) == item.token and item.outcome in SUCCESSES
+            self.seen["late success" if was_holder else answer] += 1
+            if answer == "applied":
+                assert is_holder or was_holder, f"{item} was applied though {self.holder.get(item.id)} holds the task"
+                self.applied(item)
+            else:
+                assert answer in ("gone", "lost", "already"), answer
+                assert not is_holder, f"{item} was refused ({answer}) though its writer holds the task"
+
+    def applied(self, item: Finished) -> None:
+        outcome = item.outcome
+        if item.id in self.marked and outcome in (Outcome.RETRY, Outcome.PENDING):
+            outcome = Outcome.CANCELLED
+        self.holder.pop(item.id, None)
+        self.recovered_from.pop(item.id, None)
+        if outcome in SUCCESSES:
+            self.alive.discard(item.id)
+            self.counts["processed"] += 1
+        elif outcome in (Outcome.ARCHIVED, Outcome.CANCELLED) or (outcome is Outcome.RETRY and item.blob == "failure"):
+            self.counts["processed"] += 1
+            self.counts["failed"] += 1
+        if outcome is Outcome.CANCELLED or outcome in SUCCESSES:
+            self.marked.discard(item.id)
+
+    @precondition(lambda self: self.believes)
+    @rule(data=st.data())
+    def extend(self, data: st.DataObject) -> None:
+        """A server extends all it believes to hold: what it does hold, and nothing else."""
+        held = self.servers[data.draw(st.sampled_from(self.believes))].held
+        answers = self.store.run(extend("q", held, lease_ms=LEASE_MS))
+        for (task_id, token), answer in zip(held, answers, strict=True):
+            if self.holder.get(task_id) == token and task_id in self.alive:
+                assert ("cancel" if task_id in self.marked else "ok") == answer
+            else:
+                assert answer in ("lost", "gone")
+
+    @precondition(lambda self: self.believes)
+    @rule(name=st.sampled_from(SERVERS))
+    def die(self, name: str) -> None:
+        """A server is killed; another comes up under a new name, so its token is never used again."""
+        self.servers[name] = Server(sequence=self.servers[name].sequence + 100)
+
+    # -------------------------------------------------------------- others
+
+    @rule()
+    def go_takes(self) -> None:
+        """asynq: rdb.go Dequeue, which knows nothing of our fields."""
+        front = self.command("LINDEX", "asynq:{q}:pending", -1)
+        if front is None or text(front) in self.damaged:
+            return
+        task_id = text(self.command("RPOPLPUSH", "asynq:{q}:pending", "asynq:{q}:active"))
+        self.command("HSET", f"asynq:{{q}}:t:{task_id}", "state", "active")
+        self.command("HDEL", f"asynq:{{q}}:t:{task_id}", "pending_since")
+        self.command("ZADD", "asynq:{q}:lease", int(self.now_s) + 30, task_id)
+        assert task_id not in self.holder
+        self.holder[task_id] = "go"
+        self.recovered_from.pop(task_id, None)
+        self.go_runs.append(task_id)
+
+    @precondition(lambda self: self.go_runs)
+    @rule(succeeds=st.booleans())
+    def go_ends(self, succeeds: bool) -> None:
+        """asynq: rdb.go Done and Retry; refused, as by its scripts, if the task is not active any more."""
+        task_id = self.go_runs.pop()
+        if self.holder.get(task_id) != "go" or task_id not in self.alive:
+            return
+        self.command("LREM", "asynq:{q}:active", 0, task_id)
+        self.command("ZREM", "asynq:{q}:lease", task_id)
+        del self.holder[task_id]
+        if not succeeds:
+            self.command("ZADD", "asynq:{q}:retry", int(self.now_s) + 20, task_id)
+            self.command("HSET", f"asynq:{{q}}:t:{task_id}", "state", "retry")
+            return
+        lock = self.command("HGET", f"asynq:{{q}}:t:{task_id}", "unique_key")
+        if lock and self.command("GET", text(lock)) == task_id.encode():
+            self.command("DEL", text(lock))
+        self.command("DEL", f"asynq:{{q}}:t:{task_id}")
+        self.alive.discard(task_id)
+        self.marked.discard(task_id)
+
+    @rule()
+    def upkeep(self) -> None:
+        """Forward, recover, expire, sweep; after an outage or a jump owners have five seconds to speak first."""
+        if self.now_s - self.upkeep_at > 5 or self.now_s < self.upkeep_at:
+            self.held_back_until = self.now_s + 5
+        self.upkeep_at = self.now_s
+        done = self.store.run(maintain("q", max_crashes=4))
+        assert [] == done.errors
+        assert [] == done.recovered or self.now_s >= self.held_back_until - 0.001
+        for place, task_id in done.recovered:
+            self.seen[f"recovered to {place}"] += 1
+            if task_id in self.damaged:
+                continue
+            owner = self.holder.pop(task_id)
+            if owner != "go" and place != "archived":
+                self.recovered_from[task_id] = owner
+            if place == "archived":
+                self.counts["processed"] += 1
+                self.counts["failed"] += 1
+                self.marked.discard(task_id)
+
+    @rule(times=st.sampled_from([2, 6, 18]))
+    def time_passes_under_upkeep(self, times: int) -> None:
+        """Three seconds between its calls, so that leases lapse and are seen to, with no outage in between."""
+        for _ in range(times):
+            self.tick(3)
+            self.upkeep()
+
+    @rule(task_id=st.sampled_from(POOL))
+    def run(self, task_id: str) -> None:
+        [answer] = self.store.run(browse.run("q", [task_id]))
+        if answer == "pending":
+            self.alive.add(task_id)  # a completed one lives again
+            self.recovered_from.pop(task_id, None)
+        else:
+            assert answer in ("gone", "already pending", "already active")
+
+    @rule(task_id=st.sampled_from(POOL))
+    def cancel(self, task_id: str) -> None:
+        [answer] = self.store.run(browse.cancel("q", [task_id]))
+        if answer == "deleted":
+            self.alive.remove(task_id)
+            self.recovered_from.pop(task_id, None)
+        elif answer == "stopping":
+            assert task_id in self.holder
+            self.marked.add(task_id)
+        else:
+            assert answer in ("gone", "ended")
+
+    # -------------------------------------------------------------- what must be true
+
+    def everything(self) -> dict[str, Any]:
+        keys = sorted(text(key) for key in self.command("KEYS", "*"))
+        return dict(zip(keys, self.store.commands([("DUMP", key) for key in keys]), strict=True))
+
+    @invariant()
+    def every_task_is_where_its_state_says(self) -> None:
+        lists = ("pending", "active")
+        found = self.store.commands(
+            [("LRANGE", f"asynq:{{q}}:{name}", 0, -1) for name in lists]
+            + [("ZRANGE", f"asynq:{{q}}:{name}", 0, -1) for name in (*SETS, "lease")]
+            + [("HMGET", f"asynq:{{q}}:t:{task_id}", "state", "msg") for task_id in POOL]
+        )
+        places = {name: Counter(map(text, ids)) for name, ids in zip((*lists, *SETS, "lease"), found, strict=False)}
+        for task_id, (state, message) in zip(POOL, found[len(places) :], strict=True):
+            if task_id in self.damaged:
+                continue
+            where = {name: count[task_id] for name, count in places.items() if count[task_id]}
+            if state is None:
+                assert {} == where, f"{task_id} has no record but stands in {where}"
+                assert task_id not in self.alive, f"{task_id} was accepted, did not end, and is gone"
+                continue
+            expected = {"active": 1, "lease": 1} if state == b"active" else {text(state): 1}
+            assert expected == where, f"{task_id} is {state!r} and stands in {where}"
+            assert message
+            assert (task_id in self.holder) == (state == b"active")
+            assert task_id in self.alive or state == b"completed"
+
+    @invariant()
+    def locks_belong_to_tasks_that_live(self) -> None:
+        holder = self.command("GET", "asynq:{q}:unique:t:k1")
+        assert holder is None or text(holder) in self.alive | self.damaged
+
+    @invariant()
+    def counters_add_up(self) -> None:
+        found = [int(self.command("GET", f"asynq:{{q}}:{name}") or 0) for name in ("processed", "failed")]
+        assert [self.counts["processed"], self.counts["failed"]] == found
+
+
+def test_random_histories_keep_every_promise(engine: str) -> None:
+    """250 histories of fifty steps, always the same; `make proof-machine` runs thousands of new ones."""
+    Machine.url = engine
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=GIVEN is None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    print(dict(Machine.seen))
+    rare = {"recovered to front", "recovered to retry", "recovered to archived", "late success", "lost", "gone"}
+    assert rare <= Machine.seen.keys(), "the histories do not reach what they are there for"
