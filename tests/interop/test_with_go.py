@@ -189,7 +189,7 @@ async def test_go_pauses_us(bench: Bench, go: Peer) -> None:
 
 
 async def _paused(serving: Any) -> bool:
-    return bool(serving.watcher._paused)
+    return bool(serving.watcher._left_alone)
 
 
 async def test_a_killed_go_servers_task_is_recovered(store: Store, clock: Clock, go: Peer) -> None:

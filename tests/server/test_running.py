@@ -267,7 +267,7 @@ async def test_a_paused_queue_is_left_alone(bench: Bench) -> None:
 
 
 async def _is_paused(serving: Any) -> bool:
-    return bool(serving.watcher._paused)
+    return bool(serving.watcher._left_alone)
 
 
 async def test_strict_priority_is_never_inverted(bench: Bench) -> None:

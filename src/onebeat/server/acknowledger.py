@@ -40,6 +40,7 @@ class Acknowledger:
         self._store = store
         self._settled = settled
         self._lanes = Coalescer(self._flush, weigh=_weight, max_items=MAX_ITEMS)
+        self._trouble = TroubleLog("writing outcomes", log)
         self._quarantine: set[asyncio.Task[None]] = set()
         self.unanswered: set[Running] = set()
         """Attempts whose outcome is decided but not yet in the store."""
@@ -73,7 +74,7 @@ class Acknowledger:
     async def _ask(self, queue: str, batch: list[Running]) -> list[tuple[str, bool]]:
         """Ask until there is an answer for each; say of each whether it had been asked before."""
         call = finish(queue, [_outcome(attempt) for attempt in batch])
-        backoff, trouble, repeated = Backoff(), TroubleLog(f"acknowledging in queue {queue}", log), False
+        backoff, trouble, repeated = Backoff(), self._trouble, False
         while True:
             try:
                 answers = await self._store.run(call)

@@ -58,8 +58,7 @@ class Fetcher:
         self._sequences = dict.fromkeys(shares.queues, 0)
         self._vacant = asyncio.Event()
         self._stopping = False
-        self._troubles = {queue: TroubleLog(f"fetching from queue {queue}", log) for queue in shares.queues}
-        self._backoffs = {queue: Backoff() for queue in shares.queues}
+        self._trouble = TroubleLog("fetching", log)
 
     def room_again(self) -> None:
         """Say that a slot became free, or an outcome was written."""
@@ -93,11 +92,10 @@ class Fetcher:
 
     async def _fetch(self, queue: str, number: int) -> None:
         taken = await self._ask(queue, number)
-        if taken is None:
+        if taken is None or taken.status == "paused":
+            self._watcher.leave_alone(queue)
             return
-        if taken.status == "paused":
-            self._watcher.is_paused(queue)
-        elif len(taken.tasks) < number:
+        if len(taken.tasks) < number:
             self._watcher.was_empty(queue, got=len(taken.tasks))
         if taken.tasks:
             self._taken(queue, taken)
@@ -106,7 +104,7 @@ class Fetcher:
         """Ask until there is an answer. None: the store answers with an error, so nothing was taken."""
         self._sequences[queue] += 1
         call = take(queue, server=self._server, sequence=self._sequences[queue], limit=number, lease_ms=self._lease_ms)
-        backoff, trouble = self._backoffs[queue], self._troubles[queue]
+        backoff, trouble = Backoff(), self._trouble
         while True:
             try:
                 taken = await self._store.run(call)
@@ -114,10 +112,8 @@ class Fetcher:
                 trouble.trouble(error)
             except BrokerError as error:
                 trouble.trouble(error)
-                await asyncio.sleep(backoff.pause())
                 return None
             else:
                 trouble.over()
-                backoff.reset()
                 return taken
             await asyncio.sleep(backoff.pause())

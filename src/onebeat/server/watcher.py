@@ -10,12 +10,15 @@ to ask the store, which alone decides.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping
 from itertools import islice
 
 from onebeat.broker.store import Store
-from onebeat.upkeep.service import Crew
+from onebeat.upkeep.service import Crew, TroubleLog
+
+log = logging.getLogger("onebeat.watcher")
 
 MAX_PEEKS = 16
 FRUITLESS_FIRST_S, FRUITLESS_LONGEST_S = 0.005, 0.05
@@ -45,12 +48,13 @@ class Watcher:
         self._weights = weights
         self._jitter = jitter
         self._peeked: set[str] = set()
-        self._paused: set[str] = set()
+        self._left_alone: set[str] = set()
         self._fruitless: dict[str, int] = {}
         self._ranks: dict[int, dict[str, None]] = {weight: {} for weight in sorted(set(weights.values()), reverse=True)}
         for queue in reversed(list(weights)):
             self._ranks[weights[queue]][queue] = None  # of one weight, the one that had work last comes last
         self._may_peek = asyncio.Event()
+        self._trouble = TroubleLog("watching for work", log)
         self.working = set(self._best())
         self.found = asyncio.Event()
         self.found.set()
@@ -65,15 +69,15 @@ class Watcher:
         self._drop(queue)
         self._may_peek.set()
 
-    def is_paused(self, queue: str) -> None:
-        """Note that a fetch was told the queue is paused."""
-        self._paused.add(queue)
+    def leave_alone(self, queue: str) -> None:
+        """Note that a queue is paused, or refuses to be fetched from: the survey tells when to try again."""
+        self._left_alone.add(queue)
         self._drop(queue)
 
     def may_work(self, queue: str) -> None:
         """Note that a queue was seen to have pending tasks, and not to be paused."""
         if queue in self._weights:
-            self._paused.discard(queue)
+            self._left_alone.discard(queue)
             self.working.add(queue)
             self.found.set()
 
@@ -88,14 +92,14 @@ class Watcher:
         self._peeked.clear()
         try:
             for number in range(min(MAX_PEEKS, len(self._weights))):
-                crew.start(_Peeker(self, number))
+                crew.start(_Peeker(self, number), self._trouble)
             await asyncio.Event().wait()
         finally:
             await crew.stop()
 
     def _best(self) -> list[str]:
         """Return the queues that deserve a peek: the heaviest, of these the last busy; as many as may be peeked."""
-        ranked = (queue for rank in self._ranks.values() for queue in reversed(rank) if queue not in self._paused)
+        ranked = (queue for rank in self._ranks.values() for queue in reversed(rank) if queue not in self._left_alone)
         return list(islice(ranked, MAX_PEEKS))
 
     def _choose(self) -> str | None:
@@ -113,7 +117,9 @@ class Watcher:
             if self._fruitless.get(queue):
                 longest = min(FRUITLESS_FIRST_S * 2 ** (self._fruitless[queue] - 1), FRUITLESS_LONGEST_S)
                 await asyncio.sleep(longest * self._jitter())
-            if await self._store.peek(queue) and queue not in self._paused:
+            has_work = await self._store.peek(queue)
+            self._trouble.over()
+            if has_work and queue not in self._left_alone:
                 self.may_work(queue)
         finally:
             self._peeked.discard(queue)

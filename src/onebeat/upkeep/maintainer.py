@@ -68,6 +68,7 @@ class Maintainer:
         self._crew = Crew()
         self._unknown = asyncio.Event()
         self._calls = asyncio.Semaphore(MAX_CALLS)
+        self._trouble = TroubleLog(self.name, log)
         self.found_work: Callable[[str], None] = lambda _queue: None
         """Called with a queue that was seen to have pending tasks."""
 
@@ -84,8 +85,8 @@ class Maintainer:
         self._attended.clear()
         try:
             self._queues |= await registry.schedule_queues(self._store)
-            self._crew.start(_Ears(self._store, self._heard))
-            self._crew.start(Survey(self._store, lambda: self._queues, self._surveyed))
+            self._crew.start(_Ears(self._store, self._heard), self._trouble)
+            self._crew.start(Survey(self._store, lambda: self._queues, self._surveyed), self._trouble)
             while True:
                 await _wait(self._unknown, DISCOVER_EVERY_S)
                 self._unknown.clear()
@@ -114,12 +115,13 @@ class Maintainer:
         event = self._attended.get(queue)
         if event is None:
             event = self._attended[queue] = asyncio.Event()
-            self._crew.start(_Attendant(self, queue))
+            self._crew.start(_Attendant(self, queue), self._trouble)
         event.set()
 
     async def look(self, queue: str) -> Maintained:
         """Call `maintain` once and pass on what it did."""
         done = await self._store.run(maintain(queue, max_crashes=self._max_crashes))
+        self._trouble.over()
         self._log_recovered(queue, done)
         if self._report is not None:
             await self._report(queue, done)

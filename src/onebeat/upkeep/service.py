@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -20,6 +21,8 @@ from onebeat.errors import BrokerError
 log = logging.getLogger("onebeat.service")
 
 REPEAT_LOG_S = 30.0
+BURST = 3
+"""Lines about one trouble within half a minute, if it comes and goes."""
 
 
 class Service(Protocol):
@@ -59,7 +62,11 @@ class Backoff:
 
 class TroubleLog:
     """
-    Logs a lasting trouble once, then every half minute, and its end.
+    Logs a lasting trouble once, when its cause changes, and every half minute, and its end; of one that comes and
+    goes, at most a few lines in that time.
+
+    Any number of loops that need the same thing may share one, so that a store that is away is told of in a few
+    lines whatever the number of queues.
 
     Args:
         what: Whose trouble it is, as the subject of the line.
@@ -69,25 +76,30 @@ class TroubleLog:
         self._what = what
         self._log = logger
         self._clock = clock or SystemClock()
-        self._next = 0.0
+        self._said: deque[float] = deque(maxlen=BURST)
         self._count = 0
+        self._has_said = False
+        self._last = ""
 
     def trouble(self, error: BaseException) -> None:
         """Note that it happened, and say so if it has not been said lately."""
         self._count += 1
         now = self._clock.monotonic()
-        if self._count == 1 or now >= self._next:
+        is_new = str(error) != self._last and (len(self._said) < BURST or now >= self._said[0] + REPEAT_LOG_S)
+        if is_new or not self._said or now >= self._said[-1] + REPEAT_LOG_S:
             self._log.warning("%s: %s (seen %d times); trying again", self._what, error, self._count)
-            self._next = now + REPEAT_LOG_S
+            self._said.append(now)
+            self._last = str(error)
+            self._has_said = True
 
     def over(self) -> None:
         """Note that it works."""
-        if self._count:
+        if self._has_said:
             self._log.info("%s works again after %d failures", self._what, self._count)
-        self._count = 0
+        self._count, self._has_said, self._last = 0, False, ""
 
 
-async def supervise(service: Service, *, backoff: Backoff | None = None) -> None:
+async def supervise(service: Service, *, backoff: Backoff | None = None, trouble: TroubleLog | None = None) -> None:
     """
     Run a service for as long as it wants.
 
@@ -95,7 +107,7 @@ async def supervise(service: Service, *, backoff: Backoff | None = None) -> None
     its traceback, and the service starts again as well, because a server without it would be worse.
     """
     backoff = backoff or Backoff()
-    trouble = TroubleLog(service.name)
+    trouble = trouble or TroubleLog(service.name)
     while True:
         try:
             await service.run()
@@ -126,9 +138,9 @@ class Crew:
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[Any]] = []
 
-    def start(self, service: Service) -> None:
-        """Start a supervised service."""
-        self.spawn(supervise(service), service.name)
+    def start(self, service: Service, trouble: TroubleLog | None = None) -> None:
+        """Start a supervised service; `trouble` is for those that share one."""
+        self.spawn(supervise(service, trouble=trouble), service.name)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Start any coroutine as a member of the crew."""

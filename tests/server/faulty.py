@@ -1,0 +1,62 @@
+"""A store whose answers can be lost and whose calls can be held up, for tests of what happens then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from onebeat.broker.call import Call
+from onebeat.broker.store import Store
+from onebeat.errors import BrokerUnavailable
+
+T = TypeVar("T")
+
+
+@dataclass
+class Fault:
+    """What happens to calls of one script: how often, and whether before or after it took place."""
+
+    script: str
+    times: int = 1
+    is_lost_on_the_way: bool = False
+    when: Callable[[Any], bool] = lambda _answer: True
+    seen: list[Any] = field(default_factory=list)
+
+
+class FaultyStore(Store):
+    """
+    The real store, but for the faults that a test puts in.
+
+    Attributes:
+        faults: Each is used up in its turn.
+
+        gates: A script whose name is here waits for the event before it is sent.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.faults: list[Fault] = []
+        self.gates: dict[str, asyncio.Event] = {}
+        self.calls: list[str] = []
+
+    async def run(self, call: Call[T]) -> T:
+        self.calls.append(call.script)
+        if call.script in self.gates:
+            await self.gates[call.script].wait()
+        fault = next((fault for fault in self.faults if fault.script == call.script), None)
+        if fault is not None and fault.is_lost_on_the_way:
+            self._use(fault, None)
+            raise BrokerUnavailable("the test cut the line before the call")
+        answer = await super().run(call)
+        if fault is not None and fault.when(answer):
+            self._use(fault, answer)
+            raise BrokerUnavailable("the test cut the line before the answer")
+        return answer
+
+    def _use(self, fault: Fault, answer: Any) -> None:
+        fault.seen.append(answer)
+        fault.times -= 1
+        if fault.times == 0:
+            self.faults.remove(fault)
