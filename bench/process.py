@@ -1,8 +1,8 @@
 """
 A server in a process of its own, to be killed: `python -m bench.process URL ROLE LEASE FILE`.
 
-As "victim" it holds every task for ever; as "heir" it ends them. Either notes each start in FILE, one line
-"<id> <type> <retried> <monotonic seconds> <role>", written before anything else happens.
+As "victim" it holds every task for ever, as "sleeper" until it gets SIGUSR1; as "heir" it ends them. Each notes
+every start in FILE, one line "<id> <type> <retried> <monotonic seconds> <role>", before anything else happens.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def starts(file: Path) -> list[Start]:
     return [Start(id_, kind, int(retried), float(at), role) for id_, kind, retried, at, role in rows]
 
 
-def mux(role: str, file: Path) -> Mux:
-    """Make the handlers of a role."""
+def mux(role: str, file: Path) -> tuple[Mux, asyncio.Event]:
+    """Make the handlers of a role, and the event that wakes a sleeper."""
     notes = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    handlers = Mux()
+    handlers, woken = Mux(), asyncio.Event()
 
     def note(ctx: Context[Any]) -> None:
         os.write(notes, f"{ctx.id} {ctx.type} {ctx.retried} {time.monotonic():.6f} {role}\n".encode())
@@ -54,6 +54,8 @@ def mux(role: str, file: Path) -> Mux:
         note(ctx)
         if role == "victim":
             await asyncio.Event().wait()
+        if role == "sleeper":
+            await woken.wait()
 
     @handlers.handle("other")
     async def other(ctx: Context[Any], task: Task[Any]) -> None:
@@ -64,7 +66,7 @@ def mux(role: str, file: Path) -> Mux:
         note(ctx)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    return handlers
+    return handlers, woken
 
 
 async def start(url: str, role: str, lease: float, file: Path) -> asyncio.subprocess.Process:
@@ -73,9 +75,14 @@ async def start(url: str, role: str, lease: float, file: Path) -> asyncio.subpro
     return await asyncio.create_subprocess_exec(*words, cwd=Path(__file__).parents[1])
 
 
+async def serve(url: str, role: str, lease: float, file: Path) -> None:
+    handlers, woken = mux(role, file)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, woken.set)
+    await Server(url, concurrency=64, lease=lease, allow_short_lease=True).run(handlers)
+
+
 def main(url: str, role: str, lease: str, file: str) -> None:
-    server = Server(url, concurrency=64, lease=float(lease), allow_short_lease=True)
-    asyncio.run(server.run(mux(role, Path(file))))
+    asyncio.run(serve(url, role, float(lease), Path(file)))
 
 
 if __name__ == "__main__":

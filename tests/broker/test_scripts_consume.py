@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from onebeat.broker.consume import Finished, Outcome, Taken, extend, finish, take
+from onebeat.broker.maintain import maintain
 from onebeat.broker.produce import NewTask, enqueue
 from onebeat.broker.store import Store
 from onebeat.wire.message import TaskMessage, around, decode, encode
@@ -141,6 +142,36 @@ async def go_takes(store: Store, task_id: str, lease: int) -> None:
     await store.command("RPUSH", "asynq:{q}:active", task_id)
     await store.command("HSET", f"asynq:{{q}}:t:{task_id}", "state", "active")
     await store.command("ZADD", "asynq:{q}:lease", lease, task_id)
+
+
+async def test_a_recovered_task_that_still_waits_is_taken_back(store: Store, clock: Clock) -> None:
+    """Its owner only slept: the extension takes it from the queue again, and forgives the crash that never was."""
+    await put(store, "a", "b")
+    taken = await grab(store, limit=1)
+    await store.command("HSET", "onebeat:{q}:beat", "last", (NOON + 31) * 1000, "hold_until", 0)
+    await clock.advance(31)
+    await store.run(maintain("q", max_crashes=5))
+    assert b"1" == await store.command("HGET", "asynq:{q}:t:a", "ob_crash")
+    assert ["ok"] == await store.run(extend("q", [("a", taken.token)], lease_ms=30_000))
+    assert ([b"b"], [b"a"]) == (
+        await store.command("LRANGE", "asynq:{q}:pending", 0, -1),
+        await store.command("LRANGE", "asynq:{q}:active", 0, -1),
+    )
+    fields = await store.command("HMGET", "asynq:{q}:t:a", "state", "ob_own", "ob_lease", "ob_crash", "ob_prev")
+    assert [b"active", b"s:1", str(NOON + 61).encode(), b"0", None] == fields
+    assert NOON + 61 == int(await store.command("ZSCORE", "asynq:{q}:lease", "a"))
+    assert ["applied"] == await end(store, outcome(Outcome.DONE))
+
+
+async def test_a_recovered_task_that_runs_elsewhere_is_lost(store: Store, clock: Clock) -> None:
+    """Once another server has it, its first owner is told so."""
+    await put(store, "a")
+    taken = await grab(store)
+    await store.command("HSET", "onebeat:{q}:beat", "last", (NOON + 31) * 1000, "hold_until", 0)
+    await clock.advance(31)
+    await store.run(maintain("q", max_crashes=5))
+    assert ["a"] == ids(await grab(store, server="other"))
+    assert ["lost"] == await store.run(extend("q", [("a", taken.token)], lease_ms=30_000))
 
 
 async def test_gos_retake_is_noticed(store: Store, clock: Clock) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from bench import process
 from onebeat.inspector.inspector import Inspector
 from onebeat.states import TaskState
 from onebeat.task import Task
+from onebeat.upkeep.maintainer import Maintainer
+from onebeat.upkeep.service import Crew
 from tests.server.conftest import Bench, until
 
 pytestmark = pytest.mark.slow
@@ -79,3 +83,86 @@ async def test_sigterm_puts_running_tasks_back_and_ends_well(bench: Bench, url: 
     assert 0 == await victim.wait()
     stats = await bench.stats()
     assert (5, 0, 0) == (stats.pending, stats.active, stats.processed)
+
+
+async def sleeper_with(bench: Bench, url: str, notes: Path, tasks: int) -> asyncio.subprocess.Process:
+    """Start a process that has begun so many tasks, and stop it dead."""
+    await bench.client.enqueue_many((Task("work", n) for n in range(tasks)), max_retry=0)
+    sleeper = await process.start(url, "sleeper", LEASE, notes)
+
+    async def all_began() -> bool:
+        return len(process.starts(notes)) == tasks
+
+    await until(all_began)
+    sleeper.send_signal(signal.SIGSTOP)
+    return sleeper
+
+
+async def test_a_process_that_stood_still_while_others_ran_its_tasks(bench: Bench, url: str, tmp_path: Path) -> None:
+    """Stopped for three leases, it wakes to find its tasks ended by another: one outcome each, and it serves on."""
+    notes = tmp_path / "starts"
+    sleeper = await sleeper_with(bench, url, notes, 20)
+    heir = await process.start(url, "heir", LEASE, notes)
+    await bench.reaches(processed=20, active=0)
+    began = await seconds(bench)
+    await until(lambda: passed(bench, began + 3 * LEASE))
+    sleeper.send_signal(signal.SIGCONT)
+    sleeper.send_signal(signal.SIGUSR1)
+    heir.terminate()
+    assert 0 == await heir.wait()
+    await bench.enqueue("other")
+    await bench.reaches(processed=21, active=0, pending=0)
+    sleeper.terminate()
+    assert 0 == await sleeper.wait()
+    stats = await bench.stats()
+    assert (21, 0, 0, 0) == (stats.processed, stats.failed, stats.archived, stats.retry)
+    starts = process.starts(notes)
+    assert (20, 20) == (
+        sum(start.role == "sleeper" and start.type == "work" for start in starts),
+        sum(start.role == "heir" for start in starts),
+    )
+
+
+async def test_a_process_that_stood_still_takes_its_waiting_tasks_back(bench: Bench, url: str, tmp_path: Path) -> None:
+    """Recovered while it was stopped, but not begun elsewhere: it goes on with them, and nothing runs twice."""
+    notes = tmp_path / "starts"
+    sleeper = await sleeper_with(bench, url, notes, 20)
+    await bench.store.command("SET", "asynq:{default}:paused", "1")
+    crew = Crew()
+    crew.start(Maintainer(bench.store, ["default"]))
+    await bench.reaches(pending=20, active=0)
+    sleeper.send_signal(signal.SIGCONT)
+    await bench.reaches(pending=0, active=20)
+    sleeper.send_signal(signal.SIGUSR1)
+    await bench.reaches(processed=20, active=0)
+    await crew.stop()
+    sleeper.terminate()
+    assert 0 == await sleeper.wait()
+    assert 20 == len(process.starts(notes))
+    assert 0 == (await bench.stats()).failed
+
+
+async def seconds(bench: Bench) -> float:
+    now, _ = await bench.store.command("TIME")
+    return float(now)
+
+
+async def passed(bench: Bench, then: float) -> bool:
+    return await seconds(bench) > then
+
+
+async def test_a_process_manager_that_waits_for_nothing(bench: Bench, url: str, tmp_path: Path) -> None:
+    """SIGTERM and at once SIGKILL: what was being put back is put back or recovered, and runs once more."""
+    notes = tmp_path / "starts"
+    await bench.client.enqueue_many((Task("work", n) for n in range(20)), max_retry=0)
+    victim = await process.start(url, "victim", LEASE, notes)
+    await bench.reaches(active=20)
+    victim.terminate()
+    victim.kill()
+    await victim.wait()
+    heir = await process.start(url, "heir", LEASE, notes)
+    await bench.reaches(processed=20, active=0, pending=0, retry=0)
+    heir.terminate()
+    await heir.wait()
+    assert 20 == sum(start.role == "heir" for start in process.starts(notes))
+    assert 0 == (await bench.stats()).failed
