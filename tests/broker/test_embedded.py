@@ -7,6 +7,7 @@ failure is a failure and not a hang.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -599,3 +600,23 @@ class TestAddress:
         """Outside of a project the store lies where one is."""
         monkeypatch.setattr(Path, "exists", lambda _: False)
         assert tmp_path / ".onebeat" == default_path(tmp_path)
+
+
+async def test_a_server_that_is_killed_is_started_again_by_its_users(tmp_path: Path) -> None:
+    """Whoever notices first starts it, with its data; the others find it there (rule 35)."""
+    from onebeat.broker.store import Store
+    from onebeat.errors import BrokerUnavailable
+
+    url = f"embedded://{tmp_path}/s?fsync=always"
+    async with await Store.open(url) as one, await Store.open(url) as two:
+        await one.command("SET", "k", "v")
+        assert one._held is not None
+        os.kill(one._held.pid, signal.SIGKILL)
+        for store in (one, two):
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        assert b"v" == await store.command("GET", "k")
+                        break
+                    except BrokerUnavailable:
+                        await asyncio.sleep(0.01)

@@ -138,6 +138,11 @@ async def test_a_task_that_ran_and_is_gone_is_not_enqueued_again(bench: Bench) -
     assert ["mine"] == bench.ran
 
 
+def let_it_sleep(serving: Any) -> None:
+    """Keep the server from extending, as if its process had been stopped."""
+    serving.keeper._extend_all = lambda _held: None
+
+
 async def recovered(store: Store) -> None:
     """Let the lease of everything active lapse, and have it recovered as after a quiet minute."""
     for task_id in await store.command("LRANGE", "asynq:{default}:active", 0, -1):
@@ -145,8 +150,8 @@ async def recovered(store: Store) -> None:
         await store.command("HSET", b"asynq:{default}:t:" + task_id, "ob_lease", 1)
     seconds, _ = await store.command("TIME")
     await store.command("HSET", "onebeat:{default}:beat", "last", int(seconds) * 1000, "hold_until", 0)
-    done = await store.run(maintain("default", max_crashes=5))
-    assert [] != done.recovered
+    await store.run(maintain("default", max_crashes=5))
+    assert 0 == await store.command("LLEN", "asynq:{default}:active")
 
 
 async def test_a_late_success_completes_a_task_that_nobody_took_again(bench: Bench) -> None:
@@ -154,6 +159,7 @@ async def test_a_late_success_completes_a_task_that_nobody_took_again(bench: Ben
     began, go = waits(bench)
     await bench.enqueue("t")
     async with bench.serving(concurrency=1) as serving:
+        let_it_sleep(serving)
         await began.wait()
         await recovered(bench.store)
         assert (1, 0) == ((await bench.stats()).pending, (await bench.stats()).active)
@@ -168,6 +174,7 @@ async def test_of_two_servers_that_believe_in_a_task_one_counts(bench: Bench) ->
     began, go = waits(bench)
     task_id = await bench.enqueue("t", max_retry=0)
     async with bench.serving(concurrency=1) as serving:
+        let_it_sleep(serving)
         await began.wait()
         await recovered(bench.store)
         other = await bench.store.run(take("default", server="other", sequence=1, limit=1, lease_ms=60_000))
@@ -259,3 +266,66 @@ async def test_an_enqueue_that_gives_up_says_that_the_task_may_exist(url: str) -
         store.faults.append(Fault("enqueue", times=1_000))
         with pytest.raises(BrokerUnavailable):
             await client.enqueue(Task("t"))
+
+
+async def test_a_task_that_is_gone_at_its_end_is_told(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """ "Gone" at the first try is no repeat: the record was deleted under its handler, which is counted and logged."""
+    began, go = waits(bench)
+    task_id = await bench.enqueue("t")
+    async with bench.serving() as serving:
+        await began.wait()
+        await bench.store.command("DEL", f"asynq:{{default}}:t:{task_id}")
+        go.set()
+        await until(lambda: _has_lost(serving))
+    assert "came too late: the task is gone" in caplog.text
+
+
+async def test_a_stop_keeps_leases_until_its_outcomes_are_written(bench: Bench) -> None:
+    """The keeper stops last: three leases into the stop the task is still ours, and its outcome counts (rule 2)."""
+    runs_at_once(bench)
+    gate = faults(bench).gates["finish"] = asyncio.Event()
+    task_id = await bench.enqueue("t")
+    serving = bench.serving(lease=1.0, allow_short_lease=True, shutdown_timeout=30.0)
+    server = await serving.__aenter__()
+    await bench.reaches(active=1)
+    first = int(await bench.field(task_id, "ob_lease") or 0)
+    stopping = asyncio.create_task(serving.__aexit__(None, None, None))
+    await until(lambda: _stops(server))
+
+    async def three_leases_later() -> bool:
+        return int(await bench.field(task_id, "ob_lease") or 0) >= first + 3
+
+    await until(three_leases_later)
+    gate.set()
+    await stopping
+    assert (1, 0, 0) == ((await bench.stats()).processed, (await bench.stats()).active, server.unwritten)
+
+
+async def test_a_paused_queue_is_not_peeked(bench: Bench) -> None:
+    """A peek would answer at once, again and again: a paused queue with tasks costs a look of the survey (rule 22)."""
+    runs_at_once(bench)
+    await bench.enqueue("t")
+    await bench.store.command("SET", "asynq:{default}:paused", "1")
+    store = faults(bench)
+    async with bench.serving():
+        await until(lambda: surveyed(store, 3))
+        assert store.calls.count("take") <= 2
+        await bench.store.command("DEL", "asynq:{default}:paused")
+        await bench.reaches(processed=1)
+
+
+async def surveyed(store: FaultyStore, times: int) -> bool:
+    return store.calls.count("survey") >= times
+
+
+async def test_a_queue_that_cannot_be_fetched_from_does_not_slow_the_others(bench: Bench) -> None:
+    """A foreign type where `active` should be: that queue is tried once a second, the others run on."""
+    runs_at_once(bench)
+    await bench.store.command("SET", "asynq:{odd}:active", "no list")
+    await bench.store.command("LPUSH", "asynq:{odd}:pending", "x")
+    store = faults(bench)
+    async with bench.serving(queues={"odd": 1, "default": 1}):
+        for number in range(1, 31):
+            await bench.enqueue("t")
+            await bench.reaches(processed=number)
+        assert store.calls.count("survey") < 10

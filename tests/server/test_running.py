@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from onebeat.broker.store import Store
+from onebeat.client import Client
 from onebeat.errors import BrokerUnavailable, Retry, RevokeTask, SkipRetry
 from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context, current
@@ -16,6 +18,7 @@ from onebeat.server.mux import Route
 from onebeat.server.server import Server
 from onebeat.states import TaskState
 from onebeat.task import Task
+from tests.conftest import NOON, Clock
 from tests.server.conftest import Bench, until
 
 Ctx = Context[Any]
@@ -563,3 +566,41 @@ async def test_outcomes_that_cannot_be_written_are_named_and_end_the_process_bad
 
 async def _decided(serving: Any) -> bool:
     return bool(serving.acknowledger.unanswered)
+
+
+async def test_there_are_as_many_threads_as_slots(bench: Bench) -> None:
+    """Twelve plain functions run at the same time in twelve slots, whatever the number of cores (rule 13)."""
+    together = threading.Barrier(12, timeout=20)
+
+    @bench.mux.handle("t")
+    def handler(ctx: Ctx, task: Task[Any]) -> None:
+        together.wait()
+
+    await bench.client.enqueue_many(Task("t") for _ in range(12))
+    async with bench.serving(concurrency=12):
+        await bench.reaches(processed=12, failed=0)
+
+
+async def test_fruitless_wakes_are_waited_out(bench: Bench) -> None:
+    """After a wake whose fetch found nothing comes a random pause, so that not 50 servers run at once (rule 22)."""
+    from onebeat.server.watcher import Watcher
+
+    asked: list[int] = []
+
+    def jitter() -> float:
+        asked.append(1)
+        return 0.0
+
+    await bench.enqueue("t")
+    watcher = Watcher(bench.store, {"default": 1}, jitter=jitter)
+    for got, pauses in ((1, 0), (0, 1), (0, 2), (1, 2)):
+        watcher.was_empty("default", got=got)
+        await watcher.peek()
+        assert pauses == len(asked)
+
+
+async def test_time_is_the_stores(store: Store, clock: Clock) -> None:
+    """It is 2030 there, whatever this machine believes: delays, deadlines and leases count from that (rule 16)."""
+    async with Client(store) as client:
+        enqueued = await client.enqueue(Task("t"), process_in=60)
+    assert (NOON + 60) * 1000 == enqueued.due_ms

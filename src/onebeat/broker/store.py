@@ -8,6 +8,7 @@ repeats anything by itself, except a script that the store had not cached yet.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
@@ -20,8 +21,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from onebeat.broker import embedded
 from onebeat.broker.call import Argument, Call, Script, load
 from onebeat.broker.connection import BLOCK_S, CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint, endpoint
-from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported
+from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported, OnebeatError
 from onebeat.wire import keys
+
+log = logging.getLogger("onebeat.store")
 
 T = TypeVar("T")
 
@@ -76,6 +79,7 @@ class Store:
     def __init__(self, where: Endpoint, held: embedded.EmbeddedStore | None, *, injected_clock: bool = False) -> None:
         self.endpoint = where
         self._held = held
+        self._reviving: asyncio.Task[None] | None = None
         self._injected_clock = injected_clock
         self._client = where.asyncio_client()
         self._blocking = where.asyncio_client(reply_timeout=BLOCK_S + 3)
@@ -114,8 +118,31 @@ class Store:
         for client in (self._client, self._blocking):
             await client.aclose()
             await client.connection_pool.disconnect()
+        if self._reviving is not None:
+            await self._reviving
         if self._held is not None:
             held, self._held = self._held, None
+            await asyncio.to_thread(held.close)
+
+    def _failed(self, error: BaseException) -> BrokerError:
+        if self._held is not None and isinstance(error, (RedisConnectionError, OSError)):
+            self._revive()
+        return translate(error, self.endpoint.shown)
+
+    def _revive(self) -> None:
+        """Start an embedded store again whose server was killed; whoever shares it does the same, and one does."""
+        if self._reviving is None or self._reviving.done():
+            self._reviving = asyncio.get_running_loop().create_task(self._open_again())
+
+    async def _open_again(self) -> None:
+        config, held = self.endpoint.store, self._held
+        assert config is not None  # noqa: S101 - only an embedded store is held
+        assert held is not None  # noqa: S101
+        try:
+            self._held = await asyncio.to_thread(embedded.open_store, config)
+        except OnebeatError as error:
+            log.warning("%s", error)
+        else:
             await asyncio.to_thread(held.close)
 
     async def run(self, call: Call[T]) -> T:
@@ -134,7 +161,7 @@ class Store:
             except NoScriptError:
                 answer = await self._client.execute_command(*_command(script, call, "EVAL"))
         except (RedisError, OSError) as error:
-            raise translate(error, self.endpoint.shown) from error
+            raise self._failed(error) from error
         return call.interpret(answer)
 
     async def command(self, *words: Argument) -> Any:
@@ -142,7 +169,7 @@ class Store:
         try:
             return await self._client.execute_command(*words)
         except (RedisError, OSError) as error:
-            raise translate(error, self.endpoint.shown) from error
+            raise self._failed(error) from error
 
     async def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run plain commands in one round trip; an error among the answers is raised after all ran."""
@@ -154,7 +181,7 @@ class Store:
                 pipeline.execute_command(*words)
             answers: list[Any] = await pipeline.execute()
         except (RedisError, OSError) as error:
-            raise translate(error, self.endpoint.shown) from error
+            raise self._failed(error) from error
         return answers
 
     async def peek(self, queue: str) -> bool:
@@ -168,7 +195,7 @@ class Store:
         try:
             moved = await self._blocking.execute_command("BLMOVE", pending, pending, "RIGHT", "RIGHT", BLOCK_S)
         except (RedisError, OSError) as error:
-            raise translate(error, self.endpoint.shown) from error
+            raise self._failed(error) from error
         return moved is not None
 
     async def listen(self, *channels: str) -> AsyncIterator[tuple[str, bytes]]:
@@ -183,7 +210,7 @@ class Store:
                 if message is not None:
                     yield message["channel"].decode(), message["data"]
         except (RedisError, OSError) as error:
-            raise translate(error, self.endpoint.shown) from error
+            raise self._failed(error) from error
         finally:
             await hub.aclose()
             await client.aclose()

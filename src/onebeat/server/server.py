@@ -21,9 +21,10 @@ from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
 from onebeat.broker.consume import Taken
+from onebeat.broker.dangers import dangers
 from onebeat.broker.store import BlockingStore, Store
 from onebeat.clock import Clock, SystemClock
-from onebeat.errors import ConfigurationError
+from onebeat.errors import BrokerError, ConfigurationError
 from onebeat.ids import new_id
 from onebeat.server import outcome
 from onebeat.server.acknowledger import Acknowledger
@@ -210,8 +211,18 @@ class Serving:
         self._crew.start(self.watcher)
         self._fetching = asyncio.get_running_loop().create_task(self.fetcher.run(), name="fetcher")
         self._fetching.add_done_callback(self._fetcher_ended)
+        await self._warn()
         log.info("serving queues %s with %d slots", ", ".join(self._config.queues), self._config.concurrency)
         return self
+
+    async def _warn(self) -> None:
+        try:
+            for danger in await dangers(self.store):
+                log.warning("store %s: %s", self.store.endpoint.shown, danger)
+        except BrokerError as error:
+            log.warning(
+                "store %s does not show its settings, so they were not checked: %s", self.store.endpoint.shown, error
+            )
 
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         config = self._config
