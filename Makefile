@@ -57,7 +57,7 @@ proto: setup ## generate the wire messages again, readable by the oldest protobu
 	@$(PYTHON) -m venv $(VENV)/protoc && $(VENV)/protoc/bin/pip install --quiet "grpcio-tools==1.74.0"
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -78,3 +78,5 @@ proof-fire: setup ## measure: the store away or full for 30 s under load, three 
 	@$(BIN)/python -m bench.fire
 proof-chaos: setup ## prove: ten minutes of SIGKILL, SIGSTOP and cut connections, 50,000 tasks; SEED=n
 	@$(BIN)/python -m bench.chaos $(SEED)
+proof-rules: setup ## prove: take each rule out of a copy of the source, and see its test fail
+	@$(BIN)/python -m bench.rules

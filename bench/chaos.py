@@ -228,8 +228,10 @@ async def main() -> int:
     print(f"ran again {len(verdict.doubles)}")
     for reason, number in Counter(reason for _, reason in verdict.doubles).most_common():
         print(f"  {number:>6}  {reason}")
-    for task_id, reason in verdict.doubles:
-        print(f"    {task_id}  {reason}")
+    listed = Path(f"build/chaos-{plan.seed}.txt")
+    listed.parent.mkdir(exist_ok=True)
+    listed.write_text("".join(f"{task_id}  {reason}\n" for task_id, reason in verdict.doubles))
+    print(f"  each of them is in {listed}")
     return 1 if verdict.lost or verdict.unexplained else 0
 
 

@@ -74,6 +74,17 @@ async def test_a_taken_task_is_active_under_a_lease(store: Store, clock: Clock) 
     )
 
 
+async def test_what_belongs_to_one_run_goes_with_it(store: Store, clock: Clock) -> None:
+    """Fields of an earlier run are gone when a task is taken; those of the task itself stay (rule 21)."""
+    await put(store, "a")
+    of_run = ("ob_done", "ob_prev", "ob_progress", "ob_cancel")
+    of_task = ("ob_crash", "ob_timeout_ms", "ob_tick", "ob_unknown")
+    await store.command("HSET", "asynq:{q}:t:a", *(word for name in (*of_run, *of_task) for word in (name, "7")))
+    await grab(store)
+    assert [None] * 4 == await store.command("HMGET", "asynq:{q}:t:a", *of_run)
+    assert [b"7"] * 4 == await store.command("HMGET", "asynq:{q}:t:a", *of_task)
+
+
 async def test_a_paused_queue_gives_nothing(store: Store, clock: Clock) -> None:
     """And says so."""
     await put(store, "a")

@@ -240,6 +240,20 @@ async def test_upkeep_goes_on_while_the_store_is_full(store: Store, clock: Clock
     assert (1, [("front", "a")]) == (done.forwarded, done.recovered)
 
 
+async def test_recovery_alone_goes_on_while_the_store_is_full(store: Store, clock: Clock) -> None:
+    """Also when nothing else in the call has made room before."""
+    await beating(store, clock, 6)
+    await put(store, "a")
+    await grab(store, lease_ms=1000)
+    await clock.advance(2)
+    await store.command("CONFIG", "SET", "maxmemory", "1")
+    try:
+        done = await look(store)
+    finally:
+        await store.command("CONFIG", "SET", "maxmemory", "0")
+    assert [("front", "a")] == done.recovered
+
+
 @pytest.mark.parametrize("state", ["scheduled", "retry", "archived", "completed"])
 async def test_run_makes_a_task_pending_now(store: Store, clock: Clock, state: str) -> None:
     """With a fresh pending_since, its crash count and exact time forgotten."""

@@ -33,12 +33,15 @@ class FaultyStore(Store):
         faults: Each is used up in its turn.
 
         gates: A script whose name is here waits for the event before it is sent.
+
+        slow_answers: The answer of a script whose name is here waits for the event, once it has run.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.faults: list[Fault] = []
         self.gates: dict[str, asyncio.Event] = {}
+        self.slow_answers: dict[str, asyncio.Event] = {}
         self.calls: list[str] = []
 
     async def run(self, call: Call[T]) -> T:
@@ -50,6 +53,8 @@ class FaultyStore(Store):
             self._use(fault, None)
             raise BrokerUnavailable("the test cut the line before the call")
         answer = await super().run(call)
+        if call.script in self.slow_answers:
+            await self.slow_answers[call.script].wait()
         if fault is not None and fault.when(answer):
             self._use(fault, answer)
             raise BrokerUnavailable("the test cut the line before the answer")

@@ -192,10 +192,11 @@ async def _has_lost(serving: Any) -> bool:
 async def test_a_stop_awaits_the_fetch_under_way(bench: Bench) -> None:
     """What it brings is put back at once: nothing is stranded until its lease ends, nothing is charged (rule 6)."""
     runs_at_once(bench)
-    gate = faults(bench).gates["take"] = asyncio.Event()
-    serving = bench.serving()
-    server = await serving.__aenter__()
+    gate = faults(bench).slow_answers["take"] = asyncio.Event()
+    serving = bench.serving(shutdown_timeout=10.0)
     task_id = await bench.enqueue("t")
+    server = await serving.__aenter__()
+    await bench.reaches(active=1)
     stopping = asyncio.create_task(serving.__aexit__(None, None, None))
     await until(lambda: _stops(server))
     gate.set()
@@ -228,8 +229,10 @@ async def test_a_poisoned_outcome_does_not_hold_up_its_batch(bench: Bench) -> No
         go.set()
         await until(lambda: _counted(bench, 1))
         assert b"active" == await bench.field(kept_id, "state")
+        await bench.enqueue("t")
+        await until(lambda: _counted(bench, 2))
         await bench.store.command("DEL", "asynq:{default}:completed")
-        await bench.reaches(completed=1, processed=2)
+        await bench.reaches(completed=1, processed=3)
 
 
 async def _is_active(bench: Bench, task_id: str) -> bool:

@@ -22,9 +22,7 @@ def find_dangers(info: Mapping[str, Any]) -> list[str]:
             f"its memory once full, it evicts keys ({policy}), and tasks with them: set maxmemory-policy noeviction"
         )
     if info.get("aof_enabled") == 0 and info.get("role", "master") == "master":
-        found.append(
-            "it keeps no append-only file, so a crash loses what was accepted since its last snapshot: set appendonly yes"
-        )
+        found.append("it keeps no append-only file, so a crash loses all since its last snapshot: set appendonly yes")
     if info.get("aof_last_write_status", "ok") != "ok":
         found.append("its last write to the append-only file failed: look at the disk of its machine")
     if info.get("rdb_last_bgsave_status", "ok") != "ok":

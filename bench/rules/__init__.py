@@ -1,0 +1,1 @@
+"""Each rule of the mechanisms taken out once, to see its test fail."""
