@@ -57,7 +57,7 @@ proto: setup ## generate the wire messages again, readable by the oldest protobu
 	@$(PYTHON) -m venv $(VENV)/protoc && $(VENV)/protoc/bin/pip install --quiet "grpcio-tools==1.74.0"
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -80,3 +80,5 @@ proof-chaos: setup ## prove: ten minutes of SIGKILL, SIGSTOP and cut connections
 	@$(BIN)/python -m bench.chaos $(SEED)
 proof-rules: setup ## prove: take each rule out of a copy of the source, and see its test fail
 	@$(BIN)/python -m bench.rules
+proof-gil: setup ## measure: what code that holds the interpreter lock does to leases
+	@$(BIN)/python -m bench.gil

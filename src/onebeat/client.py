@@ -19,11 +19,12 @@ from typing import Any, Self, Unpack
 from onebeat.broker import produce, registry
 from onebeat.broker.coalescer import Coalescer
 from onebeat.broker.produce import NewTask, Placed
-from onebeat.broker.store import Store, passes
+from onebeat.broker.store import Store, check_source, passes
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import (
     BrokerError,
     BrokerUnavailable,
+    ConfigurationError,
     DuplicateTask,
     InvalidTask,
     OnebeatError,
@@ -213,7 +214,8 @@ class Client:
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._source = store
+        _check(give_up_after, max_payload)
+        self._source = check_source(store)
         self._store: Store | None = store if isinstance(store, Store) else None
         self._owns_store = self._store is None
         self._opening: asyncio.Lock | None = None
@@ -330,6 +332,13 @@ class Client:
         if now >= self._published.get(queue, now):
             await registry.publish_queue(store, queue)
             self._published[queue] = now + PUBLISH_EVERY_S
+
+
+def _check(give_up_after: object, max_payload: object) -> None:
+    if isinstance(give_up_after, bool) or not isinstance(give_up_after, (int, float)) or not give_up_after >= 0:
+        raise ConfigurationError(f"give_up_after is {give_up_after!r}: give seconds, 0 or more")
+    if isinstance(max_payload, bool) or not isinstance(max_payload, int) or max_payload < 1:
+        raise ConfigurationError(f"max_payload is {max_payload!r}: give a number of bytes, 1 or more")
 
 
 class Bulk:

@@ -7,6 +7,7 @@ give the same bytes in both: no spaces, UTF-8 unescaped, but `<`, `>`, `&`, U+20
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -48,11 +49,23 @@ def encode(value: Any) -> bytes:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     try:
-        return escape_json(_encoder.encode(value))
+        encoded = _encoder.encode(value)
+        if b"null" in encoded and _has_no_number(msgspec.to_builtins(value)):
+            raise ValueError("it holds a number that is infinite or none at all")
+        return escape_json(encoded)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise PayloadError(
             f"payload of type {type(value).__name__} has no JSON form: {error}; pass bytes, or values that JSON knows"
         ) from error
+
+
+def _has_no_number(value: Any) -> bool:
+    """Whether a NaN or an infinity is in a value, which the encoder would silently turn into null."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(_has_no_number(item) for item in value.values())
+    return isinstance(value, (list, tuple, set, frozenset)) and any(_has_no_number(item) for item in value)
 
 
 def decode(data: bytes, into: Any = Any) -> Any:

@@ -131,5 +131,14 @@ class Retry(TaskControl):
         self, message: str = "retry requested", *, delay: float | timedelta | None = None, counts: bool = True
     ) -> None:
         super().__init__(message)
-        self.delay = delay.total_seconds() if isinstance(delay, timedelta) else delay
+        self.delay = _delay(delay)
         self.counts = counts
+
+
+def _delay(delay: object) -> float | None:
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    if seconds is None:
+        return None
+    if not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
+        raise ConfigurationError(f"delay of Retry is {delay!r}: give seconds, 0 or more, or a timedelta")
+    return float(seconds)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
-from onebeat.errors import InvalidTask
+from onebeat.errors import InvalidTask, OnebeatError
 
 Duration = float | timedelta
 """Seconds, or a `timedelta`."""
@@ -81,14 +81,14 @@ def instant(option: str, value: object) -> float:
     return value.timestamp()
 
 
-def text(option: str, value: object) -> str:
+def text(option: str, value: object, *, refusal: type[OnebeatError] = InvalidTask) -> str:
     """Return a string that the wire can hold, or say why the value is none."""
     if not isinstance(value, str) or not value.strip():
-        raise InvalidTask(f"{option} is {value!r}: give a string with at least one visible character")
+        raise refusal(f"{option} is {value!r}: give a string with at least one visible character")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InvalidTask(f"{option} is {value!r}, which UTF-8 cannot hold: {error.reason}; clean the text") from error
+        raise refusal(f"{option} is {value!r}, which UTF-8 cannot hold: {error.reason}; clean the text") from error
     return value
 
 
@@ -101,6 +101,8 @@ def check_queue(name: object) -> str:
     queue = text("queue name", name)
     if "{" in queue or "}" in queue:
         raise InvalidTask(f"queue name is {queue!r}: leave out braces, which mark the cluster slot of a queue's keys")
+    if not queue.isprintable():
+        raise InvalidTask(f"queue name is {queue!r}: leave out control characters, which no tool can show")
     return queue
 
 
@@ -151,9 +153,9 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
             merged.pop("process_in", None)
         if "process_in" in layer:
             merged.pop("process_at", None)
-        headers = (
-            {**(merged.get("headers") or {}), **layer["headers"]} if layer.get("headers") else merged.get("headers")
-        )
+        headers = layer.get("headers") or merged.get("headers")
+        if isinstance(headers, Mapping) and isinstance(merged.get("headers"), Mapping):
+            headers = {**merged["headers"], **headers}
         merged.update(layer)
         merged["headers"] = headers
     return merged

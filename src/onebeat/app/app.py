@@ -19,7 +19,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self
 from onebeat.app.declared import Declared, check_no_arguments
 from onebeat.app.handle import Replies
 from onebeat.app.serving import Serving, serve
-from onebeat.broker.store import Store
+from onebeat.broker.store import Store, check_source
 from onebeat.client import Bulk, Client
 from onebeat.errors import ConfigurationError
 from onebeat.options import EnqueueOptions, text
@@ -80,7 +80,10 @@ class Onebeat(Generic[S]):
     """
 
     def __init__(self, name: str = "onebeat", *, url: str | None = None, lifespan: Lifespan[S] | None = None) -> None:
-        self.name = text("application name", name)
+        self.name = text("application name", name, refusal=ConfigurationError)
+        if lifespan is not None and not callable(lifespan):
+            raise ConfigurationError(f"lifespan is {lifespan!r}: give an @asynccontextmanager function")
+        check_source(url)
         self.url = url
         self.lifespan = lifespan
         self.mux = Mux()
@@ -125,19 +128,21 @@ class Onebeat(Generic[S]):
             InvalidTask: An option cannot be used.
         """
 
+        if callable(type):
+            raise ConfigurationError(f"decorator @app.task of {type!r} lacks its parentheses: write @app.task()")
         if isolation not in (None, "process"):
             raise ConfigurationError(f'option isolation is {isolation!r}: give "process", or leave it out')
 
         def declare(function: Callable[..., Any]) -> Declared[Any, Any, Any, Any]:
-            task_type = text("task type", type if type is not None else function.__name__)
+            task_type = _task_type(type, function)
             declared: Declared[Any, Any, Any, Any] = Declared(
                 self,
                 function,
                 task_type,
                 options,
                 backoff=_of_failures(backoff),
-                retry_on=retry_on,
-                archive_on=archive_on,
+                retry_on=None if retry_on is None else _errors("retry_on", retry_on),
+                archive_on=_errors("archive_on", archive_on),
                 isolated=isolation is not None,
             )
             self.mux.add(task_type, declared.route)
@@ -277,8 +282,28 @@ class _Connection:
         await self.store.aclose()
 
 
+def _task_type(type_: object, function: Callable[..., Any]) -> str:
+    if not inspect.isroutine(function):
+        raise ConfigurationError(f"task {function!r} is no function: put @app.task() above a function")
+    if type_ is None and function.__name__ == "<lambda>":
+        raise ConfigurationError("a lambda has no name to call its task by: give a type, or write a function")
+    return text("task type", type_ if type_ is not None else function.__name__)
+
+
+def _errors(option: str, given: object) -> Errors:
+    """Return a tuple of exception classes; one class alone, or a list, will do."""
+    classes = (given,) if isinstance(given, type) else given
+    if not isinstance(classes, (tuple, list)) or not all(
+        isinstance(one, type) and issubclass(one, BaseException) for one in classes
+    ):
+        raise ConfigurationError(f"option {option} is {given!r}: give a tuple of exception classes")
+    return tuple(classes)
+
+
 def _of_failures(backoff: Backoff | Callable[[int], float] | None) -> Backoff | None:
     """Let a back-off take the number of failures alone, or the error as well."""
+    if backoff is not None and not callable(backoff):
+        raise ConfigurationError(f"option backoff is {backoff!r}: give a function of the failures so far")
     if backoff is None or _takes_two(backoff):
         return backoff  # type: ignore[return-value] # `_takes_two` has looked
     return lambda retried, _error: backoff(retried)  # type: ignore[call-arg] # likewise

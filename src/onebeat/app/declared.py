@@ -12,7 +12,7 @@ from onebeat import codecs
 from onebeat.app.binder import Binder
 from onebeat.app.handle import Handle
 from onebeat.errors import ConfigurationError
-from onebeat.options import EnqueueOptions, merge, resolve
+from onebeat.options import DEFAULT_QUEUE, EnqueueOptions, check_queue, merge, resolve, text
 from onebeat.server.context import Context
 from onebeat.server.mux import Backoff, Route, is_async
 from onebeat.task import Task
@@ -123,7 +123,8 @@ class Declared(Generic[P, R, Q, C]):
 
     def handle(self, task_id: str, *, queue: str | None = None) -> Handle[R]:
         """Make the handle of a task that was enqueued elsewhere or before."""
-        return self._handle(task_id, queue or self.default_options.get("queue") or "default", keeps_result=True)
+        named = queue or self.default_options.get("queue") or DEFAULT_QUEUE
+        return self._handle(text("task id", task_id), check_queue(named), keeps_result=True)
 
     @property
     def lifespan(self) -> Callable[[], AbstractAsyncContextManager[Any]] | None:

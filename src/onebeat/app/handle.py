@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 from onebeat import codecs
 from onebeat.broker import browse
 from onebeat.broker.store import Store
-from onebeat.errors import ResultNotKept, ResultTimeout, TaskFailed, TaskNotFound
+from onebeat.errors import ConfigurationError, ResultNotKept, ResultTimeout, TaskFailed, TaskNotFound
 from onebeat.ids import new_id
 from onebeat.inspector.inspector import task_info
 from onebeat.states import Cancellation, TaskState
@@ -135,6 +135,7 @@ class Handle(Generic[R]):
             ResultTimeout: Time ran out; the task goes on.
             ResultNotKept: It keeps no result, or its retention is over.
         """
+        _check_timeout(timeout)
         if not self.keeps_result:
             raise ResultNotKept(
                 f"task {self.type} keeps no result: enqueue it with retention=, or declare what it returns"
@@ -171,3 +172,8 @@ class Handle(Generic[R]):
 
     def _decode(self, result: bytes) -> R:
         return cast("R", result if self._returns is bytes else codecs.decode(result or b"null", self._returns))
+
+
+def _check_timeout(timeout: object) -> None:
+    if timeout is not None and (not isinstance(timeout, (int, float)) or not timeout >= 0):
+        raise ConfigurationError(f"timeout of result() is {timeout!r}: give seconds, 0 or more, or None")

@@ -15,7 +15,8 @@ from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.scheduler.scheduler import Scheduler
-from onebeat.server.server import Server, ServerSettings, Settled, stopped_by_signals
+from onebeat.server.config import ServerConfig
+from onebeat.server.server import Health, Server, ServerSettings, Settled, stopped_by_signals
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
 
@@ -56,6 +57,7 @@ class Serving:
             check_place(task)
         self._app = app
         self._settings: ServerSettings = {"queues": _queues(app), **settings}
+        ServerConfig.of(self._settings)  # what cannot work is refused here, before anything is opened
         self._url = url or app.url
         self._signals = signals
         self._settled = settled
@@ -96,6 +98,11 @@ class Serving:
     def stop_asked(self) -> asyncio.Event:
         """Set when a signal, or a bug, wants the server stopped."""
         return self._server.stop_asked
+
+    @property
+    def health(self) -> Health:
+        """How the server fares: for a health check of the program that it is part of."""
+        return self._server.health
 
     def end_badly_if_need_be(self) -> None:
         """See `server.Serving.end_badly_if_need_be`."""

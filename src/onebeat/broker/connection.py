@@ -138,7 +138,9 @@ def _from_url(url: str) -> Endpoint:
         known_to_redis = _SCHEMES[parts.scheme] + url[len(parts.scheme) :]
         settings: dict[str, Any] = dict(redis.connection.parse_url(known_to_redis))
     except ValueError as error:
-        raise ConfigurationError(f"store {_without_password(url)!r}: {error}") from error
+        raise ConfigurationError(
+            f"store {_without_password(url)!r}: {error}; write it as in redis://user:password@host:6379/0"
+        ) from error
     kind = settings.pop("connection_class", redis.connection.Connection).__name__
     return Endpoint(kind, settings, _without_password(url))
 

@@ -55,12 +55,30 @@ def passes(text: str) -> bool:
     return _PASSING_CODE.search(text) is not None
 
 
+def check_source(source: object) -> object:
+    """
+    Return what a store is to be opened from, if it can be one; nothing is opened.
+
+    Raises:
+        ConfigurationError, BrokerUnsupported: See `endpoint`.
+    """
+    if source is not None and not isinstance(source, Store):
+        endpoint(source)
+    return source
+
+
 def check_version(info: dict[str, Any], shown: str) -> None:
     """Refuse a store older than the scripts need (ZRANGE BYSCORE, BLMOVE, ZMSCORE: 6.2; SE-61)."""
     version = str(info.get("redis_version", "0"))
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < MINIMUM_VERSION:
         raise BrokerUnsupported(f"store {shown} is version {version}: Onebeat needs Redis 6.2, Valkey 7.2 or newer")
+
+
+def _remedy(text: str) -> str:
+    if re.search(r"AUTH|WRONGPASS|password|Authentication", text):
+        return "give a user and password that it knows, as in redis://user:password@host:6379/0"
+    return "see that it runs there, or name another by its URL or ONEBEAT_URL"
 
 
 def _command(script: Script, call: Call[Any], verb: str) -> list[Argument]:
@@ -100,6 +118,9 @@ class Store:
         store = cls(where, held, injected_clock=injected_clock)
         try:
             check_version(await store.command("INFO", "server"), where.shown)
+        except BrokerUnavailable as error:
+            await store.aclose()
+            raise BrokerUnavailable(f"{error}; {_remedy(str(error))}") from error
         except BaseException:
             await store.aclose()
             raise

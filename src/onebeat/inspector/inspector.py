@@ -13,9 +13,10 @@ from typing import Self
 
 from onebeat.broker import browse, registry
 from onebeat.broker.browse import QueueStats, RawTask
-from onebeat.broker.store import Store
+from onebeat.broker.store import Store, check_source
 from onebeat.errors import ConfigurationError, OnebeatError, QueueNotFound, TaskNotFound
-from onebeat.states import Cancellation, TaskState
+from onebeat.options import check_queue, text
+from onebeat.states import LISTS, Cancellation, TaskState
 from onebeat.task import TaskInfo
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
 
@@ -34,7 +35,7 @@ class Inspector:
     """
 
     def __init__(self, store: object = None) -> None:
-        self._source = store
+        self._source = check_source(store)
         self._store: Store | None = store if isinstance(store, Store) else None
 
     async def __aenter__(self) -> Self:
@@ -67,11 +68,17 @@ class Inspector:
             QueueNotFound: It is not; the message lists those that are.
         """
         known = await self.queues()
-        if queue not in known:
+        if check_queue(queue) not in known:
             raise QueueNotFound(f"queue {queue!r} is not known here: there {_are(known)}")
 
     async def stats(self, queue: str) -> QueueStats:
-        """Count what a queue holds and did."""
+        """
+        Count what a queue holds and did.
+
+        Raises:
+            QueueNotFound: Nothing was ever enqueued there.
+        """
+        await self.check_queue(queue)
         return await self.store.run(browse.stats(queue))
 
     async def task(self, queue: str, task_id: str) -> TaskInfo:
@@ -81,7 +88,7 @@ class Inspector:
         Raises:
             TaskNotFound: There is none of that id in that queue.
         """
-        raw = await self.store.run(browse.info(queue, task_id))
+        raw = await self.store.run(browse.info(check_queue(queue), text("task id", task_id)))
         if raw is None:
             raise TaskNotFound(
                 f"task {task_id!r} is not in queue {queue!r}: it ended and was not retained, or never was"
@@ -93,8 +100,13 @@ class Inspector:
         Iterate over the tasks of one state, in asynq's order (`browse.list_ids`).
 
         Tasks that move while one iterates may be missed or come twice.
+
+        Raises:
+            QueueNotFound: Nothing was ever enqueued there.
+            ConfigurationError: There is no such state, or its tasks are not kept in one list.
         """
-        wanted, offset = TaskState(state), 0
+        wanted, offset = _state(state), 0
+        await self.check_queue(queue)
         while ids := await self.store.run(browse.list_ids(queue, wanted, offset=offset, limit=PAGE)):
             for task_id in ids:
                 raw = await self.store.run(browse.info(queue, task_id))
@@ -110,7 +122,7 @@ class Inspector:
             TaskNotFound: There is none of that id in that queue.
             OnebeatError: It is pending or active already.
         """
-        [answer] = await self.store.run(browse.run(queue, [task_id]))
+        [answer] = await self.store.run(browse.run(check_queue(queue), [text("task id", task_id)]))
         if answer == "gone":
             raise TaskNotFound(f"task {task_id!r} is not in queue {queue!r}: list its tasks with `onebeat task ls`")
         if answer != "pending":
@@ -123,12 +135,15 @@ class Inspector:
         Raises:
             TaskNotFound: There is none of that id in that queue.
         """
-        [answer] = await self.store.run(browse.cancel(queue, [task_id]))
+        [answer] = await self.store.run(browse.cancel(check_queue(queue), [text("task id", task_id)]))
         return browse.cancellation(queue, task_id, answer)
 
     async def run_all(self, queue: str, state: TaskState | str) -> int:
         """Make all scheduled, retrying, archived or completed tasks of a queue pending, in steps; returns how many."""
-        wanted, ran = TaskState(state), 0
+        wanted, ran = _state(state), 0
+        await self.check_queue(queue)
+        if wanted in LISTS:
+            raise ConfigurationError(f"state is {wanted.value!r}: only waiting or ended tasks can be made pending")
         while ids := await self.store.run(browse.list_ids(queue, wanted, offset=0, limit=MAX_RUN)):
             answers = await self.store.run(browse.run(queue, ids))
             moved = answers.count("pending")
@@ -136,6 +151,13 @@ class Inspector:
             if moved == 0:
                 break
         return ran
+
+
+def _state(state: object) -> TaskState:
+    listed = [item.value for item in TaskState if item is not TaskState.AGGREGATING]
+    if state not in listed:
+        raise ConfigurationError(f"state is {state!r}: choose from {', '.join(listed)}")
+    return TaskState(state)
 
 
 def task_info(queue: str, task_id: str, raw: RawTask) -> TaskInfo:

@@ -65,6 +65,10 @@ def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mappi
         raise ConfigurationError(
             f'schedule id is {schedule_id!r}: give 1 to 100 letters, digits, dots, dashes or underscores (id="…")'
         )
+    if not isinstance(task, Task):
+        raise ConfigurationError(f"schedule {schedule_id}: task is {task!r}; give a Task, or what bind() returns")
+    if not hasattr(trigger, "ticks_after"):
+        raise ConfigurationError(f"schedule {schedule_id}: trigger is {trigger!r}; give Every(…) or Cron(…)")
     merged = merge(task.options, options or {})
     _check_options(schedule_id, merged)
     prepared = prepare(task, merged)

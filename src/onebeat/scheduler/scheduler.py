@@ -16,7 +16,7 @@ from typing import Any, Unpack
 from onebeat.broker import browse, registry, schedules
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.schedules import Declaration, ShownEntry
-from onebeat.broker.store import Store
+from onebeat.broker.store import Store, check_source
 from onebeat.errors import BrokerError, ConfigurationError
 from onebeat.options import EnqueueOptions
 from onebeat.scheduler.entry import Entry, coming, entry, rebuild
@@ -50,7 +50,7 @@ class Scheduler:
     """
 
     def __init__(self, store: object = None, *, app: str = "onebeat", entries: Iterable[Entry] = ()) -> None:
-        self._source = store
+        self._source = check_source(store)
         self._app = app
         self._entries = {item.id: item for item in entries}
         self._refilling: set[tuple[str, str]] = set()
@@ -77,6 +77,8 @@ class Scheduler:
             ConfigurationError: The spec, the id or an option cannot be used, or the id is taken.
         """
         trigger = parse_spec(spec, tz) if isinstance(spec, str) else spec
+        if not isinstance(task, Task):
+            raise ConfigurationError(f"task of a schedule is {task!r}: give a Task, or what bind() returns")
         added = entry(id or schedule_id(task.type), trigger, task, options)
         if added.id in self._entries:
             raise ConfigurationError(f"schedule {added.id!r} is registered twice: give one of them another id")

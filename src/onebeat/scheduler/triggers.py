@@ -132,7 +132,7 @@ def _split_zone(expression: str, tz: str | None) -> tuple[str, str]:
                     f"cron expression {expression!r} names zone {named!r}, and tz= {tz!r}: give one of them"
                 )
             return named, fields
-    return tz or "UTC", stripped
+    return "UTC" if tz is None else tz, stripped
 
 
 def parse_spec(spec: str, tz: str | None = None) -> Trigger:

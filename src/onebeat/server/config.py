@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 from onebeat.errors import ConfigurationError, InvalidTask
 from onebeat.options import check_queue
@@ -59,7 +60,7 @@ class ServerConfig:
     allow_short_lease: bool = False
 
     def __post_init__(self) -> None:
-        problems = [*self._numbers(), *self._queues()]
+        problems = [*self._numbers(), *self._flags(), *self._queues()]
         if problems:
             raise ConfigurationError("; ".join(problems))
 
@@ -78,6 +79,14 @@ class ServerConfig:
                 problems.append(f"{name} is {value!r} s: give 0 to 86400")
         return problems
 
+    def _flags(self) -> list[str]:
+        flags = ("strict", "release_unique_on_archive", "allow_short_lease")
+        return [
+            f"{name} is {getattr(self, name)!r}: give True or False"
+            for name in flags
+            if not isinstance(getattr(self, name), bool)
+        ]
+
     def _queues(self) -> list[str]:
         queues: object = self.queues
         if not isinstance(queues, Mapping) or not queues:
@@ -91,6 +100,20 @@ class ServerConfig:
             if not _is_int(weight) or weight < 1:
                 problems.append(f"weight of queue {name!r} is {weight!r}: give a whole number from 1")
         return problems
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """
+        Make a configuration of keywords.
+
+        Raises:
+            ConfigurationError: One of them is unknown, or its value cannot work.
+        """
+        known = [item.name for item in fields(cls)]
+        unknown = settings.keys() - set(known)
+        if unknown:
+            raise ConfigurationError(f"setting {min(unknown)} is unknown: choose from {', '.join(known)}")
+        return cls(**settings)
 
     @property
     def lease_ms(self) -> int:

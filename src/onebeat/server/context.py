@@ -74,4 +74,7 @@ def current() -> Context[Any]:
     Raises:
         LookupError: The code does not run in a handler.
     """
-    return running.get()
+    context = running.get(None)
+    if context is None:
+        raise LookupError("no task runs here: current() works inside a handler, and in what a handler calls")
+    return context

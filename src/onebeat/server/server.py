@@ -22,7 +22,7 @@ from typing import Self, TypedDict, Unpack
 
 from onebeat.broker.consume import Taken
 from onebeat.broker.dangers import dangers
-from onebeat.broker.store import BlockingStore, Store
+from onebeat.broker.store import BlockingStore, Store, check_source
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError, ConfigurationError
 from onebeat.ids import new_id
@@ -123,8 +123,10 @@ class Server:
         clock: Clock | None = None,
         **settings: Unpack[ServerSettings],
     ) -> None:
-        self.config = ServerConfig(**settings)
-        self._source = store
+        if not callable(retry_delay):
+            raise ConfigurationError(f"retry_delay is {retry_delay!r}: give a function of the failures and the error")
+        self.config = ServerConfig.of(settings)
+        self._source = check_source(store)
         self._retry_delay = retry_delay
         self._clock = clock or SystemClock()
 

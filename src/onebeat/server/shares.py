@@ -20,6 +20,7 @@ class Shares:
 
     def __init__(self, weights: Mapping[str, int], *, strict: bool) -> None:
         self._weights = dict(sorted(weights.items(), key=lambda item: (-item[1], item[0])))
+        self._rank = {queue: rank for rank, queue in enumerate(self._weights)}
         self._strict = strict
         self._credit = dict.fromkeys(self._weights, 0)
 
@@ -30,7 +31,7 @@ class Shares:
 
     def divide(self, slots: int, working: Collection[str]) -> list[tuple[str, int]]:
         """Return (queue, slots) for the queues to ask, in the order to ask them; together no more than `slots`."""
-        queues = [queue for queue in self._weights if queue in working]
+        queues = sorted((queue for queue in working if queue in self._rank), key=self._rank.__getitem__)
         if not queues or slots < 1:
             return []
         if self._strict or len(queues) == 1:
