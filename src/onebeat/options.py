@@ -153,11 +153,11 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
             merged.pop("process_in", None)
         if "process_in" in layer:
             merged.pop("process_at", None)
-        headers = layer.get("headers") or merged.get("headers")
-        if isinstance(headers, Mapping) and isinstance(merged.get("headers"), Mapping):
-            headers = {**merged["headers"], **headers}
+        headers, below = layer.get("headers"), merged.get("headers")
+        if isinstance(headers, Mapping) and isinstance(below, Mapping):
+            headers = {**below, **headers}
         merged.update(layer)
-        merged["headers"] = headers
+        merged["headers"] = headers or below
     return merged
 
 
