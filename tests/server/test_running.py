@@ -631,3 +631,24 @@ async def test_time_is_the_stores(store: Store, clock: Clock) -> None:
     async with Client(store) as client:
         enqueued = await client.enqueue(Task("t"), process_in=60)
     assert (NOON + 60) * 1000 == enqueued.due_ms
+
+
+async def test_an_ended_attempt_leaves_no_circle(bench: Bench) -> None:
+    """Nothing of it waits for the garbage collector, which would cost a quarter of the throughput."""
+    import gc
+
+    from onebeat.server.running import Running
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None: ...
+
+    await bench.client.enqueue_many(Task("t") for _ in range(50))
+    gc.collect()
+    gc.disable()
+    try:
+        async with bench.serving():
+            await bench.reaches(processed=50, active=0)
+        left = sum(isinstance(one, Running) for one in gc.get_objects())
+        assert left <= 2  # the last may still be in somebody's hands
+    finally:
+        gc.enable()

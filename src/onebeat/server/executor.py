@@ -160,6 +160,7 @@ class Executor:
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its task's outcome
             finished = self._raised(attempt, error)
         self._end(attempt, finished)
+        attempt.work = None  # its context knows the attempt: a circle, which only the garbage collector would end
 
     async def _in_thread(self, route: Route, context: Context[Any], task: Task[Any]) -> object:
         surroundings = contextvars.copy_context()

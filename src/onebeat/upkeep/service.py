@@ -112,12 +112,19 @@ async def supervise(service: Service, *, backoff: Backoff | None = None, trouble
         try:
             await service.run()
         except BrokerError as error:
+            if _is_being_cancelled():  # what a library makes of it is no trouble of the store
+                raise asyncio.CancelledError from error
             trouble.trouble(error)
         except Exception:
             log.exception("%s stopped by a bug of ours; starting it again", service.name)
         else:
             return
         await asyncio.sleep(backoff.pause())
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def cancelled(task: asyncio.Task[Any]) -> None:
