@@ -59,7 +59,7 @@ RULES = [
     ),
     Rule(
         2, "a handler whose lease is lost runs on", "server/keeper.py",
-        "self._stop_attempt(attempt, Stop.LOST)", "pass",
+        "self._stop_attempt(attempt, Stop.LOST, token)", "pass",
         RUNNING + "test_a_lost_lease_stops_the_handler",
     ),
     Rule(
@@ -78,6 +78,11 @@ RULES = [
         2, "a task that its owner only slept over is not taken back", lua("extend"),
         'fields[1] == "pending" and fields[5] == token', "false",
         CONSUME + "test_a_recovered_task_that_still_waits_is_taken_back",
+    ),
+    Rule(
+        2, "a server runs a task again that it slept over and took itself", "server/server.py",
+        "self.executor.start(queue, self._without_our_own(queue, taken))", "self.executor.start(queue, taken)",
+        FENCE + "test_a_server_that_takes_its_own_running_task_goes_on_with_it",
     ),
     Rule(
         3, "recovery does not hold back after an outage", lua("lib/recover"),

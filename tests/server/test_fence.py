@@ -151,7 +151,6 @@ async def recovered(store: Store) -> None:
     seconds, _ = await store.command("TIME")
     await store.command("HSET", "onebeat:{default}:beat", "last", int(seconds) * 1000, "hold_until", 0)
     await store.run(maintain("default", max_crashes=5))
-    assert 0 == await store.command("LLEN", "asynq:{default}:active")
 
 
 async def test_a_late_success_completes_a_task_that_nobody_took_again(bench: Bench) -> None:
@@ -161,6 +160,7 @@ async def test_a_late_success_completes_a_task_that_nobody_took_again(bench: Ben
     async with bench.serving(concurrency=1) as serving:
         let_it_sleep(serving)
         await began.wait()
+        await bench.store.command("SET", "asynq:{default}:paused", "1")  # so that we do not take it ourselves
         await recovered(bench.store)
         assert (1, 0) == ((await bench.stats()).pending, (await bench.stats()).active)
         go.set()
@@ -332,3 +332,63 @@ async def test_a_queue_that_cannot_be_fetched_from_does_not_slow_the_others(benc
             await bench.enqueue("t")
             await bench.reaches(processed=number)
         assert store.calls.count("survey") < 10
+
+
+async def test_a_server_that_takes_its_own_running_task_goes_on_with_it(bench: Bench) -> None:
+    """It slept over the lease, and has free slots: the handler runs on under the new token, and not a second time."""
+    began, go = waits(bench)
+    task_id = await bench.enqueue("t")
+    async with bench.serving(concurrency=4) as serving:
+        let_it_sleep(serving)
+        await began.wait()
+        first = await bench.field(task_id, "ob_own")
+        await recovered(bench.store)
+        await bench.reaches(active=1)
+        assert first != await bench.field(task_id, "ob_own")
+        go.set()
+        await bench.reaches(processed=1, active=0, pending=0)
+        assert 0 == serving.acknowledger.lease_lost
+    assert 1 == len(bench.ran)
+
+
+async def test_a_server_that_takes_its_own_ended_task_writes_its_outcome(bench: Bench) -> None:
+    """The outcome was on its way: refused under the first token, it is written under the second, without a run."""
+    runs_at_once(bench)
+    gate = faults(bench).gates["finish"] = asyncio.Event()
+    await bench.enqueue("t", retention=60)
+    async with bench.serving(concurrency=4) as serving:
+        let_it_sleep(serving)
+        await bench.reaches(active=1)
+        await until(lambda: _ended(serving))
+        await recovered(bench.store)
+        await bench.reaches(active=1)
+        await until(lambda: _has_taken(serving))
+        gate.set()
+        await bench.reaches(completed=1, processed=1)
+        assert 0 == serving.acknowledger.lease_lost
+    assert 1 == len(bench.ran)
+
+
+async def test_a_refused_outcome_is_remembered_until_the_answer_of_the_fetch(bench: Bench) -> None:
+    """The same, but the refusal comes before the answer of the fetch that has brought the task again."""
+    began, go = waits(bench)
+    await bench.enqueue("t", retention=60)
+    async with bench.serving(concurrency=4) as serving:
+        let_it_sleep(serving)
+        await began.wait()
+        slow = faults(bench).slow_answers["take"] = asyncio.Event()
+        await recovered(bench.store)
+        await bench.reaches(active=1)
+        go.set()
+        await until(lambda: _has_lost(serving))
+        slow.set()
+        await bench.reaches(completed=1, processed=1)
+    assert 1 == len(bench.ran)
+
+
+async def _ended(serving: Any) -> bool:
+    return not serving.executor.running
+
+
+async def _has_taken(serving: Any) -> bool:
+    return any(attempt.retaken for attempt in serving.acknowledger.unanswered)

@@ -52,7 +52,7 @@ def keeping(store: Script, *, period: float) -> Iterator[list[tuple[str, Stop]]]
         store,  # type: ignore[arg-type] # it has the part that is used
         lease_ms=30_000,
         period=period,
-        stop_attempt=lambda attempt, why: stopped.append((attempt.id, why)),
+        stop_attempt=lambda attempt, why, _token: stopped.append((attempt.id, why)),
         presence=nobody,
         watchdog=nobody,
     )
@@ -72,7 +72,7 @@ def test_it_extends_again_soon_after_a_failure() -> None:
 
 
 def test_it_tells_of_lost_and_cancelled_tasks() -> None:
-    """Lost ones are let go and told once; a cancelled one is kept, and told again until it has ended."""
+    """At every extension, until the server has let them go."""
     for answers, told in (
         (["lost"], [("a", Stop.LOST)]),
         (["gone"], [("a", Stop.LOST)]),

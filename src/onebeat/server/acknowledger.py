@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from onebeat.broker.coalescer import Coalescer
 from onebeat.broker.consume import MAX_ITEMS, Finished, finish
@@ -19,6 +20,9 @@ from onebeat.server.running import Running
 from onebeat.upkeep.service import Backoff, TroubleLog
 
 log = logging.getLogger("onebeat.acknowledger")
+
+MAX_REFUSED = 256
+"""Outcomes that are remembered after they came too late."""
 
 
 def _weight(attempt: Running) -> int:
@@ -44,6 +48,8 @@ class Acknowledger:
         self._quarantine: set[asyncio.Task[None]] = set()
         self.unanswered: set[Running] = set()
         """Attempts whose outcome is decided but not yet in the store."""
+        self.refused: dict[tuple[str, str], Running] = {}
+        """The last outcomes that came too late: this server may be the one that has taken the task again."""
         self.lease_lost = 0
         """Outcomes that came too late: another server had the task."""
 
@@ -51,6 +57,14 @@ class Acknowledger:
         """Write the outcome of an attempt (`attempt.finished`)."""
         self.unanswered.add(attempt)
         self._lanes.add(attempt.queue, attempt)
+
+    def again(self, attempt: Running, token: str) -> None:
+        """Write an outcome under the token by which its task is ours again."""
+        if attempt in self.unanswered:
+            attempt.retaken = token  # under the first it is on its way, and will be refused
+            return
+        self._renew(attempt, token)
+        self.add(attempt)
 
     async def idle(self) -> None:
         """Wait until every outcome was answered."""
@@ -88,8 +102,20 @@ class Acknowledger:
             repeated = True
             await asyncio.sleep(backoff.pause())
 
+    def _renew(self, attempt: Running, token: str) -> None:
+        attempt.token, attempt.retaken = token, ""
+        attempt.finished = replace(_outcome(attempt), token=token)
+
     def _settle(self, attempt: Running, answer: str, repeated: bool) -> None:
+        if answer == "lost" and attempt.retaken:
+            self._renew(attempt, attempt.retaken)
+            self._lanes.add(attempt.queue, attempt)
+            return
         self.unanswered.discard(attempt)
+        if answer == "lost":
+            self.refused[attempt.queue, attempt.id] = attempt
+            if len(self.refused) > MAX_REFUSED:
+                del self.refused[next(iter(self.refused))]
         if answer == "lost" or (answer == "gone" and not repeated):
             self.lease_lost += 1
             log.warning(

@@ -37,7 +37,7 @@ class Keeper:
         period: Seconds between extensions; after trouble it tries again within a second.
 
         stop_attempt: Called from the keeper's thread with an attempt that is not ours any more, or is to be
-            cancelled, and which of the two.
+            cancelled, which of the two, and the token that was asked about.
 
         presence, watchdog: Called from this thread every few seconds.
     """
@@ -48,7 +48,7 @@ class Keeper:
         *,
         lease_ms: int,
         period: float,
-        stop_attempt: Callable[[Running, Stop], None],
+        stop_attempt: Callable[[Running, Stop, str], None],
         presence: Presence,
         watchdog: Watchdog,
     ) -> None:
@@ -81,6 +81,11 @@ class Keeper:
         """Keep an attempt's lease from now on."""
         with self._lock:
             self._held[attempt.queue, attempt.id] = attempt
+
+    def held(self, queue: str, task_id: str) -> Running | None:
+        """Return the attempt that is kept for a task, if there is one."""
+        with self._lock:
+            return self._held.get((queue, task_id))
 
     def release(self, attempt: Running) -> None:
         """Let an attempt's lease go, unless the task was taken again since."""
@@ -129,13 +134,12 @@ class Keeper:
     def _extend(self, queue: str, attempts: list[Running]) -> None:
         held = [(attempt.id, attempt.token) for attempt in attempts]
         answers = self._store.run(extend(queue, held, lease_ms=self._lease_ms))
-        for attempt, answer in zip(attempts, answers, strict=True):
+        for attempt, (_, token), answer in zip(attempts, held, answers, strict=True):
             if answer == "ok" or attempt.finished is not None:
                 continue  # an outcome on its way may have ended the lease before our question came
             if answer == "cancel":
-                self._stop_attempt(attempt, Stop.CANCELLED)
+                self._stop_attempt(attempt, Stop.CANCELLED, token)
             elif answer in ("lost", "gone"):
-                self.release(attempt)
-                self._stop_attempt(attempt, Stop.LOST)
+                self._stop_attempt(attempt, Stop.LOST, token)
             else:
                 log.warning("lease of task %s in queue %s was not extended: %s", attempt.id, queue, answer)

@@ -33,6 +33,9 @@ class Running:
     Attributes:
         id, queue, token: Which task, and under which token it is ours.
 
+        retaken: The token under which this server has taken the task again, while the outcome of this attempt
+            is on its way: it will be refused under the first, and is then written under this one.
+
         message: The task's message as it was taken; None when its bytes cannot be decoded.
 
         route: Its handler; None when this server has none for its type.
@@ -60,6 +63,7 @@ class Running:
         "id",
         "message",
         "queue",
+        "retaken",
         "route",
         "started",
         "stop",
@@ -72,6 +76,7 @@ class Running:
         self.queue = queue
         self.id = task_id
         self.token = token
+        self.retaken = ""
         self.started = started
         self.deadline = started
         self.due = started

@@ -15,6 +15,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from types import TracebackType
@@ -75,9 +76,12 @@ def stopped_by_signals(serving: Serving) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[[Running, Stop], None], it: Running, why: Stop) -> None:
+Told = Callable[[Running, Stop, str], None]
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, call: Told, attempt: Running, why: Stop, token: str) -> None:
     """Bring word from the keeper's thread."""
-    loop.call_soon_threadsafe(call, it, why)
+    loop.call_soon_threadsafe(call, attempt, why, token)
 
 
 class ServerSettings(TypedDict, total=False):
@@ -270,10 +274,30 @@ class Serving:
         return self.executor.free
 
     def _taken(self, queue: str, taken: Taken) -> None:
-        for attempt in self.executor.start(queue, taken):
+        for attempt in self.executor.start(queue, self._without_our_own(queue, taken)):
             self.keeper.hold(attempt)
             if self.stop_asked.is_set():
                 attempt.cancel(Stop.SHUTDOWN)
+
+    def _without_our_own(self, queue: str, taken: Taken) -> Taken:
+        """
+        Leave out tasks that this server runs or has just ended: it slept over their leases, and took them itself.
+
+        The attempt goes on, or its outcome is written, under the new token; nothing runs twice.
+        """
+        others = []
+        for task in taken.tasks:
+            attempt = self.keeper.held(queue, task.id) or self.acknowledger.refused.pop((queue, task.id), None)
+            if attempt is None or not (attempt in self.executor.running or attempt.finished is not None):
+                others.append(task)
+                continue
+            log.warning("task %s of queue %s lost its lease and is ours again: it goes on", task.id, queue)
+            self.keeper.hold(attempt)
+            if attempt.finished is None:
+                attempt.token = taken.token
+            else:
+                self.acknowledger.again(attempt, taken.token)
+        return replace(taken, tasks=others) if len(others) < len(taken.tasks) else taken
 
     def _decided(self, attempt: Running) -> None:
         if attempt.finished is None:
@@ -293,8 +317,11 @@ class Serving:
         if self._tell is not None:
             self._tell(attempt, answer)
 
-    def _told_to_stop(self, attempt: Running, why: Stop) -> None:
+    def _told_to_stop(self, attempt: Running, why: Stop, token: str) -> None:
+        if attempt.token != token or attempt.finished is not None:
+            return
         if why is Stop.LOST:
+            self.keeper.release(attempt)
             log.warning("lease of task %s in queue %s is lost; its handler is stopped", attempt.id, attempt.queue)
             self.acknowledger.lease_lost += 1
         self.executor.stop(attempt, why)
