@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from onebeat.states import Cancellation, TaskState
     from onebeat.task import Task, TaskInfo
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "app.app": ["Onebeat"],
