@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from onebeat.broker.consume import Taken, take
+from onebeat.broker.consume import Finished, Outcome, Taken, finish, take
 from onebeat.broker.maintain import maintain
 from onebeat.broker.store import Store
 from onebeat.client import Client
@@ -392,3 +392,21 @@ async def _ended(serving: Any) -> bool:
 
 async def _has_taken(serving: Any) -> bool:
     return any(attempt.retaken for attempt in serving.acknowledger.unanswered)
+
+
+async def test_an_outcome_that_was_refused_long_ago_is_not_written(bench: Bench) -> None:
+    """Another server had the task; when it comes back later, retried, it is run, whatever its first run had come to."""
+    began, go = waits(bench)
+    task_id = await bench.enqueue("t", max_retry=5)
+    async with bench.serving(concurrency=1) as serving:
+        let_it_sleep(serving)
+        await began.wait()
+        await bench.store.command("SET", "asynq:{default}:paused", "1")
+        await recovered(bench.store)
+        await bench.store.command("DEL", "asynq:{default}:paused")
+        [other] = (await bench.store.run(take("default", server="o", sequence=1, limit=1, lease_ms=60_000))).tasks
+        go.set()
+        await until(lambda: _has_lost(serving))
+        await bench.store.run(finish("default", [Finished(other.id, "o:1", Outcome.PENDING)]))
+        await bench.reaches(processed=1, pending=0, active=0)
+    assert [task_id, task_id] == bench.ran

@@ -21,9 +21,6 @@ from onebeat.upkeep.service import Backoff, TroubleLog
 
 log = logging.getLogger("onebeat.acknowledger")
 
-MAX_REFUSED = 256
-"""Outcomes that are remembered after they came too late."""
-
 
 def _weight(attempt: Running) -> int:
     finished = attempt.finished
@@ -48,8 +45,7 @@ class Acknowledger:
         self._quarantine: set[asyncio.Task[None]] = set()
         self.unanswered: set[Running] = set()
         """Attempts whose outcome is decided but not yet in the store."""
-        self.refused: dict[tuple[str, str], Running] = {}
-        """The last outcomes that came too late: this server may be the one that has taken the task again."""
+        self._refused: dict[str, dict[str, Running]] = {}
         self.lease_lost = 0
         """Outcomes that came too late: another server had the task."""
 
@@ -65,6 +61,14 @@ class Acknowledger:
             return
         self._renew(attempt, token)
         self.add(attempt)
+
+    def forget_refused(self, queue: str) -> None:
+        """Note that a new fetch begins: what was refused before has been taken by others."""
+        self._refused.pop(queue, None)
+
+    def refused(self, queue: str, task_id: str) -> Running | None:
+        """Return an attempt whose outcome was refused during this fetch: the fetch may be what took its task."""
+        return self._refused.get(queue, {}).pop(task_id, None)
 
     async def idle(self) -> None:
         """Wait until every outcome was answered."""
@@ -113,9 +117,7 @@ class Acknowledger:
             return
         self.unanswered.discard(attempt)
         if answer == "lost":
-            self.refused[attempt.queue, attempt.id] = attempt
-            if len(self.refused) > MAX_REFUSED:
-                del self.refused[next(iter(self.refused))]
+            self._refused.setdefault(attempt.queue, {})[attempt.id] = attempt
         if answer == "lost" or (answer == "gone" and not repeated):
             self.lease_lost += 1
             log.warning(

@@ -34,6 +34,8 @@ class Fetcher:
 
         room: How many tasks may be taken now.
 
+        asking: Called with a queue before each new fetch from it, not before a repeat.
+
         taken: Called with each answer that brought tasks.
     """
 
@@ -46,6 +48,7 @@ class Fetcher:
         server: str,
         lease_ms: int,
         room: Callable[[], int],
+        asking: Callable[[str], None],
         taken: Callable[[str, Taken], None],
     ) -> None:
         self._store = store
@@ -54,6 +57,7 @@ class Fetcher:
         self._server = server
         self._lease_ms = lease_ms
         self._room = room
+        self._asking = asking
         self._taken = taken
         self._sequences = dict.fromkeys(shares.queues, 0)
         self._vacant = asyncio.Event()
@@ -102,6 +106,7 @@ class Fetcher:
 
     async def _ask(self, queue: str, number: int) -> Taken | None:
         """Ask until there is an answer. None: the store answers with an error, so nothing was taken."""
+        self._asking(queue)
         self._sequences[queue] += 1
         call = take(queue, server=self._server, sequence=self._sequences[queue], limit=number, lease_ms=self._lease_ms)
         backoff, trouble = Backoff(), self._trouble

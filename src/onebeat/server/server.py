@@ -205,6 +205,7 @@ class Serving:
         source = self._server._source
         self._owns_store = not isinstance(source, Store)
         self.store = source if isinstance(source, Store) else await Store.open(source)
+        await self._warn()
         self._build(asyncio.get_running_loop())
         self.keeper.start()
         maintainer = self._maintainer or Maintainer(
@@ -217,7 +218,6 @@ class Serving:
         self._crew.start(self.watcher)
         self._fetching = asyncio.get_running_loop().create_task(self.fetcher.run(), name="fetcher")
         self._fetching.add_done_callback(self._fetcher_ended)
-        await self._warn()
         log.info("serving queues %s with %d slots", ", ".join(self._config.queues), self._config.concurrency)
         return self
 
@@ -251,6 +251,7 @@ class Serving:
             server=self.id,
             lease_ms=config.lease_ms,
             room=self._room,
+            asking=self.acknowledger.forget_refused,
             taken=self._taken,
         )
         self.keeper = Keeper(
@@ -287,16 +288,20 @@ class Serving:
         """
         others = []
         for task in taken.tasks:
-            attempt = self.keeper.held(queue, task.id) or self.acknowledger.refused.pop((queue, task.id), None)
+            attempt = self.keeper.held(queue, task.id) or self.acknowledger.refused(queue, task.id)
             if attempt is None or not (attempt in self.executor.running or attempt.finished is not None):
                 others.append(task)
                 continue
             log.warning("task %s of queue %s lost its lease and is ours again: it goes on", task.id, queue)
             self.keeper.hold(attempt)
-            if attempt.finished is None:
-                attempt.token = taken.token
-            else:
+            if attempt.finished is not None:
                 self.acknowledger.again(attempt, taken.token)
+                continue
+            attempt.token = taken.token
+            if attempt.stop is Stop.LOST:
+                attempt.stop = (
+                    Stop.SHUTDOWN
+                )  # its handler is being stopped already: once it has ended, back to the front
         return replace(taken, tasks=others) if len(others) < len(taken.tasks) else taken
 
     def _decided(self, attempt: Running) -> None:
@@ -318,8 +323,8 @@ class Serving:
             self._tell(attempt, answer)
 
     def _told_to_stop(self, attempt: Running, why: Stop, token: str) -> None:
-        if attempt.token != token or attempt.finished is not None:
-            return
+        if attempt.token != token or attempt.finished is not None or attempt.stop is Stop.LOST:
+            return  # what the keeper saw is over, or known
         if why is Stop.LOST:
             self.keeper.release(attempt)
             log.warning("lease of task %s in queue %s is lost; its handler is stopped", attempt.id, attempt.queue)
