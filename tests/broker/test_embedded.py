@@ -34,6 +34,7 @@ BOUND_S = 10.0
 
 OPEN = """
 import json, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored where the tests run in the background
 from pathlib import Path
 from onebeat.broker import embedded, guardian, place
 from onebeat.broker.embedded import StoreConfig, open_store
