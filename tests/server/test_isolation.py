@@ -11,11 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from onebeat import Cancellation, ConfigurationError, Inspector, Onebeat, TaskFailed
 from onebeat.app.serving import Serving
-from onebeat.server.isolation.cells import _how
+from onebeat.server.isolation.cells import Cells, _how
+from onebeat.server.isolation.frames import Job
+from tests.client.test_client import Minute
 from tests.server import isolated
 from tests.server.conftest import Bench, until
 
@@ -235,3 +238,21 @@ if __name__ == "__main__":
     output, _ = await server.communicate()
     assert (0, f"42 {server.pid}\n") == (server.returncode, output.decode())
     assert [] == [info async for info in Inspector(room.bench.store).tasks("default", state="archived")]
+
+
+async def test_processes_that_wait_too_long_are_let_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of three that a burst has left, those that nobody needed for five minutes end, lifespans and all."""
+    monkeypatch.setenv("ONEBEAT_TEST_NOTES", str(tmp_path / "notes"))
+    clock = Minute()
+    cells = Cells(grace=10.0, clock=clock)
+    job = Job("tests.server.isolated:where", "a", "q", "where", b'{"number":1}', 0, 0, {}, True)
+    pids = {msgspec.json.decode(answer)[0] for answer in await asyncio.gather(*(cells.call(job) for _ in range(3)))}
+    clock.seconds = 200.0
+    [kept, *_] = msgspec.json.decode(await cells.call(job))
+    clock.seconds = 400.0
+    assert kept == msgspec.json.decode(await cells.call(job))[0]
+    await all_end(*(pids - {kept}))
+    assert is_alive(kept)
+    await cells.aclose()
+    await all_end(kept)
+    assert ["left"] * 3 == (tmp_path / "notes").read_text().splitlines()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from onebeat import Client, Context, Handle, Mux, Onebeat, Task
+from onebeat import Cancellation, Client, Context, Handle, Inspector, Mux, Onebeat, Server, Task
 
 app: Onebeat[int] = Onebeat("shop")
 
@@ -30,6 +30,12 @@ async def beat() -> None: ...
 def needs(order: int) -> None: ...
 
 
+@app.task(isolation="process")
+def thumbnail(image: bytes, /) -> bytes:
+    return image
+
+
+app.task("bad", isolation="thread")  # wrong
 app.task("bad", max_retri=3)  # wrong
 app.task("bad", queue=5)  # wrong
 app.every("1.5")  # wrong
@@ -44,6 +50,15 @@ async def use(client: Client, context: Context[int]) -> None:
     assert_type(welcome.bind(1), Task[str])
     assert_type(await welcome(1), str)
     assert_type(charge(context, 7), int)
+    assert_type(await handle.cancel(), Cancellation)
+    assert_type(await (await thumbnail.enqueue(b"")).result(), bytes)
+    assert_type(context.stopping, bool)
+    async with Inspector() as inspector:
+        assert_type(await inspector.cancel("low", handle.id), Cancellation)
+        await inspector.cancel(handle.id)  # wrong
+    Server(stall_limit=10.0, grace=1)
+    Server(stall_limit="10")  # wrong
+    await thumbnail.enqueue("text")  # wrong
     await app.enqueue_many(welcome.bind(user) for user in range(3))
     await client.enqueue(Task("t", {"a": 1}), queue="low", unique=60)
     await welcome.enqueue("42")  # wrong

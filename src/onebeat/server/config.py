@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from onebeat.errors import ConfigurationError, InvalidTask
-from onebeat.options import check_queue
+from onebeat.options import MAX_INT32, check_queue
 
 MIN_LEASE_S = 15.0
 MAX_CONCURRENCY = 10_000
@@ -97,8 +97,8 @@ class ServerConfig:
                 check_queue(name)
             except InvalidTask as error:
                 problems.append(str(error))
-            if not _is_int(weight) or weight < 1:
-                problems.append(f"weight of queue {name!r} is {weight!r}: give a whole number from 1")
+            if not _is_int(weight) or not 1 <= weight <= MAX_INT32:
+                problems.append(f"weight of queue {name!r} is {weight!r}: give a whole number from 1 to {MAX_INT32}")
         return problems
 
     @classmethod

@@ -72,7 +72,7 @@ class Executor:
         self._clock = clock
         self._retry_delay = retry_delay
         self._jitter = jitter
-        self._cells = Cells()
+        self._cells = Cells(grace=config.grace, clock=clock)
         self._threads = ThreadPoolExecutor(config.concurrency, thread_name_prefix="onebeat-task")
         self.deadlines = Deadlines(self._due, clock)
         self.running: set[Running] = set()
@@ -282,7 +282,7 @@ class Executor:
 
     async def aclose(self) -> None:
         """Let processes and threads go; threads that overstay end with this process."""
-        await self._cells.aclose(self._config.grace)
+        await self._cells.aclose()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

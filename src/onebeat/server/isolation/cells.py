@@ -17,6 +17,7 @@ from typing import Self
 
 import msgspec
 
+from onebeat.clock import Clock
 from onebeat.errors import Retry, RevokeTask, SkipRetry
 from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Verdict, pack
 from onebeat.server.isolation.worker import main_file
@@ -29,12 +30,23 @@ class ProcessEndedError(HandlerError):
     """The process of a task ended before its handler did."""
 
 
-class Cells:
-    """The processes of one server."""
+WARM_S = 300.0
+"""How long a process waits for its next task; then it costs more than it saves."""
 
-    def __init__(self) -> None:
-        self._idle: list[_Cell] = []
-        self._busy: set[_Cell] = set()
+
+class Cells:
+    """
+    The processes of one server.
+
+    Args:
+        grace: Seconds that a process is given to leave its lifespans.
+    """
+
+    def __init__(self, *, grace: float, clock: Clock) -> None:
+        self._grace = grace
+        self._clock = clock
+        self._idle: list[tuple[float, _Cell]] = []  # the one that waits longest first; the last is used next
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def call(self, job: Job) -> bytes:
         """
@@ -46,23 +58,27 @@ class Cells:
             TaskControl: The handler says what happens to its task, or its error is not worth a retry.
             HandlerError: The handler failed, or its process ended.
         """
-        cell = self._idle.pop() if self._idle else await _Cell.start()
-        self._busy.add(cell)
+        cell = self._idle.pop()[1] if self._idle else await _Cell.start()
         try:
             verdict = await cell.ask(job)
         except BaseException:
             await cell.kill()
             raise
-        else:
-            self._idle.append(cell)
-        finally:
-            self._busy.discard(cell)
+        self._idle.append((self._clock.monotonic(), cell))
+        self._dismiss_the_cold()
         return _open(job, verdict)
 
-    async def aclose(self, grace: float) -> None:
+    def _dismiss_the_cold(self) -> None:
+        while self._idle and self._idle[0][0] < self._clock.monotonic() - WARM_S:
+            _, cell = self._idle.pop(0)
+            leaving = asyncio.get_running_loop().create_task(cell.leave(self._grace))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def aclose(self) -> None:
         """Let the idle ones leave their lifespans and end; kill those that do not in time."""
         cells, self._idle = self._idle, []
-        await asyncio.gather(*(cell.leave(grace) for cell in cells))
+        await asyncio.gather(*(cell.leave(self._grace) for _, cell in cells), *self._leaving)
 
 
 class _Cell:
