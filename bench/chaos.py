@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import report, worker
-from bench.engine import Engine, opened
-from bench.fire import settled
+from bench.engine import Engine, opened, settled
 from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.errors import BrokerUnavailable

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from onebeat.broker import place
+from onebeat.broker import browse, place
 from onebeat.broker.store import Store
 from onebeat.errors import BrokerUnavailable
 
@@ -52,3 +52,15 @@ async def opened(url: str) -> Store:
             return await Store.open(url)
         except BrokerUnavailable:
             await asyncio.sleep(0.02)
+
+
+async def settled(store: Store) -> browse.QueueStats:
+    """Wait until nothing waits or runs, in the queue "default"; what is archived may stay."""
+    while True:
+        try:
+            stats = await store.run(browse.stats("default"))
+        except BrokerUnavailable:
+            stats = None
+        if stats is not None and stats.size == stats.archived:
+            return stats
+        await asyncio.sleep(0.1)

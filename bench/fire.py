@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from bench import report, worker
-from bench.engine import Engine, opened
+from bench.engine import Engine, opened, settled
 from bench.idle import processor_s
 from onebeat.broker import browse
 from onebeat.broker.store import Store
 from onebeat.client import Client
-from onebeat.errors import BrokerUnavailable
 from onebeat.states import TaskState
 from onebeat.task import Task
 
@@ -60,18 +59,6 @@ async def come_back(way: str, engine: Engine, store: Store) -> None:
     else:
         engine.start()
         await (await opened(engine.url)).aclose()
-
-
-async def settled(store: Store) -> browse.QueueStats:
-    """Wait until nothing waits or runs."""
-    while True:
-        try:
-            stats = await store.run(browse.stats("default"))
-        except BrokerUnavailable:
-            stats = None
-        if stats is not None and stats.size == stats.archived:
-            return stats
-        await asyncio.sleep(0.1)
 
 
 async def archived(store: Store) -> set[str]:

@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import report
-from bench.engine import Engine, opened
-from onebeat.broker import browse
-from onebeat.broker.store import Store
+from bench.engine import Engine, opened, settled
 from onebeat.client import BulkResult, Client
-from onebeat.errors import BrokerUnavailable
 from onebeat.server.context import Context
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server
@@ -23,18 +20,6 @@ from onebeat.task import Task
 TASKS = 20_000
 KILLS = 3
 AWAY_S = 1.0
-
-
-async def settled(store: Store) -> browse.QueueStats:
-    """Wait until nothing waits or runs."""
-    while True:
-        try:
-            stats = await store.run(browse.stats("default"))
-        except BrokerUnavailable:
-            stats = None
-        if stats is not None and not stats.size:
-            return stats
-        await asyncio.sleep(0.1)
 
 
 async def enqueue(client: Client) -> BulkResult:
