@@ -191,6 +191,24 @@ async def _overstays(serving: Any) -> bool:
     return any(attempt.stop is not None for attempt in serving.executor.running)
 
 
+@pytest.mark.parametrize(("max_retry", "level"), [(1, "WARNING"), (0, "ERROR")])
+async def test_every_failure_is_logged(
+    bench: Bench, max_retry: int, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also a timeout: a retry warns, an archived task is an error, each with what comes next."""
+
+    @bench.mux.handle("slow")
+    async def slow(ctx: Ctx, task: Task[Any]) -> None:
+        await asyncio.Event().wait()
+
+    task_id = await bench.enqueue("slow", timeout=0.02, max_retry=max_retry)
+    async with bench.serving():
+        await bench.reaches("default", **{"retry" if max_retry else "archived": 1})
+    [record] = [record for record in caplog.records if task_id in record.getMessage()]
+    assert level == record.levelname
+    assert "failed: context deadline exceeded; it " in record.getMessage()
+
+
 async def test_a_deadline_in_the_past_fails_without_a_call(bench: Bench) -> None:
     """The handler is not called for a task whose deadline is over (asynq: processor.go)."""
     from datetime import UTC, datetime

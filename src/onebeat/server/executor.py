@@ -185,13 +185,7 @@ class Executor:
     def _raised(self, attempt: Running, error: BaseException) -> Finished | None:
         if attempt.stop is not None:
             return self._stopped(attempt)
-        finished = self._failed(attempt, error, self._clock.monotonic())
-        level, afterwards = _AFTERWARDS[finished.outcome]
-        text, trace = outcome.error_text(error), error if log.isEnabledFor(logging.DEBUG) else None
-        log.log(
-            level, "task %s of queue %s failed: %s; %s", attempt.id, attempt.queue, text, afterwards, exc_info=trace
-        )
-        return finished
+        return self._failed(attempt, error, self._clock.monotonic())
 
     def _stopped(self, attempt: Running) -> Finished | None:
         """Decide for a handler that was stopped, or that cancelled itself."""
@@ -209,11 +203,14 @@ class Executor:
     def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
         release = self._config.release_unique_on_archive
         try:
-            return outcome.failed(attempt, error, ended, delay=self._retry_delay, release_on_archive=release)
+            finished = outcome.failed(attempt, error, ended, delay=self._retry_delay, release_on_archive=release)
         except Exception:
             log.exception("back-off of task %s raised; the default is used", attempt.id)
             attempt.route = None
-            return outcome.failed(attempt, error, ended, delay=outcome.default_retry_delay, release_on_archive=release)
+            default = outcome.default_retry_delay
+            finished = outcome.failed(attempt, error, ended, delay=default, release_on_archive=release)
+        _log_failure(attempt, error, finished)
+        return finished
 
     def stop(self, attempt: Running, why: Stop) -> None:
         """Stop a handler; one that does not end within the grace period and the stall limit is given up."""
@@ -295,6 +292,13 @@ _AFTERWARDS = {
     Outcome.RETRY: (logging.WARNING, "it will be retried"),
     Outcome.DONE: (logging.INFO, "it is revoked"),
 }
+
+
+def _log_failure(attempt: Running, error: BaseException, finished: Finished) -> None:
+    level, afterwards = _AFTERWARDS[finished.outcome]
+    trace = error if log.isEnabledFor(logging.DEBUG) else None
+    text = outcome.error_text(error)
+    log.log(level, "task %s of queue %s failed: %s; %s", attempt.id, attempt.queue, text, afterwards, exc_info=trace)
 
 
 def _context(message: TaskMessage, state: object, attempt: Running) -> Context[Any]:
