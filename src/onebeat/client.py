@@ -30,6 +30,8 @@ from onebeat.errors import (
     OnebeatError,
     PayloadError,
     TaskIdConflict,
+    is_number,
+    shown,
 )
 from onebeat.ids import new_id
 from onebeat.options import EnqueueOptions, Resolved, merge, resolve
@@ -102,7 +104,7 @@ def prepare(task: Task[Any], options: Mapping[str, Any], *, max_payload: int = M
         PayloadError: The payload is larger than `max_payload` bytes.
     """
     if not isinstance(task, Task):
-        raise InvalidTask(f"task is {task!r}: give a Task, or what bind() returns")
+        raise InvalidTask(f"task is {shown(task)}: give a Task, or what bind() returns")
     return encoded(task, resolve(merge(task.options, options) if options else task.options), max_payload=max_payload)
 
 
@@ -161,6 +163,13 @@ def understand(prepared: Prepared, placed: Placed) -> Enqueued:
     )
 
 
+def _check_settings(give_up_after: object, max_payload: object) -> None:
+    if not is_number(give_up_after) or not give_up_after >= 0:
+        raise ConfigurationError(f"setting give_up_after is {shown(give_up_after)}: give seconds from 0")
+    if not isinstance(max_payload, int) or isinstance(max_payload, bool) or max_payload < 1:
+        raise ConfigurationError(f"setting max_payload is {shown(max_payload)}: give a whole number of bytes from 1")
+
+
 class _Waiting:
     """A prepared task and the caller who waits for its answer."""
 
@@ -203,6 +212,9 @@ class Client:
             never enqueues twice.
 
         max_payload: Largest payload accepted, bytes.
+
+    Raises:
+        ConfigurationError: A setting is no such number.
     """
 
     def __init__(
@@ -214,11 +226,11 @@ class Client:
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        _check(give_up_after, max_payload)
         self._source = check_source(store)
         self._store: Store | None = store if isinstance(store, Store) else None
         self._owns_store = self._store is None
         self._opening: asyncio.Lock | None = None
+        _check_settings(give_up_after, max_payload)
         self._give_up_after = give_up_after
         self.max_payload = max_payload
         self._clock = clock or SystemClock()
@@ -292,6 +304,9 @@ class Client:
 
         Awaiting the result gives counts and failures; `async for` over it gives, for each task in order, an
         `Enqueued` or a `Failure`. Nothing is sent before either.
+
+        Raises:
+            InvalidTask: What is given is no iterable, or an option cannot be used.
         """
         return Bulk(self._opened, tasks, options)
 
@@ -334,13 +349,6 @@ class Client:
             self._published[queue] = now + PUBLISH_EVERY_S
 
 
-def _check(give_up_after: object, max_payload: object) -> None:
-    if isinstance(give_up_after, bool) or not isinstance(give_up_after, (int, float)) or not give_up_after >= 0:
-        raise ConfigurationError(f"give_up_after is {give_up_after!r}: give seconds, 0 or more")
-    if isinstance(max_payload, bool) or not isinstance(max_payload, int) or max_payload < 1:
-        raise ConfigurationError(f"max_payload is {max_payload!r}: give a number of bytes, 1 or more")
-
-
 class Bulk:
     """Tasks on their way: await it for counts, or iterate for each answer. See `Client.enqueue_many`."""
 
@@ -350,6 +358,9 @@ class Bulk:
         tasks: Iterable[Task[Any]] | AsyncIterable[Task[Any]],
         options: Mapping[str, Any],
     ) -> None:
+        if isinstance(tasks, (str, bytes)) or not isinstance(tasks, (Iterable, AsyncIterable)):
+            raise InvalidTask(f"tasks is {shown(tasks)}: give an iterable of tasks; one alone goes to enqueue()")
+        resolve(options)  # what cannot be used for any task is no failure of each
         self._connect = connect
         self._tasks = tasks
         self._options = options

@@ -34,38 +34,48 @@ def escape_json(data: bytes) -> bytes:
     return _ESCAPED.sub(lambda found: _ESCAPES[found.group()], data)
 
 
-def encode(value: Any) -> bytes:
+def encode(value: Any, *, what: str = "") -> bytes:
     """
     Encode a payload or a result.
+
+    Args:
+        value: The payload.
+
+        what: Names it in the error.
 
     `bytes` pass untouched and `None` is no bytes at all; dataclasses, msgspec structs, datetimes,
     UUIDs, decimals, enums and plain values become JSON.
 
     Raises:
-        PayloadError: The value, or something in it, has no JSON form.
+        PayloadError: The value, or something in it, has no JSON form; NaN and the infinities have none.
     """
     if value is None:
         return b""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     try:
-        encoded = _encoder.encode(value)
-        if b"null" in encoded and _has_no_number(msgspec.to_builtins(value)):
-            raise ValueError("it holds a number that is infinite or none at all")
-        return escape_json(encoded)
+        data = _encoder.encode(value)
+        if b"null" in data:  # which msgspec also writes for NaN
+            _check_finite(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise PayloadError(
-            f"payload of type {type(value).__name__} has no JSON form: {error}; pass bytes, or values that JSON knows"
+            f"{what or f'payload of type {type(value).__name__}'} has no JSON form: {error}; "
+            "pass bytes, or values that JSON knows"
         ) from error
+    return escape_json(data)
 
 
-def _has_no_number(value: Any) -> bool:
-    """Whether a NaN or an infinity is in a value, which the encoder would silently turn into null."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, dict):
-        return any(_has_no_number(item) for item in value.values())
-    return isinstance(value, (list, tuple, set, frozenset)) and any(_has_no_number(item) for item in value)
+def _check_finite(value: Any) -> None:
+    """Refuse numbers that JSON cannot write, as Go's encoder does."""
+    left = [msgspec.to_builtins(value)]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            left.extend(item.values())
+        elif isinstance(item, (list, tuple, set, frozenset)):
+            left.extend(item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise ValueError(f"{item} is no number there")
 
 
 def decode(data: bytes, into: Any = Any) -> Any:

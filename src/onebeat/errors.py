@@ -27,7 +27,25 @@ A message names the object, the value and the remedy, in that order.
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
+from typing import TypeGuard
+
+MAX_SHOWN = 200
+
+
+def shown(value: object) -> str:
+    """Return how a message shows a value: as Python writes it, but never long, and whatever the value."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a number of 5,000 digits, or an object of somebody else's class
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number, which True and False are not, though Python counts them as such."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 class OnebeatError(Exception):
@@ -125,20 +143,17 @@ class Retry(TaskControl):
 
         counts: False leaves the number of retries as it is ("not now"); the attempt
             is then in no failure statistics either.
+
+    Raises:
+        InvalidTask: The delay is no duration. One that is over by now, a negative one, is no delay.
     """
 
     def __init__(
         self, message: str = "retry requested", *, delay: float | timedelta | None = None, counts: bool = True
     ) -> None:
         super().__init__(message)
-        self.delay = _delay(delay)
+        self.delay = delay.total_seconds() if isinstance(delay, timedelta) else delay
+        given: object = self.delay
+        if given is not None and (not is_number(given) or math.isnan(given)):
+            raise InvalidTask(f"delay of Retry is {shown(delay)}: give seconds as a number, or a timedelta")
         self.counts = counts
-
-
-def _delay(delay: object) -> float | None:
-    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
-    if seconds is None:
-        return None
-    if not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
-        raise ConfigurationError(f"delay of Retry is {delay!r}: give seconds, 0 or more, or a timedelta")
-    return float(seconds)

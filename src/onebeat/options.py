@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
-from onebeat.errors import InvalidTask, OnebeatError
+from onebeat.errors import ConfigurationError, InvalidTask, is_number, shown
 
 Duration = float | timedelta
 """Seconds, or a `timedelta`."""
@@ -63,17 +63,17 @@ def seconds(option: str, value: object, *, minimum: float = 0.0) -> float:
     """Return a duration in seconds, or say why the value is none."""
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidTask(f"option {option} is {value!r}: give seconds as a number, or a timedelta")
+    if not is_number(value):
+        raise InvalidTask(f"option {option} is {shown(value)}: give seconds as a number, or a timedelta")
     if not minimum <= value <= MAX_SECONDS:
-        raise InvalidTask(f"option {option} is {value!r} seconds: give a value from {minimum:g} to {MAX_SECONDS}")
+        raise InvalidTask(f"option {option} is {shown(value)} seconds: give a value from {minimum:g} to {MAX_SECONDS}")
     return float(value)
 
 
 def instant(option: str, value: object) -> float:
     """Return an aware datetime as seconds since 1970, or say why the value is none."""
     if not isinstance(value, datetime):
-        raise InvalidTask(f"option {option} is {value!r}: give an aware datetime")
+        raise InvalidTask(f"option {option} is {shown(value)}: give an aware datetime")
     if value.tzinfo is None or value.utcoffset() is None:
         raise InvalidTask(
             f"option {option} is {value!r}, which has no time zone: write datetime.now(UTC) or .astimezone()"
@@ -81,14 +81,14 @@ def instant(option: str, value: object) -> float:
     return value.timestamp()
 
 
-def text(option: str, value: object, *, refusal: type[OnebeatError] = InvalidTask) -> str:
+def text(option: str, value: object, *, refusal: type[InvalidTask | ConfigurationError] = InvalidTask) -> str:
     """Return a string that the wire can hold, or say why the value is none."""
     if not isinstance(value, str) or not value.strip():
-        raise refusal(f"{option} is {value!r}: give a string with at least one visible character")
+        raise refusal(f"{option} is {shown(value)}: give a string with at least one visible character")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise refusal(f"{option} is {value!r}, which UTF-8 cannot hold: {error.reason}; clean the text") from error
+        raise refusal(f"{option} is {shown(value)}, which UTF-8 cannot hold: {error.reason}; clean the text") from error
     return value
 
 
@@ -97,33 +97,47 @@ def check_queue(name: object) -> str:
     Return a queue name that Redis Cluster, Go and every tool can use.
 
     Braces are refused: the name stands in a hash tag, and one at its start breaks every script (protocol §1.5).
+    So is a NUL, which parts a queue from an id where both are told.
     """
     queue = text("queue name", name)
     if "{" in queue or "}" in queue:
-        raise InvalidTask(f"queue name is {queue!r}: leave out braces, which mark the cluster slot of a queue's keys")
-    if not queue.isprintable():
-        raise InvalidTask(f"queue name is {queue!r}: leave out control characters, which no tool can show")
+        raise InvalidTask(
+            f"queue name is {shown(queue)}: leave out braces, which mark the cluster slot of a queue's keys"
+        )
+    if "\0" in queue:
+        raise InvalidTask(f"queue name is {shown(queue)}: leave out the NUL, which ends a queue's name in messages")
     return queue
 
 
 def _max_retry(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value > MAX_INT32:
-        raise InvalidTask(f"option max_retry is {value!r}: give a whole number from 0 to {MAX_INT32}")
+        raise InvalidTask(f"option max_retry is {shown(value)}: give a whole number from 0 to {MAX_INT32}")
     if value < 0:
-        raise InvalidTask(f"option max_retry is {value!r}: give 0 for no retry")
+        raise InvalidTask(f"option max_retry is {shown(value)}: give 0 for no retry")
+    return value
+
+
+def _mapping(value: object) -> Mapping[str, str]:
+    if not isinstance(value, Mapping):
+        raise InvalidTask(f"option headers is {shown(value)}: give a mapping of strings to strings")
     return value
 
 
 def _headers(value: object) -> Mapping[str, str]:
-    if not isinstance(value, Mapping):
-        raise InvalidTask(f"option headers is {value!r}: give a mapping of strings to strings")
-    for key, content in value.items():
+    for key, content in _mapping(value).items():
         text("header name", key)
         if not isinstance(content, str):
-            raise InvalidTask(f"header {key!r} is {content!r}: give a string")
+            raise InvalidTask(f"header {shown(key)} is {shown(content)}: give a string")
         if content.strip():
-            text(f"header {key!r}", content)
-    return dict(value)
+            text(f"header {shown(key)}", content)
+    return dict(_mapping(value))
+
+
+def _deadline(value: object) -> int:
+    deadline = math.floor(instant("deadline", value))
+    if deadline < 1:
+        raise InvalidTask(f"option deadline is {shown(value)}: give an instant after 1970; the wire's 0 means none")
+    return deadline
 
 
 def _timeout(values: Mapping[str, Any]) -> tuple[int, str]:
@@ -132,7 +146,7 @@ def _timeout(values: Mapping[str, Any]) -> tuple[int, str]:
     limit = seconds("timeout", values["timeout"])
     if limit == 0:
         return (0 if values.get("deadline") is not None else DEFAULT_TIMEOUT_S), ""
-    limit_ms = math.ceil(limit * 1000 - 1e-6)
+    limit_ms = max(math.ceil(limit * 1000 - 1e-6), 1)
     return math.ceil(limit_ms / 1000), str(limit_ms) if limit_ms % 1000 else ""
 
 
@@ -146,18 +160,23 @@ def _due(values: Mapping[str, Any]) -> str:
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay options over one another; a later one wins, `process_at` and `process_in` count as one kind."""
+    """
+    Lay options over one another; a later one wins, `process_at` and `process_in` count as one kind.
+
+    Raises:
+        InvalidTask: Headers that are no mapping cannot be laid over others.
+    """
     merged: dict[str, Any] = {}
     for layer in layers:
         if "process_at" in layer:
             merged.pop("process_in", None)
         if "process_in" in layer:
             merged.pop("process_at", None)
-        headers, below = layer.get("headers"), merged.get("headers")
-        if isinstance(headers, Mapping) and isinstance(below, Mapping):
-            headers = {**below, **headers}
+        headers = merged.get("headers")
+        if layer.get("headers") is not None:
+            headers = {**(headers or {}), **_mapping(layer["headers"])}
         merged.update(layer)
-        merged["headers"] = headers or below
+        merged["headers"] = headers
     return merged
 
 
@@ -170,7 +189,7 @@ def resolve(values: Mapping[str, Any]) -> Resolved:
     """
     unknown = values.keys() - EnqueueOptions.__annotations__.keys()
     if unknown:
-        name = min(unknown)
+        name = min(unknown, key=str)
         raise InvalidTask(f"option {name} is unknown: choose from {', '.join(sorted(EnqueueOptions.__annotations__))}")
     if values.get("process_at") is not None and values.get("process_in") is not None:
         raise InvalidTask("options process_at and process_in exclude each other: give one")
@@ -182,7 +201,7 @@ def resolve(values: Mapping[str, Any]) -> Resolved:
         max_retry=_max_retry(given.get("max_retry", DEFAULT_MAX_RETRY)),
         timeout_s=timeout_s,
         timeout_ms=timeout_ms,
-        deadline_s=math.floor(instant("deadline", given["deadline"])) if "deadline" in given else 0,
+        deadline_s=_deadline(given["deadline"]) if "deadline" in given else 0,
         unique_ms=math.ceil(seconds("unique", given["unique"], minimum=0.001) * 1000) if "unique" in given else 0,
         due=_due(values),
         retention_s=math.ceil(seconds("retention", given.get("retention", 0))),

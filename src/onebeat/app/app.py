@@ -16,18 +16,18 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
-from onebeat.app.declared import Declared, check_no_arguments
+from onebeat.app.declared import Declared, check_function, check_no_arguments
 from onebeat.app.handle import Replies
 from onebeat.app.serving import Serving, serve
 from onebeat.broker.store import Store, check_source
 from onebeat.client import Bulk, Client
-from onebeat.errors import ConfigurationError
+from onebeat.errors import ConfigurationError, InvalidTask, shown
 from onebeat.options import EnqueueOptions, text
 from onebeat.scheduler.entry import Entry, entry
 from onebeat.scheduler.scheduler import schedule_id
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.server.context import Context
-from onebeat.server.mux import Backoff, Mux
+from onebeat.server.mux import Backoff, Mux, takes
 from onebeat.server.server import ServerSettings
 from onebeat.task import Task
 
@@ -77,12 +77,14 @@ class Onebeat(Generic[S]):
         lifespan: Entered once by every server process; what it yields is the handlers' `Context.state`.
 
     Use `async with app:` to close its connection in good time; without it, that ends with the process.
+
+    Raises:
+        ConfigurationError: The name is blank, or the lifespan cannot be entered.
     """
 
     def __init__(self, name: str = "onebeat", *, url: str | None = None, lifespan: Lifespan[S] | None = None) -> None:
         self.name = text("application name", name, refusal=ConfigurationError)
-        if lifespan is not None and not callable(lifespan):
-            raise ConfigurationError(f"lifespan is {lifespan!r}: give an @asynccontextmanager function")
+        _check_lifespan(lifespan)
         check_source(url)
         self.url = url
         self.lifespan = lifespan
@@ -124,25 +126,31 @@ class Onebeat(Generic[S]):
                 keeps its result for an hour unless `retention` says otherwise.
 
         Raises:
-            ConfigurationError: The type is taken, or the signature cannot be put on the wire.
-            InvalidTask: An option cannot be used.
+            ConfigurationError: The type is taken, it is no function, or its signature cannot be put on the wire.
+            InvalidTask: The type is blank, or an option cannot be used.
         """
 
-        if callable(type):
-            raise ConfigurationError(f"decorator @app.task of {type!r} lacks its parentheses: write @app.task()")
         if isolation not in (None, "process"):
             raise ConfigurationError(f'option isolation is {isolation!r}: give "process", or leave it out')
+        if callable(type):
+            raise InvalidTask(f"task type is {shown(type)}: write @app.task() with its brackets, or a string in them")
+        if type is not None:
+            text("task type", type)
+        own_backoff = _of_failures(backoff)
+        repeated = None if retry_on is None else _errors("retry_on", retry_on)
+        archived = _errors("archive_on", archive_on)
 
         def declare(function: Callable[..., Any]) -> Declared[Any, Any, Any, Any]:
-            task_type = _task_type(type, function)
+            check_function(function, type)
+            task_type = type if type is not None else function.__name__
             declared: Declared[Any, Any, Any, Any] = Declared(
                 self,
                 function,
                 task_type,
                 options,
-                backoff=_of_failures(backoff),
-                retry_on=None if retry_on is None else _errors("retry_on", retry_on),
-                archive_on=_errors("archive_on", archive_on),
+                backoff=own_backoff,
+                retry_on=repeated,
+                archive_on=archived,
                 isolated=isolation is not None,
             )
             self.mux.add(task_type, declared.route)
@@ -193,9 +201,9 @@ class Onebeat(Generic[S]):
 
     def _schedule_declared(self, declared: N, trigger: Trigger, id_: str | None) -> N:
         if not isinstance(declared, Declared):
-            raise ConfigurationError(f"{declared!r} is no task: put @app.every and @app.cron above @app.task")
+            raise ConfigurationError(f"{shown(declared)} is no task: put @app.every and @app.cron above @app.task")
         check_no_arguments(declared)
-        self.schedule(id_ or schedule_id(declared.type), trigger, declared.bind())
+        self.schedule(id_ if id_ is not None else schedule_id(declared.type), trigger, declared.bind())
         return declared
 
     async def __aenter__(self) -> Self:
@@ -282,36 +290,32 @@ class _Connection:
         await self.store.aclose()
 
 
-def _task_type(type_: object, function: Callable[..., Any]) -> str:
-    if not inspect.isroutine(function):
-        raise ConfigurationError(f"task {function!r} is no function: put @app.task() above a function")
-    if type_ is None and function.__name__ == "<lambda>":
-        raise ConfigurationError("a lambda has no name to call its task by: give a type, or write a function")
-    return text("task type", type_ if type_ is not None else function.__name__)
-
-
-def _errors(option: str, given: object) -> Errors:
-    """Return a tuple of exception classes; one class alone, or a list, will do."""
-    classes = (given,) if isinstance(given, type) else given
-    if not isinstance(classes, (tuple, list)) or not all(
-        isinstance(one, type) and issubclass(one, BaseException) for one in classes
-    ):
-        raise ConfigurationError(f"option {option} is {given!r}: give a tuple of exception classes")
-    return tuple(classes)
-
-
 def _of_failures(backoff: Backoff | Callable[[int], float] | None) -> Backoff | None:
     """Let a back-off take the number of failures alone, or the error as well."""
-    if backoff is not None and not callable(backoff):
-        raise ConfigurationError(f"option backoff is {backoff!r}: give a function of the failures so far")
-    if backoff is None or _takes_two(backoff):
-        return backoff  # type: ignore[return-value] # `_takes_two` has looked
+    if backoff is None or takes(backoff, 0, ValueError()):
+        return backoff  # type: ignore[return-value] # `takes` has looked
+    if not takes(backoff, 0):
+        raise ConfigurationError(
+            f"option backoff is {shown(backoff)}: give a function of the failures so far, or of them and the error"
+        )
     return lambda retried, _error: backoff(retried)  # type: ignore[call-arg] # likewise
 
 
-def _takes_two(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind(0, ValueError())
-    except TypeError:
-        return False
-    return True
+def _errors(option: str, value: Any) -> Errors:
+    classes: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(item, type) and issubclass(item, BaseException) for item in classes):
+        raise ConfigurationError(f"option {option} is {shown(value)}: give a tuple of exception classes")
+    return classes
+
+
+def _check_lifespan(lifespan: object) -> None:
+    """Refuse what could not be entered, before a server tries."""
+    if lifespan is not None and (
+        not callable(lifespan)
+        or inspect.isasyncgenfunction(lifespan)
+        or inspect.isgeneratorfunction(lifespan)
+        or inspect.iscoroutinefunction(lifespan)
+    ):
+        raise ConfigurationError(
+            f"lifespan is {shown(lifespan)}: give an async function that yields, with @asynccontextmanager above it"
+        )

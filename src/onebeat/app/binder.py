@@ -41,7 +41,7 @@ class Binder:
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self._name = name
         hints = _hints(function)
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = _parameters(function, name)
         self.takes_context = bool(parameters) and _is_context(parameters[0], hints, name)
         if self.takes_context:
             parameters = parameters[1:]
@@ -64,13 +64,13 @@ class Binder:
         if self._whole is not None:
             if len(args) != 1 or kwargs:
                 raise TypeError(f"task {self._name} takes one positional argument, its whole payload")
-            return codecs.encode(args[0]) if args[0] is not None else b"null"
+            return codecs.encode(args[0], what=f"payload of task {self._name}") if args[0] is not None else b"null"
         assert self._shape is not None  # noqa: S101 - one of the two is set
         positional = len(self._fields) - len(self._keyword_only)
         if len(args) > positional:
             raise TypeError(f"task {self._name} takes {positional} positional arguments but {len(args)} were given")
         try:
-            return codecs.encode(self._shape(*args, **kwargs))
+            return codecs.encode(self._shape(*args, **kwargs), what=f"payload of task {self._name}")
         except TypeError as error:
             raise TypeError(f"task {self._name}: {error}") from None
 
@@ -90,6 +90,19 @@ class Binder:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise PayloadError(f"payload {payload[:80]!r} does not fit task {self._name}: {error}") from error
         return (), {name: getattr(bound, name) for name in self._fields}
+
+
+def _parameters(function: Callable[..., Any], name: str) -> list[Parameter]:
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"task {name}: {error}; wrap it in a function that names its parameters") from None
+    if parameters and parameters[0].name in ("self", "cls"):
+        raise ConfigurationError(
+            f"task {name}: parameter {parameters[0].name!r} is an object that no server has; "
+            "declare a function outside of classes"
+        )
+    return parameters
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 from onebeat import codecs
 from onebeat.app.binder import Binder
 from onebeat.app.handle import Handle
-from onebeat.errors import ConfigurationError
-from onebeat.options import DEFAULT_QUEUE, EnqueueOptions, check_queue, merge, resolve, text
+from onebeat.errors import ConfigurationError, shown
+from onebeat.options import EnqueueOptions, check_queue, merge, resolve, text
 from onebeat.server.context import Context
-from onebeat.server.mux import Backoff, Route, is_async
+from onebeat.server.mux import Backoff, Route, check_returns, is_async
 from onebeat.task import Task
 
 if TYPE_CHECKING:
@@ -122,9 +122,14 @@ class Declared(Generic[P, R, Q, C]):
         return Enqueuer(self, options)
 
     def handle(self, task_id: str, *, queue: str | None = None) -> Handle[R]:
-        """Make the handle of a task that was enqueued elsewhere or before."""
-        named = queue or self.default_options.get("queue") or DEFAULT_QUEUE
-        return self._handle(text("task id", task_id), check_queue(named), keeps_result=True)
+        """
+        Make the handle of a task that was enqueued elsewhere or before.
+
+        Raises:
+            InvalidTask: There can be no task of that id, or no queue of that name.
+        """
+        queue = queue if queue is not None else self.default_options.get("queue") or "default"
+        return self._handle(text("task id", task_id), check_queue(queue), keeps_result=True)
 
     @property
     def lifespan(self) -> Callable[[], AbstractAsyncContextManager[Any]] | None:
@@ -167,6 +172,17 @@ class Declared(Generic[P, R, Q, C]):
         return await cast("Any", self._call(context, task))
 
 
+def check_function(function: object, task_type: str | None) -> None:
+    """Refuse to declare what a server could not call, or what has no name of its own."""
+    name = task_type if task_type is not None else str(getattr(function, "__name__", "?"))
+    named = f"task {name}: {shown(function)}"
+    if not callable(function) or isinstance(function, (type, Declared)) or not hasattr(function, "__qualname__"):
+        raise ConfigurationError(f"{named} is no function; put @app.task() above one that does the work")
+    if task_type is None and not name.isidentifier():
+        raise ConfigurationError(f'{named} has no name; give its type, app.task("…")')
+    check_returns(function, named)
+
+
 def _place(function: Callable[..., Any], task_type: str) -> str:
     """Return where another process finds a function, "module:name", or say why none could."""
     module, name = function.__module__, function.__qualname__
@@ -197,7 +213,7 @@ def check_place(declared: Declared[Any, Any, Any, Any]) -> None:
 
 
 def _encode_result(value: Any) -> bytes:
-    return b"null" if value is None else codecs.encode(value)
+    return b"null" if value is None else codecs.encode(value, what="result")
 
 
 def check_no_arguments(declared: Declared[Any, Any, Any, Any]) -> None:

@@ -11,9 +11,10 @@ from typing import Any, Generic, TypeVar, cast
 from onebeat import codecs
 from onebeat.broker import browse
 from onebeat.broker.store import Store
-from onebeat.errors import ConfigurationError, ResultNotKept, ResultTimeout, TaskFailed, TaskNotFound
+from onebeat.errors import ResultNotKept, ResultTimeout, TaskFailed, TaskNotFound
 from onebeat.ids import new_id
 from onebeat.inspector.inspector import task_info
+from onebeat.options import Duration, seconds
 from onebeat.states import Cancellation, TaskState
 from onebeat.task import TaskInfo
 from onebeat.upkeep.service import cancelled, supervise
@@ -123,19 +124,20 @@ class Handle(Generic[R]):
         [answer] = await store.run(browse.cancel(self.queue, [self.id]))
         return browse.cancellation(self.queue, self.id, answer)
 
-    async def result(self, timeout: float | None = None) -> R:
+    async def result(self, timeout: Duration | None = None) -> R:
         """
         Wait for the task to end and return what its handler returned.
 
         Args:
-            timeout: Seconds to wait; default: for ever.
+            timeout: Seconds to wait, or a `timedelta`; default: for ever.
 
         Raises:
+            InvalidTask: The timeout is no duration.
             TaskFailed: It ended in the archive; the message is its last error.
             ResultTimeout: Time ran out; the task goes on.
             ResultNotKept: It keeps no result, or its retention is over.
         """
-        _check_timeout(timeout)
+        limit = None if timeout is None else seconds("timeout", timeout)
         if not self.keeps_result:
             raise ResultNotKept(
                 f"task {self.type} keeps no result: enqueue it with retention=, or declare what it returns"
@@ -144,10 +146,10 @@ class Handle(Generic[R]):
         await replies.start()
         ended = replies.expect(self.queue, self.id)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(limit):
                 return await self._await_end(store, replies.client, ended)
         except TimeoutError:
-            raise ResultTimeout(f"task {self.id} ({self.type}) did not end within {timeout:g} s; it goes on") from None
+            raise ResultTimeout(f"task {self.id} ({self.type}) did not end within {limit:g} s; it goes on") from None
         finally:
             replies.forget(self.queue, self.id, ended)
 
@@ -172,8 +174,3 @@ class Handle(Generic[R]):
 
     def _decode(self, result: bytes) -> R:
         return cast("R", result if self._returns is bytes else codecs.decode(result or b"null", self._returns))
-
-
-def _check_timeout(timeout: object) -> None:
-    if timeout is not None and (not isinstance(timeout, (int, float)) or not timeout >= 0):
-        raise ConfigurationError(f"timeout of result() is {timeout!r}: give seconds, 0 or more, or None")

@@ -15,7 +15,6 @@ from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.scheduler.scheduler import Scheduler
-from onebeat.server.config import ServerConfig
 from onebeat.server.server import Health, Server, ServerSettings, Settled, stopped_by_signals
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
@@ -57,7 +56,7 @@ class Serving:
             check_place(task)
         self._app = app
         self._settings: ServerSettings = {"queues": _queues(app), **settings}
-        ServerConfig.of(self._settings)  # what cannot work is refused here, before anything is opened
+        Server(**self._settings)  # bad settings are refused before anything is opened
         self._url = url or app.url
         self._signals = signals
         self._settled = settled

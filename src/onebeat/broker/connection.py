@@ -8,11 +8,12 @@ the broker owns all repeats, because only it knows which ones are safe (mechanis
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import redis
 import redis.asyncio
@@ -20,10 +21,11 @@ import redis.asyncio.connection
 import redis.connection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from onebeat.broker import embedded
-from onebeat.errors import BrokerUnsupported, ConfigurationError
+from onebeat.errors import BrokerUnsupported, ConfigurationError, shown
 
 CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 5.0
@@ -39,6 +41,8 @@ _LATER = {
     "rediss+cluster": "Redis Cluster",
     "valkey+cluster": "Valkey Cluster",
 }
+_OPTIONS = ("db", "username", "password")
+_SECRET = re.compile(r"([?&]\w*password=)[^&#]*")
 _CARRIED = ("host", "port", "db", "username", "password", "path", "credential_provider")
 
 
@@ -118,11 +122,13 @@ def endpoint(source: object = None) -> Endpoint:
         raise BrokerUnsupported(
             f"client {type(source).__name__}: only a single Redis or Valkey works yet; pass redis.Redis"
         )
-    raise ConfigurationError(f"store {source!r}: give a URL such as redis://localhost:6379/0, or a redis-py client")
+    raise ConfigurationError(
+        f"store {_without_password(shown(source))}: give a URL such as redis://localhost:6379/0, or a redis-py client"
+    )
 
 
 def _from_url(url: str) -> Endpoint:
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme in _LATER:
         raise BrokerUnsupported(
             f"store {_without_password(url)}: {_LATER[parts.scheme]} does not work yet; name its current master by redis://"
@@ -130,25 +136,73 @@ def _from_url(url: str) -> Endpoint:
     if parts.scheme == "embedded":
         config = embedded.parse_url(url)
         return Endpoint("UnixDomainSocketConnection", {}, f"embedded://{config.path}", config)
-    if parts.scheme not in _SCHEMES:
+    if parts.scheme not in _SCHEMES or not url[len(parts.scheme) :].startswith("://"):
         known = ", ".join(f"{scheme}://" for scheme in [*_SCHEMES, "embedded"])
-        raise ConfigurationError(f"store {_without_password(url)!r}: start it with one of {known}")
-    _check_database(parts.path if parts.scheme != "unix" else "", url)
+        raise _refused(url, f"start it with one of {known}")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme == "unix":
+        _check_socket(parts, url)
+    else:
+        _check_host(parts, url)
+        _check_number("database", parts.path.strip("/"), url)
+    _check_number("database", options.get("db", ""), url)
+    kind = {"rediss": redis.connection.SSLConnection, "redis": redis.connection.Connection}.get(
+        _SCHEMES[parts.scheme], redis.connection.UnixDomainSocketConnection
+    )
+    for name in options.keys() - set(_OPTIONS):
+        if kind is not redis.connection.SSLConnection or not name.startswith("ssl_"):
+            raise _refused(
+                url, f"option {name!r} is unknown; there are db, username, password, and ssl_… with rediss://"
+            )
+    known_to_redis = _SCHEMES[parts.scheme] + url[len(parts.scheme) :]
     try:
-        known_to_redis = _SCHEMES[parts.scheme] + url[len(parts.scheme) :]
         settings: dict[str, Any] = dict(redis.connection.parse_url(known_to_redis))
-    except ValueError as error:
-        raise ConfigurationError(
-            f"store {_without_password(url)!r}: {error}; write it as in redis://user:password@host:6379/0"
-        ) from error
-    kind = settings.pop("connection_class", redis.connection.Connection).__name__
-    return Endpoint(kind, settings, _without_password(url))
+        settings.pop("connection_class", None)
+        kind(**settings)  # connects to nothing, but looks at all options
+    except (ValueError, TypeError, RedisError) as error:
+        raise _refused(url, f"{error}; write rediss://host:6379/0?ssl_ca_certs=/path, for example") from error
+    return Endpoint(kind.__name__, settings, _without_password(url))
 
 
-def _check_database(path: str, url: str) -> None:
-    database = path.strip("/")
-    if database and not database.isdigit():
-        raise ConfigurationError(f"store {_without_password(url)!r}: database {database!r} is not a number; write …/0")
+def _refused(url: str, why: str) -> ConfigurationError:
+    return ConfigurationError(f"store {shown(_without_password(url))}: {why}")
+
+
+def _split(url: str) -> SplitResult:
+    """Take a URL apart; what cannot be printed, or is no URL at all, is refused without its passwords."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:  # such as a bracket that is not closed
+        raise _refused(url, f"{error}; write redis://host:6379/0, an IPv6 address in brackets") from None
+    if parts.scheme in _SCHEMES and (not url.isprintable() or " " in parts.netloc):
+        raise _refused(url, "it has characters that no address has; write those of a password as %20 and the like")
+    if parts.scheme in _SCHEMES and parts.fragment:
+        raise _refused(url, "what stands after # is no part of an address; write one in a password as %23")
+    return parts
+
+
+def _check_socket(parts: SplitResult, url: str) -> None:
+    if not parts.path.strip("/") or parts.netloc.rpartition("@")[2]:
+        raise _refused(url, "it names no absolute path of a socket; write unix:///run/redis.sock")
+
+
+def _check_host(parts: SplitResult, url: str) -> None:
+    """Check the port. What could be a password with a sign in it is not repeated, as urllib does."""
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0 or "@" in parts.path:
+        raise _refused(
+            url,
+            "its port is no number from 1 to 65535; write redis://user:password@host:6379/0, "
+            "with %23, %2F, %3F and %40 for #, /, ? and @ in the password",
+        )
+
+
+def _check_number(what: str, text: str, url: str) -> None:
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise _refused(url, f"{what} {shown(text)} is not a number; write …/0")
 
 
 def _from_client(client: redis.Redis | redis.asyncio.Redis) -> Endpoint:
@@ -160,7 +214,8 @@ def _from_client(client: redis.Redis | redis.asyncio.Redis) -> Endpoint:
 
 
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+    """Hide what stands before the last @, where credentials are however they are spelled, and passwords in options."""
+    scheme, mark, rest = url.rpartition("://") if "://" in url else ("", "", url)
+    if "@" in rest and not rest.startswith("/"):
+        rest = "***@" + rest.rpartition("@")[2]
+    return scheme + mark + _SECRET.sub(r"\1***", rest)

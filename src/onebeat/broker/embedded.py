@@ -125,7 +125,11 @@ def parse_url(url: str) -> StoreConfig:
         )
     if fsync not in get_args(Fsync):
         raise ConfigurationError(f"embedded store {url!r}: fsync={fsync!r} is unknown; write everysec, always or no")
-    path = Path(folder).expanduser().resolve() if folder else default_path()
+    try:
+        os.fsencode(folder)
+        path = Path(folder).expanduser().resolve() if folder else default_path()
+    except (RuntimeError, OSError, ValueError) as error:
+        raise ConfigurationError(f"embedded store {url!r}: {error}; write embedded:///absolute/path") from error
     return StoreConfig(path, cast("Fsync", fsync))
 
 

@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from redis.exceptions import AuthenticationError, InvalidResponse, NoScriptError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from onebeat.broker import embedded
@@ -43,11 +43,22 @@ def translate(error: BaseException, shown: str) -> BrokerError:
     """Say in Onebeat's words what redis-py reports; what may pass by itself is `BrokerUnavailable`."""
     text = str(error) or type(error).__name__
     if isinstance(error, (RedisConnectionError, RedisTimeoutError, OSError)):
-        return BrokerUnavailable(f"store {shown} cannot be used: {text}")
+        return BrokerUnavailable(f"store {shown} cannot be used: {text.rstrip('.')}; {_remedy(error, text)}")
     code = getattr(error, "status_code", None) or ""
     if code in _PASSING or passes(text):
-        return BrokerUnavailable(f"store {shown} refuses for now: {code} {text}")
+        remedy = "; give its user the right to, by ACL SETUSER" if code == "NOPERM" else ""
+        return BrokerUnavailable(f"store {shown} refuses for now: {code} {text}{remedy}")
+    if isinstance(error, InvalidResponse):
+        return BrokerError(f"store {shown} answered with an error: {text}; name a Redis or Valkey, this is none")
     return BrokerError(f"store {shown} answered with an error: {text}")
+
+
+def _remedy(error: BaseException, text: str) -> str:
+    if isinstance(error, AuthenticationError) or isinstance(error.__cause__, AuthenticationError):
+        return "give the right user and password in its URL, redis://user:password@host:6379/0"
+    if "DB index" in text:
+        return "name a database that it has, such as …/0"
+    return "see that it runs there and can be reached, or name another"
 
 
 def passes(text: str) -> bool:
@@ -73,12 +84,6 @@ def check_version(info: dict[str, Any], shown: str) -> None:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < MINIMUM_VERSION:
         raise BrokerUnsupported(f"store {shown} is version {version}: Onebeat needs Redis 6.2, Valkey 7.2 or newer")
-
-
-def _remedy(text: str) -> str:
-    if re.search(r"AUTH|WRONGPASS|password|Authentication", text):
-        return "give a user and password that it knows, as in redis://user:password@host:6379/0"
-    return "see that it runs there, or name another by its URL or ONEBEAT_URL"
 
 
 def _command(script: Script, call: Call[Any], verb: str) -> list[Argument]:
@@ -118,9 +123,6 @@ class Store:
         store = cls(where, held, injected_clock=injected_clock)
         try:
             check_version(await store.command("INFO", "server"), where.shown)
-        except BrokerUnavailable as error:
-            await store.aclose()
-            raise BrokerUnavailable(f"{error}; {_remedy(str(error))}") from error
         except BaseException:
             await store.aclose()
             raise

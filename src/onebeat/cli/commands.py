@@ -6,10 +6,10 @@ import asyncio
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -23,13 +23,31 @@ URL_HELP = "Where the store is: redis://, rediss://, valkey://, unix:// or embed
 
 
 class Failing(click.Group):
-    """A group whose commands end with one sentence, not a traceback, when Onebeat refuses something."""
+    """A group whose commands end with one sentence, not a traceback, when Onebeat or click refuses something."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            _misused(error)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except OnebeatError as error:
             output.fail(str(error))
+        except click.UsageError as error:
+            _misused(error)
+
+
+def _misused(error: click.UsageError) -> NoReturn:
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        raise error
+    path = error.ctx.command_path if error.ctx is not None else "onebeat"
+    message = " ".join(error.format_message().split())
+    output.fail(f"{message} Try `{path} --help`.", status=error.exit_code)
 
 
 def url_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,15 +130,20 @@ def run(
         )
     settings: dict[str, Any] = {"concurrency": concurrency, "strict": strict, "lease": lease}
     if queues:
-        settings["queues"] = dict(_weight(text) for text in queues)
+        settings["queues"] = _weights(queues)
     run_async(serve(app, url=where or "embedded://", **settings))
 
 
-def _weight(text: str) -> tuple[str, int]:
-    name, equals, weight = text.partition("=")
-    if equals and not weight.isdigit():
-        raise click.BadParameter(f"weight of queue {name!r} is {weight!r}: write {name}=3", param_hint="--queue")
-    return name, int(weight) if equals else 1
+def _weights(texts: Sequence[str]) -> dict[str, int]:
+    weights: dict[str, int] = {}
+    for text in texts:
+        name, equals, weight = text.partition("=")
+        if equals and not (weight.isascii() and weight.isdigit() and len(weight) < 10):
+            raise click.BadParameter(f"weight of queue {name!r} is {weight!r}: write {name}=3.", param_hint="--queue")
+        if name in weights:
+            raise click.BadParameter(f"queue {name!r} is given twice: give it once.", param_hint="--queue")
+        weights[name] = int(weight) if equals else 1
+    return weights
 
 
 @cli.command()

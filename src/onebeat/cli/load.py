@@ -22,6 +22,8 @@ def application(target: str) -> Onebeat[Any]:
         ConfigurationError: There is no such module or attribute, or it is no `Onebeat`.
     """
     module_name, _, attribute = target.partition(":")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise ConfigurationError(f"application {target!r} names no module: write module:app, such as shop.tasks:app")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -31,7 +33,8 @@ def application(target: str) -> Onebeat[Any]:
         if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise
         raise ConfigurationError(
-            f"application {target!r}: there is no module {error.name!r} in {here} or on the path"
+            f"application {target!r}: there is no module {error.name!r} in {here} or on the path; "
+            "write module:app, without .py"
         ) from None
     found = getattr(module, attribute or "app", None)
     if not isinstance(found, Onebeat):

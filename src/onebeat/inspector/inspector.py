@@ -14,14 +14,19 @@ from typing import Self
 from onebeat.broker import browse, registry
 from onebeat.broker.browse import QueueStats, RawTask
 from onebeat.broker.store import Store, check_source
-from onebeat.errors import ConfigurationError, OnebeatError, QueueNotFound, TaskNotFound
-from onebeat.options import check_queue, text
-from onebeat.states import LISTS, Cancellation, TaskState
+from onebeat.errors import ConfigurationError, InvalidTask, OnebeatError, QueueNotFound, TaskNotFound, shown
+from onebeat.options import text
+from onebeat.states import Cancellation, TaskState
 from onebeat.task import TaskInfo
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
 
 PAGE = 100
 MAX_RUN = 500
+FIRST_S, LAST_S = -62_135_596_800, 253_402_300_799
+"""The seconds that a `datetime` can show; what stands in the store may lie beyond."""
+
+_LISTED = tuple(state for state in TaskState if state is not TaskState.AGGREGATING)
+_RUNNABLE = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState.COMPLETED)
 
 
 class Inspector:
@@ -68,18 +73,20 @@ class Inspector:
             QueueNotFound: It is not; the message lists those that are.
         """
         known = await self.queues()
-        if check_queue(queue) not in known:
-            raise QueueNotFound(f"queue {queue!r} is not known here: there {_are(known)}")
+        if queue not in known:
+            raise QueueNotFound(f"queue {shown(queue)} is not known here: there {_are(known)}")
 
     async def stats(self, queue: str) -> QueueStats:
         """
         Count what a queue holds and did.
 
         Raises:
-            QueueNotFound: Nothing was ever enqueued there.
+            QueueNotFound: It holds nothing, did nothing and is not known.
         """
-        await self.check_queue(queue)
-        return await self.store.run(browse.stats(queue))
+        found = await self.store.run(browse.stats(text("queue name", queue)))
+        if not found.size and not found.processed:
+            await self.check_queue(queue)
+        return found
 
     async def task(self, queue: str, task_id: str) -> TaskInfo:
         """
@@ -88,7 +95,7 @@ class Inspector:
         Raises:
             TaskNotFound: There is none of that id in that queue.
         """
-        raw = await self.store.run(browse.info(check_queue(queue), text("task id", task_id)))
+        raw = await self.store.run(browse.info(text("queue name", queue), text("task id", task_id)))
         if raw is None:
             raise TaskNotFound(
                 f"task {task_id!r} is not in queue {queue!r}: it ended and was not retained, or never was"
@@ -102,17 +109,19 @@ class Inspector:
         Tasks that move while one iterates may be missed or come twice.
 
         Raises:
-            QueueNotFound: Nothing was ever enqueued there.
-            ConfigurationError: There is no such state, or its tasks are not kept in one list.
+            InvalidTask: There is no such state.
+            QueueNotFound: There are none, and the queue is not known.
         """
-        wanted, offset = _state(state), 0
-        await self.check_queue(queue)
+        wanted, offset = _state(state, _LISTED), 0
+        text("queue name", queue)
         while ids := await self.store.run(browse.list_ids(queue, wanted, offset=offset, limit=PAGE)):
             for task_id in ids:
                 raw = await self.store.run(browse.info(queue, task_id))
                 if raw is not None:
                     yield task_info(queue, task_id, raw)
             offset += PAGE
+        if not offset:
+            await self.check_queue(queue)
 
     async def run(self, queue: str, task_id: str) -> None:
         """
@@ -122,7 +131,7 @@ class Inspector:
             TaskNotFound: There is none of that id in that queue.
             OnebeatError: It is pending or active already.
         """
-        [answer] = await self.store.run(browse.run(check_queue(queue), [text("task id", task_id)]))
+        [answer] = await self.store.run(browse.run(text("queue name", queue), [text("task id", task_id)]))
         if answer == "gone":
             raise TaskNotFound(f"task {task_id!r} is not in queue {queue!r}: list its tasks with `onebeat task ls`")
         if answer != "pending":
@@ -135,29 +144,35 @@ class Inspector:
         Raises:
             TaskNotFound: There is none of that id in that queue.
         """
-        [answer] = await self.store.run(browse.cancel(check_queue(queue), [text("task id", task_id)]))
+        [answer] = await self.store.run(browse.cancel(text("queue name", queue), [text("task id", task_id)]))
         return browse.cancellation(queue, task_id, answer)
 
     async def run_all(self, queue: str, state: TaskState | str) -> int:
-        """Make all scheduled, retrying, archived or completed tasks of a queue pending, in steps; returns how many."""
-        wanted, ran = _state(state), 0
-        await self.check_queue(queue)
-        if wanted in LISTS:
-            raise ConfigurationError(f"state is {wanted.value!r}: only waiting or ended tasks can be made pending")
+        """
+        Make all scheduled, retrying, archived or completed tasks of a queue pending, in steps; returns how many.
+
+        Raises:
+            InvalidTask: The state is none of these.
+            QueueNotFound: There are none, and the queue is not known.
+        """
+        wanted, ran = _state(state, _RUNNABLE), 0
+        text("queue name", queue)
         while ids := await self.store.run(browse.list_ids(queue, wanted, offset=0, limit=MAX_RUN)):
             answers = await self.store.run(browse.run(queue, ids))
             moved = answers.count("pending")
             ran += moved
             if moved == 0:
-                break
+                return ran
+        if not ran:
+            await self.check_queue(queue)
         return ran
 
 
-def _state(state: object) -> TaskState:
-    listed = [item.value for item in TaskState if item is not TaskState.AGGREGATING]
-    if state not in listed:
-        raise ConfigurationError(f"state is {state!r}: choose from {', '.join(listed)}")
-    return TaskState(state)
+def _state(state: object, allowed: tuple[TaskState, ...]) -> TaskState:
+    for known in allowed:
+        if state == known:
+            return known
+    raise InvalidTask(f"state is {shown(state)}: give one of {', '.join(allowed)}")
 
 
 def task_info(queue: str, task_id: str, raw: RawTask) -> TaskInfo:
@@ -189,7 +204,7 @@ def task_info(queue: str, task_id: str, raw: RawTask) -> TaskInfo:
 
 
 def _instant(seconds: float) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    return datetime.fromtimestamp(min(max(seconds, FIRST_S), LAST_S), UTC) if seconds else None
 
 
 def _are(known: list[str]) -> str:

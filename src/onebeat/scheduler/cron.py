@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal, NoReturn
 from zoneinfo import ZoneInfo
 
-from onebeat.errors import ConfigurationError
+from onebeat.errors import ConfigurationError, shown
 
 Gap = Literal["run_after", "skip", "shift"]
 Overlap = Literal["first", "second", "both"]
@@ -29,6 +29,9 @@ _MONTHS = {
 }
 _DAYS = {name: number for number, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"])}
 _LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+MAX_DIGITS = 18
+"""Of a number in a field: Go reads no longer one."""
 
 LAST_YEAR = 9998
 """Where the calendar of Python ends. What can never fire is refused, so no search is longer than eight years."""
@@ -118,6 +121,8 @@ def parse(text: str) -> Expression:
     """
     stripped = text.strip()
     if stripped.startswith("@"):
+        if stripped.startswith("@every "):  # in a spec, this is none of ours
+            _refuse(text, "@every is an interval and no calendar", "give it as a number, such as Every(90)")
         if stripped not in DESCRIPTORS:
             _refuse(
                 text,
@@ -134,7 +139,7 @@ def parse(text: str) -> Expression:
 
 
 def _refuse(text: str, what: str, remedy: str) -> NoReturn:
-    raise ConfigurationError(f"cron expression {text!r}: {what}; {remedy}")
+    raise ConfigurationError(f"cron expression {shown(text)}: {what}; {remedy}")
 
 
 def _field(text: str, kind: _Kind, whole: str) -> Field:
@@ -154,7 +159,7 @@ def _part(text: str, kind: _Kind, whole: str) -> tuple[range, bool]:
     span, *steps = text.split("/")
     low_text, *high_texts = span.split("-")
     if len(steps) > 1 or (len(high_texts) > 1 and low_text not in ("*", "?")):
-        _refuse(whole, f"{text!r} in the {kind.name} field has too many signs", "write a-b/step at most")
+        _refuse(whole, f"{shown(text)} in the {kind.name} field has too many signs", "write a-b/step at most")
     step = _number(steps[0], kind, whole, names=False) if steps else 1
     if step == 0:
         _refuse(whole, f"{text!r} in the {kind.name} field has step 0", "write a step from 1")
@@ -180,11 +185,11 @@ def _part(text: str, kind: _Kind, whole: str) -> tuple[range, bool]:
 def _number(text: str, kind: _Kind, whole: str, *, names: bool = True) -> int:
     if names and text.upper() in kind.names:
         return kind.names[text.upper()]
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
         words = f" or {', '.join(kind.names)}" if kind.names and names else ""
         _refuse(
             whole,
-            f"{text!r} in the {kind.name} field is no number",
+            f"{shown(text)} in the {kind.name} field is no number",
             f"write {kind.low} to {kind.high}{words}",
         )
     return int(text)

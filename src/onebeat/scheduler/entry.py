@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from onebeat.client import prepare
-from onebeat.errors import ConfigurationError
+from onebeat.errors import ConfigurationError, InvalidTask, shown
 from onebeat.options import merge
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.task import Task
@@ -63,12 +63,13 @@ def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mappi
     """
     if not isinstance(schedule_id, str) or not _ID.fullmatch(schedule_id):
         raise ConfigurationError(
-            f'schedule id is {schedule_id!r}: give 1 to 100 letters, digits, dots, dashes or underscores (id="…")'
+            f'schedule id is {shown(schedule_id)}: give 1 to 100 letters, digits, dots, dashes or underscores (id="…")'
         )
-    if not isinstance(task, Task):
-        raise ConfigurationError(f"schedule {schedule_id}: task is {task!r}; give a Task, or what bind() returns")
-    if not hasattr(trigger, "ticks_after"):
-        raise ConfigurationError(f"schedule {schedule_id}: trigger is {trigger!r}; give Every(…) or Cron(…)")
+    if not isinstance(trigger, (Every, Cron)):
+        raise ConfigurationError(
+            f"schedule {schedule_id}: its trigger is {shown(trigger)}; give Every(30) or Cron('0 3 * * *')"
+        )
+    check_task(task)
     merged = merge(task.options, options or {})
     _check_options(schedule_id, merged)
     prepared = prepare(task, merged)
@@ -77,7 +78,8 @@ def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mappi
     template = encode(message)
     if len(template) > MAX_TEMPLATE:
         raise ConfigurationError(
-            f"schedule {schedule_id}: its task has {len(template)} bytes, the limit is {MAX_TEMPLATE}"
+            f"schedule {schedule_id}: its task has {len(template)} bytes, the limit is {MAX_TEMPLATE}; "
+            "keep the payload elsewhere and schedule its address"
         )
     definition: dict[str, str | bytes] = {
         "msg": template,
@@ -99,13 +101,20 @@ def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mappi
     return Entry(schedule_id, prepared.queue, trigger, definition, _digest(prepared.queue, definition))
 
 
+def check_task(task: object) -> None:
+    """Refuse to schedule what is no task."""
+    if not isinstance(task, Task):
+        raise InvalidTask(f"task is {shown(task)}: give a Task, or what bind() returns")
+
+
 def _check_options(schedule_id: str, options: Mapping[str, Any]) -> None:
     for name in _REFUSED:
         if options.get(name) is not None:
             raise ConfigurationError(
                 f"schedule {schedule_id}: option {name} is the same at every tick and cannot be; leave it out"
             )
-    if "tick" in (options.get("headers") or {}):
+    headers = options.get("headers")
+    if isinstance(headers, Mapping) and "tick" in headers:
         raise ConfigurationError(
             f"schedule {schedule_id}: header tick is where Onebeat puts the tick; choose another name"
         )

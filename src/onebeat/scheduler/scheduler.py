@@ -17,9 +17,9 @@ from onebeat.broker import browse, registry, schedules
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.schedules import Declaration, ShownEntry
 from onebeat.broker.store import Store, check_source
-from onebeat.errors import BrokerError, ConfigurationError
-from onebeat.options import EnqueueOptions
-from onebeat.scheduler.entry import Entry, coming, entry, rebuild
+from onebeat.errors import BrokerError, ConfigurationError, shown
+from onebeat.options import EnqueueOptions, text
+from onebeat.scheduler.entry import Entry, check_task, coming, entry, rebuild
 from onebeat.scheduler.triggers import Trigger, parse_spec
 from onebeat.task import Task
 from onebeat.upkeep.maintainer import Maintainer
@@ -47,11 +47,14 @@ class Scheduler:
         store: A URL, a redis-py client whose settings are used, or an open `Store`.
 
         app: Names the application; schedules that none of its instances declares any more are parked.
+
+    Raises:
+        ConfigurationError: The name is blank.
     """
 
     def __init__(self, store: object = None, *, app: str = "onebeat", entries: Iterable[Entry] = ()) -> None:
         self._source = check_source(store)
-        self._app = app
+        self._app = text("application name", app, refusal=ConfigurationError)
         self._entries = {item.id: item for item in entries}
         self._refilling: set[tuple[str, str]] = set()
         self._troubles: dict[tuple[str, str], TroubleLog] = {}
@@ -75,11 +78,15 @@ class Scheduler:
 
         Raises:
             ConfigurationError: The spec, the id or an option cannot be used, or the id is taken.
+            InvalidTask: The task is none, or an option cannot be used at all.
         """
+        check_task(task)
         trigger = parse_spec(spec, tz) if isinstance(spec, str) else spec
-        if not isinstance(task, Task):
-            raise ConfigurationError(f"task of a schedule is {task!r}: give a Task, or what bind() returns")
-        added = entry(id or schedule_id(task.type), trigger, task, options)
+        if tz is not None and trigger is spec:
+            raise ConfigurationError(
+                f"tz is {shown(tz)} beside the trigger {shown(spec)}: give the zone to the trigger"
+            )
+        added = entry(id if id is not None else schedule_id(task.type), trigger, task, options)
         if added.id in self._entries:
             raise ConfigurationError(f"schedule {added.id!r} is registered twice: give one of them another id")
         self._entries[added.id] = added

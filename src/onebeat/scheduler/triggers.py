@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import islice
 from typing import Protocol, get_args
 
-from onebeat.errors import ConfigurationError
+from onebeat.errors import ConfigurationError, shown
 from onebeat.scheduler import zones
 from onebeat.scheduler.cron import Calendar, Gap, Overlap, parse
 from onebeat.wire import gotext
@@ -66,10 +66,10 @@ def _interval_ms(interval: object) -> int:
     elif isinstance(interval, (int, float)) and not isinstance(interval, bool) and abs(interval) < 1e12:
         exact = Fraction(str(interval)) * 1000
     else:
-        raise ConfigurationError(f"interval is {interval!r}: give seconds as a number, or a timedelta")
+        raise ConfigurationError(f"interval is {shown(interval)}: give seconds as a number, or a timedelta")
     nearest = max(round(exact), MIN_INTERVAL_MS)
     if not MIN_INTERVAL_MS <= exact <= MAX_INTERVAL_MS:
-        raise ConfigurationError(f"interval is {interval!r}: give at least 0.01 s and at most 100 years")
+        raise ConfigurationError(f"interval is {shown(interval)}: give at least 0.01 s and at most 100 years")
     if exact != nearest:
         raise ConfigurationError(
             f"interval is {interval!r}: ticks are whole milliseconds; the nearest is {nearest / 1000:g} s"
@@ -101,13 +101,15 @@ class Cron:
 
     def __post_init__(self) -> None:
         if not isinstance(self.expression, str):
-            raise ConfigurationError(f"cron expression is {self.expression!r}: give a string such as '0 3 * * MON-FRI'")
+            raise ConfigurationError(
+                f"cron expression is {shown(self.expression)}: give a string such as '0 3 * * MON-FRI'"
+            )
         for name, value, known in (
             ("gap", self.gap, get_args(Gap)),
             ("overlap", self.overlap, get_args(Overlap)),
         ):
             if value not in known:
-                raise ConfigurationError(f"cron rule {name} is {value!r}: give one of {', '.join(known)}")
+                raise ConfigurationError(f"cron rule {name} is {shown(value)}: give one of {', '.join(known)}")
         tz, fields = _split_zone(self.expression, self.tz)
         object.__setattr__(self, "expression", " ".join(fields.split()))
         object.__setattr__(self, "tz", tz)
@@ -129,7 +131,7 @@ def _split_zone(expression: str, tz: str | None) -> tuple[str, str]:
             named, _, fields = stripped.removeprefix(prefix).partition(" ")
             if tz is not None and tz != named:
                 raise ConfigurationError(
-                    f"cron expression {expression!r} names zone {named!r}, and tz= {tz!r}: give one of them"
+                    f"cron expression {shown(expression)} names zone {named!r}, and tz= {shown(tz)}: give one of them"
                 )
             return named, fields
     return "UTC" if tz is None else tz, stripped
@@ -143,11 +145,22 @@ def parse_spec(spec: str, tz: str | None = None) -> Trigger:
         ConfigurationError: It is none of these.
     """
     if not isinstance(spec, str):
-        raise ConfigurationError(f"spec is {spec!r}: give a string such as '@every 30s' or '0 3 * * *'")
+        raise ConfigurationError(f"spec is {shown(spec)}: give a string such as '@every 30s' or '0 3 * * *'")
     if not spec.strip().startswith("@every "):
         return Cron(spec, tz)
+    if tz is not None:
+        raise ConfigurationError(
+            f"spec {shown(spec)} is an interval, which has no zone, and tz is {shown(tz)}: leave tz out"
+        )
     try:
         ns = gotext.parse_duration(spec.strip().removeprefix("@every "))
-    except ValueError as error:
-        raise ConfigurationError(f"spec {spec!r}: {error}") from None
-    return Every(timedelta(microseconds=ns / 1000))
+    except ValueError:
+        raise ConfigurationError(
+            f"spec {shown(spec)}: write numbers with units, such as 1h30m, 1.5s or 250ms"
+        ) from None
+    if not MIN_INTERVAL_MS * 1_000_000 <= ns <= MAX_INTERVAL_MS * 1_000_000:
+        raise ConfigurationError(f"spec {shown(spec)}: give an interval of at least 10ms and at most 100 years")
+    try:
+        return Every(timedelta(microseconds=ns / 1000))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"spec {shown(spec)}: {error}") from None

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import tzdata
 
-from onebeat.errors import ConfigurationError
+from onebeat.errors import ConfigurationError, shown
 
 VERSION = tzdata.IANA_VERSION
 """The release of the zone database, such as "2026a"."""
@@ -22,7 +22,6 @@ def _names() -> frozenset[str]:
     return frozenset((files("tzdata") / "zones").read_text().split())
 
 
-@cache
 def zone(name: object) -> ZoneInfo:
     """
     Return a zone by its IANA name.
@@ -33,6 +32,11 @@ def zone(name: object) -> ZoneInfo:
     if not isinstance(name, str) or name not in _names():
         close = get_close_matches(str(name), _names(), n=1)
         hint = f"did you mean {close[0]!r}?" if close else "write an IANA name such as 'Europe/Kyiv'"
-        raise ConfigurationError(f"time zone {name!r} is unknown: {hint}")
+        raise ConfigurationError(f"time zone {shown(name)} is unknown: {hint}")
+    return _read(name)
+
+
+@cache
+def _read(name: str) -> ZoneInfo:
     with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
         return ZoneInfo.from_file(data, key=name)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from dataclasses import dataclass, field
 
-from onebeat.errors import ConfigurationError, InvalidTask
+from onebeat.errors import ConfigurationError, InvalidTask, is_number, shown
 from onebeat.options import MAX_INT32, check_queue
 
 MIN_LEASE_S = 15.0
@@ -60,37 +59,36 @@ class ServerConfig:
     allow_short_lease: bool = False
 
     def __post_init__(self) -> None:
-        problems = [*self._numbers(), *self._flags(), *self._queues()]
+        problems = [*self._numbers(), *self._switches(), *self._queues()]
         if problems:
             raise ConfigurationError("; ".join(problems))
 
     def _numbers(self) -> list[str]:
         problems = []
         if not _is_int(self.concurrency) or not 1 <= self.concurrency <= MAX_CONCURRENCY:
-            problems.append(f"concurrency is {self.concurrency!r}: give a whole number from 1 to {MAX_CONCURRENCY}")
+            problems.append(
+                f"concurrency is {shown(self.concurrency)}: give a whole number from 1 to {MAX_CONCURRENCY}"
+            )
         if not _is_int(self.max_crashes) or self.max_crashes < 1:
-            problems.append(f"max_crashes is {self.max_crashes!r}: give a whole number from 1")
+            problems.append(f"max_crashes is {shown(self.max_crashes)}: give a whole number from 1")
         shortest = 1.0 if self.allow_short_lease else MIN_LEASE_S
-        if not _is_number(self.lease) or not shortest <= self.lease <= 86_400:
-            problems.append(f"lease is {self.lease!r} s: give {shortest:g} to 86400")
+        if not is_number(self.lease) or not shortest <= self.lease <= 86_400:
+            problems.append(f"lease is {shown(self.lease)} s: give {shortest:g} to 86400")
         for name in ("shutdown_timeout", "grace", "stall_limit"):
             value = getattr(self, name)
-            if not _is_number(value) or not 0 <= value <= 86_400:
-                problems.append(f"{name} is {value!r} s: give 0 to 86400")
+            if not is_number(value) or not 0 <= value <= 86_400:
+                problems.append(f"{name} is {shown(value)} s: give 0 to 86400")
         return problems
 
-    def _flags(self) -> list[str]:
-        flags = ("strict", "release_unique_on_archive", "allow_short_lease")
-        return [
-            f"{name} is {getattr(self, name)!r}: give True or False"
-            for name in flags
-            if not isinstance(getattr(self, name), bool)
-        ]
+    def _switches(self) -> list[str]:
+        names = ("strict", "release_unique_on_archive", "allow_short_lease")
+        found = [(name, getattr(self, name)) for name in names]
+        return [f"{name} is {shown(value)}: give True or False" for name, value in found if not isinstance(value, bool)]
 
     def _queues(self) -> list[str]:
         queues: object = self.queues
         if not isinstance(queues, Mapping) or not queues:
-            return [f"queues is {queues!r}: give a mapping of queue names to weights, such as {{'default': 1}}"]
+            return [f"queues is {shown(queues)}: give a mapping of queue names to weights, such as {{'default': 1}}"]
         problems = []
         for name, weight in self.queues.items():
             try:
@@ -98,22 +96,10 @@ class ServerConfig:
             except InvalidTask as error:
                 problems.append(str(error))
             if not _is_int(weight) or not 1 <= weight <= MAX_INT32:
-                problems.append(f"weight of queue {name!r} is {weight!r}: give a whole number from 1 to {MAX_INT32}")
+                problems.append(
+                    f"weight of queue {shown(name)} is {shown(weight)}: give a whole number from 1 to {MAX_INT32}"
+                )
         return problems
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Self:
-        """
-        Make a configuration of keywords.
-
-        Raises:
-            ConfigurationError: One of them is unknown, or its value cannot work.
-        """
-        known = [item.name for item in fields(cls)]
-        unknown = settings.keys() - set(known)
-        if unknown:
-            raise ConfigurationError(f"setting {min(unknown)} is unknown: choose from {', '.join(known)}")
-        return cls(**settings)
 
     @property
     def lease_ms(self) -> int:
@@ -127,7 +113,3 @@ class ServerConfig:
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -74,7 +74,9 @@ def current() -> Context[Any]:
     Raises:
         LookupError: The code does not run in a handler.
     """
-    context = running.get(None)
-    if context is None:
-        raise LookupError("no task runs here: current() works inside a handler, and in what a handler calls")
-    return context
+    try:
+        return running.get()
+    except LookupError:
+        raise LookupError(
+            "current() finds no task here: call it in a handler, or take the context as a parameter"
+        ) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from onebeat import codecs
-from onebeat.errors import ConfigurationError
+from onebeat.errors import ConfigurationError, shown
 from onebeat.server.context import Context
 from onebeat.task import Task
 
@@ -60,6 +60,25 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
+def takes(function: object, *args: object) -> bool:
+    """Whether it is a function that can be called with these, as far as its signature shows."""
+    if not callable(function):
+        return False
+    try:
+        inspect.signature(function).bind(*args)
+    except TypeError:
+        return False
+    except ValueError:  # it shows none
+        return True
+    return True
+
+
+def check_returns(function: object, named: str) -> None:
+    """Refuse a generator: called as a handler, it would begin nothing and seem to have done its work."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(f"{named}: it yields, so calling it does nothing; let it return")
+
+
 class Mux:
     """
     Finds the handler of a task type: the exact one, else that of the longest pattern the type starts with.
@@ -72,7 +91,13 @@ class Mux:
         self._known: dict[str, Route | None] = {}
 
     def handle(self, pattern: str) -> Callable[[H], H]:
-        """Register the decorated function, async or plain, for a task type or a prefix of types."""
+        """
+        Register the decorated function, async or plain, for a task type or a prefix of types.
+
+        Raises:
+            ConfigurationError: See `add`.
+        """
+        _check_pattern(pattern)
 
         def register(handler: H) -> H:
             self.add(pattern, Route(handler, is_async(handler)))
@@ -87,12 +112,15 @@ class Mux:
         Raises:
             ConfigurationError: The pattern is blank or taken, or the handler cannot be called.
         """
-        if not isinstance(pattern, str) or not pattern.strip():
-            raise ConfigurationError(f"pattern is {pattern!r}: give a task type, or the start of one")
+        pattern = _check_pattern(pattern)
         if pattern in self._routes:
-            raise ConfigurationError(f"pattern {pattern!r} has a handler already: give each task type one")
-        if not callable(route.handler):
-            raise ConfigurationError(f"handler of {pattern!r} is {route.handler!r}: give a function")
+            raise ConfigurationError(f"pattern {shown(pattern)} has a handler already: give each task type one")
+        if not isinstance(route, Route):
+            raise ConfigurationError(f"route of {shown(pattern)} is {shown(route)}: use @mux.handle({shown(pattern)})")
+        named = f"handler of {shown(pattern)} is {shown(route.handler)}"
+        if not takes(route.handler, None, None):
+            raise ConfigurationError(f"{named}: give a function of two, the context and the task")
+        check_returns(route.handler, named)
         self._routes[pattern] = route
         self._known.clear()
 
@@ -107,3 +135,9 @@ class Mux:
         if len(self._known) < 10_000:
             self._known[task_type] = route
         return route
+
+
+def _check_pattern(pattern: object) -> str:
+    if not isinstance(pattern, str) or not pattern.strip():
+        raise ConfigurationError(f"pattern is {shown(pattern)}: give a task type, or the start of one")
+    return pattern

@@ -25,7 +25,7 @@ from onebeat.broker.consume import Taken
 from onebeat.broker.dangers import dangers
 from onebeat.broker.store import BlockingStore, Store, check_source
 from onebeat.clock import Clock, SystemClock
-from onebeat.errors import BrokerError, ConfigurationError
+from onebeat.errors import BrokerError, ConfigurationError, shown
 from onebeat.ids import new_id
 from onebeat.server import outcome
 from onebeat.server.acknowledger import Acknowledger
@@ -34,7 +34,7 @@ from onebeat.server.config import ServerConfig
 from onebeat.server.executor import Executor
 from onebeat.server.fetcher import Fetcher
 from onebeat.server.keeper import Keeper
-from onebeat.server.mux import Mux
+from onebeat.server.mux import Mux, takes
 from onebeat.server.outcome import RetryDelay
 from onebeat.server.presence import Presence
 from onebeat.server.running import Running, Stop
@@ -127,9 +127,15 @@ class Server:
         clock: Clock | None = None,
         **settings: Unpack[ServerSettings],
     ) -> None:
-        if not callable(retry_delay):
-            raise ConfigurationError(f"retry_delay is {retry_delay!r}: give a function of the failures and the error")
-        self.config = ServerConfig.of(settings)
+        unknown = settings.keys() - ServerSettings.__annotations__.keys()
+        if unknown:
+            known = ", ".join(ServerSettings.__annotations__)
+            raise ConfigurationError(f"setting {min(unknown)} is unknown: choose from {known}")
+        if not takes(retry_delay, 0, ValueError()):
+            raise ConfigurationError(
+                f"setting retry_delay is {shown(retry_delay)}: give a function of the failures so far and the error"
+            )
+        self.config = ServerConfig(**settings)
         self._source = check_source(store)
         self._retry_delay = retry_delay
         self._clock = clock or SystemClock()
@@ -167,7 +173,7 @@ class Server:
             settled: Called with each attempt whose outcome is in the store, and the store's answer.
         """
         if not isinstance(mux, Mux):
-            raise ConfigurationError(f"mux is {mux!r}: give a Mux with handlers")
+            raise ConfigurationError(f"mux is {shown(mux)}: give a Mux with handlers")
         return Serving(self, mux, state, maintainer, settled)
 
 

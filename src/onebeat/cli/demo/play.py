@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from onebeat.app.app import Onebeat
+from onebeat.broker import registry
 from onebeat.broker.store import Store
 from onebeat.cli import output
 from onebeat.cli.demo import ledger as books
@@ -44,7 +45,10 @@ async def play(*, seconds: int, servers: int, as_json: bool, ledger: Path | None
     """Play for so many seconds; returns the exit status: 0 if every count is right."""
     with tempfile.TemporaryDirectory(prefix="onebeat-demo-") as temporary:
         folder = ledger if ledger is not None else Path(temporary) / "ledger"
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            output.fail(f"ledger {folder} cannot be made: {error}; name a folder that is yours")
         if any(folder.glob("*.jsonl")):
             output.fail(f"ledger {folder} holds the rows of an earlier demo: name an empty folder")
         summary = await _Play(Path(temporary) / "store", folder, seconds, servers, quiet=as_json).run()
@@ -73,6 +77,8 @@ class _Play:
             stack.push_async_callback(self._stop_servers)
             inspector = await stack.enter_async_context(Inspector(store))
             client = await stack.enter_async_context(Client(store))
+            for queue in QUEUES:  # the view shows them before anything is enqueued
+                await registry.publish_queue(store, queue)
             await self._start_servers()
             watching = asyncio.create_task(self._view.watch(inspector))
             stack.push_async_callback(cancelled, watching)
