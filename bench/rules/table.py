@@ -359,7 +359,7 @@ RULES = [
     ),
     Rule(
         26, "an id without a record is handed out", lua("take"),
-        "  if fields[1] then\n    ids", "  if true then\n    ids",
+        "  if fields[1] and fields[5]", "  if fields[5]",
         CONSUME + "test_an_id_without_a_message_is_dropped",
     ),
     Rule(

@@ -28,6 +28,7 @@ from onebeat.errors import (
 )
 from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context
+from onebeat.server.server import Health
 from onebeat.states import TaskState
 from onebeat.task import Task
 
@@ -345,3 +346,17 @@ async def test_two_loops_have_two_connections(url: str) -> None:
         await asyncio.to_thread(asyncio.run, once())
     async with await Store.open(url) as store:
         assert 2 == (await Inspector(store).stats("default")).pending
+
+
+async def test_an_application_at_work_says_how_it_fares(url: str) -> None:
+    """For the health check of the program that it is part of."""
+    app: Onebeat[None] = Onebeat("health", url=url)
+
+    @app.task()
+    async def nothing() -> None: ...
+
+    seen = []
+    async with app.serving(concurrency=1) as serving:
+        seen.append(serving.health)
+    seen.append(serving.health)
+    assert [Health.OK, Health.STOPPING] == seen

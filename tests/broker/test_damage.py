@@ -72,6 +72,19 @@ async def test_ids_without_records_do_not_hide_the_queue(store: Store, clock: Cl
     assert [b"asynq:{q}:t:a"] == await store.command("KEYS", "asynq:{q}:t:*")
 
 
+async def test_an_id_that_stands_in_the_list_twice_is_handed_out_once(store: Store, clock: Clock) -> None:
+    """In one fetch or in two: a task that runs is not given to a second handler."""
+    await put(store, "a", "b")
+    await store.command("RPUSH", "asynq:{q}:pending", "a")
+    assert ["a"] == ids(await grab(store, limit=1))
+    await store.command("LPUSH", "asynq:{q}:pending", "b")
+    assert ["b"] == ids(await grab(store, sequence=2, limit=10))
+    assert ([], [b"b", b"a"]) == (
+        await store.command("LRANGE", "asynq:{q}:pending", 0, -1),
+        await store.command("LRANGE", "asynq:{q}:active", 0, -1),
+    )
+
+
 async def test_a_record_in_no_list_is_brought_back_by_run(store: Store, clock: Clock) -> None:
     """A task whose lists were lost, whatever its state says, is pending again when an operator runs it."""
     for state in ("pending", "active", "retry", "archived"):

@@ -11,7 +11,8 @@
 -- returns list                 "taken" | "paused" | "stale", now (µs), lease score (s), then per task
 --                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or "" · ob_crash or ""
 --
--- asynq: rdb.go Dequeue. An id without a message is dropped, not handed out (SE-13). The token of every
+-- asynq: rdb.go Dequeue. An id without a message, or of a task that runs already (it stood in the list twice),
+-- is dropped, not handed out (SE-13). The token of every
 -- task taken is "<server>:<sequence>". A lost reply is asked for again by its number (rule 6).
 
 local asynq, own = KEYS[1], KEYS[2]
@@ -50,16 +51,17 @@ end
 redis.call("LLEN", active) -- a foreign type must fail before anything moves
 redis.call("ZCARD", asynq .. "lease")
 local waiting = redis.call("LRANGE", pending, -tonumber(ARGV[3]), -1)
-local ids, leases, weight, seen = {}, {}, 0, 0
+local ids, leases, weight, seen, given = {}, {}, 0, 0, {}
 for i = #waiting, 1, -1 do
   local id = waiting[i]
-  local fields = redis.call("HMGET", asynq .. "t:" .. id, "msg", "ob_timeout_ms", "ob_unknown", "ob_crash")
+  local fields = redis.call("HMGET", asynq .. "t:" .. id, "msg", "ob_timeout_ms", "ob_unknown", "ob_crash", "state")
   weight = weight + #(fields[1] or "")
   if seen > 0 and weight > tonumber(ARGV[4]) then
     break
   end
   seen = seen + 1
-  if fields[1] then
+  if fields[1] and fields[5] ~= "active" and not given[id] then
+    given[id] = true
     ids[#ids + 1] = id
     leases[#leases + 1] = taken[3]
     leases[#leases + 1] = id
