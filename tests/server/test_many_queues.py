@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from onebeat.broker.produce import NewTask, enqueue
+from onebeat.client import Client
 from onebeat.server.context import Context
 from onebeat.server.watcher import MAX_PEEKS
 from onebeat.task import Task
 from onebeat.wire.message import TaskMessage, encode
 from tests.server.conftest import Bench, until
+from tests.server.faulty import FaultyStore
 
 Ctx = Context[Any]
 
@@ -147,3 +149,27 @@ async def test_delays_are_kept_in_every_queue(bench: Bench) -> None:
         due = enqueued.due_ms or 0
         await until(lambda: has_run(late, 1))  # type: ignore[arg-type] # a list is a list
     assert late[0] >= 0
+
+
+async def test_a_queue_at_rest_costs_no_call_of_its_own(url: str) -> None:
+    """Once all is done only the survey looks at it; a delayed task has it attended, and let go, again."""
+    async with await FaultyStore.open(url) as store, Client(store) as client:
+        bench = Bench(store, client)
+        ran = handle(bench)
+        async with bench.serving(queues={f"q{n}": 1 for n in range(20)}) as serving:
+            await until(lambda: all_peeked(serving))
+            await bench.enqueue("t", queue="q7", process_in=0.1)
+            await until(lambda: has_run(ran, 1))
+            await until(is_at_rest)
+            before = store.calls.count("maintain")
+            looked = store.calls.count("survey")
+            await until(lambda: surveyed(store, looked + 2))
+            assert before == store.calls.count("maintain")
+
+
+async def is_at_rest() -> bool:
+    return not any(task.get_name().startswith("maintainer of queue") for task in asyncio.all_tasks())
+
+
+async def surveyed(store: FaultyStore, times: int) -> bool:
+    return store.calls.count("survey") >= times

@@ -6,8 +6,11 @@ import asyncio
 import os
 import socket
 import time
+from contextlib import closing
 from typing import Any
 
+from onebeat.broker import presence
+from onebeat.broker.store import BlockingStore
 from onebeat.server.context import Context
 from onebeat.task import Task
 from onebeat.wire import keys
@@ -145,3 +148,12 @@ async def test_a_large_payload_is_shown_in_part(bench: Bench) -> None:
         await until(lambda: runs(bench, 1))
         assert [16_384] == [len(worker.task_payload) for worker in await workers(bench)]
         go.set()
+
+
+async def test_any_number_of_workers_is_shown(bench: Bench) -> None:
+    """In several calls, the first of which replaces what was shown before."""
+    workers = [(f"t{number}", b"worker") for number in range(1_201)]
+    with closing(BlockingStore(bench.store.endpoint)) as store:
+        for shown in (workers, workers[:3], []):
+            await asyncio.to_thread(presence.show, store, "h:1:x", b"server", shown)
+            assert len(shown) == await bench.store.command("HLEN", keys.workers("h:1:x"))

@@ -87,6 +87,49 @@ def test_lasting_trouble_is_not_told_every_time(caplog: pytest.LogCaptureFixture
     assert "the pump works again after 100 failures" == lines[-1]
 
 
+def test_trouble_that_comes_and_goes_is_told_of_three_times(caplog: pytest.LogCaptureFixture) -> None:
+    """Within half a minute, however often it does; a lasting store of ten thousand queues fills no disk."""
+    caplog.set_level(logging.INFO)
+    clock = Minute()
+    trouble = TroubleLog("the pump", clock=clock)
+    for tenth in range(290):
+        clock.seconds = tenth / 10
+        trouble.trouble(BrokerUnavailable("leaks"))
+        trouble.over()
+    assert 3 == sum(record.levelname == "WARNING" for record in caplog.records)
+    assert 3 == sum("works again" in record.getMessage() for record in caplog.records)
+
+
+def test_another_cause_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """First the line is cut, then the password is wrong: the second is what one has to know."""
+    trouble = TroubleLog("the pump", clock=Minute())
+    for cause in ("cut", "cut", "wrong password", "wrong password"):
+        trouble.trouble(BrokerUnavailable(cause))
+    assert ["the pump: cut (seen 1 times); trying again", "the pump: wrong password (seen 3 times); trying again"] == [
+        record.getMessage() for record in caplog.records
+    ]
+
+
+async def test_what_a_library_makes_of_a_cancellation_is_no_trouble(caplog: pytest.LogCaptureFixture) -> None:
+    """A service that turns its cancellation into an error of the store ends at once, without a word."""
+
+    class Confused:
+        name = "confused"
+
+        async def run(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise BrokerUnavailable("connection closed") from None
+
+    task = asyncio.create_task(supervise(Confused()))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert "" == caplog.text
+
+
 class Flaky:
     """A service that fails so often, then ends."""
 
