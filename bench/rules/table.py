@@ -266,6 +266,11 @@ RULES = [
         CLIENT + "test_a_cancelled_caller_drops_what_was_not_sent",
     ),
     Rule(
+        15, "a client is used on any event loop", "broker/store.py",
+        "        if loop is not asyncio.get_running_loop():", "        if False:",
+        CLIENT + "test_a_client_belongs_to_its_loop",
+    ),
+    Rule(
         16, "a delay counts from this machine's clock", "options.py",
         'return f"+{delay * 1000:.3f}" if delay else ""', 'return str(int((__import__("time").time() + delay) * 1000))',
         RUNNING + "test_time_is_the_stores",

@@ -262,7 +262,7 @@ class Client:
             async with self._opening:
                 if self._store is None:
                     self._store = await Store.open(self._source)
-        return self._store
+        return self._store.here()
 
     async def _opened(self) -> Client:
         await self.store()

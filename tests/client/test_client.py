@@ -258,3 +258,26 @@ def test_redis_py_repeats_nothing_by_itself(kind: str) -> None:
     assert 0 == settings["retry"].get_retries()
     assert (2, 3.0, 5.0) == (settings["protocol"], settings["socket_timeout"], settings["socket_connect_timeout"])
     assert ("h", 1, 2, "user", "pw") == tuple(settings[name] for name in ("host", "port", "db", "username", "password"))
+
+
+async def test_a_client_belongs_to_its_loop(url: str) -> None:
+    """On another one it says so, instead of waiting for ever on a connection that nobody reads there (rule 15)."""
+    async with Client(url) as client:
+        await client.enqueue(Task("t"))
+
+        def elsewhere() -> None:
+            with pytest.raises(ConfigurationError, match="was opened on another event loop: open another on this one"):
+                asyncio.run(client.enqueue(Task("t")))
+
+        await asyncio.to_thread(elsewhere)
+        await client.enqueue(Task("t"))
+
+
+async def test_a_client_does_not_survive_a_fork(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that used its parent's connections would steal the parent's answers."""
+    async with Client(url) as client:
+        monkeypatch.setattr("onebeat.broker.store.os.getpid", lambda: 1)
+        with pytest.raises(ConfigurationError, match="of which this is a fork: open another here"):
+            await client.enqueue(Task("t"))
+        monkeypatch.undo()
+        await client.enqueue(Task("t"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
@@ -21,7 +22,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from onebeat.broker import embedded
 from onebeat.broker.call import Argument, Call, Script, load
 from onebeat.broker.connection import BLOCK_S, CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint, endpoint
-from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported, OnebeatError
+from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported, ConfigurationError, OnebeatError
 from onebeat.wire import keys
 
 log = logging.getLogger("onebeat.store")
@@ -104,6 +105,7 @@ class Store:
         self._held = held
         self._reviving: asyncio.Task[None] | None = None
         self._injected_clock = injected_clock
+        self._home = asyncio.get_running_loop(), os.getpid()
         self._client = where.asyncio_client()
         self._blocking = where.asyncio_client(reply_timeout=BLOCK_S + 3)
 
@@ -146,6 +148,26 @@ class Store:
         if self._held is not None:
             held, self._held = self._held, None
             await asyncio.to_thread(held.close)
+
+    def here(self) -> Self:
+        """
+        Return the store, if this is where it was opened.
+
+        Raises:
+            ConfigurationError: Another event loop runs, or this is a forked child: its connections are not ours.
+        """
+        loop, pid = self._home
+        if pid != os.getpid():
+            raise ConfigurationError(
+                f"store {self.endpoint.shown} was opened by process {pid}, of which this is a fork: open another here, "
+                "or enqueue by an application (Onebeat), which does so by itself"
+            )
+        if loop is not asyncio.get_running_loop():
+            raise ConfigurationError(
+                f"store {self.endpoint.shown} was opened on another event loop: open another on this one, "
+                "or enqueue by an application (Onebeat), which does so by itself"
+            )
+        return self
 
     def _failed(self, error: BaseException) -> BrokerError:
         if self._held is not None and isinstance(error, (RedisConnectionError, OSError)):

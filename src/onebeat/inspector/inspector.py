@@ -59,7 +59,7 @@ class Inspector:
     def store(self) -> Store:
         if self._store is None:
             raise ConfigurationError("inspector is not open: use it as `async with Inspector(url) as inspector`")
-        return self._store
+        return self._store.here()
 
     async def queues(self) -> list[str]:
         """List the queues that anything was ever enqueued in, sorted."""
