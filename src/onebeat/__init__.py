@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from onebeat.app.app import Onebeat
     from onebeat.app.declared import Declared
     from onebeat.app.handle import Handle
+    from onebeat.app.router import Router
     from onebeat.client import BulkResult, Client, Enqueued, Failure
     from onebeat.errors import (
         BrokerError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from onebeat.inspector.inspector import Inspector
     from onebeat.scheduler.scheduler import Scheduler
     from onebeat.scheduler.triggers import Cron, Every
+    from onebeat.server.backoff import exponential
     from onebeat.server.config import ServerConfig
     from onebeat.server.context import Context, current
     from onebeat.server.mux import Mux
@@ -51,6 +53,7 @@ _HOMES = {
     "app.app": ["Onebeat"],
     "app.declared": ["Declared"],
     "app.handle": ["Handle"],
+    "app.router": ["Router"],
     "client": ["BulkResult", "Client", "Enqueued", "Failure"],
     "errors": [
         "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask", "InvalidTask",
@@ -60,6 +63,7 @@ _HOMES = {
     "inspector.inspector": ["Inspector"],
     "scheduler.scheduler": ["Scheduler"],
     "scheduler.triggers": ["Cron", "Every"],
+    "server.backoff": ["exponential"],
     "server.config": ["ServerConfig"],
     "server.context": ["Context", "current"],
     "server.mux": ["Mux"],
@@ -88,7 +92,7 @@ __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
     "ConfigurationError", "Context", "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle",
     "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError",
-    "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Scheduler", "Server",
-    "ServerConfig", "SkipRetry", "Task", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState",
-    "current",
+    "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router", "Scheduler",
+    "Server", "ServerConfig", "SkipRetry", "Task", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound",
+    "TaskState", "current", "exponential",
 ]  # fmt: skip

@@ -294,7 +294,7 @@ def test_what_cannot_be_on_the_wire_is_refused_at_declaration(app: Onebeat[Any])
     with pytest.raises(InvalidTask, match="option timeout"):
         declared(app, needs, timeout=-1)
     first = declared(app, needs, type="t")
-    with pytest.raises(ConfigurationError, match="has a handler already"):
+    with pytest.raises(ConfigurationError, match="is declared twice"):
         declared(app, needs, type="t")
     with pytest.raises(ConfigurationError, match="needs arguments"):
         app.every(5)(first)

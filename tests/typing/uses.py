@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import assert_type
 
-from onebeat import Cancellation, Client, Context, Handle, Inspector, Mux, Onebeat, Server, Task
+from onebeat import Cancellation, Client, Context, Handle, Inspector, Mux, Onebeat, Router, Server, Task, exponential
+
+Call = Callable[[Context[int], Task[object]], Awaitable[object]]
 
 app: Onebeat[int] = Onebeat("shop")
 
@@ -17,6 +20,36 @@ async def welcome(user_id: int, locale: str = "en") -> str:
 @app.task("charge", backoff=lambda failures, error: 1.0, retry_on=(ConnectionError,))
 def charge(ctx: Context[int], order: int) -> int:
     return ctx.state
+
+
+billing: Router[int] = Router("billing:")
+
+
+@billing.task(backoff=exponential(2, cap=600))
+def invoice(order: int) -> str:
+    return str(order)
+
+
+app.include(billing)
+app.include("billing")  # wrong
+
+
+@app.remote("video:encode", queue="go", rename="pascal")
+def encode(url: str, max_width: int = 1080) -> None: ...
+
+
+app.remote("bad", rename="snake")  # wrong
+exponential("2")  # wrong
+
+
+@app.middleware
+async def timed(ctx: Context[int], task: Task[object], call_next: Call) -> object:
+    return await call_next(ctx, task)
+
+
+@app.middleware  # wrong
+def not_async(ctx: Context[int], task: Task[object], call_next: Call) -> object:
+    return None
 
 
 @app.every(1.5)
@@ -50,6 +83,9 @@ async def use(client: Client, context: Context[int]) -> None:
     assert_type(welcome.bind(1), Task[str])
     assert_type(await welcome(1), str)
     assert_type(charge(context, 7), int)
+    assert_type(await (await invoice.enqueue(7)).result(), str)
+    assert_type(await encode.enqueue("x", max_width=720), Handle[None])
+    await encode.enqueue(max_width=720)  # wrong
     assert_type(await handle.cancel(), Cancellation)
     assert_type(await (await thumbnail.enqueue(b"")).result(), bytes)
     assert_type(context.stopping, bool)

@@ -11,15 +11,17 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from onebeat import codecs
-from onebeat.errors import ConfigurationError, PayloadError
+from onebeat.errors import ConfigurationError, PayloadError, shown
 from onebeat.server.context import Context
 
 Parameter = inspect.Parameter
+Rename = Literal["camel", "pascal"] | Mapping[str, str]
+"""How argument names are written on the wire."""
 _NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 
 
@@ -38,7 +40,7 @@ class Binder:
         ConfigurationError: The signature cannot be put on the wire; the sentence says why.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str) -> None:
+    def __init__(self, function: Callable[..., Any], name: str, *, rename: Rename | None = None) -> None:
         self._name = name
         hints = _hints(function)
         parameters = _parameters(function, name)
@@ -48,7 +50,7 @@ class Binder:
         self.returns = hints.get("return", Any)
         self.needs_arguments = any(parameter.default is Parameter.empty for parameter in parameters)
         self._whole = _whole(parameters, hints, name)
-        self._shape = None if self._whole else _shape(parameters, hints, name)
+        self._shape = None if self._whole else _shape(parameters, hints, name, _renamed(rename, parameters, name))
         self._decoder = msgspec.json.Decoder(self._shape) if self._shape is not None else None
         self._fields = self._shape.__struct_fields__ if self._shape is not None else ()
         self._keyword_only = frozenset(p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY)
@@ -139,7 +141,9 @@ def _whole(parameters: list[Parameter], hints: Mapping[str, Any], name: str) -> 
     return _supported(hints.get(positional_only[0].name, Any))
 
 
-def _shape(parameters: list[Parameter], hints: Mapping[str, Any], name: str) -> type[msgspec.Struct]:
+def _shape(
+    parameters: list[Parameter], hints: Mapping[str, Any], name: str, rename: Rename | None
+) -> type[msgspec.Struct]:
     for parameter in parameters:
         if parameter.kind not in _NAMED:
             raise ConfigurationError(
@@ -147,8 +151,19 @@ def _shape(parameters: list[Parameter], hints: Mapping[str, Any], name: str) -> 
             )
     plain = [_field(p, hints) for p in parameters if p.kind is Parameter.POSITIONAL_OR_KEYWORD]
     named = [_field(p, hints) for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
-    shape = msgspec.defstruct("Arguments", plain)
-    return msgspec.defstruct("Arguments", named, bases=(shape,), kw_only=True) if named else shape
+    shape = msgspec.defstruct("Arguments", plain, rename=rename)
+    return msgspec.defstruct("Arguments", named, bases=(shape,), kw_only=True, rename=rename) if named else shape
+
+
+def _renamed(rename: object, parameters: list[Parameter], name: str) -> Rename | None:
+    if rename is None or (isinstance(rename, str) and rename in ("camel", "pascal")):
+        return rename  # type: ignore[return-value] # looked at just now
+    names = {parameter.name for parameter in parameters}
+    if isinstance(rename, Mapping) and names >= rename.keys() and all(isinstance(to, str) for to in rename.values()):
+        return rename
+    raise ConfigurationError(
+        f'task {name}: rename is {shown(rename)}; give "camel", "pascal", or a mapping of its arguments\' names'
+    )
 
 
 def _field(parameter: Parameter, hints: Mapping[str, Any]) -> tuple[str, Any] | tuple[str, Any, Any]:

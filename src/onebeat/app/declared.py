@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from onebeat import codecs
-from onebeat.app.binder import Binder
+from onebeat.app.binder import Binder, Rename
 from onebeat.app.handle import Handle
 from onebeat.errors import ConfigurationError, shown
 from onebeat.options import EnqueueOptions, check_queue, merge, resolve, text
 from onebeat.server.context import Context
-from onebeat.server.mux import Backoff, Route, check_returns, is_async
+from onebeat.server.mux import Backoff, Middleware, Route, check_returns, is_async
 from onebeat.task import Task
 
 if TYPE_CHECKING:
-    from onebeat.app.app import Onebeat
+    from onebeat.app.declaring import Declaring
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -62,7 +62,7 @@ class Declared(Generic[P, R, Q, C]):
 
     def __init__(
         self,
-        app: Onebeat[Any],
+        owner: Declaring,
         function: Callable[Q, C],
         task_type: str,
         options: Mapping[str, Any],
@@ -71,12 +71,13 @@ class Declared(Generic[P, R, Q, C]):
         retry_on: tuple[type[BaseException], ...] | None = None,
         archive_on: tuple[type[BaseException], ...] = (),
         isolated: bool = False,
+        rename: Rename | None = None,
     ) -> None:
         functools.update_wrapper(cast("Callable[..., Any]", self), function)
         self.type = task_type
         self.function = function
-        self._app = app
-        self._binder = Binder(function, task_type)
+        self._owner = owner
+        self._binder = Binder(function, task_type, rename=rename)
         self.returns = self._binder.returns
         self.default_options = self._with_retention(options)
         resolve(self.default_options)  # a bad option is refused where it is written
@@ -88,7 +89,17 @@ class Declared(Generic[P, R, Q, C]):
             archive_on=archive_on,
             encode=_encode_result,
             isolated=_place(function, task_type) if isolated else "",
+            middleware=self._layers,
         )
+
+    def _layers(self) -> Sequence[Middleware]:
+        """Collect the middleware of the application and of the routers in between."""
+        layers: Sequence[Middleware] = self._owner.layers
+        owner = self._owner.parent
+        while owner is not None:
+            layers = [*owner.layers, *layers]
+            owner = owner.parent
+        return layers
 
     def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> C:
         return self.function(*args, **kwargs)
@@ -134,7 +145,7 @@ class Declared(Generic[P, R, Q, C]):
     @property
     def lifespan(self) -> Callable[[], AbstractAsyncContextManager[Any]] | None:
         """The application's, for the processes of isolated tasks."""
-        return self._app.lifespan
+        return self._owner.lifespan
 
     @property
     def needs_arguments(self) -> bool:
@@ -154,12 +165,12 @@ class Declared(Generic[P, R, Q, C]):
         return task
 
     async def _enqueue(self, task: Task[R]) -> Handle[R]:
-        client = await self._app.client()
+        client = await self._owner.client()
         enqueued = await client.enqueue(task)
         return self._handle(enqueued.id, enqueued.queue, keeps_result=bool(task.options.get("retention")))
 
     def _handle(self, task_id: str, queue: str, *, keeps_result: bool) -> Handle[R]:
-        return Handle(task_id, queue, self.type, keeps_result, self.returns, self._app.connection)
+        return Handle(task_id, queue, self.type, keeps_result, self.returns, self._owner.connection)
 
     def _call(self, context: Context[Any], task: Task[Any]) -> object:
         args, kwargs = self._binder.decode(task.payload)

@@ -13,8 +13,9 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from onebeat.broker.consume import Finished, Outcome, Taken, TakenTask
@@ -26,7 +27,7 @@ from onebeat.server.context import Context, running
 from onebeat.server.deadlines import Deadlines
 from onebeat.server.isolation.cells import Cells
 from onebeat.server.isolation.frames import Job
-from onebeat.server.mux import Mux, Route
+from onebeat.server.mux import Call, Middleware, Mux, Route
 from onebeat.server.outcome import RetryDelay, StopError
 from onebeat.server.running import Running, Stop
 from onebeat.task import Task
@@ -148,12 +149,13 @@ class Executor:
         finished: Finished | None
         result: object
         try:
-            if route.isolated:
-                result = await self._cells.call(_job(route, message))
-            elif route.is_async:
-                result = await route.handler(context, task)  # type: ignore[misc] # `is_async` says that it is awaitable
+            layers = route.middleware() if route.middleware is not None else ()
+            if layers:
+                result = await self._through(layers, partial(self._call, route, message))(context, task)
+            elif route.is_async and not route.isolated:  # most tasks: no frame more than needed
+                result = await route.handler(context, task)  # type: ignore[misc] # `is_async` says so
             else:
-                result = await self._in_thread(route, context, task)
+                result = await self._call(route, message, context, task)
             finished = self._returned(attempt, route, result)
         except asyncio.CancelledError:
             finished = self._stopped(attempt)
@@ -161,6 +163,19 @@ class Executor:
             finished = self._raised(attempt, error)
         self._end(attempt, finished)
         attempt.work = None  # its context knows the attempt: a circle, which only the garbage collector would end
+
+    @staticmethod
+    def _through(layers: Sequence[Middleware], call: Call) -> Call:
+        for layer in reversed(layers):
+            call = partial(layer, call_next=call)  # type: ignore[call-arg] # by its name, as one writes it
+        return call
+
+    async def _call(self, route: Route, message: TaskMessage, context: Context[Any], task: Task[Any]) -> object:
+        if route.isolated:
+            return await self._cells.call(_job(route, message))
+        if route.is_async:
+            return await route.handler(context, task)  # type: ignore[misc] # `is_async` says that it is awaitable
+        return await self._in_thread(route, context, task)
 
     async def _in_thread(self, route: Route, context: Context[Any], task: Task[Any]) -> object:
         surroundings = contextvars.copy_context()

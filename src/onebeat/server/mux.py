@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,6 +14,10 @@ from onebeat.task import Task
 
 Handler = Callable[[Context[Any], Task[Any]], Awaitable[object] | object]
 H = TypeVar("H", bound=Handler)
+
+Call = Callable[[Context[Any], Task[Any]], Awaitable[object]]
+Middleware = Callable[[Context[Any], Task[Any], Call], Awaitable[object]]
+"""Called around a handler, which it calls by `call_next(ctx, task)`."""
 
 Backoff = Callable[[int, BaseException], float]
 """Seconds to wait, given how often the task had failed before, and the error."""
@@ -37,6 +41,8 @@ class Route:
 
         encode: Turns its result into bytes, for tasks that are retained.
 
+        middleware: Gives what is called around the handler, the outermost first, as it stands at that moment.
+
         isolated: "module:name" of a declared task that runs in a process of its own; "": it runs in ours.
     """
 
@@ -47,6 +53,7 @@ class Route:
     archive_on: tuple[type[BaseException], ...] = ()
     encode: Callable[[Any], bytes] = codecs.encode
     isolated: str = ""
+    middleware: Callable[[], Sequence[Middleware]] | None = None
 
     @property
     def can_be_stopped(self) -> bool:

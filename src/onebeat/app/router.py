@@ -1,0 +1,46 @@
+"""A part of an application, for modules that must not import the application itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Generic, TypeVar
+
+from onebeat.app.declaring import Declaring
+from onebeat.app.handle import Replies
+from onebeat.broker.store import Store
+from onebeat.client import Client
+from onebeat.errors import ConfigurationError
+from onebeat.options import text
+
+S = TypeVar("S")
+
+
+class Router(Declaring, Generic[S]):
+    """
+    Declares tasks and schedules for whichever application includes it: `app.include(router)`.
+
+    Its tasks can be enqueued once it is included.
+
+    Args:
+        prefix: What the types of its tasks begin with, such as "billing:".
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        super().__init__(text("prefix of a router", prefix, refusal=ConfigurationError) if prefix != "" else "")
+
+    @property
+    def lifespan(self) -> Callable[[], AbstractAsyncContextManager[Any]] | None:
+        return self._included().lifespan
+
+    async def client(self) -> Client:
+        return await self._included().client()
+
+    async def connection(self) -> tuple[Store, Replies]:
+        return await self._included().connection()
+
+    def _included(self) -> Declaring:
+        if self.parent is None:
+            known = ", ".join(list(self.tasks)[:3]) or "no tasks"
+            raise ConfigurationError(f"router of {known} belongs to no application yet: call app.include(router)")
+        return self.parent
