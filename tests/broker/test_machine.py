@@ -381,10 +381,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(task_id=st.sampled_from(POOL))
     def run(self, task_id: str) -> None:
+        state = self.command("HGET", f"asynq:{{q}}:t:{task_id}", "state")
         [answer] = self.store.run(browse.run("q", [task_id]))
         if answer == "pending":
             self.alive.add(task_id)  # a completed one lives again
-            self.recovered_from.pop(task_id, None)
+            if state in (b"archived", b"completed"):
+                self.recovered_from.pop(task_id, None)
         else:
             assert answer in ("gone", "already pending", "already active")
 

@@ -335,3 +335,13 @@ async def test_every_script_has_a_contract() -> None:
             assert all(word in head for word in ("KEYS[1] root", "KEYS[2] root", "returns")), name
     for library in (scripts / "lib").iterdir():
         assert library.read_text().startswith(f"-- {library.name.removesuffix('.lua').removesuffix('_injected')}: ")
+
+
+async def test_run_begins_a_new_life(store: Store, clock: Clock) -> None:
+    """Whoever recovered or ended an archived task before has no say in what becomes of it now."""
+    await put(store, "a")
+    await store.command("HSET", "asynq:{q}:t:a", "state", "archived", "ob_prev", "s:1", "ob_done", "s:2")
+    await store.command("ZADD", "asynq:{q}:archived", NOON, "a")
+    await store.command("LREM", "asynq:{q}:pending", 0, "a")
+    assert ["pending"] == await store.run(browse.run("q", ["a"]))
+    assert [None, None] == await store.command("HMGET", "asynq:{q}:t:a", "ob_prev", "ob_done")

@@ -39,6 +39,9 @@ local function run(id)
   redis.call("ZREM", KEYS[2] .. "exact", id)
   redis.call("LPUSH", KEYS[1] .. "pending", id)
   redis.call("HDEL", task, "group", "ob_crash", "ob_unknown", "ob_error", "ob_cancel")
+  if f[2] == "archived" or f[2] == "completed" then
+    redis.call("HDEL", task, "ob_prev", "ob_done") -- a new life: whoever ended the last one has no say in it
+  end
   redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
   return "pending"
 end
