@@ -76,7 +76,7 @@ RULES = [
     ),
     Rule(
         2, "a task that its owner only slept over is not taken back", lua("extend"),
-        'fields[1] == "pending" and fields[5] == token', "false",
+        'fields[1] == "pending" and waits_since(token, fields[5], fields[7])', "false",
         CONSUME + "test_a_recovered_task_that_still_waits_is_taken_back",
     ),
     Rule(
@@ -111,7 +111,7 @@ RULES = [
     ),
     Rule(
         5, "a late success of a task that still waits is refused", lua("finish"),
-        'elseif fields[1] == "pending" and fields[5] == token and', "elseif false and",
+        'elseif fields[1] == "pending" and waits_since(token, fields[5], fields[8]) and', "elseif false and",
         FENCE + "test_a_late_success_completes_a_task_that_nobody_took_again",
     ),
     Rule(

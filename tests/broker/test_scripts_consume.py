@@ -74,6 +74,18 @@ async def test_a_taken_task_is_active_under_a_lease(store: Store, clock: Clock) 
     )
 
 
+async def test_a_success_that_is_later_than_the_wait_is_refused(store: Store, clock: Clock) -> None:
+    """Somebody has begun the task since, Go for one, and it waits again: its first holder has no say any more."""
+    await put(store, "a")
+    taken = await grab(store)
+    await store.command("LREM", "asynq:{q}:active", 0, "a")
+    await store.command("ZREM", "asynq:{q}:lease", "a")
+    await store.command("RPUSH", "asynq:{q}:pending", "a")
+    await store.command("HSET", "asynq:{q}:t:a", "state", "pending", "pending_since", "8", "ob_prev", "s:1@7")
+    assert ["lost"] == await store.run(extend("q", [("a", taken.token)], lease_ms=30_000))
+    assert ["lost"] == await end(store, outcome(Outcome.DONE))
+
+
 async def test_what_belongs_to_one_run_goes_with_it(store: Store, clock: Clock) -> None:
     """Fields of an earlier run are gone when a task is taken; those of the task itself stay (rule 21)."""
     await put(store, "a")
@@ -340,7 +352,8 @@ async def test_a_late_success_counts_while_the_task_waits(store: Store, clock: C
         await store.command("LREM", "asynq:{q}:active", 0, task_id)
         await store.command("ZREM", "asynq:{q}:lease", task_id)
         await store.command("RPUSH", "asynq:{q}:pending", task_id)
-        await store.command("HSET", f"asynq:{{q}}:t:{task_id}", "state", "pending", "ob_prev", "s:1", "ob_own", "")
+        await store.command("HSET", f"asynq:{{q}}:t:{task_id}", "state", "pending", "pending_since", "7")
+        await store.command("HSET", f"asynq:{{q}}:t:{task_id}", "ob_prev", "s:1@7", "ob_own", "")
     late = [outcome(Outcome.DONE, "a"), outcome(Outcome.RETRY, "b", head=b"H", number=1)]
     assert ["applied", "lost"] == await end(store, *late)
     assert [b"b"] == await store.command("LRANGE", "asynq:{q}:pending", 0, -1)

@@ -31,12 +31,13 @@ end
 
 local function extend(id, token)
   local task = asynq .. "t:" .. id
-  local fields = redis.call("HMGET", task, "state", "ob_own", "ob_lease", "ob_cancel", "ob_prev", "ob_crash")
+  local fields = redis.call("HMGET", task, "state", "ob_own", "ob_lease", "ob_cancel", "ob_prev", "ob_crash", "pending_since")
   if not fields[1] then
     return "gone"
   end
   local is_ours = fields[1] == "active" and holds(token, fields[2], fields[3], redis.call("ZSCORE", lease, id))
-  if not is_ours and not (fields[1] == "pending" and fields[5] == token and take_back(id, task, token, fields[6])) then
+  local is_waiting = fields[1] == "pending" and waits_since(token, fields[5], fields[7])
+  if not is_ours and not (is_waiting and take_back(id, task, token, fields[6])) then
     return "lost"
   end
   redis.call("ZADD", lease, "XX", until_s, id)

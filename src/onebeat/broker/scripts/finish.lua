@@ -104,14 +104,14 @@ end
 -- Where the task waits, which client waits for it and whether it is cancelled, if the caller may still finish
 -- it; otherwise nil and the answer that says why not.
 local function claim(id, task, token, outcome)
-  local fields = redis.call("HMGET", task, "state", "ob_own", "ob_lease", "ob_done", "ob_prev", "ob_wait", "ob_cancel")
+  local fields = redis.call("HMGET", task, "state", "ob_own", "ob_lease", "ob_done", "ob_prev", "ob_wait", "ob_cancel", "pending_since")
   if not fields[1] then
     return nil, "gone"
   elseif fields[4] == token then
     return nil, "already"
   elseif fields[1] == "active" and holds(token, fields[2], fields[3], redis.call("ZSCORE", lease, id)) then
     return "active", fields[6], fields[7]
-  elseif fields[1] == "pending" and fields[5] == token and (outcome == "done" or outcome == "completed") then
+  elseif fields[1] == "pending" and waits_since(token, fields[5], fields[8]) and (outcome == "done" or outcome == "completed") then
     return "pending", fields[6]
   end
   return nil, "lost"

@@ -17,8 +17,12 @@ local function forward_one(id, from)
     redis.call("SADD", KEYS[1] .. "groups", group)
     redis.call("HSET", task, "state", "aggregating")
   else
+    local since, prev = int(now_us) .. "000", redis.call("HGET", task, "ob_prev")
     redis.call("LPUSH", KEYS[1] .. "pending", id)
-    redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
+    redis.call("HSET", task, "state", "pending", "pending_since", since)
+    if prev and string.sub(prev, -1) == "@" then
+      redis.call("HSET", task, "ob_prev", prev .. since) -- it was recovered, and may still be its last holder's
+    end
   end
 end
 

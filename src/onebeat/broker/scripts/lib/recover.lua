@@ -76,7 +76,7 @@ local function recover_one(lost, max_crashes, charged)
   local task, crashes = KEYS[1] .. "t:" .. lost.id, lost.crashes + (charged and 1 or 0)
   drop_from_active(lost.id)
   redis.call("HDEL", task, "ob_own", "ob_lease")
-  redis.call("HSET", task, "ob_prev", lost.own)
+  redis.call("HSET", task, "ob_prev", lost.own .. "@") -- see fence
   if lost.is_cancelled or crashes >= max_crashes then
     local text = lost.is_cancelled and "cancelled" or "crashed " .. crashes .. " times"
     local msg = lost.msg .. text_field(ERROR_MSG, text) .. LAST_FAILED_AT .. varint(now_s)
@@ -87,7 +87,8 @@ local function recover_one(lost, max_crashes, charged)
   end
   redis.call("HSET", task, "ob_crash", crashes)
   if crashes <= 1 or not charged then
-    redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
+    local since = int(now_us) .. "000"
+    redis.call("HSET", task, "state", "pending", "pending_since", since, "ob_prev", lost.own .. "@" .. since)
     return "front"
   end
   local at = now_ms + wait_ms(lost.id, crashes)
