@@ -72,8 +72,8 @@ proof-versus-go: setup ## measure: the same work by Onebeat and by asynq, altern
 	@$(BIN)/python -m bench.versus_go
 proof-idle: setup ## measure: requests and processor time of idle servers with 1, 10 and 10,000 queues
 	@$(BIN)/python -m bench.idle
-proof-machine: setup ## prove: 10,000 random histories of everything that touches a queue
-	@ONEBEAT_MACHINE_EXAMPLES=10000 $(PYTEST) -q -s --timeout 3600 tests/broker/test_machine.py
+proof-machine: setup ## prove: 8,000 random histories of everything that touches a queue
+	@ONEBEAT_MACHINE_EXAMPLES=8000 $(PYTEST) -q -s --timeout 3600 tests/broker/test_machine.py
 proof-fire: setup ## measure: the store away or full for 30 s under load, three rounds each way
 	@$(BIN)/python -m bench.fire
 proof-chaos: setup ## prove: ten minutes of SIGKILL, SIGSTOP and cut connections, 50,000 tasks; SEED=n
