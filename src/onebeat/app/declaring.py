@@ -6,6 +6,7 @@ Nothing happens at import: declaring opens, reads and starts nothing.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -58,7 +59,7 @@ class TaskDecorator(Protocol):
     def __call__(self, function: Callable[P, R]) -> Declared[P, R, P, R]: ...
 
 
-class Declaring:
+class Declaring(ABC):
     """
     Declares tasks and schedules.
 
@@ -80,17 +81,17 @@ class Declaring:
         self.parent: Declaring | None = None
 
     @property
+    @abstractmethod
     def lifespan(self) -> Callable[[], AbstractAsyncContextManager[Any]] | None:
         """What is entered once by every process that runs its tasks."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def client(self) -> Client:
         """Return the client of the running loop, opened if need be."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def connection(self) -> tuple[Store, Replies]:
         """Return the store of the running loop, and who hears of ended tasks."""
-        raise NotImplementedError
 
     def task(
         self,
