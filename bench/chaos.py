@@ -167,7 +167,7 @@ class Play:
 
     async def _all_done(self) -> None:
         while len(self._accepted) < self._plan.tasks // 20 * 20:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # the producer counts; a measurement may look
         await settled(self._store)
 
     def _runs(self) -> dict[str, list[Run]]:

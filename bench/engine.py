@@ -51,7 +51,7 @@ async def opened(url: str) -> Store:
         try:
             return await Store.open(url)
         except BrokerUnavailable:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # nor that it has started
 
 
 async def settled(store: Store) -> browse.QueueStats:
@@ -63,4 +63,4 @@ async def settled(store: Store) -> browse.QueueStats:
             stats = None
         if stats is not None and stats.size == stats.archived:
             return stats
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # a store tells nobody that it is empty

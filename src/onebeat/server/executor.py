@@ -174,7 +174,7 @@ class Executor:
         if route.isolated:
             return await self._cells.call(_job(route, message))
         if route.is_async:
-            return await route.handler(context, task)  # type: ignore[misc] # `is_async` says that it is awaitable
+            return await route.handler(context, task)  # type: ignore[misc] # `is_async` says so
         return await self._in_thread(route, context, task)
 
     async def _in_thread(self, route: Route, context: Context[Any], task: Task[Any]) -> object:
