@@ -11,7 +11,8 @@ from typing import Any
 
 from bench import report
 from bench.engine import Engine, opened, settled
-from onebeat.client import BulkResult, Client
+from onebeat.client import Client
+from onebeat.preparing import BulkResult
 from onebeat.server.context import Context
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server

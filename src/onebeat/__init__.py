@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from onebeat.app.app import Onebeat
     from onebeat.app.declared import Declared
-    from onebeat.app.handle import Handle
+    from onebeat.app.handle import Handle, SyncHandle
     from onebeat.app.router import Router
-    from onebeat.client import BulkResult, Client, Enqueued, Failure
+    from onebeat.client import Client
     from onebeat.errors import (
         BrokerError,
         BrokerUnavailable,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TaskNotFound,
     )
     from onebeat.inspector.inspector import Inspector
+    from onebeat.preparing import BulkResult, Enqueued, Failure
     from onebeat.scheduler.scheduler import Scheduler
     from onebeat.scheduler.triggers import Cron, Every
     from onebeat.server.backoff import exponential
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from onebeat.server.mux import Mux
     from onebeat.server.server import Health, Server
     from onebeat.states import Cancellation, TaskState
+    from onebeat.sync import SyncClient
     from onebeat.task import Task, TaskInfo
 
 __version__ = "0.2.0"
@@ -52,15 +54,16 @@ __version__ = "0.2.0"
 _HOMES = {
     "app.app": ["Onebeat"],
     "app.declared": ["Declared"],
-    "app.handle": ["Handle"],
+    "app.handle": ["Handle", "SyncHandle"],
     "app.router": ["Router"],
-    "client": ["BulkResult", "Client", "Enqueued", "Failure"],
+    "client": ["Client"],
     "errors": [
         "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask", "InvalidTask",
         "MissingExtra", "OnebeatError", "PayloadError", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout",
         "Retry", "RevokeTask", "SkipRetry", "TaskFailed", "TaskIdConflict", "TaskNotFound",
     ],
     "inspector.inspector": ["Inspector"],
+    "preparing": ["BulkResult", "Enqueued", "Failure"],
     "scheduler.scheduler": ["Scheduler"],
     "scheduler.triggers": ["Cron", "Every"],
     "server.backoff": ["exponential"],
@@ -69,6 +72,7 @@ _HOMES = {
     "server.mux": ["Mux"],
     "server.server": ["Health", "Server"],
     "states": ["Cancellation", "TaskState"],
+    "sync": ["SyncClient"],
     "task": ["Task", "TaskInfo"],
 }  # fmt: skip
 
@@ -93,6 +97,6 @@ __all__ = [
     "ConfigurationError", "Context", "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle",
     "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError",
     "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router", "Scheduler",
-    "Server", "ServerConfig", "SkipRetry", "Task", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound",
-    "TaskState", "current", "exponential",
+    "Server", "ServerConfig", "SkipRetry", "SyncClient", "SyncHandle", "Task", "TaskFailed", "TaskIdConflict",
+    "TaskInfo", "TaskNotFound", "TaskState", "current", "exponential",
 ]  # fmt: skip

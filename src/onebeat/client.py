@@ -12,162 +12,36 @@ import logging
 import random
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from onebeat.broker import produce, registry
 from onebeat.broker.coalescer import Coalescer
-from onebeat.broker.produce import NewTask, Placed
-from onebeat.broker.store import Store, check_source, passes
+from onebeat.broker.produce import Placed
+from onebeat.broker.store import Store, check_source
 from onebeat.clock import Clock, SystemClock
-from onebeat.errors import (
-    BrokerError,
-    BrokerUnavailable,
-    ConfigurationError,
-    DuplicateTask,
-    InvalidTask,
-    OnebeatError,
-    PayloadError,
-    TaskIdConflict,
-    is_number,
-    shown,
-)
+from onebeat.errors import BrokerError, BrokerUnavailable, OnebeatError
 from onebeat.ids import new_id
-from onebeat.options import EnqueueOptions, Resolved, merge, resolve
-from onebeat.states import TaskState
+from onebeat.options import EnqueueOptions, resolve
+from onebeat.preparing import (
+    GIVE_UP_AFTER_S,
+    MAX_PAYLOAD,
+    PUBLISH_EVERY_S,
+    BulkResult,
+    Enqueued,
+    Failure,
+    Prepared,
+    check_settings,
+    check_tasks,
+    prepare,
+    understand,
+)
 from onebeat.task import Task
-from onebeat.wire.message import TaskMessage, encode
-from onebeat.wire.unique import unique_key
 
 log = logging.getLogger("onebeat.client")
 
-PUBLISH_EVERY_S = 60.0
-"""How long a client trusts that a queue it published is still known (SE-07)."""
-
-MAX_PAYLOAD = 8_000_000
 WINDOW = 2048
 """Tasks of one `enqueue_many` that may be under way: it bounds the memory of a bulk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Enqueued:
-    """
-    A task that was accepted.
-
-    Attributes:
-        id, queue: Where it is.
-
-        state: PENDING, or SCHEDULED when it is due later.
-
-        due_ms: When it is due, milliseconds since 1970 by the store's clock; None: now.
-    """
-
-    id: str
-    queue: str
-    type: str
-    state: TaskState
-    due_ms: int | None
-
-
-@dataclass(slots=True)
-class Prepared:
-    """A task checked and encoded: nothing can be wrong with it any more but the store."""
-
-    queue: str
-    type: str
-    new: NewTask
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One task of a bulk that was not accepted, and why."""
-
-    task: Task[Any]
-    error: OnebeatError
-
-
-@dataclass(slots=True)
-class BulkResult:
-    """What became of a bulk: how many tasks were accepted, and which were not."""
-
-    enqueued: int = 0
-    failures: list[Failure] = field(default_factory=list)
-
-
-def prepare(task: Task[Any], options: Mapping[str, Any], *, max_payload: int = MAX_PAYLOAD) -> Prepared:
-    """
-    Check a task with its options and encode it. Nothing is written.
-
-    Raises:
-        InvalidTask: An option cannot be used.
-        PayloadError: The payload is larger than `max_payload` bytes.
-    """
-    if not isinstance(task, Task):
-        raise InvalidTask(f"task is {shown(task)}: give a Task, or what bind() returns")
-    return encoded(task, resolve(merge(task.options, options) if options else task.options), max_payload=max_payload)
-
-
-def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD) -> Prepared:
-    """Encode a task whose options are in the wire's units."""
-    if len(task.payload) > max_payload:
-        raise PayloadError(
-            f"payload of task {task.type} has {len(task.payload)} bytes, the limit is {max_payload}: "
-            "store it elsewhere and enqueue its address, or raise max_payload"
-        )
-    task_id = given.task_id or new_id()
-    lock = unique_key(given.queue, task.type, task.payload or None) if given.unique_ms else ""
-    message = TaskMessage(
-        type=task.type,
-        payload=task.payload,
-        id=task_id,
-        queue=given.queue,
-        retry=given.max_retry,
-        timeout=given.timeout_s,
-        deadline=given.deadline_s,
-        unique_key=lock,
-        retention=given.retention_s,
-        headers=given.headers,
-    )
-    new = NewTask(task_id, encode(message), given.due, lock, given.unique_ms, given.timeout_ms)
-    return Prepared(given.queue, task.type, new)
-
-
-def understand(prepared: Prepared, placed: Placed) -> Enqueued:
-    """
-    Turn the store's answer into a result or an error.
-
-    Raises:
-        TaskIdConflict, DuplicateTask: The task was refused; nothing was written.
-        BrokerUnavailable, BrokerError: The store could not take it.
-    """
-    new, queue = prepared.new, prepared.queue
-    if placed.status == "pending":
-        return Enqueued(new.id, queue, prepared.type, TaskState.PENDING, None)
-    if placed.status == "scheduled":
-        return Enqueued(new.id, queue, prepared.type, TaskState.SCHEDULED, int(placed.detail))
-    if placed.status == "conflict":
-        raise TaskIdConflict(
-            f"task id {new.id!r} is taken in queue {queue!r}: choose another, or wait until that task is gone"
-        )
-    if placed.status == "duplicate":
-        raise DuplicateTask(
-            f"task {prepared.type} with this payload is already in queue {queue!r} as {placed.detail}: "
-            "it is unique until that one is done or its lock expires",
-            holder=placed.detail,
-        )
-    if placed.status == "error" and not passes(placed.detail):
-        raise BrokerError(f"task {new.id} was not enqueued in {queue!r}: the store says {placed.detail}")
-    raise BrokerUnavailable(
-        f"task {new.id} was not enqueued in {queue!r}: the store says {placed.detail or placed.status}"
-    )
-
-
-def _check_settings(give_up_after: object, max_payload: object) -> None:
-    if not is_number(give_up_after) or not give_up_after >= 0:
-        raise ConfigurationError(f"setting give_up_after is {shown(give_up_after)}: give seconds from 0")
-    if not isinstance(max_payload, int) or isinstance(max_payload, bool) or max_payload < 1:
-        raise ConfigurationError(f"setting max_payload is {shown(max_payload)}: give a whole number of bytes from 1")
 
 
 class _Waiting:
@@ -221,7 +95,7 @@ class Client:
         self,
         store: object = None,
         *,
-        give_up_after: float = 10.0,
+        give_up_after: float = GIVE_UP_AFTER_S,
         max_payload: int = MAX_PAYLOAD,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
@@ -230,7 +104,7 @@ class Client:
         self._store: Store | None = store if isinstance(store, Store) else None
         self._owns_store = self._store is None
         self._opening: asyncio.Lock | None = None
-        _check_settings(give_up_after, max_payload)
+        check_settings(give_up_after, max_payload)
         self._give_up_after = give_up_after
         self.max_payload = max_payload
         self._clock = clock or SystemClock()
@@ -358,8 +232,7 @@ class Bulk:
         tasks: Iterable[Task[Any]] | AsyncIterable[Task[Any]],
         options: Mapping[str, Any],
     ) -> None:
-        if isinstance(tasks, (str, bytes)) or not isinstance(tasks, (Iterable, AsyncIterable)):
-            raise InvalidTask(f"tasks is {shown(tasks)}: give an iterable of tasks; one alone goes to enqueue()")
+        check_tasks(tasks, Iterable, AsyncIterable)
         resolve(options)  # what cannot be used for any task is no failure of each
         self._connect = connect
         self._tasks = tasks

@@ -14,7 +14,7 @@ import redis.asyncio
 from onebeat.broker import browse
 from onebeat.broker.connection import endpoint
 from onebeat.broker.store import Store
-from onebeat.client import Client, Enqueued, Failure
+from onebeat.client import Client
 from onebeat.errors import (
     BrokerUnavailable,
     BrokerUnsupported,
@@ -24,6 +24,7 @@ from onebeat.errors import (
     PayloadError,
     TaskIdConflict,
 )
+from onebeat.preparing import Enqueued, Failure
 from onebeat.states import TaskState
 from onebeat.task import Task
 from onebeat.wire.message import decode

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
 
+from onebeat.app.app import Onebeat
 from onebeat.broker import browse
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import Store
@@ -65,3 +67,23 @@ async def bench(url: str) -> AsyncIterator[Bench]:
     """Return an empty store with a client, on the store's own clock."""
     async with await Store.open(url) as store, Client(store) as client:
         yield Bench(store, client)
+
+
+@contextmanager
+def served_in_thread(app: Onebeat[Any], **settings: Any) -> Iterator[None]:
+    """Serve an application on a loop in another thread, for tests of code that blocks."""
+    ready, done = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with app.serving(**settings):
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(20)
+        yield
+    finally:
+        done.set()
+        thread.join()

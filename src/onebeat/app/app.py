@@ -23,8 +23,10 @@ from onebeat.broker.store import Store, check_source
 from onebeat.client import Bulk, Client
 from onebeat.errors import ConfigurationError, shown
 from onebeat.options import EnqueueOptions, text
+from onebeat.preparing import BulkResult
 from onebeat.server.mux import Mux
 from onebeat.server.server import ServerSettings
+from onebeat.sync import SyncClient
 from onebeat.task import Task
 
 S = TypeVar("S")
@@ -57,6 +59,7 @@ class Onebeat(Declaring, Generic[S]):
         super().__init__()
         self._lifespan = lifespan
         self.mux = Mux()
+        self._sync_client = SyncClient(url)
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = (
             weakref.WeakKeyDictionary()
         )
@@ -87,6 +90,14 @@ class Onebeat(Declaring, Generic[S]):
     async def client(self) -> Client:
         """Return the client of the running loop, opened if need be."""
         return (await self._connection()).client
+
+    def sync_client(self) -> SyncClient:
+        """Return the client of this process for code that blocks; it opens when first used, anew in a forked child."""
+        return self._sync_client
+
+    def close(self) -> None:
+        """Close the connections that `enqueue_sync` and its like have opened; the next use opens others."""
+        self._sync_client.close()
 
     async def connection(self) -> tuple[Store, Replies]:
         """Return the store of the running loop, and who hears of ended tasks."""
@@ -119,6 +130,10 @@ class Onebeat(Declaring, Generic[S]):
     ) -> Bulk:
         """Enqueue any number of bound tasks in bounded memory; await it, or iterate. See `Client.enqueue_many`."""
         return Bulk(self.client, tasks, options)
+
+    def enqueue_many_sync(self, tasks: Iterable[Task[Any]], **options: Unpack[EnqueueOptions]) -> BulkResult:
+        """Enqueue any number of bound tasks from code that blocks. See `SyncClient.enqueue_many`."""
+        return self._sync_client.enqueue_many(tasks, **options)
 
 
 class _Connection:

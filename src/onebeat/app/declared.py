@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from onebeat import codecs
 from onebeat.app.binder import Binder, Rename
-from onebeat.app.handle import Handle
+from onebeat.app.handle import Handle, SyncHandle
 from onebeat.errors import ConfigurationError, shown
 from onebeat.options import EnqueueOptions, check_queue, merge, resolve, text
 from onebeat.server.context import Context
 from onebeat.server.mux import Backoff, Middleware, Route, check_returns, is_async
+from onebeat.sync import refuse_in_loop
 from onebeat.task import Task
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class Enqueuer(Generic[P, R]):
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Enqueue the task with these arguments. See `Declared.enqueue`."""
         return await self._declared._enqueue(self.bind(*args, **kwargs))
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> SyncHandle[R]:
+        """Enqueue the task from code that blocks. See `Declared.enqueue_sync`."""
+        return self._declared._enqueue_sync(self.bind(*args, **kwargs))
 
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> Task[R]:
         """Make a `Task` of these arguments, without enqueueing it. See `Declared.bind`."""
@@ -118,6 +123,16 @@ class Declared(Generic[P, R, Q, C]):
         """
         return await self._enqueue(self.bind(*args, **kwargs))
 
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> SyncHandle[R]:
+        """
+        Enqueue the task from code that blocks: a script, a Django or Flask view, any thread.
+
+        Raises:
+            ConfigurationError: An event loop runs in this thread, which the call would block: await `enqueue`.
+            PayloadError, DuplicateTask, TaskIdConflict, BrokerUnavailable: As `enqueue`.
+        """
+        return self._enqueue_sync(self.bind(*args, **kwargs))
+
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> Task[R]:
         """Make a `Task` of these arguments, for `enqueue_many`, schedules and assertions."""
         return self._bind(args, kwargs, {})
@@ -139,8 +154,19 @@ class Declared(Generic[P, R, Q, C]):
         Raises:
             InvalidTask: There can be no task of that id, or no queue of that name.
         """
-        queue = queue if queue is not None else self.default_options.get("queue") or "default"
-        return self._handle(text("task id", task_id), check_queue(queue), keeps_result=True)
+        return self._handle(text("task id", task_id), self._queue(queue), keeps_result=True)
+
+    def handle_sync(self, task_id: str, *, queue: str | None = None) -> SyncHandle[R]:
+        """
+        Make the handle of a task that was enqueued elsewhere or before, for code that blocks.
+
+        Raises:
+            InvalidTask: There can be no task of that id, or no queue of that name.
+        """
+        return self._handle_sync(text("task id", task_id), self._queue(queue), keeps_result=True)
+
+    def _queue(self, given: str | None) -> str:
+        return check_queue(given if given is not None else self.default_options.get("queue") or "default")
 
     @property
     def lifespan(self) -> Callable[[], AbstractAsyncContextManager[Any]] | None:
@@ -164,6 +190,11 @@ class Declared(Generic[P, R, Q, C]):
         task.result_type = self.returns
         return task
 
+    def _enqueue_sync(self, task: Task[R]) -> SyncHandle[R]:
+        refuse_in_loop(f"enqueue_sync() of task {self.type}", "await enqueue() instead")
+        enqueued = self._owner.sync_client().enqueue(task)
+        return self._handle_sync(enqueued.id, enqueued.queue, keeps_result=bool(task.options.get("retention")))
+
     async def _enqueue(self, task: Task[R]) -> Handle[R]:
         client = await self._owner.client()
         enqueued = await client.enqueue(task)
@@ -171,6 +202,9 @@ class Declared(Generic[P, R, Q, C]):
 
     def _handle(self, task_id: str, queue: str, *, keeps_result: bool) -> Handle[R]:
         return Handle(task_id, queue, self.type, keeps_result, self.returns, self._owner.connection)
+
+    def _handle_sync(self, task_id: str, queue: str, *, keeps_result: bool) -> SyncHandle[R]:
+        return SyncHandle(task_id, queue, self.type, keeps_result, self.returns, self._owner.sync_client)
 
     def _call(self, context: Context[Any], task: Task[Any]) -> object:
         args, kwargs = self._binder.decode(task.payload)

@@ -24,6 +24,7 @@ from onebeat.scheduler.scheduler import schedule_id
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.server.context import Context
 from onebeat.server.mux import Backoff, Middleware, is_async, takes
+from onebeat.sync import SyncClient
 from onebeat.task import Task
 
 P = ParamSpec("P")
@@ -88,6 +89,10 @@ class Declaring(ABC):
     @abstractmethod
     async def client(self) -> Client:
         """Return the client of the running loop, opened if need be."""
+
+    @abstractmethod
+    def sync_client(self) -> SyncClient:
+        """Return the client of this process for code that blocks; it opens when first used."""
 
     @abstractmethod
     async def connection(self) -> tuple[Store, Replies]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,12 +12,14 @@ from typing import Any, Generic, TypeVar, cast
 
 from onebeat import codecs
 from onebeat.broker import browse
+from onebeat.broker.browse import RawTask
 from onebeat.broker.store import Store
 from onebeat.errors import ResultNotKept, ResultTimeout, TaskFailed, TaskNotFound
 from onebeat.ids import new_id
 from onebeat.inspector.inspector import task_info
 from onebeat.options import Duration, seconds
 from onebeat.states import Cancellation, TaskState
+from onebeat.sync import SyncClient, refuse_in_loop
 from onebeat.task import TaskInfo
 from onebeat.upkeep.service import cancelled, supervise
 
@@ -62,24 +66,46 @@ class Replies:
             for waiter in self._waiters.get((queue, task_id), ()):
                 waiter.set()
 
-    def expect(self, queue: str, task_id: str) -> asyncio.Event:
-        """Return an event that is set when the task ends; hand it back to `forget`."""
-        waiter = asyncio.Event()
-        self._waiters[queue, task_id].add(waiter)
-        return waiter
+    async def end(
+        self, queue: str, task_id: str, has_ended: Callable[[RawTask | None], bool], limit: float | None
+    ) -> RawTask | None:
+        """
+        Wait for the end of a task, and return its record then.
 
-    def forget(self, queue: str, task_id: str, waiter: asyncio.Event) -> None:
-        """Take back an expectation."""
+        Raises:
+            TimeoutError: `limit` seconds were over before.
+        """
+        await self.start()
+        told = asyncio.Event()
+        self._waiters[queue, task_id].add(told)
+        patience = FIRST_LOOK_S
+        try:
+            async with asyncio.timeout(limit):
+                while True:
+                    raw = await self._store.run(browse.info(queue, task_id, waiter=self.client))
+                    if has_ended(raw):
+                        return raw
+                    timer = asyncio.get_running_loop().call_later(patience, told.set)
+                    try:
+                        await told.wait()
+                    finally:
+                        timer.cancel()
+                    told.clear()
+                    patience = min(patience * 2, LONGEST_LOOK_S)
+        finally:
+            self._forget(queue, task_id, told)
+
+    def _forget(self, queue: str, task_id: str, told: asyncio.Event) -> None:
         waiters = self._waiters[queue, task_id]
-        waiters.discard(waiter)
+        waiters.discard(told)
         if not waiters:
             del self._waiters[queue, task_id]
 
 
 @dataclass(frozen=True, slots=True)
-class Handle(Generic[R]):
+class Reference(Generic[R]):
     """
-    One enqueued task. Two handles of the same task are equal.
+    One enqueued task, and how its record is understood. Two references to the same task are equal.
 
     Attributes:
         id, queue: Which task; ids are unique per queue only.
@@ -94,6 +120,54 @@ class Handle(Generic[R]):
     _returns: Any = field(compare=False, repr=False)
     _connect: Callable[[], Any] = field(compare=False, repr=False)
 
+    def _info(self, raw: RawTask | None) -> TaskInfo:
+        if raw is None:
+            raise TaskNotFound(
+                f"task {self.id!r} is not in queue {self.queue!r}: it ended and was not retained, or never was"
+            )
+        return task_info(self.queue, self.id, raw)
+
+    def _limit(self, timeout: Duration | None) -> float | None:
+        limit = None if timeout is None else seconds("timeout", timeout)
+        if not self.keeps_result:
+            raise ResultNotKept(
+                f"task {self.type} keeps no result: enqueue it with retention=, or declare what it returns"
+            )
+        return limit
+
+    def _has_ended(self, raw: RawTask | None) -> bool:
+        return raw is None or raw.state in (TaskState.COMPLETED, TaskState.ARCHIVED)
+
+    def _result(self, raw: RawTask | None) -> R:
+        """Say what a task that has ended has come to."""
+        if raw is None:
+            raise ResultNotKept(
+                f"task {self.id} ({self.type}) is gone from queue {self.queue!r}: "
+                "it was cancelled or deleted, or its retention is over"
+            )
+        if raw.state is TaskState.ARCHIVED:
+            raise TaskFailed(task_info(self.queue, self.id, raw).last_error)
+        return cast("R", self._decode(raw.result or b""))
+
+    def _decode(self, result: bytes) -> Any:
+        return result if self._returns is bytes else codecs.decode(result or b"null", self._returns)
+
+    def _late(self, limit: float | None) -> ResultTimeout:
+        return ResultTimeout(f"task {self.id} ({self.type}) did not end within {limit or 0:g} s; it goes on")
+
+
+class Handle(Reference[R]):
+    """
+    One enqueued task. Two handles of the same task are equal.
+
+    Attributes:
+        id, queue: Which task; ids are unique per queue only.
+
+        keeps_result: Whether the task was enqueued with retention, as far as the handle knows.
+    """
+
+    __slots__ = ()
+
     async def info(self) -> TaskInfo:
         """
         Read the task as it stands.
@@ -102,12 +176,7 @@ class Handle(Generic[R]):
             TaskNotFound: It ended and was not retained, or its retention is over.
         """
         store, _ = await self._connect()
-        raw = await store.run(browse.info(self.queue, self.id))
-        if raw is None:
-            raise TaskNotFound(
-                f"task {self.id!r} is not in queue {self.queue!r}: it ended and was not retained, or never was"
-            )
-        return task_info(self.queue, self.id, raw)
+        return self._info(await store.run(browse.info(self.queue, self.id)))
 
     async def cancel(self) -> Cancellation:
         """
@@ -137,40 +206,69 @@ class Handle(Generic[R]):
             ResultTimeout: Time ran out; the task goes on.
             ResultNotKept: It keeps no result, or its retention is over.
         """
-        limit = None if timeout is None else seconds("timeout", timeout)
-        if not self.keeps_result:
-            raise ResultNotKept(
-                f"task {self.type} keeps no result: enqueue it with retention=, or declare what it returns"
-            )
-        store, replies = await self._connect()
-        await replies.start()
-        ended = replies.expect(self.queue, self.id)
+        limit = self._limit(timeout)
+        _, replies = await self._connect()
         try:
-            async with asyncio.timeout(limit):
-                return await self._await_end(store, replies.client, ended)
+            return self._result(await replies.end(self.queue, self.id, self._has_ended, limit))
         except TimeoutError:
-            raise ResultTimeout(f"task {self.id} ({self.type}) did not end within {limit:g} s; it goes on") from None
-        finally:
-            replies.forget(self.queue, self.id, ended)
+            raise self._late(limit) from None
 
-    async def _await_end(self, store: Store, waiter: str, ended: asyncio.Event) -> R:
+
+class SyncHandle(Reference[R]):
+    """
+    One enqueued task, for code that blocks: the twin of `Handle`. Two handles of the same task are equal.
+
+    Its methods raise `ConfigurationError` in a thread where an event loop runs, which they would block.
+
+    Attributes:
+        id, queue: Which task; ids are unique per queue only.
+
+        keeps_result: Whether the task was enqueued with retention, as far as the handle knows.
+    """
+
+    __slots__ = ()
+
+    def info(self) -> TaskInfo:
+        """
+        Read the task as it stands.
+
+        Raises:
+            TaskNotFound: It ended and was not retained, or its retention is over.
+        """
+        return self._info(self._client("info").store.run(browse.info(self.queue, self.id)))
+
+    def cancel(self) -> Cancellation:
+        """
+        Stop the task for good. See `Handle.cancel`.
+
+        Raises:
+            TaskNotFound: It ended and was not retained, or its retention is over.
+        """
+        [answer] = self._client("cancel").store.run(browse.cancel(self.queue, [self.id]))
+        return browse.cancellation(self.queue, self.id, answer)
+
+    def result(self, timeout: Duration | None = None) -> R:
+        """
+        Wait for the task to end and return what its handler returned. See `Handle.result`, which raises the same.
+
+        Args:
+            timeout: Seconds to wait, or a `timedelta`; default: for ever.
+        """
+        limit = self._limit(timeout)
+        client = self._client("result")
+        until = None if limit is None else time.monotonic() + limit
         patience = FIRST_LOOK_S
-        while True:
-            raw = await store.run(browse.info(self.queue, self.id, waiter=waiter))
-            if raw is None:
-                raise ResultNotKept(
-                    f"task {self.id} ({self.type}) is gone from queue {self.queue!r}: "
-                    "it was cancelled or deleted, or its retention is over"
-                )
-            if raw.state is TaskState.COMPLETED:
-                return self._decode(raw.result or b"")
-            if raw.state is TaskState.ARCHIVED:
-                raise TaskFailed(task_info(self.queue, self.id, raw).last_error)
-            timer = asyncio.get_running_loop().call_later(patience, ended.set)
-            await ended.wait()
-            timer.cancel()
-            ended.clear()
-            patience = min(patience * 2, LONGEST_LOOK_S)
+        with client.listening() as ear:
+            while True:
+                raw = client.store.run(browse.info(self.queue, self.id, waiter=ear.id))
+                if self._has_ended(raw):
+                    return self._result(raw)
+                left = math.inf if until is None else until - time.monotonic()
+                if left <= 0:
+                    raise self._late(limit)
+                ear.wait(min(patience, left))
+                patience = min(patience * 2, LONGEST_LOOK_S)
 
-    def _decode(self, result: bytes) -> R:
-        return cast("R", result if self._returns is bytes else codecs.decode(result or b"null", self._returns))
+    def _client(self, method: str) -> SyncClient:
+        refuse_in_loop(f"SyncHandle.{method}()", f"await Handle.{method}() instead, of enqueue() or handle()")
+        return cast("SyncClient", self._connect())

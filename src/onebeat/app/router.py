@@ -12,6 +12,7 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.errors import ConfigurationError
 from onebeat.options import text
+from onebeat.sync import SyncClient
 
 S = TypeVar("S")
 
@@ -35,6 +36,9 @@ class Router(Declaring, Generic[S]):
 
     async def client(self) -> Client:
         return await self._included().client()
+
+    def sync_client(self) -> SyncClient:
+        return self._included().sync_client()
 
     async def connection(self) -> tuple[Store, Replies]:
         return await self._included().connection()

@@ -8,9 +8,14 @@ from onebeat.broker.store import Store
 from onebeat.wire import keys
 
 
+def published(queue: str) -> tuple[str, ...]:
+    """Say how a queue is made known to every tool (asynq: client.go; here repeated, as a removal undoes it: SE-07)."""
+    return "SADD", keys.QUEUES, queue
+
+
 async def publish_queue(store: Store, queue: str) -> None:
-    """Make a queue known to every tool (asynq: client.go; here repeated, because a removal undoes it: SE-07)."""
-    await store.command("SADD", keys.QUEUES, queue)
+    """Make a queue known to every tool."""
+    await store.command(*published(queue))
 
 
 async def queues(store: Store) -> list[str]:

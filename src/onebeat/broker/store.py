@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import re
+import threading
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,6 +24,7 @@ from onebeat.broker import embedded
 from onebeat.broker.call import Argument, Call, Script, load
 from onebeat.broker.connection import BLOCK_S, CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint, endpoint
 from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported, ConfigurationError, OnebeatError
+from onebeat.ids import new_id
 from onebeat.wire import keys
 
 log = logging.getLogger("onebeat.store")
@@ -263,14 +265,41 @@ class Store:
 
 
 class BlockingStore:
-    """A store for one thread: the lease keeper's, and command-line tools that need no loop."""
+    """
+    A store for code that blocks: the lease keeper's thread, and clients without a loop, from any number of threads.
+
+    One command at a time uses a connection. In a forked child, open another.
+    """
 
     def __init__(
-        self, where: Endpoint, *, reply_timeout: float = REPLY_TIMEOUT_S, injected_clock: bool = False
+        self,
+        where: Endpoint,
+        held: embedded.EmbeddedStore | None = None,
+        *,
+        reply_timeout: float = REPLY_TIMEOUT_S,
+        injected_clock: bool = False,
     ) -> None:
         self.endpoint = where
+        self._held = held
+        self._reviving = threading.Lock()
         self._client = where.blocking_client(reply_timeout=min(reply_timeout, CONNECT_TIMEOUT_S))
         self._injected_clock = injected_clock
+
+    @classmethod
+    def open(cls, source: object = None) -> Self:
+        """Find, start and check the store; see `Store.open`, which raises the same."""
+        where, held = endpoint(source), None
+        if where.store is not None:
+            held = embedded.open_store(where.store)
+            where = where.at(held.socket)
+        store = cls(where, held)
+        try:
+            [info] = store.commands([("INFO", "server")])
+            check_version(info, where.shown)
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def run(self, call: Call[T]) -> T:
         """Run one operation, once; raises as `Store.run` does."""
@@ -281,7 +310,7 @@ class BlockingStore:
             except NoScriptError:
                 answer = self._client.execute_command(*_command(script, call, "EVAL"))
         except (RedisError, OSError) as error:
-            raise translate(error, self.endpoint.shown) from error
+            raise self._failed(error) from error
         return call.interpret(answer)
 
     def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
@@ -292,10 +321,70 @@ class BlockingStore:
                 pipeline.execute_command(*words)
             answers: list[Any] = pipeline.execute()
         except (RedisError, OSError) as error:
-            raise translate(error, self.endpoint.shown) from error
+            raise self._failed(error) from error
         return answers
 
+    def ear(self) -> Ear:
+        """Open a connection that hears of ended tasks."""
+        return Ear(self)
+
+    def _failed(self, error: BaseException) -> BrokerError:
+        if self._held is not None and isinstance(error, (RedisConnectionError, OSError)):
+            self._revive()
+        return translate(error, self.endpoint.shown)
+
+    def _revive(self) -> None:
+        """Start an embedded store again whose server was killed, unless another thread is at it."""
+        config = self.endpoint.store
+        if config is None or not self._reviving.acquire(blocking=False):
+            return
+        try:
+            held, self._held = self._held, embedded.open_store(config)
+            if held is not None:
+                held.close()
+        except OnebeatError as error:
+            log.warning("%s", error)
+        finally:
+            self._reviving.release()
+
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and let go of an embedded store."""
+        self._client.close()
+        self._client.connection_pool.disconnect()
+        if self._held is not None:
+            held, self._held = self._held, None
+            held.close()
+
+
+class Ear:
+    """
+    Hears of ended tasks, for one thread at a time.
+
+    Attributes:
+        id: The name by which a task is marked, so that its end is told here (see scripts/finish.lua).
+    """
+
+    def __init__(self, store: BlockingStore) -> None:
+        self.id = new_id()
+        self._store = store
+        self._client = store.endpoint.blocking_client()
+        self._hub = self._client.pubsub()
+        try:
+            self._hub.subscribe(f"onebeat:reply:{self.id}")
+            self._hub.get_message(timeout=REPLY_TIMEOUT_S)  # that it listens
+        except (RedisError, OSError) as error:
+            self.close()
+            raise translate(error, store.endpoint.shown) from error
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a word, whichever task it is of, at most so long."""
+        try:
+            self._hub.get_message(ignore_subscribe_messages=True, timeout=seconds)
+        except (RedisError, OSError) as error:
+            raise translate(error, self._store.endpoint.shown) from error
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._hub.close()
         self._client.close()
         self._client.connection_pool.disconnect()

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from onebeat.client import prepare
 from onebeat.errors import ConfigurationError, InvalidTask, shown
 from onebeat.options import merge
+from onebeat.preparing import prepare
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.task import Task
 from onebeat.wire import gotext

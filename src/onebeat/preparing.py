@@ -1,0 +1,185 @@
+"""
+What every client does beside sending: check a task and encode it, and turn the store's answer into a result.
+
+Nothing here waits or sends, so the asyncio client and the blocking one cannot differ in what they accept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from onebeat.broker.produce import MAX_BYTES, NewTask, Placed
+from onebeat.broker.store import passes
+from onebeat.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    ConfigurationError,
+    DuplicateTask,
+    InvalidTask,
+    OnebeatError,
+    PayloadError,
+    TaskIdConflict,
+    is_number,
+    shown,
+)
+from onebeat.ids import new_id
+from onebeat.options import Resolved, merge, resolve
+from onebeat.states import TaskState
+from onebeat.task import Task
+from onebeat.wire.message import TaskMessage, encode
+from onebeat.wire.unique import unique_key
+
+PUBLISH_EVERY_S = 60.0
+"""How long a client trusts that a queue it published is still known (SE-07)."""
+
+MAX_PAYLOAD = 8_000_000
+GIVE_UP_AFTER_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """
+    A task that was accepted.
+
+    Attributes:
+        id, queue: Where it is.
+
+        state: PENDING, or SCHEDULED when it is due later.
+
+        due_ms: When it is due, milliseconds since 1970 by the store's clock; None: now.
+    """
+
+    id: str
+    queue: str
+    type: str
+    state: TaskState
+    due_ms: int | None
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A task checked and encoded: nothing can be wrong with it any more but the store."""
+
+    queue: str
+    type: str
+    new: NewTask
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One task of a bulk that was not accepted, and why."""
+
+    task: Task[Any]
+    error: OnebeatError
+
+
+@dataclass(slots=True)
+class BulkResult:
+    """What became of a bulk: how many tasks were accepted, and which were not."""
+
+    enqueued: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
+def prepare(task: Task[Any], options: Mapping[str, Any], *, max_payload: int = MAX_PAYLOAD) -> Prepared:
+    """
+    Check a task with its options and encode it. Nothing is written.
+
+    Raises:
+        InvalidTask: An option cannot be used.
+        PayloadError: The payload is larger than `max_payload` bytes.
+    """
+    if not isinstance(task, Task):
+        raise InvalidTask(f"task is {shown(task)}: give a Task, or what bind() returns")
+    return encoded(task, resolve(merge(task.options, options) if options else task.options), max_payload=max_payload)
+
+
+def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD) -> Prepared:
+    """Encode a task whose options are in the wire's units."""
+    if len(task.payload) > max_payload:
+        raise PayloadError(
+            f"payload of task {task.type} has {len(task.payload)} bytes, the limit is {max_payload}: "
+            "store it elsewhere and enqueue its address, or raise max_payload"
+        )
+    task_id = given.task_id or new_id()
+    lock = unique_key(given.queue, task.type, task.payload or None) if given.unique_ms else ""
+    message = TaskMessage(
+        type=task.type,
+        payload=task.payload,
+        id=task_id,
+        queue=given.queue,
+        retry=given.max_retry,
+        timeout=given.timeout_s,
+        deadline=given.deadline_s,
+        unique_key=lock,
+        retention=given.retention_s,
+        headers=given.headers,
+    )
+    new = NewTask(task_id, encode(message), given.due, lock, given.unique_ms, given.timeout_ms)
+    return Prepared(given.queue, task.type, new)
+
+
+def understand(prepared: Prepared, placed: Placed) -> Enqueued:
+    """
+    Turn the store's answer into a result or an error.
+
+    Raises:
+        TaskIdConflict, DuplicateTask: The task was refused; nothing was written.
+        BrokerUnavailable, BrokerError: The store could not take it.
+    """
+    new, queue = prepared.new, prepared.queue
+    if placed.status == "pending":
+        return Enqueued(new.id, queue, prepared.type, TaskState.PENDING, None)
+    if placed.status == "scheduled":
+        return Enqueued(new.id, queue, prepared.type, TaskState.SCHEDULED, int(placed.detail))
+    if placed.status == "conflict":
+        raise TaskIdConflict(
+            f"task id {new.id!r} is taken in queue {queue!r}: choose another, or wait until that task is gone"
+        )
+    if placed.status == "duplicate":
+        raise DuplicateTask(
+            f"task {prepared.type} with this payload is already in queue {queue!r} as {placed.detail}: "
+            "it is unique until that one is done or its lock expires",
+            holder=placed.detail,
+        )
+    if placed.status == "error" and not passes(placed.detail):
+        raise BrokerError(f"task {new.id} was not enqueued in {queue!r}: the store says {placed.detail}")
+    raise BrokerUnavailable(
+        f"task {new.id} was not enqueued in {queue!r}: the store says {placed.detail or placed.status}"
+    )
+
+
+def check_tasks(tasks: object, *kinds: type) -> None:
+    """
+    Refuse what is no iterable of tasks.
+
+    Raises:
+        InvalidTask: It is none.
+    """
+    if isinstance(tasks, (str, bytes)) or not isinstance(tasks, kinds):
+        raise InvalidTask(f"tasks is {shown(tasks)}: give an iterable of tasks; one alone goes to enqueue()")
+
+
+def batches(tasks: Iterable[tuple[Task[Any], Prepared]]) -> Iterator[tuple[str, list[tuple[Task[Any], Prepared]]]]:
+    """Put tasks into batches of one queue that the store takes at once; the order within a queue stays."""
+    queues: dict[str, list[tuple[Task[Any], Prepared]]] = {}
+    weights: dict[str, int] = {}
+    for item in tasks:
+        queue, weight = item[1].queue, len(item[1].new.message)
+        batch = queues.setdefault(queue, [])
+        if batch and weights[queue] + weight > MAX_BYTES:
+            yield queue, batch
+            batch = queues[queue] = []
+            weights[queue] = 0
+        batch.append(item)
+        weights[queue] = weights.get(queue, 0) + weight
+    yield from queues.items()
+
+
+def check_settings(give_up_after: object, max_payload: object) -> None:
+    if not is_number(give_up_after) or not give_up_after >= 0:
+        raise ConfigurationError(f"setting give_up_after is {shown(give_up_after)}: give seconds from 0")
+    if not isinstance(max_payload, int) or isinstance(max_payload, bool) or max_payload < 1:
+        raise ConfigurationError(f"setting max_payload is {shown(max_payload)}: give a whole number of bytes from 1")

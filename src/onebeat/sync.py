@@ -1,0 +1,274 @@
+"""
+Putting tasks on queues from code that blocks: scripts, Flask and Django views, threads.
+
+A blocking transport of its own over the same core as the asyncio client, not a loop in a thread: one call is one
+round trip in the caller's thread. Any number of threads may share a client; a forked child makes its own
+connections the first time it uses one (gunicorn's `preload_app`, uWSGI, `multiprocessing`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+from onebeat.broker import produce, registry
+from onebeat.broker.produce import Placed
+from onebeat.broker.store import BlockingStore, Ear, check_source
+from onebeat.clock import Clock, SystemClock
+from onebeat.errors import BrokerUnavailable, ConfigurationError, OnebeatError
+from onebeat.ids import new_id
+from onebeat.options import EnqueueOptions, resolve
+from onebeat.preparing import (
+    GIVE_UP_AFTER_S,
+    MAX_PAYLOAD,
+    PUBLISH_EVERY_S,
+    BulkResult,
+    Enqueued,
+    Failure,
+    Prepared,
+    batches,
+    check_settings,
+    check_tasks,
+    prepare,
+    understand,
+)
+from onebeat.task import Task
+
+T = TypeVar("T")
+
+IDLE_EARS = 8
+"""Listening connections that are kept for the next who waits."""
+
+
+def refuse_in_loop(call: str, instead: str) -> None:
+    """
+    Refuse to block an event loop.
+
+    Raises:
+        ConfigurationError: One runs in this thread.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise ConfigurationError(f"{call} would block the event loop that runs in this thread: {instead}")
+
+
+def _last(items: deque[T]) -> T | None:
+    """Take the last one, if there is one: another thread may be at it, too."""
+    try:
+        return items.pop()
+    except IndexError:
+        return None
+
+
+class _Lane:
+    """
+    A name under which the store knows one batch after another, so that a repeat is known as one.
+
+    One caller at a time has it, and there are as many as callers were ever at it together.
+    """
+
+    def __init__(self) -> None:
+        self.id = new_id()
+        self._sequences: dict[str, int] = {}
+
+    def next(self, queue: str) -> int:
+        """Number the next batch of a queue."""
+        number = self._sequences[queue] = self._sequences.get(queue, 0) + 1
+        return number
+
+
+class _Opened:
+    """What one process holds open."""
+
+    def __init__(self, source: object) -> None:
+        self.pid = os.getpid()
+        self.store = BlockingStore.open(source)
+        self.lanes: deque[_Lane] = deque()
+        self.ears: deque[Ear] = deque()
+        self.published: dict[str, float] = {}
+
+    def close(self) -> None:
+        while self.ears:
+            self.ears.pop().close()
+        self.store.close()
+
+
+class SyncClient:
+    """
+    Enqueues tasks from code that blocks: the twin of `Client`, for any number of threads.
+
+    Use it as `with SyncClient(url) as client`, or keep one for the life of the process.
+
+    Args:
+        store: A URL, or a redis-py client whose settings are used; default: `ONEBEAT_URL`, else the embedded store
+            of the project.
+
+        give_up_after: Seconds for which a batch is repeated while the store cannot be reached. A repeat never
+            enqueues twice.
+
+        max_payload: Largest payload accepted, bytes.
+
+    Raises:
+        ConfigurationError: A setting is no such number.
+    """
+
+    def __init__(
+        self,
+        store: object = None,
+        *,
+        give_up_after: float = GIVE_UP_AFTER_S,
+        max_payload: int = MAX_PAYLOAD,
+        clock: Clock | None = None,
+        jitter: Callable[[], float] = random.random,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._source = check_source(store)
+        check_settings(give_up_after, max_payload)
+        self._give_up_after = give_up_after
+        self.max_payload = max_payload
+        self._clock = clock or SystemClock()
+        self._jitter = jitter
+        self._sleep = sleep
+        self._opening = threading.Lock()
+        self._opened: _Opened | None = None
+
+    def __enter__(self) -> Self:
+        self._open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the next use opens others."""
+        with self._opening:
+            opened, self._opened = self._opened, None
+        if opened is not None and opened.pid == os.getpid():
+            opened.close()
+
+    @property
+    def store(self) -> BlockingStore:
+        """The store, opened if need be."""
+        return self._open().store
+
+    def _open(self) -> _Opened:
+        opened = self._opened
+        if opened is not None and opened.pid == os.getpid():
+            return opened
+        if opened is not None:
+            self._opening = threading.Lock()  # of the parent, some thread of which may have held it at the fork
+        with self._opening:
+            if self._opened is None or self._opened.pid != os.getpid():
+                self._opened = _Opened(self._source)
+            return self._opened
+
+    def enqueue(self, task: Task[Any], **options: Unpack[EnqueueOptions]) -> Enqueued:
+        """
+        Enqueue one task; options override the task's own. See `Client.enqueue`.
+
+        Raises:
+            ConfigurationError: An event loop runs in this thread, which the call would block.
+            InvalidTask, PayloadError: Refused before anything was written.
+            DuplicateTask, TaskIdConflict: Refused by the store; nothing was written.
+            BrokerUnavailable: The store could not be reached for `give_up_after` seconds; the task may exist.
+        """
+        refuse_in_loop("SyncClient.enqueue()", "await Client.enqueue() instead")
+        prepared = prepare(task, options, max_payload=self.max_payload)
+        [placed] = self._place(prepared.queue, [prepared])
+        return understand(prepared, placed)
+
+    def enqueue_many(self, tasks: Iterable[Task[Any]], **options: Unpack[EnqueueOptions]) -> BulkResult:
+        """
+        Enqueue any number of tasks from any iterable, in bounded memory; returns counts and failures.
+
+        Raises:
+            ConfigurationError: An event loop runs in this thread, which the call would block.
+            InvalidTask: What is given is no iterable, or an option cannot be used.
+        """
+        refuse_in_loop("SyncClient.enqueue_many()", "await Client.enqueue_many() instead")
+        check_tasks(tasks, Iterable)
+        resolve(options)
+        result = BulkResult()
+        for answer in self._each(iter(tasks), options):
+            if isinstance(answer, Failure):
+                result.failures.append(answer)
+            else:
+                result.enqueued += 1
+        return result
+
+    def _each(self, tasks: Iterator[Task[Any]], options: Mapping[str, Any]) -> Iterator[Enqueued | Failure]:
+        while chunk := list(islice(tasks, produce.MAX_ITEMS)):
+            good: list[tuple[Task[Any], Prepared]] = []
+            for task in chunk:
+                try:
+                    good.append((task, prepare(task, options, max_payload=self.max_payload)))
+                except OnebeatError as error:
+                    yield Failure(task, error)
+            for queue, part in batches(good):
+                yield from self._answers(queue, part)
+
+    def _answers(self, queue: str, part: list[tuple[Task[Any], Prepared]]) -> Iterator[Enqueued | Failure]:
+        try:
+            placed = self._place(queue, [prepared for _, prepared in part])
+        except OnebeatError as error:
+            yield from (Failure(task, error) for task, _ in part)
+            return
+        for (task, prepared), place in zip(part, placed, strict=True):
+            try:
+                yield understand(prepared, place)
+            except OnebeatError as error:
+                yield Failure(task, error)
+
+    def _place(self, queue: str, batch: list[Prepared]) -> list[Placed]:
+        opened = self._open()
+        lane = _last(opened.lanes) or _Lane()
+        try:
+            call = produce.enqueue(
+                queue, client=lane.id, sequence=lane.next(queue), tasks=[prepared.new for prepared in batch]
+            )
+            until, pause = self._clock.monotonic() + self._give_up_after, 0.02
+            while True:
+                try:
+                    self._publish(opened, queue)
+                    return opened.store.run(call)
+                except BrokerUnavailable:
+                    if self._clock.monotonic() + pause > until:
+                        raise
+                self._sleep(pause * (0.5 + self._jitter()))
+                pause = min(pause * 2, 1.0)
+        finally:
+            opened.lanes.append(lane)
+
+    def _publish(self, opened: _Opened, queue: str) -> None:
+        now = self._clock.monotonic()
+        if now >= opened.published.get(queue, now):
+            opened.store.commands([registry.published(queue)])
+            opened.published[queue] = now + PUBLISH_EVERY_S
+
+    @contextmanager
+    def listening(self) -> Iterator[Ear]:
+        """Lend an ear: a connection that hears of ended tasks, whoever marks them with its name."""
+        opened = self._open()
+        ear = _last(opened.ears) or opened.store.ear()
+        try:
+            yield ear
+        except BaseException:
+            ear.close()
+            raise
+        if len(opened.ears) < IDLE_EARS:
+            opened.ears.append(ear)
+        else:
+            ear.close()
