@@ -302,8 +302,9 @@ RULES = [
         PRODUCE + "test_a_conflict_leaves_no_lock",
     ),
     Rule(
-        20, "whoever ends frees the lock, whose ever it is", lua("finish"),
-        'if unique_key ~= "" and redis.call("GET", unique_key) == id then', 'if unique_key ~= "" then',
+        20, "whoever ends frees the lock, whose ever it is", lua("lib/unlock"),
+        'if unique_key and unique_key ~= "" and redis.call("GET", unique_key) == id then',
+        'if unique_key and unique_key ~= "" then',
         CONSUME + "test_only_its_own_lock_is_released",
     ),
     Rule(

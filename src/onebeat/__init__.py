@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TaskNotFound,
     )
     from onebeat.inspector.inspector import Inspector
+    from onebeat.options import Unique
     from onebeat.preparing import BulkResult, Enqueued, Failure
     from onebeat.scheduler.scheduler import Scheduler
     from onebeat.scheduler.triggers import Cron, Every
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from onebeat.server.server import Health, Server
     from onebeat.states import Cancellation, TaskState
     from onebeat.sync import SyncClient
-    from onebeat.task import Task, TaskInfo
+    from onebeat.task import Progress, Task, TaskInfo
 
 __version__ = "0.2.0"
 
@@ -63,6 +64,7 @@ _HOMES = {
         "Retry", "RevokeTask", "SkipRetry", "TaskFailed", "TaskIdConflict", "TaskNotFound",
     ],
     "inspector.inspector": ["Inspector"],
+    "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
     "scheduler.scheduler": ["Scheduler"],
     "scheduler.triggers": ["Cron", "Every"],
@@ -73,7 +75,7 @@ _HOMES = {
     "server.server": ["Health", "Server"],
     "states": ["Cancellation", "TaskState"],
     "sync": ["SyncClient"],
-    "task": ["Task", "TaskInfo"],
+    "task": ["Progress", "Task", "TaskInfo"],
 }  # fmt: skip
 
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -95,8 +97,8 @@ def __dir__() -> list[str]:
 __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
     "ConfigurationError", "Context", "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle",
-    "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError",
+    "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError", "Progress",
     "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router", "Scheduler",
     "Server", "ServerConfig", "SkipRetry", "SyncClient", "SyncHandle", "Task", "TaskFailed", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskState", "current", "exponential",
+    "TaskInfo", "TaskNotFound", "TaskState", "Unique", "current", "exponential",
 ]  # fmt: skip

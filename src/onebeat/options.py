@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from onebeat.errors import ConfigurationError, InvalidTask, is_number, shown
 
@@ -26,6 +26,36 @@ MAX_SECONDS = 2**63 // 10**9 - 1
 """The longest duration that Go can hold: about 292 years."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """
+    How long a task is the only one of its kind in its queue: no other of its type and payload is accepted meanwhile.
+
+    Args:
+        ttl: At most so long, counted from when the task is due: seconds, or a `timedelta`.
+
+        until: What ends it before: "done" (its success or cancellation; asynq's rule, and what a plain number
+            means), "start" (some server begins it: from then on another one is accepted, so that a change that comes
+            while it runs is not missed), or "ttl" (nothing: at most one is accepted in that time).
+
+        key: Stands for the payload: tasks of one type with the same key exclude each other, whatever they carry.
+
+    Raises:
+        InvalidTask: One of these cannot be used.
+    """
+
+    ttl: Duration
+    until: Literal["done", "start", "ttl"] = "done"
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        seconds("unique", self.ttl, minimum=0.001)
+        if self.until not in ("done", "start", "ttl"):
+            raise InvalidTask(f'option unique: until is {shown(self.until)}; give "done", "start" or "ttl"')
+        if self.key is not None:
+            text("option unique: key", self.key)
+
+
 class EnqueueOptions(TypedDict, total=False):
     """The keywords of `enqueue`, `options` and `Task`; asynq: the `Option` values of client.go."""
 
@@ -34,9 +64,10 @@ class EnqueueOptions(TypedDict, total=False):
     max_retry: int
     timeout: Duration
     deadline: datetime
-    unique: Duration
+    unique: Duration | Unique
     process_at: datetime
     process_in: Duration
+    expires: Duration | datetime
     retention: Duration
     headers: Mapping[str, str]
 
@@ -53,8 +84,14 @@ class Resolved:
     """The exact timeout where whole seconds cannot hold it."""
     deadline_s: int = 0
     unique_ms: int = 0
+    unique_until: str = ""
+    """"" or "start" or "ttl"."""
+    unique_on: str = ""
+    """Its own key, in place of the payload."""
     due: str = ""
     """"" now, "+ms" from the store's now, "ms" since 1970."""
+    expires: str = ""
+    """"" never, "+ms" from when it is due, "ms" since 1970."""
     retention_s: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -159,6 +196,16 @@ def _due(values: Mapping[str, Any]) -> str:
     return ""
 
 
+def _expires(value: object) -> str:
+    if isinstance(value, datetime):
+        return str(math.floor(instant("expires", value) * 1000))
+    return f"+{math.ceil(seconds('expires', value, minimum=0.001) * 1000)}"
+
+
+def _unique(value: object) -> Unique:
+    return value if isinstance(value, Unique) else Unique(value)  # type: ignore[arg-type] # it looks for itself
+
+
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """
     Lay options over one another; a later one wins, `process_at` and `process_in` count as one kind.
@@ -195,6 +242,7 @@ def resolve(values: Mapping[str, Any]) -> Resolved:
         raise InvalidTask("options process_at and process_in exclude each other: give one")
     timeout_s, timeout_ms = _timeout(values)
     given = {name: value for name, value in values.items() if value is not None}
+    unique = _unique(given["unique"]) if "unique" in given else None
     return Resolved(
         queue=check_queue(given.get("queue", DEFAULT_QUEUE)),
         task_id=text("task id", given["task_id"]) if "task_id" in given else "",
@@ -202,8 +250,11 @@ def resolve(values: Mapping[str, Any]) -> Resolved:
         timeout_s=timeout_s,
         timeout_ms=timeout_ms,
         deadline_s=_deadline(given["deadline"]) if "deadline" in given else 0,
-        unique_ms=math.ceil(seconds("unique", given["unique"], minimum=0.001) * 1000) if "unique" in given else 0,
+        unique_ms=math.ceil(seconds("unique", unique.ttl) * 1000) if unique else 0,
+        unique_until=unique.until if unique and unique.until != "done" else "",
+        unique_on=unique.key or "" if unique else "",
         due=_due(values),
+        expires=_expires(given["expires"]) if "expires" in given else "",
         retention_s=math.ceil(seconds("retention", given.get("retention", 0))),
         headers=_headers(given["headers"]) if "headers" in given else {},
     )

@@ -104,7 +104,10 @@ def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD)
             "store it elsewhere and enqueue its address, or raise max_payload"
         )
     task_id = given.task_id or new_id()
-    lock = unique_key(given.queue, task.type, task.payload or None) if given.unique_ms else ""
+    lock = ""
+    if given.unique_ms:
+        identity = b"key\0" + given.unique_on.encode() if given.unique_on else task.payload or None
+        lock = unique_key(given.queue, task.type, identity)
     message = TaskMessage(
         type=task.type,
         payload=task.payload,
@@ -113,11 +116,20 @@ def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD)
         retry=given.max_retry,
         timeout=given.timeout_s,
         deadline=given.deadline_s,
-        unique_key=lock,
+        unique_key="" if given.unique_until == "ttl" else lock,  # what no record names, nobody frees
         retention=given.retention_s,
         headers=given.headers,
     )
-    new = NewTask(task_id, encode(message), given.due, lock, given.unique_ms, given.timeout_ms)
+    new = NewTask(
+        task_id,
+        encode(message),
+        given.due,
+        lock,
+        given.unique_ms,
+        given.unique_until,
+        given.timeout_ms,
+        given.expires,
+    )
     return Prepared(given.queue, task.type, new)
 
 

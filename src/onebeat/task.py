@@ -76,6 +76,24 @@ class Task(Generic[R]):
         return self.options.get("headers") or {}
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """
+    How far a task says it is.
+
+    Attributes:
+        fraction: From 0 to 1.
+
+        text: Whatever its handler adds.
+
+        at: When that was written, by the store's clock.
+    """
+
+    fraction: float
+    text: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskInfo:
     """
@@ -105,3 +123,5 @@ class TaskInfo:
     group: str
     crashes: int
     """How often a process died with it since it last ended an attempt."""
+    progress: Progress | None
+    """How far its last attempt said it is; None if it said nothing."""

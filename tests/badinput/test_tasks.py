@@ -16,7 +16,7 @@ from onebeat.app.app import Onebeat
 from onebeat.client import Client
 from onebeat.errors import ConfigurationError, InvalidTask, OnebeatError, PayloadError, Retry
 from onebeat.inspector.inspector import Inspector
-from onebeat.options import resolve
+from onebeat.options import Unique, resolve
 from onebeat.task import Task
 from onebeat.wire.message import decode
 from tests.badinput.conftest import refused
@@ -89,6 +89,8 @@ OTHERS: list[tuple[str, object, str, str, str]] = [
     ("max_retry", "3", "option max_retry", "'3'", WHOLE),
     ("max_retry", 2**31, "option max_retry", "2147483648", WHOLE),
     ("max_retry", HUGE, "option max_retry", "<int>", WHOLE),
+    ("expires", 0, "option expires", "0 seconds", "give a value from 0.001"),
+    ("expires", NAIVE, "option expires", "has no time zone", "write datetime.now(UTC)"),
     ("unique", 0, "option unique", "0 seconds", "give a value from 0.001"),
     ("unique", 0.0009, "option unique", "0.0009", "give a value from 0.001"),
     ("unique", timedelta(microseconds=999), "option unique", "0.000999", "give a value from 0.001"),
@@ -111,15 +113,15 @@ OTHERS: list[tuple[str, object, str, str, str]] = [
     ("headers", {"a": None}, "header 'a'", "None", "give a string"),
     ("headers", {"a": b"x"}, "header 'a'", "b'x'", "give a string"),
     ("headers", {"a": "\ud800"}, "header 'a'", "'\\ud800'", UTF8),
-    ("colour", "red", "option colour", "is unknown", "choose from deadline, headers, max_retry"),
-    ("Queue", "q", "option Queue", "is unknown", "choose from deadline, headers, max_retry"),
+    ("colour", "red", "option colour", "is unknown", "choose from deadline, expires, headers, max_retry"),
+    ("Queue", "q", "option Queue", "is unknown", "choose from deadline, expires, headers, max_retry"),
 ]
 
 BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     *(({"queue": value}, ("queue name is", shown, remedy)) for value, shown, remedy in QUEUES),
     *(
         ({option: value}, (f"option {option} is {shown}", remedy))
-        for option in ("timeout", "unique", "process_in", "retention")
+        for option in ("timeout", "unique", "expires", "process_in", "retention")
         for value, shown, remedy in DURATIONS
     ),
     *(({option: value}, (name, shown, remedy)) for option, value, name, shown, remedy in OTHERS),
@@ -128,6 +130,22 @@ BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
         ("options process_at and process_in", "exclude each other", "give one"),
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"ttl": 0}, "option unique is 0 seconds: give a value from 0.001"),
+        ({"ttl": "60"}, "option unique is '60': give seconds"),
+        ({"ttl": 60, "until": "end"}, 'until is \'end\'; give "done", "start" or "ttl"'),
+        ({"ttl": 60, "key": " "}, "option unique: key is ' ': give a string"),
+        ({"ttl": 60, "key": 5}, "option unique: key is 5: give a string"),
+    ],
+)
+def test_a_bad_lifetime_is_refused_where_it_is_made(given: dict[str, Any], words: str) -> None:
+    """Before it meets a task."""
+    with refused(InvalidTask, words):
+        Unique(**given)
 
 
 @pytest.mark.parametrize(("options", "words"), BAD, ids=[" ".join(words[:2]) for _, words in BAD])

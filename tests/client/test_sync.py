@@ -152,7 +152,7 @@ def test_a_store_that_is_away_is_waited_for_and_then_given_up(url: str) -> None:
         raise BrokerUnavailable("away")
 
     with SyncClient(url, give_up_after=3, clock=Waits(), jitter=lambda: 0.5, sleep=waited.append) as client:
-        client.store.run = away  # type: ignore[method-assign] # that is the fault
+        client.store.run = away  # type: ignore[assignment, method-assign] # that is the fault
         with pytest.raises(BrokerUnavailable):
             client.enqueue(Task("t"))
     assert [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0] == waited

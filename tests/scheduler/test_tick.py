@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from onebeat.broker import schedules
 from onebeat.broker.maintain import Maintained, maintain
 from onebeat.broker.schedules import Declaration
 from onebeat.broker.store import Store
+from onebeat.errors import ConfigurationError
+from onebeat.options import Unique
 from onebeat.scheduler.entry import Entry, entry
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.scheduler.triggers import Cron, Every
@@ -471,3 +474,37 @@ async def test_random_interleavings_fire_each_tick_once(store: Store, clock: Clo
         for done in await asyncio.gather(*(look(store) for _ in range(chance.randint(1, 4)))):
             fired += [tick for _, tick in done.fired]
     assert list(range(NOON * 1000 + 1500, int(fired[-1]) + 1, 1500)) == fired
+
+
+async def test_a_tick_that_is_too_old_is_not_started(store: Store, clock: Clock) -> None:
+    """`expires` counts from the tick: after an outage nobody wants yesterday's report."""
+    await declare(store, every(10, expires=4))
+    await clock.set(NOON + 10)
+    await look(store)
+    assert str((NOON + 14) * 1000).encode() == await store.command(
+        "HGET", f"asynq:{{{Q}}}:t:report:{(NOON + 10) * 1000}", "ob_expires"
+    )
+
+
+@pytest.mark.parametrize(
+    ("until", "in_record", "at_start"),
+    [("done", True, False), ("start", True, True), ("ttl", False, False)],
+)
+async def test_the_lock_of_a_tick_lives_as_long_as_it_was_told(
+    store: Store, clock: Clock, until: Any, in_record: bool, at_start: bool
+) -> None:
+    """A fire's record names the lock exactly as an enqueued task's does."""
+    await declare(store, every(10, unique=Unique(3600, until)))
+    await clock.set(NOON + 10)
+    await look(store)
+    task = f"asynq:{{{Q}}}:t:report:{(NOON + 10) * 1000}"
+    fields = await store.command("HMGET", task, "unique_key", "ob_start")
+    assert (in_record, at_start) == (fields[0] is not None, fields[1] is not None)
+    assert in_record == bool(decode(await store.command("HGET", task, "msg")).unique_key)
+    assert 1 == len(await store.command("KEYS", f"asynq:{{{Q}}}:unique:*"))
+
+
+def test_an_instant_at_which_every_tick_would_expire_is_refused() -> None:
+    """It is the same for all, and so past for almost all."""
+    with pytest.raises(ConfigurationError, match="option expires is the same instant at every tick"):
+        every(10, expires=datetime(2030, 1, 1, tzinfo=UTC))

@@ -85,3 +85,10 @@ def hangs(with_lock: bool) -> None:
 @app.task(isolation="process")
 def echo(payload: bytes, /) -> bytes:
     return payload[::-1]
+
+
+@app.task(isolation="process")
+def tells(ctx: Context[State]) -> None:
+    ctx.progress(1, "one of four", of=4)
+    while not Path(os.environ["ONEBEAT_TEST_NOTES"]).with_name("seen").exists():
+        time.sleep(0.02)

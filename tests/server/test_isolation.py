@@ -243,14 +243,20 @@ if __name__ == "__main__":
 async def test_processes_that_wait_too_long_are_let_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Of three that a burst has left, those that nobody needed for five minutes end, lifespans and all."""
     monkeypatch.setenv("ONEBEAT_TEST_NOTES", str(tmp_path / "notes"))
+
+    def said(fraction: float, text: str) -> None:
+        pytest.fail("it says nothing")
+
     clock = Minute()
     cells = Cells(grace=10.0, clock=clock)
     job = Job("tests.server.isolated:where", "a", "q", "where", b'{"number":1}', 0, 0, {}, True)
-    pids = {msgspec.json.decode(answer)[0] for answer in await asyncio.gather(*(cells.call(job) for _ in range(3)))}
+    pids = {
+        msgspec.json.decode(answer)[0] for answer in await asyncio.gather(*(cells.call(job, said) for _ in range(3)))
+    }
     clock.seconds = 200.0
-    [kept, *_] = msgspec.json.decode(await cells.call(job))
+    [kept, *_] = msgspec.json.decode(await cells.call(job, said))
     clock.seconds = 400.0
-    assert kept == msgspec.json.decode(await cells.call(job))[0]
+    assert kept == msgspec.json.decode(await cells.call(job, said))[0]
     await all_end(*(pids - {kept}))
     assert is_alive(kept)
     await cells.aclose()

@@ -15,7 +15,7 @@ MOMENT = datetime(2030, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
 
 def test_defaults_are_asynqs() -> None:
     """Queue default, 25 retries, 30 minutes, nothing retained."""
-    assert Resolved("default", "", 25, 1800, "", 0, 0, "", 0, {}) == resolve({})
+    assert Resolved(queue="default", task_id="", max_retry=25, timeout_s=1800, retention_s=0, headers={}) == resolve({})
 
 
 @pytest.mark.parametrize(

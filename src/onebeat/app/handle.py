@@ -20,7 +20,7 @@ from onebeat.inspector.inspector import task_info
 from onebeat.options import Duration, seconds
 from onebeat.states import Cancellation, TaskState
 from onebeat.sync import SyncClient, refuse_in_loop
-from onebeat.task import TaskInfo
+from onebeat.task import Progress, TaskInfo
 from onebeat.upkeep.service import cancelled, supervise
 
 R = TypeVar("R", covariant=True)
@@ -193,6 +193,15 @@ class Handle(Reference[R]):
         [answer] = await store.run(browse.cancel(self.queue, [self.id]))
         return browse.cancellation(self.queue, self.id, answer)
 
+    async def progress(self) -> Progress | None:
+        """
+        Read how far the task says it is (`Context.progress`); None if it said nothing yet.
+
+        Raises:
+            TaskNotFound: It ended and was not retained, or its retention is over.
+        """
+        return (await self.info()).progress
+
     async def result(self, timeout: Duration | None = None) -> R:
         """
         Wait for the task to end and return what its handler returned.
@@ -246,6 +255,15 @@ class SyncHandle(Reference[R]):
         """
         [answer] = self._client("cancel").store.run(browse.cancel(self.queue, [self.id]))
         return browse.cancellation(self.queue, self.id, answer)
+
+    def progress(self) -> Progress | None:
+        """
+        Read how far the task says it is. See `Handle.progress`.
+
+        Raises:
+            TaskNotFound: It ended and was not retained, or its retention is over.
+        """
+        return self._info(self._client("progress").store.run(browse.info(self.queue, self.id))).progress
 
     def result(self, timeout: Duration | None = None) -> R:
         """

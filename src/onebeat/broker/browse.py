@@ -22,6 +22,8 @@ class RawTask:
     crashes: int
     set_aside: str
     """Why it was archived unread, if its bytes could not be decoded."""
+    progress: str = ""
+    """How far it said it is, "<ms> <fraction> <text>"; "" if it said nothing."""
 
 
 def info(queue: str, task_id: str, *, waiter: str = "") -> Call[RawTask | None]:
@@ -39,7 +41,7 @@ def info(queue: str, task_id: str, *, waiter: str = "") -> Call[RawTask | None]:
 def _raw(answer: Any) -> RawTask | None:
     if not answer:
         return None
-    message, state, result, due, _since, crashes, set_aside = answer
+    message, state, result, due, _since, crashes, set_aside, progress = answer
     return RawTask(
         message=message,
         state=TaskState(state.decode()),
@@ -47,6 +49,7 @@ def _raw(answer: Any) -> RawTask | None:
         next_due_ms=int(float(due or 0)),
         crashes=int(crashes or 0),
         set_aside=set_aside.decode("utf-8", "replace"),
+        progress=progress.decode("utf-8", "replace"),
     )
 
 

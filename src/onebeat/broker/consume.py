@@ -46,7 +46,11 @@ class TakenTask:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An answer to `take`: "taken", "paused" or "stale", the store's time (µs), the token, and the tasks."""
+    """
+    An answer to `take`: the store's time (µs), the token and the tasks.
+
+    `status` is "taken", "more" (expired tasks were met; there may be others behind them), "paused" or "stale".
+    """
 
     status: str
     now_us: int
@@ -93,6 +97,29 @@ def extend(queue: str, held: Sequence[tuple[str, str]], *, lease_ms: int) -> Cal
     for pair in held:
         arguments += pair
     return Call("extend", queue, arguments, texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """How far a running task says it is: a fraction from 0 to 1, and a text."""
+
+    id: str
+    token: str
+    fraction: float
+    text: str
+
+
+def progress(queue: str, said: Sequence[Noted]) -> Call[list[str]]:
+    """
+    Note how far running tasks are.
+
+    Returns:
+        Per task "noted", "lost" (it is not the caller's any more), or "error <text>".
+    """
+    arguments: list[Argument] = []
+    for item in said:
+        arguments += (item.id, item.token, f"{item.fraction:.6g}", item.text)
+    return Call("progress", queue, arguments, texts)
 
 
 class Outcome(StrEnum):

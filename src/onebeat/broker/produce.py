@@ -17,14 +17,25 @@ MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task ready to be written. `due` is "", "+ms" from the store's now, or "ms" since 1970."""
+    """
+    A task ready to be written.
+
+    Attributes:
+        due: "" now, "+ms" from the store's now, or "ms" since 1970.
+
+        unique_until: "" or "done", "start", "ttl": when its lock is freed, if not by time.
+
+        expires: "" never, "+ms" from when it is due, or "ms" since 1970.
+    """
 
     id: str
     message: bytes
     due: str = ""
     unique_key: str = ""
     unique_ms: int = 0
+    unique_until: str = ""
     timeout_ms: str = ""
+    expires: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,10 @@ def enqueue(queue: str, *, client: str, sequence: int, tasks: Sequence[NewTask])
     """
     arguments: list[Argument] = [queue, client, sequence]
     for task in tasks:
-        arguments += (task.id, task.message, task.due, task.unique_key, task.unique_ms, task.timeout_ms)
+        arguments += (
+            task.id, task.message, task.due, task.unique_key, task.unique_ms, task.unique_until, task.timeout_ms,
+            task.expires,
+        )  # fmt: skip
 
     def interpret(answer: Any) -> list[Placed]:
         placed = [Placed(status, detail) for status, _, detail in (text.partition(" ") for text in texts(answer))]

@@ -330,10 +330,10 @@ class BlockingStore:
 
     def _failed(self, error: BaseException) -> BrokerError:
         if self._held is not None and isinstance(error, (RedisConnectionError, OSError)):
-            self._revive()
+            self._start_again()
         return translate(error, self.endpoint.shown)
 
-    def _revive(self) -> None:
+    def _start_again(self) -> None:
         """Start an embedded store again whose server was killed, unless another thread is at it."""
         config = self.endpoint.store
         if config is None or not self._reviving.acquire(blocking=False):

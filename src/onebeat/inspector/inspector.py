@@ -17,7 +17,7 @@ from onebeat.broker.store import Store, check_source
 from onebeat.errors import ConfigurationError, InvalidTask, OnebeatError, QueueNotFound, TaskNotFound, shown
 from onebeat.options import text
 from onebeat.states import Cancellation, TaskState
-from onebeat.task import TaskInfo
+from onebeat.task import Progress, TaskInfo
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
 
 PAGE = 100
@@ -200,7 +200,18 @@ def task_info(queue: str, task_id: str, raw: RawTask) -> TaskInfo:
         headers=dict(message.headers),
         group=message.group_key,
         crashes=raw.crashes,
+        progress=_progress(raw.progress),
     )
+
+
+def _progress(text: str) -> Progress | None:
+    when, _, rest = text.partition(" ")
+    fraction, _, said = rest.partition(" ")
+    try:
+        at = _instant(int(when) / 1000)
+        return Progress(float(fraction), said, at) if at is not None else None
+    except ValueError:  # nothing, or nothing of ours
+        return None
 
 
 def _instant(seconds: float) -> datetime | None:

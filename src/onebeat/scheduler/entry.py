@@ -11,12 +11,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from onebeat.errors import ConfigurationError, InvalidTask, shown
-from onebeat.options import merge
+from onebeat.options import Unique, merge
 from onebeat.preparing import prepare
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.task import Task
@@ -96,6 +97,10 @@ def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mappi
     if prepared.new.unique_key:
         definition["unique_key"] = prepared.new.unique_key
         definition["unique_ms"] = str(prepared.new.unique_ms)
+    if prepared.new.unique_until:
+        definition["unique_until"] = prepared.new.unique_until
+    if prepared.new.expires:
+        definition["expires_ms"] = prepared.new.expires.removeprefix("+")
     if prepared.new.timeout_ms:
         definition["timeout_ms"] = prepared.new.timeout_ms
     return Entry(schedule_id, prepared.queue, trigger, definition, _digest(prepared.queue, definition))
@@ -113,6 +118,10 @@ def _check_options(schedule_id: str, options: Mapping[str, Any]) -> None:
             raise ConfigurationError(
                 f"schedule {schedule_id}: option {name} is the same at every tick and cannot be; leave it out"
             )
+    if isinstance(options.get("expires"), datetime):
+        raise ConfigurationError(
+            f"schedule {schedule_id}: option expires is the same instant at every tick and cannot be; give seconds"
+        )
     headers = options.get("headers")
     if isinstance(headers, Mapping) and "tick" in headers:
         raise ConfigurationError(
@@ -152,6 +161,8 @@ def shown_options(options: Mapping[str, Any], queue: str) -> list[str]:
     shown = [gotext.option("Queue", queue)]
     for name, word in _SHOWN.items():
         value = options.get(name)
+        if isinstance(value, Unique):
+            value = value.ttl
         if value is not None:
             nanoseconds = round(getattr(value, "total_seconds", lambda value=value: value)() * 1_000_000_000)
             shown.append(gotext.option(word, nanoseconds))

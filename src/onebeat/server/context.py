@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
+from onebeat.errors import InvalidTask, is_number, shown
+
 S = TypeVar("S")
+
+MAX_SAID = 200
+Say = Callable[[float, str], None]
+"""Takes a fraction and a text."""
 
 
 class Context(Generic[S]):
@@ -31,7 +38,7 @@ class Context(Generic[S]):
             long one asks here from time to time and returns.
     """
 
-    __slots__ = ("_is_stopping", "headers", "id", "max_retry", "queue", "retried", "state", "type")
+    __slots__ = ("_is_stopping", "_say", "headers", "id", "max_retry", "queue", "retried", "state", "type")
 
     def __init__(
         self,
@@ -44,6 +51,7 @@ class Context(Generic[S]):
         headers: dict[str, str],
         state: S,
         is_stopping: Callable[[], bool] = lambda: False,
+        say: Say = lambda _fraction, _text: None,
     ) -> None:
         self.id = id
         self.queue = queue
@@ -53,10 +61,34 @@ class Context(Generic[S]):
         self.headers = headers
         self.state = state
         self._is_stopping = is_stopping
+        self._say = say
 
     @property
     def stopping(self) -> bool:
         return self._is_stopping()
+
+    def progress(self, done: float, text: str = "", *, of: float = 1) -> None:
+        """
+        Say how far the task is, for `handle.progress()` and `TaskInfo.progress`. From any thread; waits for nothing.
+
+        It is written at most once a second, so it may be called as often as one likes; the latest word counts. Each
+        attempt begins with none.
+
+        Args:
+            done: How much is done: a fraction, or a number out of `of`.
+
+            text: A few words for people; cut at 200 characters.
+
+            of: How much there is in all.
+
+        Raises:
+            InvalidTask: These are no numbers with 0 ≤ done ≤ of, or the text is none.
+        """
+        if not is_number(done) or not is_number(of) or not 0 <= done <= of or not 0 < of < math.inf:
+            raise InvalidTask(f"progress is {shown(done)} of {shown(of)}: give numbers, from 0 to all there is")
+        if not isinstance(text, str):
+            raise InvalidTask(f"text of progress is {shown(text)}: give a string")
+        self._say(done / of, text[:MAX_SAID].encode("utf-8", "replace").decode())
 
     @property
     def tick(self) -> int | None:

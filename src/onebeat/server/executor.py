@@ -51,6 +51,8 @@ class Executor:
             when the task is not ours any more.
 
         freed: Called when a handler that had been given up has ended after all.
+
+        said: Called, from any thread, with an attempt that says how far it is, the fraction and a text.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Executor:
         decided: Callable[[Running], None],
         freed: Callable[[], None],
         clock: Clock,
+        said: Callable[[Running, float, str], None] = lambda _attempt, _fraction, _text: None,
         retry_delay: RetryDelay = outcome.default_retry_delay,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -70,6 +73,7 @@ class Executor:
         self._state = state
         self._decided = decided
         self._freed = freed
+        self._said = said
         self._clock = clock
         self._retry_delay = retry_delay
         self._jitter = jitter
@@ -143,7 +147,7 @@ class Executor:
         message, route = attempt.message, attempt.route
         assert message is not None  # noqa: S101 - `_refuse` has set both
         assert route is not None  # noqa: S101
-        context = _context(message, self._state, attempt)
+        context = self._context(message, attempt)
         task = Task.received(message.type, message.payload, context.headers)
         running.set(context)
         finished: Finished | None
@@ -164,6 +168,19 @@ class Executor:
         self._end(attempt, finished)
         attempt.work = None  # its context knows the attempt: a circle, which only the garbage collector would end
 
+    def _context(self, message: TaskMessage, attempt: Running) -> Context[Any]:
+        return Context(
+            id=message.id,
+            queue=message.queue,
+            type=message.type,
+            retried=message.retried,
+            max_retry=message.retry,
+            headers=dict(message.headers),
+            state=self._state,
+            is_stopping=lambda: attempt.stop is not None,
+            say=partial(self._said, attempt),
+        )
+
     @staticmethod
     def _through(layers: Sequence[Middleware], call: Call) -> Call:
         for layer in reversed(layers):
@@ -172,7 +189,7 @@ class Executor:
 
     async def _call(self, route: Route, message: TaskMessage, context: Context[Any], task: Task[Any]) -> object:
         if route.isolated:
-            return await self._cells.call(_job(route, message))
+            return await self._cells.call(_job(route, message), context._say)
         if route.is_async:
             return await route.handler(context, task)  # type: ignore[misc] # `is_async` says so
         return await self._in_thread(route, context, task)
@@ -314,19 +331,6 @@ def _log_failure(attempt: Running, error: BaseException, finished: Finished) -> 
     trace = error if log.isEnabledFor(logging.DEBUG) else None
     text = outcome.error_text(error)
     log.log(level, "task %s of queue %s failed: %s; %s", attempt.id, attempt.queue, text, afterwards, exc_info=trace)
-
-
-def _context(message: TaskMessage, state: object, attempt: Running) -> Context[Any]:
-    return Context(
-        id=message.id,
-        queue=message.queue,
-        type=message.type,
-        retried=message.retried,
-        max_retry=message.retry,
-        headers=dict(message.headers),
-        state=state,
-        is_stopping=lambda: attempt.stop is not None,
-    )
 
 
 def _job(route: Route, message: TaskMessage) -> Job:

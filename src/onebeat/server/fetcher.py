@@ -99,7 +99,7 @@ class Fetcher:
         if taken is None or taken.status == "paused":
             self._watcher.leave_alone(queue)
             return
-        if len(taken.tasks) < number:
+        if len(taken.tasks) < number and taken.status != "more":
             self._watcher.was_empty(queue, got=len(taken.tasks))
         if taken.tasks:
             self._taken(queue, taken)

@@ -37,6 +37,7 @@ from onebeat.server.keeper import Keeper
 from onebeat.server.mux import Mux, takes
 from onebeat.server.outcome import RetryDelay
 from onebeat.server.presence import Presence
+from onebeat.server.reporter import Reporter
 from onebeat.server.running import Running, Stop
 from onebeat.server.shares import Shares
 from onebeat.server.watchdog import Watchdog
@@ -221,6 +222,7 @@ class Serving:
         self._crew.start(maintainer)
         self._crew.start(self.executor.deadlines)
         self._crew.start(CancelEars(self.store, self.executor))
+        self._crew.start(self.reporter)
         self._crew.start(self.watcher)
         self._fetching = asyncio.get_running_loop().create_task(self.fetcher.run(), name="fetcher")
         self._fetching.add_done_callback(self._fetcher_ended)
@@ -240,12 +242,14 @@ class Serving:
         config = self._config
         shares = Shares(config.queues, strict=config.strict)
         self.acknowledger = Acknowledger(self.store, self._answered)
+        self.reporter = Reporter(self.store)
         self.executor = Executor(
             self._mux,
             config,
             state=self._state,
             decided=self._decided,
             freed=self._freed,
+            said=self.reporter.say,
             clock=self._clock,
             retry_delay=self._server._retry_delay,
         )

@@ -1,5 +1,5 @@
 -- cancel: stop tasks of one queue for good: those that wait are deleted, those that run are marked.
--- uses: admit, fence, guard, remove
+-- uses: admit, fence, guard, unlock, remove
 --
 -- KEYS[1] root  asynq:{q}:     pending list · scheduled, retry, lease, g:<group> zset · groups set · t:<id> hash ·
 --                              unique:… string

@@ -7,7 +7,9 @@
 -- ARGV[2] str   client         one batch of a client and queue is under way at a time
 -- ARGV[3] int   sequence       rises by one per batch; the same number again is the same batch
 -- ARGV[4…] per task            id · msg · due ("" now, "+ms" from now, "ms" since 1970) · unique key or "" ·
---                              lock time in ms, counted from the due time · timeout in ms or ""
+--                              lock time in ms, counted from the due time · until when the lock holds: "" done,
+--                              "start" or "ttl" · timeout in ms or "" · expires ("" never, "+ms" from the due time,
+--                              "ms" since 1970)
 -- returns list of str          "pending" | "scheduled <ms>" | "conflict" | "duplicate <holder>" | "error <text>",
 --                              or "stale" alone when a later batch of this client was answered already
 --
@@ -38,7 +40,19 @@ local function due_ms(due)
   return tonumber(due) + (string.sub(due, 1, 1) == "+" and now_us / 1000 or 0)
 end
 
-local function place(id, msg, due, unique_key, lock_ms, timeout_ms)
+-- The lock of a task that is unique for a time, and no longer or shorter, is in no record: nobody frees it.
+local function lock(id, task, unique_key, lock_ms, till)
+  if not redis.call("SET", unique_key, id, "NX", "PX", int(lock_ms)) then
+    return redis.call("GET", unique_key) or ""
+  elseif till ~= "ttl" then
+    redis.call("HSET", task, "unique_key", unique_key)
+  end
+  if till == "start" then
+    redis.call("HSET", task, "ob_start", unique_key)
+  end
+end
+
+local function place(id, msg, due, unique_key, lock_ms, till, timeout_ms, expires)
   local task = asynq .. "t:" .. id
   if redis.call("EXISTS", task) == 1 then
     return "conflict"
@@ -46,13 +60,17 @@ local function place(id, msg, due, unique_key, lock_ms, timeout_ms)
   local at = math.ceil(due_ms(due))
   local delay = math.max(0, at - now_ms)
   if unique_key ~= "" then
-    if not redis.call("SET", unique_key, id, "NX", "PX", int(tonumber(lock_ms) + delay)) then
-      return "duplicate " .. (redis.call("GET", unique_key) or "")
+    local holder = lock(id, task, unique_key, tonumber(lock_ms) + delay, till)
+    if holder then
+      return "duplicate " .. holder
     end
-    redis.call("HSET", task, "unique_key", unique_key)
   end
   if timeout_ms ~= "" then
     redis.call("HSET", task, "ob_timeout_ms", timeout_ms)
+  end
+  if expires ~= "" then
+    local from = string.sub(expires, 1, 1) == "+" and now_ms + delay or 0
+    redis.call("HSET", task, "ob_expires", int(math.ceil(from + tonumber(expires))))
   end
   if delay == 0 then
     redis.call("HSET", task, "msg", msg, "state", "pending", "pending_since", int(now_us) .. "000")
@@ -67,8 +85,8 @@ local function place(id, msg, due, unique_key, lock_ms, timeout_ms)
 end
 
 local answers = {}
-for i = 4, #ARGV, 6 do
-  answers[#answers + 1] = guarded(place, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
+for i = 4, #ARGV, 8 do
+  answers[#answers + 1] = guarded(place, unpack(ARGV, i, i + 7))
 end
 if #ready > 0 then
   redis.call("LPUSH", asynq .. "pending", unpack(ready))

@@ -1,5 +1,5 @@
 -- finish: write what became of a batch of active tasks of one queue, each only if it is still the caller's.
--- uses: admit, clock, fence, guard, counters, protobuf, archive
+-- uses: admit, clock, fence, guard, counters, protobuf, archive, unlock
 --
 -- KEYS[1] root  asynq:{q}:     active, pending list · lease, retry, completed, archived zset · t:<id> hash ·
 --                              processed, failed and their days · unique:… string
@@ -26,12 +26,6 @@ local asynq, exact = KEYS[1], KEYS[2] .. "exact"
 local lease = asynq .. "lease"
 local processed, failed, earliest = 0, 0, nil
 local head_due = redis.call("ZRANGE", exact, 0, 0, "WITHSCORES")[2]
-
-local function release(unique_key, id)
-  if unique_key ~= "" and redis.call("GET", unique_key) == id then
-    redis.call("DEL", unique_key)
-  end
-end
 
 local outcomes = {}
 
@@ -75,7 +69,7 @@ end
 function outcomes.archived(id, task, unique_key, head, tail, _, reason)
   if head == "" then
     file_in_archive(id, task, "ob_error", reason)
-    release(redis.call("HGET", task, "unique_key") or "", id)
+    release(redis.call("HGET", task, "unique_key"), id)
   else
     file_in_archive(id, task, "msg", head .. LAST_FAILED_AT .. varint(now_s) .. tail)
   end

@@ -8,7 +8,7 @@
 -- returns list of str          "pending" | "gone" | "already pending" | "already active" | "error <text>"
 --
 -- A task whose record says that it waits or runs, but that is in no list (its lists were lost), is put back.
--- Unlike asynq it sets pending_since (SE-40), clears the crash count (rule 10) and takes the task out of
+-- Unlike asynq it sets pending_since (SE-40), clears the crash count (rule 10) and the expiry, and takes the task out of
 -- its group for good (SE-22).
 
 local function is_listed(id, state)
@@ -38,7 +38,7 @@ local function run(id)
   end
   redis.call("ZREM", KEYS[2] .. "exact", id)
   redis.call("LPUSH", KEYS[1] .. "pending", id)
-  redis.call("HDEL", task, "group", "ob_crash", "ob_unknown", "ob_error", "ob_cancel")
+  redis.call("HDEL", task, "group", "ob_crash", "ob_unknown", "ob_error", "ob_cancel", "ob_expires")
   if f[2] == "archived" or f[2] == "completed" then
     redis.call("HDEL", task, "ob_prev", "ob_done") -- a new life: whoever ended the last one has no say in it
   end

@@ -1,7 +1,7 @@
 -- take: hand up to `limit` pending tasks of one queue to a server, oldest first.
--- uses: admit, clock
+-- uses: admit, clock, protobuf, archive, unlock
 --
--- KEYS[1] root  asynq:{q}:     pending, active list · lease zset · paused string · t:<id> hash
+-- KEYS[1] root  asynq:{q}:     pending, active list · lease, archived zset · paused string · t:<id> hash · unique:…
 -- KEYS[2] root  onebeat:{q}:   f:<server> string (last fetch and its ids, 600 s)
 -- ARGV[1] str   server         who takes
 -- ARGV[2] int   sequence       rises by one per fetch; the same number again is the same fetch
@@ -9,11 +9,13 @@
 -- ARGV[4] int   max_bytes      stop once the messages weigh this much (at least one is taken)
 -- ARGV[5] int   lease_ms       how long the tasks are ours without an extension
 -- returns list                 "taken" | "paused" | "stale", now (µs), lease score (s), then per task
---                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or "" · ob_crash or ""
+--                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or "" · ob_crash or "";
+--                              "more" for "taken" says that expired ones were met: there may be others behind
 --
 -- asynq: rdb.go Dequeue. An id without a message, or of a task that runs already (it stood in the list twice),
 -- is dropped, not handed out (SE-13). The token of every
--- task taken is "<server>:<sequence>". A lost reply is asked for again by its number (rule 6).
+-- task taken is "<server>:<sequence>". A lost reply is asked for again by its number (rule 6). One that is not to
+-- be started any more (ob_expires) is archived as "expired"; a lock that holds until the start (ob_start) is freed.
 
 local asynq, own = KEYS[1], KEYS[2]
 local token = ARGV[1] .. ":" .. ARGV[2]
@@ -48,13 +50,26 @@ if redis.call("EXISTS", asynq .. "paused") == 1 then
   return { "paused", int(now_us), "0" }
 end
 
+local FIELDS = { "msg", "ob_timeout_ms", "ob_unknown", "ob_crash", "state", "ob_expires", "ob_start" }
+
+local function archive_expired(id)
+  local task = asynq .. "t:" .. id
+  local fields = redis.call("HMGET", task, "msg", "unique_key", "ob_wait")
+  file_in_archive(id, task, "msg", fields[1] .. text_field(ERROR_MSG, "expired") .. LAST_FAILED_AT .. varint(now_s))
+  redis.call("HDEL", task, "pending_since", "ob_prev", "ob_cancel", "ob_crash", "ob_unknown")
+  release(fields[2], id)
+  if fields[3] then
+    redis.call("PUBLISH", "onebeat:reply:" .. fields[3], string.match(asynq, "{(.*)}") .. "\0" .. id)
+  end
+end
+
 redis.call("LLEN", active) -- a foreign type must fail before anything moves
 redis.call("ZCARD", asynq .. "lease")
 local waiting = redis.call("LRANGE", pending, -tonumber(ARGV[3]), -1)
-local ids, leases, weight, seen, given = {}, {}, 0, 0, {}
+local ids, leases, starts, expired, weight, seen, given = {}, {}, {}, {}, 0, 0, {}
 for i = #waiting, 1, -1 do
   local id = waiting[i]
-  local fields = redis.call("HMGET", asynq .. "t:" .. id, "msg", "ob_timeout_ms", "ob_unknown", "ob_crash", "state")
+  local fields = redis.call("HMGET", asynq .. "t:" .. id, unpack(FIELDS))
   weight = weight + #(fields[1] or "")
   if seen > 0 and weight > tonumber(ARGV[4]) then
     break
@@ -62,14 +77,24 @@ for i = #waiting, 1, -1 do
   seen = seen + 1
   if fields[1] and fields[5] ~= "active" and not given[id] then
     given[id] = true
-    ids[#ids + 1] = id
-    leases[#leases + 1] = taken[3]
-    leases[#leases + 1] = id
-    hand_out(id, fields)
+    if fields[6] and now_ms > tonumber(fields[6]) then
+      expired[#expired + 1] = id
+      weight = weight - #fields[1]
+    else
+      ids[#ids + 1] = id
+      leases[#leases + 1] = taken[3]
+      leases[#leases + 1] = id
+      starts[id] = fields[7]
+      hand_out(id, fields)
+    end
   end
 end
 if seen == 0 then
   return taken
+end
+if #expired > 0 then
+  redis.call("ZCARD", asynq .. "archived") -- a foreign type must fail before anything moves
+  taken[1] = "more"
 end
 redis.call("LTRIM", pending, 0, -seen - 1)
 if #ids > 0 then
@@ -80,6 +105,13 @@ for _, id in ipairs(ids) do
   local task = asynq .. "t:" .. id
   redis.call("HSET", task, "state", "active", "ob_own", token, "ob_lease", taken[3])
   redis.call("HDEL", task, "pending_since", "ob_done", "ob_prev", "ob_progress", "ob_cancel")
+  release(starts[id], id)
+end
+for _, id in ipairs(expired) do
+  archive_expired(id)
+end
+if #expired > 0 then
+  trim_archive()
 end
 redis.call("SET", record, cmsgpack.pack({ sequence, ids }), "PX", 600000)
 return taken

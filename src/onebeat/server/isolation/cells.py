@@ -19,7 +19,8 @@ import msgspec
 
 from onebeat.clock import Clock
 from onebeat.errors import Retry, RevokeTask, SkipRetry
-from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Verdict, pack
+from onebeat.server.context import Say
+from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Said, Verdict, pack
 from onebeat.server.isolation.worker import main_file
 from onebeat.server.outcome import HandlerError
 
@@ -48,9 +49,9 @@ class Cells:
         self._idle: list[tuple[float, _Cell]] = []  # the one that waits longest first; the last is used next
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def call(self, job: Job) -> bytes:
+    async def call(self, job: Job, say: Say) -> bytes:
         """
-        Run one attempt and return its encoded result.
+        Run one attempt and return its encoded result; `say` is told how far it says it is.
 
         Cancelled, it kills the process with all that it started, and returns when they are gone.
 
@@ -60,7 +61,7 @@ class Cells:
         """
         cell = self._idle.pop()[1] if self._idle else await _Cell.start()
         try:
-            verdict = await cell.ask(job)
+            verdict = await cell.ask(job, say)
         except BaseException:
             await cell.kill()
             raise
@@ -120,14 +121,19 @@ class _Cell:
         writer.write(pack(Greeting(sys.path, main_file(), logging.getLogger().getEffectiveLevel())))
         return cell
 
-    async def ask(self, job: Job) -> Verdict:
+    async def ask(self, job: Job, say: Say) -> Verdict:
         try:
             self._writer.write(pack(job))
             await self._writer.drain()
-            length = int.from_bytes(await self._reader.readexactly(LENGTH))
-            return msgspec.msgpack.decode(await self._reader.readexactly(length), type=Verdict)
+            while isinstance(frame := await self._read(), Said):
+                say(frame.fraction, frame.text)
+            return frame
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise ProcessEndedError(f"process of the task ended: {_how(await self._process.wait())}") from error
+
+    async def _read(self) -> Said | Verdict:
+        length = int.from_bytes(await self._reader.readexactly(LENGTH))
+        return msgspec.msgpack.decode(await self._reader.readexactly(length), type=Said | Verdict)
 
     async def kill(self) -> None:
         """Kill the process and all that it started, and wait until it is gone."""

@@ -39,7 +39,14 @@ class Job(msgspec.Struct):
     keeps: bool
 
 
-class Verdict(msgspec.Struct):
+class Said(msgspec.Struct, tag=True):
+    """How far the task says it is, while it runs."""
+
+    fraction: float
+    text: str
+
+
+class Verdict(msgspec.Struct, tag=True):
     """
     How an attempt ended.
 
@@ -65,7 +72,7 @@ class Verdict(msgspec.Struct):
     trace: str = ""
 
 
-def pack(frame: Greeting | Job | Verdict) -> bytes:
+def pack(frame: Greeting | Job | Said | Verdict) -> bytes:
     """Encode a frame with its length."""
     body = msgspec.msgpack.encode(frame)
     return len(body).to_bytes(LENGTH) + body

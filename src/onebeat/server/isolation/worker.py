@@ -13,9 +13,12 @@ import importlib
 import importlib.util
 import inspect
 import logging
+import math
 import os
 import socket
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -26,13 +29,41 @@ import msgspec
 
 from onebeat.errors import ConfigurationError, Retry, RevokeTask
 from onebeat.server import outcome
-from onebeat.server.context import Context, running
-from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Verdict, pack
+from onebeat.server.context import Context, Say, running
+from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Said, Verdict, pack
 from onebeat.server.mux import Route
 from onebeat.task import Task
 
 MAIN = "__onebeat_main__"
 """Under this name the file that the server was started with is imported, so that its main part does not run."""
+
+
+SAY_EVERY_S = 0.05
+
+
+class _Writable(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+    def flush(self) -> None: ...
+
+
+class _Mouth:
+    """Writes frames, whole ones, whichever thread of the handler speaks; of progress no more than anybody reads."""
+
+    def __init__(self, stream: _Writable) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._said = -math.inf
+
+    def put(self, frame: Said | Verdict) -> None:
+        with self._lock:
+            self._stream.write(pack(frame))
+            self._stream.flush()
+
+    def say(self, fraction: float, text: str) -> None:
+        now = time.monotonic()
+        if now - self._said >= SAY_EVERY_S:
+            self._said = now
+            self.put(Said(fraction, text))
 
 
 class _Readable(Protocol):
@@ -57,10 +88,10 @@ def work(descriptor: int) -> None:
             return
         sys.path[:] = greeting.path
         logging.basicConfig(level=greeting.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-        worker = Worker(greeting.main, loop)
+        mouth = _Mouth(stream)
+        worker = Worker(greeting.main, loop, mouth.say)
         while (job := _read(stream, Job)) is not None:
-            stream.write(pack(worker.run(job)))
-            stream.flush()
+            mouth.put(worker.run(job))
         worker.close()
 
 
@@ -72,8 +103,9 @@ def _read(stream: _Readable, kind: type[Any]) -> Any:
 class Worker:
     """Finds functions and calls them."""
 
-    def __init__(self, main: str, loop: asyncio.Runner) -> None:
+    def __init__(self, main: str, loop: asyncio.Runner, say: Say) -> None:
         self._main = main
+        self._say = say
         self._loop = loop
         self._states: dict[object, Any] = {}
         self._open = AsyncExitStack()
@@ -131,6 +163,7 @@ class Worker:
             max_retry=job.max_retry,
             headers=job.headers,
             state=state,
+            say=self._say,
         )
         running.set(context)
         result = route.handler(context, Task.received(job.type, job.payload, job.headers))

@@ -2,7 +2,7 @@
 --
 -- remove(id, task, state, group, unique_key) deletes it from where its state says it is, frees its unique
 -- lock if the lock is its own, and deletes its record; false, and nothing done, if it is not there.
--- An empty group is listed no longer.
+-- An empty group is listed no longer. Needs unlock.
 
 local function leave(id, state, group)
   if state == "pending" then
@@ -23,9 +23,7 @@ local function remove(id, task, state, group, unique_key)
     return false
   end
   redis.call("ZREM", KEYS[2] .. "exact", id)
-  if unique_key and unique_key ~= "" and redis.call("GET", unique_key) == id then
-    redis.call("DEL", unique_key)
-  end
+  release(unique_key, id)
   redis.call("DEL", task)
   return true
 end

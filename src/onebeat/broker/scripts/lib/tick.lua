@@ -7,7 +7,7 @@
 -- onebeat:{q}:due zset          id → next tick, ms
 -- onebeat:{q}:stuck zset        id → last tick, for calendars whose tape ran out
 -- onebeat:{q}:d:<id> hash       every · misfire · grace · msg (a TaskMessage without id) · until · state ·
---                               delay · unique_key · unique_ms · timeout_ms · deadline_s · prev · fired · missed · skipped
+--                               delay · unique_key · unique_ms · unique_until · timeout_ms · expires_ms · deadline_s · prev · fired · missed · skipped
 -- onebeat:{q}:tape:<id> list    coming ticks of a calendar, ms; "end" after the last one there will ever be
 -- asynq:scheduler_history:{q}:<id> zset   the last 50 fires, as Go's inspector reads them
 --
@@ -84,13 +84,21 @@ local function enqueue(id, d, task_id, tick)
     if not redis.call("SET", d.unique_key, task_id, "NX", "PX", int(tonumber(d.unique_ms) + delay)) then
       return false
     end
-    redis.call("HSET", task, "unique_key", d.unique_key)
+    if d.unique_until ~= "ttl" then
+      redis.call("HSET", task, "unique_key", d.unique_key)
+    end
+    if d.unique_until == "start" then
+      redis.call("HSET", task, "ob_start", d.unique_key)
+    end
   end
   if d.timeout_ms then
     redis.call("HSET", task, "ob_timeout_ms", d.timeout_ms)
   end
   redis.call("HSET", task, "msg", message(d, task_id, tick), "ob_tick", tick)
   local at = tonumber(tick) + delay
+  if d.expires_ms then
+    redis.call("HSET", task, "ob_expires", int(at + tonumber(d.expires_ms)))
+  end
   if at > now_ms then
     redis.call("HSET", task, "state", "scheduled")
     redis.call("ZADD", KEYS[1] .. "scheduled", int(math.ceil(at / 1000)), task_id)
@@ -102,7 +110,10 @@ local function enqueue(id, d, task_id, tick)
   return true
 end
 
-local FIELDS = { "every", "misfire", "grace", "msg", "until", "state", "delay", "unique_key", "unique_ms", "timeout_ms", "deadline_s" }
+local FIELDS = {
+  "every", "misfire", "grace", "msg", "until", "state", "delay", "unique_key", "unique_ms", "unique_until", "timeout_ms",
+  "expires_ms", "deadline_s",
+}
 
 local function definition(id)
   local key = KEYS[2] .. "d:" .. id
