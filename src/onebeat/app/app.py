@@ -21,6 +21,7 @@ from onebeat.app.handle import Replies
 from onebeat.app.serving import Serving, serve
 from onebeat.broker.store import Store, check_source
 from onebeat.client import Bulk, Client
+from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, shown
 from onebeat.options import EnqueueOptions, text
 from onebeat.preparing import BulkResult
@@ -43,26 +44,53 @@ class Onebeat(Declaring, Generic[S]):
 
         url: Where the store is; default `ONEBEAT_URL`, else the embedded store of the project.
 
+        codec: What payloads and results are written by unless a task has its own: "json", "msgpack", or a `Codec` of
+            yours.
+
+        codecs: Others that payloads may come in, such as those of a former codec.
+
         lifespan: Entered once by every server process; what it yields is the handlers' `Context.state`.
 
     Use `async with app:` to close its connection in good time; without it, that ends with the process.
 
     Raises:
-        ConfigurationError: The name is blank, or the lifespan cannot be entered.
+        ConfigurationError: The name is blank, the lifespan cannot be entered, or a codec is none.
     """
 
-    def __init__(self, name: str = "onebeat", *, url: str | None = None, lifespan: Lifespan[S] | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "onebeat",
+        *,
+        url: str | None = None,
+        lifespan: Lifespan[S] | None = None,
+        codec: str | Codec = "json",
+        codecs: Iterable[Codec] = (),
+    ) -> None:
         self.name = text("application name", name, refusal=ConfigurationError)
         _check_lifespan(lifespan)
         check_source(url)
         self.url = url
         super().__init__()
+        self._codec = check_codec(codec)
+        self._codecs = {
+            **KNOWN,
+            **{other.name: other for other in map(check_codec, codecs)},
+            self._codec.name: self._codec,
+        }
         self._lifespan = lifespan
         self.mux = Mux()
         self._sync_client = SyncClient(url)
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = (
             weakref.WeakKeyDictionary()
         )
+
+    @property
+    def codec(self) -> Codec:
+        """What payloads are written by unless a task has its own."""
+        return self._codec
+
+    def find_codec(self, name: str) -> Codec | None:
+        return self._codecs.get(name)
 
     @property
     def lifespan(self) -> Lifespan[S] | None:

@@ -8,6 +8,7 @@ parameter means that the whole payload is its value.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping
@@ -15,7 +16,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from onebeat import codecs
+from onebeat.codecs.codec import JSON, Codec, form_of
+from onebeat.codecs.hooks import fitting
 from onebeat.errors import ConfigurationError, PayloadError, shown
 from onebeat.server.context import Context
 
@@ -42,7 +44,7 @@ class Binder:
 
     def __init__(self, function: Callable[..., Any], name: str, *, rename: Rename | None = None) -> None:
         self._name = name
-        hints = _hints(function)
+        hints = _hints(function, name)
         parameters = _parameters(function, name)
         self.takes_context = bool(parameters) and _is_context(parameters[0], hints, name)
         if self.takes_context:
@@ -51,47 +53,82 @@ class Binder:
         self.needs_arguments = any(parameter.default is Parameter.empty for parameter in parameters)
         self._whole = _whole(parameters, hints, name)
         self._shape = None if self._whole else _shape(parameters, hints, name, _renamed(rename, parameters, name))
-        self._decoder = msgspec.json.Decoder(self._shape) if self._shape is not None else None
         self._fields = self._shape.__struct_fields__ if self._shape is not None else ()
         self._keyword_only = frozenset(p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY)
 
-    def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
+    def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], codec: Codec) -> bytes:
         """
         Encode the arguments of a call.
 
         Raises:
             TypeError: The arguments do not fit the signature, as the function itself would say.
-            PayloadError: A value has no JSON form.
+            PayloadError: A value has no form on the wire.
         """
-        if self._whole is not None:
-            if len(args) != 1 or kwargs:
-                raise TypeError(f"task {self._name} takes one positional argument, its whole payload")
-            return codecs.encode(args[0], what=f"payload of task {self._name}") if args[0] is not None else b"null"
-        assert self._shape is not None  # noqa: S101 - one of the two is set
+        value = self._one(args, kwargs) if self._shape is None else self._bound(self._shape, args, kwargs)
+        try:
+            data = codec.encode(value)
+        except Exception as error:
+            raise PayloadError(
+                f"payload of task {self._name} has no {form_of(codec)} form: {_reason(error)}; "
+                "pass bytes, or values that have one"
+            ) from error
+        if not isinstance(data, bytes):
+            raise PayloadError(
+                f"payload of task {self._name}: codec {codec.name} gave {shown(data)}; let it give bytes"
+            )
+        return data
+
+    def _one(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if len(args) != 1 or kwargs:
+            raise TypeError(f"task {self._name} takes one positional argument, its whole payload")
+        return args[0]
+
+    def _bound(self, shape: type[msgspec.Struct], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> msgspec.Struct:
         positional = len(self._fields) - len(self._keyword_only)
         if len(args) > positional:
             raise TypeError(f"task {self._name} takes {positional} positional arguments but {len(args)} were given")
         try:
-            return codecs.encode(self._shape(*args, **kwargs), what=f"payload of task {self._name}")
+            return shape(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"task {self._name}: {error}") from None
 
-    def decode(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def decode(self, payload: bytes, codec: Codec) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """
         Decode a payload into the arguments of a call.
 
         Raises:
             PayloadError: It does not fit the signature; the message names the field.
         """
-        if self._whole is not None:
-            value = payload if self._whole is bytes else codecs.decode(payload or b"null", self._whole)
-            return (value,), {}
-        assert self._decoder is not None  # noqa: S101 - one of the two is set
-        try:
-            bound = self._decoder.decode(payload or b"{}")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise PayloadError(f"payload {payload[:80]!r} does not fit task {self._name}: {error}") from error
+        if self._shape is None:
+            return (self._decoded(payload, self._whole, codec),), {}
+        bound = self._decoded(payload or (b"{}" if codec is JSON else b""), self._shape, codec)
         return (), {name: getattr(bound, name) for name in self._fields}
+
+    @functools.cached_property
+    def result_type(self) -> Any:
+        """
+        What its result is decoded into.
+
+        Raises:
+            ConfigurationError: What it says it returns has no form on the wire.
+        """
+        try:
+            return fitting(self.returns)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"task {self._name}: its result: {error}; or give retention=0 to keep none"
+            ) from None
+
+    def _decoded(self, payload: bytes, into: Any, codec: Codec) -> Any:
+        try:
+            return codec.decode(payload, into)
+        except Exception as error:
+            raise PayloadError(f"payload {payload[:80]!r} does not fit task {self._name}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> BaseException:
+    """What a codec says is wrong, without what our own codecs say around it."""
+    return error.__cause__ if isinstance(error, PayloadError) and error.__cause__ is not None else error
 
 
 def _parameters(function: Callable[..., Any], name: str) -> list[Parameter]:
@@ -107,21 +144,41 @@ def _parameters(function: Callable[..., Any], name: str) -> list[Parameter]:
     return parameters
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations that can be resolved; one that cannot leaves its parameter untyped."""
+def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+    """Return the annotations, resolved."""
     try:
-        return typing.get_type_hints(function)
-    except (NameError, TypeError, AttributeError):
-        return {
-            name: hint for name, hint in getattr(function, "__annotations__", {}).items() if not isinstance(hint, str)
+        return typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError) as error:
+        unresolved = {
+            parameter: hint for parameter, hint in getattr(function, "__annotations__", {}).items() if not _is_ctx(hint)
         }
+        try:
+            return typing.get_type_hints(_Annotated(function, unresolved), include_extras=True)
+        except (NameError, TypeError, AttributeError):
+            raise ConfigurationError(
+                f"task {name}: its annotations cannot be read here ({error}); import what they name outside of "
+                "`if TYPE_CHECKING`, and define classes at the top of a module"
+            ) from None
+
+
+class _Annotated:
+    """A function as `get_type_hints` wants it, with fewer annotations."""
+
+    def __init__(self, function: Callable[..., Any], annotations: dict[str, Any]) -> None:
+        self.__annotations__ = annotations
+        self.__globals__ = getattr(inspect.unwrap(function), "__globals__", {})
+
+
+def _is_ctx(hint: object) -> bool:
+    """Whether an annotation is a `Context`, as text: its state may be known to type checkers only."""
+    return isinstance(hint, str) and hint.partition("[")[0].rpartition(".")[2] == "Context"
 
 
 def _is_context(first: Parameter, hints: Mapping[str, Any], name: str) -> bool:
     hint = hints.get(first.name, first.annotation)
     if hint is Context or typing.get_origin(hint) is Context:
         return True
-    if isinstance(hint, str) and hint.partition("[")[0].rpartition(".")[2] == "Context":
+    if _is_ctx(hint):
         return True
     if first.name in ("ctx", "context") and hint in (Parameter.empty, Any, object):
         raise ConfigurationError(
@@ -138,7 +195,7 @@ def _whole(parameters: list[Parameter], hints: Mapping[str, Any], name: str) -> 
         raise ConfigurationError(
             f"task {name}: a positional-only parameter is the whole payload, so it must be the only one"
         )
-    return _supported(hints.get(positional_only[0].name, Any))
+    return _fitting(positional_only[0], hints, name)
 
 
 def _shape(
@@ -149,8 +206,8 @@ def _shape(
             raise ConfigurationError(
                 f"task {name}: parameter *{parameter.name} has no place among named values; take a list or a dict"
             )
-    plain = [_field(p, hints) for p in parameters if p.kind is Parameter.POSITIONAL_OR_KEYWORD]
-    named = [_field(p, hints) for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
+    plain = [_field(p, hints, name) for p in parameters if p.kind is Parameter.POSITIONAL_OR_KEYWORD]
+    named = [_field(p, hints, name) for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
     shape = msgspec.defstruct("Arguments", plain, rename=rename)
     return msgspec.defstruct("Arguments", named, bases=(shape,), kw_only=True, rename=rename) if named else shape
 
@@ -166,8 +223,8 @@ def _renamed(rename: object, parameters: list[Parameter], name: str) -> Rename |
     )
 
 
-def _field(parameter: Parameter, hints: Mapping[str, Any]) -> tuple[str, Any] | tuple[str, Any, Any]:
-    hint = _supported(hints.get(parameter.name, Any))
+def _field(parameter: Parameter, hints: Mapping[str, Any], name: str) -> tuple[str, Any] | tuple[str, Any, Any]:
+    hint = _fitting(parameter, hints, name)
     if parameter.default is Parameter.empty:
         return parameter.name, hint
     default = parameter.default
@@ -176,10 +233,8 @@ def _field(parameter: Parameter, hints: Mapping[str, Any]) -> tuple[str, Any] | 
     return parameter.name, hint, default
 
 
-def _supported(hint: Any) -> Any:
-    """Return the hint if payloads can be decoded into it, else `Any`."""
+def _fitting(parameter: Parameter, hints: Mapping[str, Any], name: str) -> Any:
     try:
-        msgspec.json.Decoder(hint)
-    except (TypeError, NameError):
-        return Any
-    return hint
+        return fitting(hints.get(parameter.name, Any))
+    except TypeError as error:
+        raise ConfigurationError(f"task {name}: parameter {parameter.name!r}: {error}") from None

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
-from onebeat import codecs
 from onebeat.app.binder import Binder, Rename
 from onebeat.app.handle import Handle, SyncHandle
-from onebeat.errors import ConfigurationError, shown
+from onebeat.codecs.codec import HEADER, JSON, Codec, name_of
+from onebeat.errors import ConfigurationError, PayloadError, shown
 from onebeat.options import EnqueueOptions, check_queue, merge, resolve, text
 from onebeat.server.context import Context
 from onebeat.server.mux import Backoff, Middleware, Route, check_returns, is_async
@@ -76,12 +76,14 @@ class Declared(Generic[P, R, Q, C]):
         retry_on: tuple[type[BaseException], ...] | None = None,
         archive_on: tuple[type[BaseException], ...] = (),
         isolated: bool = False,
+        codec: Codec | None = None,
         rename: Rename | None = None,
     ) -> None:
         functools.update_wrapper(cast("Callable[..., Any]", self), function)
         self.type = task_type
         self.function = function
         self._owner = owner
+        self._codec = codec
         self._binder = Binder(function, task_type, rename=rename)
         self.returns = self._binder.returns
         self.default_options = self._with_retention(options)
@@ -92,7 +94,7 @@ class Declared(Generic[P, R, Q, C]):
             backoff=backoff,
             retry_on=retry_on,
             archive_on=archive_on,
-            encode=_encode_result,
+            encode=self._encode_result,
             isolated=_place(function, task_type) if isolated else "",
             middleware=self._layers,
         )
@@ -181,12 +183,34 @@ class Declared(Generic[P, R, Q, C]):
     def _with_retention(self, options: Mapping[str, Any]) -> dict[str, Any]:
         returns_something = self.returns not in (None, type(None), Any)
         defaults = {"retention": RESULT_RETENTION_S} if returns_something else {}
-        return {**defaults, **options}
+        merged = {**defaults, **options}
+        if returns_something and merged["retention"]:
+            _ = self._binder.result_type  # what could not be kept is refused where it is declared
+        return merged
+
+    @property
+    def codec(self) -> Codec:
+        """Its own codec, or else its application's."""
+        return self._codec or self._owner.codec or JSON
+
+    def _codec_of(self, headers: Mapping[str, str]) -> Codec:
+        """Find the codec that a task was written by."""
+        name = name_of(headers)
+        found = self.codec if self.codec.name == name else self._owner.find_codec(name)
+        if found is None:
+            raise PayloadError(
+                f"payload of task {self.type} is written by codec {name!r}, which is not known here: "
+                "give that codec to Onebeat(codecs=[…])"
+            )
+        return found
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: Mapping[str, Any]) -> Task[R]:
-        payload = self._binder.encode(args, kwargs)
+        codec = self.codec
+        payload = self._binder.encode(args, kwargs, codec)
         task: Task[R] = Task(self.type, payload)
         task.options = merge(self.default_options, options) if options else self.default_options
+        if codec is not JSON:
+            task.options = merge(task.options, {"headers": {HEADER: codec.name}})
         task.result_type = self.returns
         return task
 
@@ -201,13 +225,19 @@ class Declared(Generic[P, R, Q, C]):
         return self._handle(enqueued.id, enqueued.queue, keeps_result=bool(task.options.get("retention")))
 
     def _handle(self, task_id: str, queue: str, *, keeps_result: bool) -> Handle[R]:
-        return Handle(task_id, queue, self.type, keeps_result, self.returns, self._owner.connection)
+        return Handle(task_id, queue, self.type, keeps_result, self._decode_result, self._owner.connection)
 
     def _handle_sync(self, task_id: str, queue: str, *, keeps_result: bool) -> SyncHandle[R]:
-        return SyncHandle(task_id, queue, self.type, keeps_result, self.returns, self._owner.sync_client)
+        return SyncHandle(task_id, queue, self.type, keeps_result, self._decode_result, self._owner.sync_client)
+
+    def _encode_result(self, value: Any, headers: Mapping[str, str]) -> bytes:
+        return self._codec_of(headers).encode(value)
+
+    def _decode_result(self, result: bytes, headers: Mapping[str, str]) -> R:
+        return cast("R", self._codec_of(headers).decode(result, self._binder.result_type))
 
     def _call(self, context: Context[Any], task: Task[Any]) -> object:
-        args, kwargs = self._binder.decode(task.payload)
+        args, kwargs = self._binder.decode(task.payload, self._codec_of(task.headers))
         if self._binder.takes_context:
             args = (context, *args)
         function = cast("Callable[..., object]", self.function)
@@ -255,10 +285,6 @@ def check_place(declared: Declared[Any, Any, Any, Any]) -> None:
             f"task {declared.type}: {declared.route.isolated} is {found!r}, not the task; "
             'isolation="process" needs @app.task above the function itself'
         )
-
-
-def _encode_result(value: Any) -> bytes:
-    return b"null" if value is None else codecs.encode(value, what="result")
 
 
 def check_no_arguments(declared: Declared[Any, Any, Any, Any]) -> None:

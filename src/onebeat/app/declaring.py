@@ -17,6 +17,7 @@ from onebeat.app.declared import Declared, check_function, check_no_arguments
 from onebeat.app.handle import Replies
 from onebeat.broker.store import Store
 from onebeat.client import Client
+from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, InvalidTask, shown
 from onebeat.options import EnqueueOptions, text
 from onebeat.scheduler.entry import Entry, entry
@@ -82,6 +83,15 @@ class Declaring(ABC):
         self.parent: Declaring | None = None
 
     @property
+    def codec(self) -> Codec | None:
+        """What payloads are written by unless a task has its own: the application's; None: JSON."""
+        return self.parent.codec if self.parent is not None else None
+
+    def find_codec(self, name: str) -> Codec | None:
+        """Return the codec of a name that payloads may come in."""
+        return self.parent.find_codec(name) if self.parent is not None else KNOWN.get(name)
+
+    @property
     @abstractmethod
     def lifespan(self) -> Callable[[], AbstractAsyncContextManager[Any]] | None:
         """What is entered once by every process that runs its tasks."""
@@ -106,6 +116,7 @@ class Declaring(ABC):
         retry_on: Errors | None = None,
         archive_on: Errors = (),
         isolation: Literal["process"] | None = None,
+        codec: str | Codec | None = None,
         **options: Unpack[EnqueueOptions],
     ) -> TaskDecorator:
         """
@@ -125,6 +136,9 @@ class Declaring(ABC):
                 started. The function must stand at the top of a module; the application's `lifespan` is
                 entered in that process, too. Default: a coroutine on the server's loop, or a thread.
 
+            codec: What its payload and result are written by, where not by the application's: "json", "msgpack", or a
+                `Codec` of yours.
+
             options: Defaults for enqueueing it; see `EnqueueOptions`. A task that declares what it returns
                 keeps its result for an hour unless `retention` says otherwise.
 
@@ -142,6 +156,7 @@ class Declaring(ABC):
         own_backoff = _of_failures(backoff)
         repeated = None if retry_on is None else _errors("retry_on", retry_on)
         archived = _errors("archive_on", archive_on)
+        own_codec = None if codec is None else check_codec(codec)
 
         def declare(function: Callable[..., Any]) -> Declared[Any, Any, Any, Any]:
             check_function(function, type)
@@ -155,6 +170,7 @@ class Declaring(ABC):
                 retry_on=repeated,
                 archive_on=archived,
                 isolated=isolation is not None,
+                codec=own_codec,
             )
             self._register(declared)
             return declared
@@ -162,7 +178,12 @@ class Declaring(ABC):
         return declare
 
     def remote(
-        self, type: str | None = None, *, rename: Rename | None = None, **options: Unpack[EnqueueOptions]
+        self,
+        type: str | None = None,
+        *,
+        rename: Rename | None = None,
+        codec: str | Codec | None = None,
+        **options: Unpack[EnqueueOptions],
     ) -> TaskDecorator:
         """
         Declare a task that another program runs, such as a Go server: typed and enqueued here, never served here.
@@ -173,18 +194,19 @@ class Declaring(ABC):
             rename: How argument names are written there: "camel", "pascal", or a mapping of names. Go's decoder
                 ignores case but not underscores, so `user_id` never meets an untagged field `UserID`.
 
-            options: As for `task`.
+            codec, options: As for `task`. JSON is the default here, whatever the application's is.
 
         Raises:
             ConfigurationError, InvalidTask: As for `task`.
         """
+        own_codec = check_codec("json" if codec is None else codec)
         if callable(type):
             raise InvalidTask(f"task type is {shown(type)}: write @app.remote() with its brackets, or a string in them")
 
         def declare(function: Callable[..., Any]) -> Declared[Any, Any, Any, Any]:
             check_function(function, type)
             task_type = self.prefix + text("task type", type if type is not None else function.__name__)
-            return Declared(self, function, task_type, options, rename=rename)
+            return Declared(self, function, task_type, options, rename=rename, codec=own_codec)
 
         return declare
 

@@ -6,11 +6,10 @@ import asyncio
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
-from onebeat import codecs
 from onebeat.broker import browse
 from onebeat.broker.browse import RawTask
 from onebeat.broker.store import Store
@@ -117,7 +116,7 @@ class Reference(Generic[R]):
     queue: str
     type: str
     keeps_result: bool = field(compare=False)
-    _returns: Any = field(compare=False, repr=False)
+    _decode: Callable[[bytes, Mapping[str, str]], R] = field(compare=False, repr=False)
     _connect: Callable[[], Any] = field(compare=False, repr=False)
 
     def _info(self, raw: RawTask | None) -> TaskInfo:
@@ -147,10 +146,7 @@ class Reference(Generic[R]):
             )
         if raw.state is TaskState.ARCHIVED:
             raise TaskFailed(task_info(self.queue, self.id, raw).last_error)
-        return cast("R", self._decode(raw.result or b""))
-
-    def _decode(self, result: bytes) -> Any:
-        return result if self._returns is bytes else codecs.decode(result or b"null", self._returns)
+        return self._decode(raw.result or b"", task_info(self.queue, self.id, raw).headers)
 
     def _late(self, limit: float | None) -> ResultTimeout:
         return ResultTimeout(f"task {self.id} ({self.type}) did not end within {limit or 0:g} s; it goes on")

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from onebeat.errors import ConfigurationError, InvalidTask, shown
-from onebeat.options import Unique, merge
+from onebeat.options import Unique, merge, seconds
 from onebeat.preparing import prepare
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.task import Task
@@ -161,11 +161,9 @@ def shown_options(options: Mapping[str, Any], queue: str) -> list[str]:
     shown = [gotext.option("Queue", queue)]
     for name, word in _SHOWN.items():
         value = options.get(name)
-        if isinstance(value, Unique):
-            value = value.ttl
         if value is not None:
-            nanoseconds = round(getattr(value, "total_seconds", lambda value=value: value)() * 1_000_000_000)
-            shown.append(gotext.option(word, nanoseconds))
+            duration = value.ttl if isinstance(value, Unique) else value
+            shown.append(gotext.option(word, round(seconds(name, duration) * 1_000_000_000)))
     if options.get("max_retry") is not None:
         shown.append(gotext.option("MaxRetry", options["max_retry"]))
     return shown

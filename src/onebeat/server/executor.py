@@ -209,7 +209,9 @@ class Executor:
         if message is None or not message.retention:
             return outcome.succeeded(attempt, b"", ended)
         try:
-            encoded: bytes = result if route.isolated and isinstance(result, bytes) else route.encode(result)
+            encoded: bytes = (
+                result if route.isolated and isinstance(result, bytes) else route.encode(result, message.headers)
+            )
             return outcome.succeeded(attempt, encoded, ended)
         except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
             return self._raised(attempt, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -39,7 +39,7 @@ class Route:
 
         archive_on: Errors that archive the task at once.
 
-        encode: Turns its result into bytes, for tasks that are retained.
+        encode: Turns its result into bytes, given the task's headers too, for tasks that are retained.
 
         middleware: Gives what is called around the handler, the outermost first, as it stands at that moment.
 
@@ -51,7 +51,7 @@ class Route:
     backoff: Backoff | None = None
     retry_on: tuple[type[BaseException], ...] | None = None
     archive_on: tuple[type[BaseException], ...] = ()
-    encode: Callable[[Any], bytes] = codecs.encode
+    encode: Callable[[Any, Mapping[str, str]], bytes] = lambda value, _headers: codecs.encode(value, what="result")
     isolated: str = ""
     middleware: Callable[[], Sequence[Middleware]] | None = None
 

@@ -169,7 +169,7 @@ class Worker:
         result = route.handler(context, Task.received(job.type, job.payload, job.headers))
         if inspect.iscoroutine(result):
             result = self._loop.run(result, context=contextvars.copy_context())
-        return Verdict("returned", result=route.encode(result) if job.keeps else b"")
+        return Verdict("returned", result=route.encode(result, job.headers) if job.keeps else b"")
 
 
 def judge(route: Route | None, retried: int, error: BaseException) -> Verdict:

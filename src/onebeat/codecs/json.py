@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from onebeat.codecs.hooks import from_plain, to_plain
 from onebeat.errors import PayloadError
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=to_plain)
 
 _ESCAPED = re.compile(b"[<>&]|\xe2\x80[\xa8\xa9]")
 _ESCAPES = {
@@ -43,8 +44,8 @@ def encode(value: Any, *, what: str = "") -> bytes:
 
         what: Names it in the error.
 
-    `bytes` pass untouched and `None` is no bytes at all; dataclasses, msgspec structs, datetimes,
-    UUIDs, decimals, enums and plain values become JSON.
+    `bytes` pass untouched and `None` is no bytes at all; dataclasses, msgspec structs, pydantic models, datetimes,
+    UUIDs, decimals, enums, paths and plain values become JSON.
 
     Raises:
         PayloadError: The value, or something in it, has no JSON form; NaN and the infinities have none.
@@ -67,7 +68,7 @@ def encode(value: Any, *, what: str = "") -> bytes:
 
 def _check_finite(value: Any) -> None:
     """Refuse numbers that JSON cannot write, as Go's encoder does."""
-    left = [msgspec.to_builtins(value)]
+    left = [msgspec.to_builtins(value, enc_hook=to_plain)]
     while left:
         item = left.pop()
         if isinstance(item, dict):
@@ -86,6 +87,6 @@ def decode(data: bytes, into: Any = Any) -> Any:
         PayloadError: Not JSON, or JSON that does not fit; the message names the place.
     """
     try:
-        return msgspec.json.decode(data, type=into)
-    except msgspec.DecodeError as error:
+        return msgspec.json.decode(data, type=into, dec_hook=from_plain)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PayloadError(f"payload {data[:80]!r} does not fit: {error}") from error

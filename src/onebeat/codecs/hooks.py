@@ -1,0 +1,103 @@
+"""
+Values that msgspec does not know by itself: pydantic models, and paths.
+
+Nothing is imported for them: a model is known by its methods.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+import msgspec.inspect
+
+
+def to_plain(value: Any) -> Any:
+    """Turn such a value into plain ones; msgspec's `enc_hook`."""
+    if hasattr(type(value), "model_dump"):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, (tuple, list, dict, bytes, float, type(None))):  # known as values: it is a key
+        raise TypeError(f"a key is {value!r}, and only str-like or number-like keys have one")
+    raise TypeError(f"objects of type {type(value).__qualname__} have none")
+
+
+def from_plain(wanted: Any, value: Any) -> Any:
+    """Make such a value of plain ones; msgspec's `dec_hook`, which adds the place to a `ValueError`."""
+    try:
+        if hasattr(wanted, "onebeat_adapter"):
+            return wanted.onebeat_adapter.validate_python(value)
+        if hasattr(wanted, "model_validate"):
+            return wanted.model_validate(value)
+    except ValueError as error:
+        raise ValueError(_in_one_line(error)) from None
+    if wanted is object:
+        return value
+    if issubclass(wanted, PurePath) and isinstance(value, str):
+        return wanted(value)
+    raise ValueError(f"{wanted.__qualname__} cannot be made of {type(value).__name__}")
+
+
+def _in_one_line(error: ValueError) -> str:
+    """Say what pydantic refused in one line, place and reason of each."""
+    if not hasattr(error, "errors"):
+        return str(error)
+    items = getattr(error, "errors")()  # noqa: B009 - pydantic's, which is not imported here
+    parts = [f"{'.'.join(str(step) for step in item['loc'])}: {item['msg']}" for item in items]
+    return "; ".join(part.removeprefix(": ") for part in parts)
+
+
+def fitting(hint: Any) -> Any:
+    """
+    Return what msgspec can decode for an annotation: itself, or a stand-in that pydantic decodes.
+
+    Raises:
+        TypeError: There is no way to decode it; the text says why.
+    """
+    try:
+        msgspec.json.Decoder(hint, dec_hook=from_plain)
+        unknown = [node.cls for node in _nodes(msgspec.inspect.type_info(hint)) if not _is_known(node.cls)]
+    except TypeError as error:
+        return _adapted(hint, error)
+    if unknown:
+        raise TypeError(
+            f"{unknown[0].__qualname__} has no form on the wire; take a dataclass, TypedDict, NamedTuple, "
+            "msgspec.Struct, attrs class or pydantic model"
+        )
+    return hint
+
+
+def _is_known(cls: type) -> bool:
+    return cls is object or hasattr(cls, "model_validate") or issubclass(cls, PurePath)
+
+
+def _adapted(hint: Any, why: TypeError) -> Any:
+    """Leave an annotation to pydantic, where the program uses it: unions of several models, for example."""
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is None:
+        raise why
+    try:
+        adapter = pydantic.TypeAdapter(hint)
+    except Exception as error:
+        raise TypeError(f"{why}; nor does pydantic know it: {str(error).splitlines()[0]}") from error
+    return type("Adapted", (), {"onebeat_adapter": adapter})
+
+
+def _nodes(node: Any) -> Iterator[msgspec.inspect.CustomType]:
+    """Find the classes that msgspec leaves to its hooks, in whatever they are wrapped."""
+    left, seen = [node], set()
+    while left:
+        item = left.pop()
+        if isinstance(item, msgspec.inspect.CustomType):
+            yield item
+        elif isinstance(item, (tuple, list)):
+            left.extend(item)
+        elif isinstance(item, msgspec.Struct):
+            owner = getattr(item, "cls", None)
+            if owner is None or owner not in seen:  # a class may contain itself
+                seen.add(owner) if owner is not None else None
+                left.extend(getattr(item, name) for name in item.__struct_fields__ if name != "cls")
