@@ -13,7 +13,7 @@ import weakref
 from collections.abc import AsyncIterable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Self, Unpack
 
 from onebeat.app.declared import Declared
 from onebeat.app.declaring import Declaring
@@ -30,7 +30,14 @@ from onebeat.server.server import ServerSettings
 from onebeat.sync import SyncClient
 from onebeat.task import Task
 
-S = TypeVar("S")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # checkers know it without its being installed
+
+    S = TypeVar("S", default=None)
+else:
+    from typing import TypeVar
+
+    S = TypeVar("S")
 
 Lifespan = Callable[[], AbstractAsyncContextManager[S]]
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from onebeat.errors import InvalidTask, is_number, shown
 
-S = TypeVar("S")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # checkers know it without its being installed
+
+    S = TypeVar("S", default=object, covariant=True)
+else:
+    from typing import TypeVar
+
+    S = TypeVar("S", covariant=True)
 
 MAX_SAID = 200
 Say = Callable[[float, str], None]
