@@ -11,13 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onebeat.testing.bench import HandlerStuck
+    from onebeat.testing.driving import HandlerStuck
     from onebeat.testing.facade import KitContext, SyncTesting, Testing
     from onebeat.testing.kit import Kit
     from onebeat.testing.records import Attempt, AttemptState, Drained, EnqueuedTask
 
 _HOMES = {
-    "bench": ["HandlerStuck"],
+    "driving": ["HandlerStuck"],
     "facade": ["KitContext", "SyncTesting", "Testing"],
     "kit": ["Kit"],
     "records": ["Attempt", "AttemptState", "Drained", "EnqueuedTask"],

@@ -18,8 +18,9 @@ from onebeat.preparing import Prepared
 from onebeat.server.context import Context, running
 from onebeat.states import TaskState
 from onebeat.task import Progress, TaskInfo
-from onebeat.testing.bench import Bench, Plan
+from onebeat.testing.bench import Plan
 from onebeat.testing.clock import to_us
+from onebeat.testing.driving import Driving
 from onebeat.testing.faults import When
 from onebeat.testing.records import Attempt, Drained, EnqueuedTask, type_of
 from onebeat.testing.transport import KitTransport, Reach, log, own_context
@@ -67,7 +68,7 @@ class KitContext(Context[S]):
 class View(Generic[S]):
     """What both forms share: the app, its private store, and a note of what was enqueued."""
 
-    bench: Bench
+    driving: Driving
     reach: Reach
     transport: KitTransport
     state: S
@@ -79,8 +80,8 @@ class View(Generic[S]):
         self.reading = reading
         self.noted: list[EnqueuedTask] = []
 
-    def open(self, bench: Bench, reach: Reach, transport: KitTransport, state: S) -> None:
-        self.bench, self.reach, self.transport, self.state = bench, reach, transport, state
+    def open(self, driving: Driving, reach: Reach, transport: KitTransport, state: S) -> None:
+        self.driving, self.reach, self.transport, self.state = driving, reach, transport, state
 
     def declared(self, type: str) -> Mapping[str, Any]:
         found = self.app.tasks.get(type)
@@ -191,7 +192,7 @@ class Face(Generic[S]):
     @property
     def ran(self) -> list[Attempt]:
         """Every attempt since the kit began, in the order in which they ended."""
-        return list(self._view.bench.log.attempts)
+        return list(self._view.driving.bench.log.attempts)
 
     def context(
         self,
@@ -242,7 +243,7 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.bench.faults.fail(type_of(task), error, times)
+        self._view.driving.bench.faults.fail(type_of(task), error, times)
 
     def crash(self, task: object, *, when: When = "after", times: int = 1) -> None:
         """
@@ -258,7 +259,7 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.bench.faults.crash(type_of(task), when, times)
+        self._view.driving.bench.faults.crash(type_of(task), when, times)
 
     def time_out(self, task: object, *, times: int = 1) -> None:
         """
@@ -271,7 +272,7 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.bench.faults.time_out(type_of(task), times)
+        self._view.driving.bench.faults.time_out(type_of(task), times)
 
     @contextmanager
     def store_down(self) -> Iterator[None]:
@@ -308,7 +309,7 @@ class Testing(Face[S]):
         Raises:
             HandlerStuck: A handler does not end.
         """
-        return await self._view.reach.ask(self._view.bench.drain(own_context()))
+        return await self._view.reach.ask(self._view.driving.drain(own_context()))
 
     async def advance(self, duration: float | timedelta) -> Drained:
         """
@@ -323,7 +324,7 @@ class Testing(Face[S]):
         Raises:
             HandlerStuck: A handler does not end.
         """
-        return await self._view.reach.ask(self._view.bench.advance(own_context(), self._after(duration)))
+        return await self._view.reach.ask(self._view.driving.advance(own_context(), self._after(duration)))
 
     async def advance_to(self, instant: datetime) -> Drained:
         """
@@ -332,7 +333,7 @@ class Testing(Face[S]):
         Raises:
             ConfigurationError: That instant is over.
         """
-        return await self._view.reach.ask(self._view.bench.advance(own_context(), self._target(instant)))
+        return await self._view.reach.ask(self._view.driving.advance(own_context(), self._target(instant)))
 
 
 class SyncTesting(Face[S]):
@@ -344,15 +345,15 @@ class SyncTesting(Face[S]):
 
     def drain(self) -> Drained:
         """Run what is pending. See `Testing.drain`."""
-        return self._view.reach.ask_blocking(self._view.bench.drain(own_context()))
+        return self._view.reach.ask_blocking(self._view.driving.drain(own_context()))
 
     def advance(self, duration: float | timedelta) -> Drained:
         """Let time pass. See `Testing.advance`."""
-        return self._view.reach.ask_blocking(self._view.bench.advance(own_context(), self._after(duration)))
+        return self._view.reach.ask_blocking(self._view.driving.advance(own_context(), self._after(duration)))
 
     def advance_to(self, instant: datetime) -> Drained:
         """Let time pass until an instant. See `Testing.advance_to`."""
-        return self._view.reach.ask_blocking(self._view.bench.advance(own_context(), self._target(instant)))
+        return self._view.reach.ask_blocking(self._view.driving.advance(own_context(), self._target(instant)))
 
 
 def _of(task: object, items: list[EnqueuedTask]) -> list[EnqueuedTask]:

@@ -25,6 +25,7 @@ from onebeat.server.server import ServerSettings
 from onebeat.sync import refuse_in_loop
 from onebeat.testing.bench import TAKEN_AT_ONCE, Bench, Plan
 from onebeat.testing.clock import SimulatedClock
+from onebeat.testing.driving import Driving
 from onebeat.testing.facade import SyncTesting, Testing, View
 from onebeat.testing.transport import KitTransport, Reach
 from onebeat.testing.turnstile import Turnstile
@@ -142,10 +143,10 @@ class Kit(Generic[S]):
         if isinstance(state, EllipsisType):
             lifespan = self._app.lifespan
             state = await stack.enter_async_context(_in_one_task(lifespan)) if lifespan is not None else None
-        bench = await Bench.open(self._plan, where, state, turnstile)
-        stack.push_async_callback(bench.aclose)
-        reach.bench = bench
-        view.open(bench, reach, transport, state)
+        driving = Driving(await Bench.open(self._plan, where, state, turnstile))
+        stack.push_async_callback(driving.aclose)
+        reach.driving = driving
+        view.open(driving, reach, transport, state)
         return view
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from types import TracebackType
@@ -14,12 +14,12 @@ from typing import Any, Self, TypeVar
 from onebeat.app.app import Onebeat
 from onebeat.app.handle import Replies
 from onebeat.app.serving import Serving
-from onebeat.app.transport import Transport
+from onebeat.app.transport import Connection, Transport
 from onebeat.broker import private
 from onebeat.broker.browse import RawTask
 from onebeat.broker.connection import Endpoint
 from onebeat.broker.produce import Placed
-from onebeat.broker.store import Store
+from onebeat.broker.store import BlockingStore, Store
 from onebeat.client import Client, _Waiting
 from onebeat.errors import TaskFailed
 from onebeat.preparing import Enqueued, Prepared
@@ -27,7 +27,7 @@ from onebeat.server.context import Context, running
 from onebeat.server.server import Health, ServerSettings
 from onebeat.states import TaskState
 from onebeat.sync import SyncClient
-from onebeat.testing.bench import Bench
+from onebeat.testing.driving import Driving
 from onebeat.testing.records import Attempt
 from onebeat.testing.turnstile import Turnstile
 
@@ -47,7 +47,7 @@ class Reach:
     Reaches the bench from any loop and thread, and takes note of what is enqueued.
 
     Attributes:
-        bench: Set once it is open.
+        driving: Set once it is open.
 
         note: Called with everything that was accepted.
 
@@ -55,30 +55,38 @@ class Reach:
     """
 
     def __init__(self, turnstile: Turnstile, note: Callable[[Prepared], None], *, eager: bool) -> None:
-        self.bench: Bench | None = None
+        self.driving: Driving | None = None
         self.turnstile = turnstile
         self.note = note
         self.eager = eager
 
-    def opened(self) -> Bench:
-        assert self.bench is not None  # noqa: S101 - the kit gives nothing away before it is open
-        return self.bench
+    def opened(self) -> Driving:
+        assert self.driving is not None  # noqa: S101 - the kit gives nothing away before it is open
+        return self.driving
 
-    def accepted(self, prepared: Prepared, placed: Placed) -> bool:
-        """Note a task that was accepted; true if it is pending."""
-        if placed.status not in ("pending", "scheduled"):
-            return False
-        self.note(prepared)
-        if self.bench is not None:
-            self.bench.poke_soon()
-        return placed.status == "pending"
+    def answered(self, batch: Iterable[Prepared], answers: Sequence[Placed]) -> list[Prepared]:
+        """Note the tasks that were accepted, and return those that are pending."""
+        pending = []
+        for prepared, placed in zip(batch, answers, strict=True):
+            if placed.status in ("pending", "scheduled"):
+                self.note(prepared)
+            if placed.status == "pending":
+                pending.append(prepared)
+        if self.driving is not None:
+            self.driving.poke_soon()
+        return pending
+
+    async def catch_up(self) -> None:
+        """Have the store know what handlers have said about their progress."""
+        if self.driving is not None:
+            await self.ask(self.driving.bench.words.write())
 
     async def ask(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something on the bench's loop, from any loop."""
-        bench = self.opened()
-        if asyncio.get_running_loop() is bench.loop:
+        driving = self.opened()
+        if asyncio.get_running_loop() is driving.loop:
             return await work
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, bench.loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, driving.loop))
 
     def ask_blocking(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something on the bench's loop, from a thread that blocks; plain handlers run in it meanwhile."""
@@ -116,6 +124,10 @@ class KitTransport(Transport):
     def serving(self, app: Onebeat[Any], settings: ServerSettings) -> Serving:
         return Resting(app, settings)
 
+    async def connected(self) -> Connection:
+        await self._reach.catch_up()
+        return await super().connected()
+
     @contextmanager
     def down(self) -> Iterator[None]:
         """Have every connection of the application fail while the block runs."""
@@ -137,8 +149,7 @@ class KitClient(Client):
 
     async def _place(self, queue: str, batch: list[_Waiting]) -> list[Placed]:
         answers = await super()._place(queue, batch)
-        for waiting, placed in zip(batch, answers, strict=True):
-            self._reach.accepted(waiting.prepared, placed)
+        self._reach.answered((waiting.prepared for waiting in batch), answers)
         return answers
 
     def submit(self, prepared: Prepared) -> asyncio.Future[Enqueued]:
@@ -148,8 +159,8 @@ class KitClient(Client):
     async def _eagerly(self, future: asyncio.Future[Enqueued]) -> Enqueued:
         enqueued = await future
         if enqueued.state is TaskState.PENDING:
-            bench = self._reach.opened()
-            raise_failure(await self._reach.ask(bench.settle(own_context(), enqueued.queue, enqueued.id)))
+            driving = self._reach.opened()
+            raise_failure(await self._reach.ask(driving.settle(own_context(), enqueued.queue, enqueued.id)))
         return enqueued
 
 
@@ -160,14 +171,16 @@ class KitSyncClient(SyncClient):
         super().__init__(source, give_up_after=0)
         self._reach = reach
 
+    @property
+    def store(self) -> BlockingStore:
+        if self._reach.driving is not None:
+            self._reach.ask_blocking(self._reach.driving.bench.words.write())
+        return super().store
+
     def _place(self, queue: str, batch: list[Prepared]) -> list[Placed]:
         answers = super()._place(queue, batch)
-        pending = [
-            prepared
-            for prepared, placed in zip(batch, answers, strict=True)
-            if self._reach.accepted(prepared, placed) and self._reach.eager
-        ]
-        for prepared in pending:
+        pending = self._reach.answered(batch, answers)
+        for prepared in pending if self._reach.eager else []:
             work = self._reach.opened().settle(own_context(), queue, prepared.new.id)
             raise_failure(self._reach.ask_blocking(work))
         return answers
