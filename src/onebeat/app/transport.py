@@ -41,6 +41,9 @@ class Transport:
     def make_sync_client(self) -> SyncClient:
         return SyncClient(self.source)
 
+    async def open_store(self) -> Store:
+        return await Store.open(self.source)
+
     def make_client(self, store: Store) -> Client:
         return Client(store)
 
@@ -85,7 +88,7 @@ class Connection:
             return
         async with self._lock:
             if not self._is_open:
-                self.store = await Store.open(self._transport.source)
+                self.store = await self._transport.open_store()
                 self.client = self._transport.make_client(self.store)
                 self.replies = self._transport.make_replies(self.store)
                 self._is_open = True

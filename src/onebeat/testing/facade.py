@@ -99,13 +99,15 @@ class View(Generic[S]):
 
     def infos(self, *states: TaskState) -> list[TaskInfo]:
         [names] = self.reading.commands([("SMEMBERS", keys.QUEUES)])
-        return [
+        found = [
             task_info(queue, task_id, raw)
             for queue in sorted(name.decode() for name in names)
             for state in states
             for task_id in self._ids(queue, state)
             if (raw := self.reading.run(browse.info(queue, task_id))) is not None
         ]
+        places = {(item.queue, item.id): place for place, item in enumerate(self.noted)}
+        return sorted(found, key=lambda info: places.get((info.queue, info.id), len(places)))
 
     def _ids(self, queue: str, state: TaskState) -> Iterator[str]:
         offset = 0
@@ -164,7 +166,7 @@ class Face(Generic[S]):
 
     def tasks(self, state: TaskState | str | None = None, task: object = None) -> list[TaskInfo]:
         """
-        Read the tasks that are in the store.
+        Read the tasks that are in the store, in the order in which they were enqueued.
 
         Args:
             state: Only those in this state.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from types import TracebackType
@@ -17,6 +17,7 @@ from onebeat.app.serving import Serving
 from onebeat.app.transport import Connection, Transport
 from onebeat.broker import private
 from onebeat.broker.browse import RawTask
+from onebeat.broker.call import Argument, Call
 from onebeat.broker.connection import Endpoint
 from onebeat.broker.produce import Placed
 from onebeat.broker.store import BlockingStore, Store
@@ -115,6 +116,15 @@ class KitTransport(Transport):
     def make_sync_client(self) -> SyncClient:
         return KitSyncClient(self.source, self._reach)
 
+    async def open_store(self) -> Store:
+        driving = self._reach.driving
+        if driving is None or driving.loop is asyncio.get_running_loop():
+            return await super().open_store()
+        return FarStore(self.source, self._reach, self._near)
+
+    async def _near(self) -> Store:
+        return (await self.connected()).store
+
     def make_client(self, store: Store) -> Client:
         return KitClient(store, self._reach)
 
@@ -138,6 +148,31 @@ class KitTransport(Transport):
             yield
         finally:
             self.source, self.sync_client, self._connections = before
+
+
+class FarStore(Store):
+    """
+    The store as seen from another loop than the bench's, such as that of a web server's test client.
+
+    It has no connection of its own, since such loops end without a word, and leave open what they had.
+    """
+
+    def __init__(self, where: Any, reach: Reach, near: Callable[[], Awaitable[Store]]) -> None:
+        super().__init__(where, None)
+        self._reach = reach
+        self._near = near
+
+    async def run(self, call: Call[T]) -> T:
+        async def work() -> T:
+            return await (await self._near()).run(call)
+
+        return await self._reach.ask(work())
+
+    async def command(self, *words: Argument) -> Any:
+        async def work() -> Any:
+            return await (await self._near()).command(*words)
+
+        return await self._reach.ask(work())
 
 
 class KitClient(Client):
