@@ -176,6 +176,14 @@ async def test_a_handler_that_enqueues_can_meet_a_store_that_is_away(app: Onebea
 
 async def test_a_wrong_order_is_refused(app: Onebeat[Any]) -> None:
     """With a sentence."""
+
+    @app.task("t")
+    async def handler() -> None: ...
+
     async with app.testing() as t:
         with pytest.raises(ConfigurationError, match='give "before" or "after"'):
-            t.crash("t", when="during")  # type: ignore[arg-type] # that is what is tested
+            t.crash(handler, when="during")  # type: ignore[arg-type] # that is what is tested
+        with pytest.raises(ConfigurationError, match="task 'other' is not served by 'shop': it has t"):
+            t.time_out("other")
+        with pytest.raises(ConfigurationError, match="give an exception"):
+            t.fail(handler, "broken")  # type: ignore[arg-type] # likewise

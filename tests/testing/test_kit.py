@@ -149,6 +149,14 @@ async def test_serving_rests_under_test() -> None:
     assert serving.health.value == "stopping"
 
 
+async def test_an_application_under_test_does_not_run() -> None:
+    """It would, on its own store, and not end."""
+    app = Onebeat("shop", url=NOWHERE)
+    async with app.testing():
+        with pytest.raises(ConfigurationError, match=r"t\.drain\(\)"):
+            await app.run()
+
+
 async def test_what_cannot_be_is_refused_before_anything_is_started() -> None:
     """With the object, the value and the remedy."""
     app = Onebeat("shop")

@@ -1,4 +1,4 @@
-"""The pytest plugin, in runs of pytest of their own: beside pytest-asyncio, anyio and xdist, and where nobody wants it."""
+"""The pytest plugin, in runs of their own: beside pytest-asyncio, anyio and xdist, and where nobody wants it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ import sys
 from pathlib import Path
 
 import pytest
+
+ANYIO = """
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.fixture
+"""
+
+pytestmark = pytest.mark.slow  # each starts pytest anew
 
 APP = """
 from onebeat import Context, Onebeat
@@ -82,8 +96,7 @@ def test_it(onebeat_testing):
         ),
         (
             ["-p", "no:asyncio"],
-            "import pytest\npytestmark = pytest.mark.anyio\n@pytest.fixture\n"
-            "def anyio_backend():\n    return 'asyncio'\n@pytest.fixture\n",
+            ANYIO,
         ),
     ],
     ids=["asyncio-auto", "asyncio-strict", "anyio"],

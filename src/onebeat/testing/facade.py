@@ -245,7 +245,10 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.driving.bench.faults.fail(type_of(task), error, times)
+        given: object = error
+        if not isinstance(given, BaseException) and not (isinstance(given, type) and issubclass(given, BaseException)):
+            raise ConfigurationError(f"fail(error={shown(error)}): give an exception, or a class of exceptions")
+        self._view.driving.bench.faults.fail(self._served(task), error, times)
 
     def crash(self, task: object, *, when: When = "after", times: int = 1) -> None:
         """
@@ -261,7 +264,7 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.driving.bench.faults.crash(type_of(task), when, times)
+        self._view.driving.bench.faults.crash(self._served(task), when, times)
 
     def time_out(self, task: object, *, times: int = 1) -> None:
         """
@@ -274,7 +277,15 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.driving.bench.faults.time_out(type_of(task), times)
+        self._view.driving.bench.faults.time_out(self._served(task), times)
+
+    def _served(self, task: object) -> str:
+        """Return the type of a task that runs here, so that a fault that is ordered can happen."""
+        type_ = type_of(task)
+        if self._view.app.mux.find(type_) is None:
+            known = ", ".join(list(self._view.app.tasks)[:20]) or "none yet"
+            raise ConfigurationError(f"task {shown(type_)} is not served by {self._view.app.name!r}: it has {known}")
+        return type_
 
     @contextmanager
     def store_down(self) -> Iterator[None]:

@@ -208,7 +208,7 @@ class KitSyncClient(SyncClient):
 
     @property
     def store(self) -> BlockingStore:
-        if self._reach.driving is not None:
+        if self._reach.driving is not None and asyncio._get_running_loop() is None:
             self._reach.ask_blocking(self._reach.driving.bench.words.write())
         return super().store
 
