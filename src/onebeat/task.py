@@ -43,8 +43,8 @@ class Task(Generic[R]):
     __slots__ = ("options", "payload", "result_type", "type")
 
     def __init__(self, type: str, payload: Any = None, /, **options: Unpack[EnqueueOptions]) -> None:
-        self.type = text("task type", type)
-        self.payload = codecs.encode(payload)
+        self.type: str = text("task type", type)
+        self.payload: bytes = codecs.encode(payload)
         self.options: Mapping[str, Any] = options
         self.result_type: Any = bytes
 

@@ -73,7 +73,7 @@ class Onebeat(Declaring, Generic[S]):
         codec: str | Codec = "json",
         codecs: Iterable[Codec] = (),
     ) -> None:
-        self.name = text("application name", name, refusal=ConfigurationError)
+        self.name: str = text("application name", name, refusal=ConfigurationError)
         _check_lifespan(lifespan)
         check_source(url)
         self.url = url
@@ -85,7 +85,7 @@ class Onebeat(Declaring, Generic[S]):
             self._codec.name: self._codec,
         }
         self._lifespan = lifespan
-        self.mux = Mux()
+        self.mux: Mux = Mux()
         self._sync_client = SyncClient(url)
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = (
             weakref.WeakKeyDictionary()
