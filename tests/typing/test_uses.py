@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 FILES = sorted(Path(__file__).parent.glob("uses_*.py"))
+PATHS = [str(file) for file in FILES]
 ROOT = Path(__file__).parents[2]
 
 Place = tuple[str, int]
@@ -36,7 +37,7 @@ def is_right(line: str) -> bool:
 
 
 def refused_by_mypy() -> set[Place]:
-    words = [sys.executable, "-m", "mypy", "--strict", "--output", "json", "--cache-dir", ".mypy_cache", *FILES]
+    words = [sys.executable, "-m", "mypy", "--strict", "--output", "json", "--cache-dir", ".mypy_cache", *PATHS]
     printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
     found = [json.loads(line) for line in printed if line.startswith("{")]
     ours = {file.name for file in FILES}
@@ -48,7 +49,7 @@ def refused_by_mypy() -> set[Place]:
 
 
 def refused_by_pyright() -> set[Place]:
-    words = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, *FILES]
+    words = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, *PATHS]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     found = json.loads(done.stdout)["generalDiagnostics"]
     return {
