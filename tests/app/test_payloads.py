@@ -331,3 +331,27 @@ async def test_what_other_programs_get_wrong_is_archived_with_the_place(url: str
             await move.handle(enqueued.id).result(5)
         info = await move.handle(enqueued.id).info()
     assert (0, "archived") == (info.retried, info.state.value)
+
+
+def test_names_for_checkers_are_no_trouble_on_any_python() -> None:
+    """From Python 3.14 on annotations are no text unless asked for, and reading them may fail."""
+    prelude = "from __future__ import annotations\n" if sys.version_info < (3, 14) else ""
+    program = f"""{prelude}
+from typing import TYPE_CHECKING
+import onebeat
+if TYPE_CHECKING:
+    from nowhere import Absent
+app = onebeat.Onebeat()
+@app.task()
+def handler(ctx: onebeat.Context[Absent], value: int): ...
+print(handler.bind(1).payload)
+try:
+    @app.task()
+    def other(value: Absent): ...
+except onebeat.ConfigurationError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    payload, refused = done.stdout.splitlines()
+    assert "b'{\"value\":1}'" == payload
+    assert "name 'Absent' is not defined" in refused

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -56,11 +57,11 @@ class Binder:
         self._name = name
         hints = _hints(function, name, scope or {})
         parameters = _parameters(function, name)
-        self.takes_context = bool(parameters) and _is_context(parameters[0], hints, name)
+        self.takes_context: bool = bool(parameters) and _is_context(parameters[0], hints, name)
         if self.takes_context:
             parameters = parameters[1:]
-        self.returns = hints.get("return", Any)
-        self.needs_arguments = any(parameter.default is Parameter.empty for parameter in parameters)
+        self.returns: Any = hints.get("return", Any)
+        self.needs_arguments: bool = any(parameter.default is Parameter.empty for parameter in parameters)
         self._whole = _whole(parameters, hints, name)
         self._shape = None if self._whole else _shape(parameters, hints, name, _renamed(rename, parameters, name))
         self._fields = self._shape.__struct_fields__ if self._shape is not None else ()
@@ -152,7 +153,7 @@ def reason(error: Exception) -> BaseException:
 
 def _parameters(function: Callable[..., Any], name: str) -> list[Parameter]:
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(_signature(function).parameters.values())
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"task {name}: {error}; wrap it in a function that names its parameters") from None
     if parameters and parameters[0].name in ("self", "cls"):
@@ -169,16 +170,32 @@ def _hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) ->
     try:
         return typing.get_type_hints(function, localns=local, include_extras=True)
     except (NameError, TypeError, AttributeError) as error:
-        unresolved = {
-            parameter: hint for parameter, hint in getattr(function, "__annotations__", {}).items() if not _is_ctx(hint)
-        }
         try:
+            unresolved = {name: hint for name, hint in _written(function).items() if not _is_ctx(hint)}
             return typing.get_type_hints(_Annotated(function, unresolved), localns=local, include_extras=True)
         except (NameError, TypeError, AttributeError):
             raise ConfigurationError(
                 f"task {name}: its annotations cannot be read here ({error}); import what they name outside of "
                 "`if TYPE_CHECKING`, and define classes before the task"
             ) from None
+
+
+if sys.version_info >= (3, 14):  # where annotations are read when asked for, and may fail then
+    import annotationlib
+
+    def _signature(function: Callable[..., Any]) -> inspect.Signature:
+        return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
+
+    def _written(function: Callable[..., Any]) -> dict[str, Any]:
+        return annotationlib.get_annotations(function, format=annotationlib.Format.STRING)
+else:
+
+    def _signature(function: Callable[..., Any]) -> inspect.Signature:
+        return inspect.signature(function)
+
+    def _written(function: Callable[..., Any]) -> dict[str, Any]:
+        """Return the annotations as they are written, text where they are text."""
+        return getattr(function, "__annotations__", {})
 
 
 class _Annotated:

@@ -86,10 +86,10 @@ class Declared(Generic[P, R, Q, C]):
         self._owner = owner
         self._codec = codec
         self._binder = Binder(function, task_type, rename=rename, scope=scope)
-        self.returns = self._binder.returns
-        self.default_options = self._with_retention(options)
+        self.returns: Any = self._binder.returns
+        self.default_options: dict[str, Any] = self._with_retention(options)
         resolve(self.default_options)  # a bad option is refused where it is written
-        self.route = Route(
+        self.route: Route = Route(
             self._call_async if is_async(function) else self._call,
             is_async(function),
             backoff=backoff,

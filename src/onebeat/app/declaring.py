@@ -190,6 +190,9 @@ class Declaring(ABC):
         """
         Declare a task that another program runs, such as a Go server: typed and enqueued here, never served here.
 
+        The decorated function is never called: its body is `...`, or `raise NotImplementedError` where type checkers
+        want one that returns.
+
         Args:
             type: The task's type on the wire; default: the function's name.
 

@@ -60,13 +60,13 @@ class Context(Generic[S]):
         is_stopping: Callable[[], bool] = lambda: False,
         say: Say = lambda _fraction, _text: None,
     ) -> None:
-        self.id = id
-        self.queue = queue
-        self.type = type
-        self.retried = retried
-        self.max_retry = max_retry
-        self.headers = headers
-        self.state = state
+        self.id: str = id
+        self.queue: str = queue
+        self.type: str = type
+        self.retried: int = retried
+        self.max_retry: int = max_retry
+        self.headers: dict[str, str] = headers
+        self.state: S = state
         self._is_stopping = is_stopping
         self._say = say
 
