@@ -33,7 +33,7 @@ class Transport:
 
     def __init__(self, source: object) -> None:
         self.source = source
-        self.sync_client = self.make_sync_client()
+        self.sync_client: SyncClient = self.make_sync_client()
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection] = (
             weakref.WeakKeyDictionary()
         )
@@ -78,7 +78,7 @@ class Connection:
     replies: Replies
 
     def __init__(self, transport: Transport) -> None:
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self._transport = transport
         self._lock = asyncio.Lock()
         self._is_open = False

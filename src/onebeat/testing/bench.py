@@ -112,13 +112,13 @@ class Bench:
     def __init__(self, plan: Plan, store: Store, state: object, threads: Threads) -> None:
         self.store = store
         self.plan = plan
-        self.log = Log()
+        self.log: Log = Log()
         self.inside: Counter[tuple[str, str]] = Counter()
         self.changed: Callable[[], None] = lambda: None
         self._id = new_id()
         self._crew = Crew()
-        self.words = Words(store, self._crew)
-        self.faults = Faults(self._attempt_of, lambda attempt, why: self._executor.stop(attempt, why))
+        self.words: Words = Words(store, self._crew)
+        self.faults: Faults = Faults(self._attempt_of, lambda attempt, why: self._executor.stop(attempt, why))
         self._executor = Executor(
             WatchedMux(plan.mux, self.faults, processes=plan.processes),
             plan.config,

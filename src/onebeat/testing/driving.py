@@ -46,7 +46,7 @@ class Driving:
     """Drives a bench, on the bench's loop."""
 
     def __init__(self, bench: Bench) -> None:
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.bench = bench
         self._clock = bench.plan.clock
         self._guard = bench.plan.guard

@@ -126,7 +126,7 @@ class Face(Generic[S]):
 
     def __init__(self, view: View[S]) -> None:
         self._view = view
-        self.store = view.where
+        self.store: Endpoint = view.where
 
     @property
     def now(self) -> datetime:

@@ -32,7 +32,7 @@ from onebeat.testing.driving import Driving
 from onebeat.testing.records import Attempt
 from onebeat.testing.turnstile import Turnstile
 
-log = logging.getLogger("onebeat.testing")
+log: logging.Logger = logging.getLogger("onebeat.testing")
 
 T = TypeVar("T")
 HasEnded = Callable[[RawTask | None], bool]
@@ -109,8 +109,11 @@ def raise_failure(attempt: Attempt | None) -> None:
 class KitTransport(Transport):
     """The connections of an application under test."""
 
+    sync_client: SyncClient
+
     def __init__(self, where: Endpoint, reach: Reach) -> None:
         self._reach = reach
+        self._where = where
         super().__init__(where)
 
     def make_sync_client(self) -> SyncClient:
@@ -120,7 +123,7 @@ class KitTransport(Transport):
         driving = self._reach.driving
         if driving is None or driving.loop is asyncio.get_running_loop():
             return await super().open_store()
-        return FarStore(self.source, self._reach, self._near)
+        return FarStore(self._where, self._reach, self._near)
 
     async def _near(self) -> Store:
         return (await self.connected()).store
@@ -141,13 +144,17 @@ class KitTransport(Transport):
     @contextmanager
     def down(self) -> Iterator[None]:
         """Have every connection of the application fail while the block runs."""
-        before = self.source, self.sync_client, self._connections
-        self.source = private.unreachable(before[0])  # type: ignore[arg-type] # `__init__` was given one
+        before = self.sync_client, self._connections
+        self._lead_to(private.unreachable(self._where))
         self.sync_client, self._connections = self.make_sync_client(), weakref.WeakKeyDictionary()
         try:
             yield
         finally:
-            self.source, self.sync_client, self._connections = before
+            self._lead_to(self._where)
+            self.sync_client, self._connections = before
+
+    def _lead_to(self, where: Endpoint) -> None:
+        self.source = where
 
 
 class FarStore(Store):
