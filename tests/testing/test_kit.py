@@ -11,9 +11,10 @@ from datetime import datetime
 
 import pytest
 
-from onebeat import BrokerUnavailable, ConfigurationError, Context, InvalidTask, Onebeat, TaskState
-from onebeat.broker import private
+from onebeat import BrokerUnavailable, ConfigurationError, Context, InvalidTask, Onebeat, SyncClient, Task, TaskState
+from onebeat.broker import browse, private
 from onebeat.server.server import Health
+from onebeat.testing import private_store
 
 NOWHERE = "unix:///nowhere/at/all.sock"
 
@@ -168,6 +169,16 @@ async def test_what_cannot_be_is_refused_before_anything_is_started() -> None:
         app.testing(concurrency=0)
     with pytest.raises(ConfigurationError, match="queues is"):
         app.testing(queues={})
+    with pytest.raises(ConfigurationError, match="setting retries is unknown"):
+        app.testing(retries=3)  # type: ignore[call-arg] # that is what is tested
+
+
+def test_the_plain_form_gets_an_empty_store() -> None:
+    """By its URL, outside of pytest too."""
+    for _ in range(2):
+        with private_store() as url, SyncClient(url) as client:
+            assert 0 == client.store.run(browse.stats("default")).size
+            client.enqueue(Task("t"))
 
 
 async def test_private_stores_are_not_without_end() -> None:

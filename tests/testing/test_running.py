@@ -247,6 +247,25 @@ async def test_a_handler_that_never_ends_is_an_error_that_names_it(app: Onebeat[
     assert [True] == stopped
 
 
+async def test_a_plain_handler_that_never_ends_is_one_too(app: Onebeat[Any]) -> None:
+    """Its thread cannot be stopped; the kit is left without it."""
+    may_end, ended = threading.Event(), threading.Event()
+
+    @app.task("stuck")
+    def handler() -> None:
+        may_end.wait()
+        ended.set()
+
+    try:
+        async with app.testing(guard=0.05) as t:
+            await handler.enqueue()
+            with pytest.raises(HandlerStuck, match="stuck"):
+                await t.drain()
+    finally:
+        may_end.set()
+    assert await asyncio.to_thread(ended.wait, 10)
+
+
 async def test_waiting_for_what_will_never_run_is_an_error(app: Onebeat[Any], caplog: pytest.LogCaptureFixture) -> None:
     """Such as a task in a queue that the application does not serve, of which a warning tells, too."""
 

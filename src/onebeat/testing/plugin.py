@@ -48,7 +48,7 @@ def onebeat_testing(onebeat_kit: Kit[Any]) -> Iterator[SyncTesting[Any]]:
 @pytest.fixture
 def onebeat_url() -> Iterator[str]:
     """Return the URL of a private, empty store on real time, for `Client`, `Server` and the rest of the plain form."""
-    from onebeat.broker import private
+    from onebeat.testing.kit import private_store
 
-    with private.lent(simulated=False) as where:
-        yield where.shown
+    with private_store() as url:
+        yield url
