@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from onebeat import BrokerUnavailable, ConfigurationError, Context, Onebeat
+from onebeat import BrokerUnavailable, ConfigurationError, Context, Onebeat, TaskFailed
 from onebeat.server.mux import Call
 from onebeat.task import Task
 
@@ -131,6 +131,8 @@ async def test_the_time_of_a_handler_is_over_on_order(app: Onebeat[Any]) -> None
         await handler.enqueue()
         done = await t.drain()
         assert ("retry", "context deadline exceeded") == (done.attempts[0].state, done.attempts[0].error)
+        with pytest.raises(TaskFailed, match="context deadline exceeded"):
+            done.raise_errors()
         assert 1 == (await t.advance(1)).completed
     assert [True] == cleaned
 

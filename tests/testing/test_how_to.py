@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 import types
+import unittest
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ def test_the_page_does_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         exec(compile(block, str(PAGE), "exec"), vars(module))  # noqa: S102 - our own text
     tests = [value for name, value in vars(module).items() if name.startswith("test_")]
-    assert len(re.findall(r"def test_", text)) == len(tests)
+    assert len(re.findall(r"^(?:async )?def test_", text, re.MULTILINE)) == len(tests)
     for test in tests:
         asyncio.run(test()) if inspect.iscoroutinefunction(test) else test()
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromModule(module).run(result)
+    assert (2, [], []) == (result.testsRun, result.errors, result.failures)

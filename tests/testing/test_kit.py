@@ -46,6 +46,23 @@ async def test_every_kit_begins_empty() -> None:
             await handler.enqueue()
 
 
+async def test_a_kit_that_was_left_says_so() -> None:
+    """What it has seen can still be looked at; its store is another's by then."""
+    app = Onebeat("shop")
+
+    @app.task("t")
+    async def handler() -> None: ...
+
+    async with app.testing() as t:
+        await handler.enqueue()
+        await t.drain()
+    assert [handler.bind()] == t.enqueued()
+    assert ["completed"] == [attempt.state for attempt in t.ran]
+    for call in (t.drain, lambda: t.advance(1), t.tasks, t.waiting, lambda: t.crash(handler)):
+        with pytest.raises(ConfigurationError, match="the test kit is not open"):
+            await call()  # type: ignore[misc] # none of them gets so far as to return
+
+
 async def test_two_applications_have_two_stores() -> None:
     """Tested together, they do not see each other's tasks."""
     one, other = Onebeat("one"), Onebeat("other")

@@ -297,11 +297,11 @@ class Bench:
                 id=attempt.id,
                 queue=attempt.queue,
                 state=state,
+                at=self.plan.clock.now(),
                 error=message.error_msg if message is not None and state in ("retry", "archived") else "",
                 exception=witness.exception,
                 result=witness.result,
                 retried=witness.retried,
-                at=self.plan.clock.now(),
             )
         )
 

@@ -98,6 +98,7 @@ class View(Generic[S]):
             )
 
     def infos(self, *states: TaskState) -> list[TaskInfo]:
+        self.reach.opened()
         [names] = self.reading.commands([("SMEMBERS", keys.QUEUES)])
         found = [
             task_info(queue, task_id, raw)
@@ -248,7 +249,7 @@ class Face(Generic[S]):
         given: object = error
         if not isinstance(given, BaseException) and not (isinstance(given, type) and issubclass(given, BaseException)):
             raise ConfigurationError(f"fail(error={shown(error)}): give an exception, or a class of exceptions")
-        self._view.driving.bench.faults.fail(self._served(task), error, times)
+        self._view.reach.opened().bench.faults.fail(self._served(task), error, times)
 
     def crash(self, task: object, *, when: When = "after", times: int = 1) -> None:
         """
@@ -264,7 +265,7 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.driving.bench.faults.crash(self._served(task), when, times)
+        self._view.reach.opened().bench.faults.crash(self._served(task), when, times)
 
     def time_out(self, task: object, *, times: int = 1) -> None:
         """
@@ -277,7 +278,7 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.driving.bench.faults.time_out(self._served(task), times)
+        self._view.reach.opened().bench.faults.time_out(self._served(task), times)
 
     def _served(self, task: object) -> str:
         """Return the type of a task that runs here, so that a fault that is ordered can happen."""
@@ -322,7 +323,7 @@ class Testing(Face[S]):
         Raises:
             HandlerStuck: A handler does not end.
         """
-        return await self._view.reach.ask(self._view.driving.drain(own_context()))
+        return await self._view.reach.ask(self._view.reach.opened().drain(own_context()))
 
     async def advance(self, duration: float | timedelta) -> Drained:
         """
@@ -337,7 +338,7 @@ class Testing(Face[S]):
         Raises:
             HandlerStuck: A handler does not end.
         """
-        return await self._view.reach.ask(self._view.driving.advance(own_context(), self._after(duration)))
+        return await self._view.reach.ask(self._view.reach.opened().advance(own_context(), self._after(duration)))
 
     async def advance_to(self, instant: datetime) -> Drained:
         """
@@ -346,7 +347,7 @@ class Testing(Face[S]):
         Raises:
             ConfigurationError: That instant is over.
         """
-        return await self._view.reach.ask(self._view.driving.advance(own_context(), self._target(instant)))
+        return await self._view.reach.ask(self._view.reach.opened().advance(own_context(), self._target(instant)))
 
 
 class SyncTesting(Face[S]):
@@ -358,15 +359,15 @@ class SyncTesting(Face[S]):
 
     def drain(self) -> Drained:
         """Run what is pending. See `Testing.drain`."""
-        return self._view.reach.ask_blocking(self._view.driving.drain(own_context()))
+        return self._view.reach.ask_blocking(self._view.reach.opened().drain(own_context()))
 
     def advance(self, duration: float | timedelta) -> Drained:
         """Let time pass. See `Testing.advance`."""
-        return self._view.reach.ask_blocking(self._view.driving.advance(own_context(), self._after(duration)))
+        return self._view.reach.ask_blocking(self._view.reach.opened().advance(own_context(), self._after(duration)))
 
     def advance_to(self, instant: datetime) -> Drained:
         """Let time pass until an instant. See `Testing.advance_to`."""
-        return self._view.reach.ask_blocking(self._view.driving.advance(own_context(), self._target(instant)))
+        return self._view.reach.ask_blocking(self._view.reach.opened().advance(own_context(), self._target(instant)))
 
 
 def _of(task: object, items: list[EnqueuedTask]) -> list[EnqueuedTask]:

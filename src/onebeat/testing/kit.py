@@ -159,6 +159,7 @@ class Kit(Generic[S]):
         driving = Driving(await Bench.open(self._plan, where, state, turnstile))
         stack.push_async_callback(driving.aclose)
         reach.driving = driving
+        stack.callback(reach.close)
         view.open(driving, reach, transport, state)
         return view
 

@@ -22,7 +22,7 @@ from onebeat.broker.connection import Endpoint
 from onebeat.broker.produce import Placed
 from onebeat.broker.store import BlockingStore, Store
 from onebeat.client import Client, _Waiting
-from onebeat.errors import TaskFailed
+from onebeat.errors import ConfigurationError
 from onebeat.preparing import Enqueued, Prepared
 from onebeat.server.context import Context, running
 from onebeat.server.server import Health, ServerSettings
@@ -48,7 +48,7 @@ class Reach:
     Reaches the bench from any loop and thread, and takes note of what is enqueued.
 
     Attributes:
-        driving: Set once it is open.
+        driving: Set while the block runs.
 
         note: Called with everything that was accepted.
 
@@ -62,8 +62,13 @@ class Reach:
         self.eager = eager
 
     def opened(self) -> Driving:
-        assert self.driving is not None  # noqa: S101 - the kit gives nothing away before it is open
+        """Return what drives the bench, within the block."""
+        if self.driving is None:
+            raise ConfigurationError("the test kit is not open: tasks run, and its store is read, within its block")
         return self.driving
+
+    def close(self) -> None:
+        self.driving = None
 
     def answered(self, batch: Iterable[Prepared], answers: Sequence[Placed]) -> list[Prepared]:
         """Note the tasks that were accepted, and return those that are pending."""
@@ -101,9 +106,8 @@ class Reach:
 
 def raise_failure(attempt: Attempt | None) -> None:
     """Raise what an attempt has failed with, for who enqueued it eagerly."""
-    if attempt is None or attempt.state not in ("retry", "archived"):
-        return
-    raise attempt.exception or TaskFailed(attempt.error)
+    if attempt is not None and attempt.failure is not None:
+        raise attempt.failure
 
 
 class KitTransport(Transport):
