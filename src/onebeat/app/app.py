@@ -10,8 +10,9 @@ import asyncio
 import inspect
 import os
 import weakref
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
@@ -19,6 +20,7 @@ from onebeat.app.declared import Declared
 from onebeat.app.declaring import Declaring
 from onebeat.app.handle import Replies
 from onebeat.app.serving import Serving, serve
+from onebeat.app.surroundings import Surroundings
 from onebeat.broker.store import Store, check_source
 from onebeat.client import Bulk, Client
 from onebeat.codecs.codec import KNOWN, Codec, check_codec
@@ -51,7 +53,7 @@ class Onebeat(Declaring, Generic[S]):
 
         lifespan: Entered once by every server process; what it yields is the handlers' `Context.state`.
 
-    Use `async with app:` to close its connection in good time; without it, that ends with the process.
+    Use `async with app:` to close its connection in good time; without it, that ends with the event loop.
 
     Raises:
         ConfigurationError: The name is blank, the lifespan cannot be entered, or a codec is none.
@@ -78,6 +80,7 @@ class Onebeat(Declaring, Generic[S]):
             self._codec.name: self._codec,
         }
         self._lifespan = lifespan
+        self._surroundings: list[Surroundings] = []
         self.mux = Mux()
         self._sync_client = SyncClient(url)
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = (
@@ -95,6 +98,19 @@ class Onebeat(Declaring, Generic[S]):
     @property
     def lifespan(self) -> Lifespan[S] | None:
         return self._lifespan
+
+    @property
+    def surroundings(self) -> Sequence[Surroundings]:
+        return self._surroundings
+
+    def surround(self, surroundings: Surroundings) -> None:
+        """
+        Run every handler inside something of its own, such as a framework's context. The first is the outermost.
+
+        Unlike middleware it is entered where the handler runs: in the thread of a plain function, and in the process
+        of an isolated one, if what imports the task there says so too.
+        """
+        self._surroundings.append(surroundings)
 
     def _register(self, declared: Declared[Any, Any, Any, Any]) -> None:
         super()._register(declared)
@@ -136,7 +152,8 @@ class Onebeat(Declaring, Generic[S]):
         loop = asyncio.get_running_loop()
         connection = self._connections.get(loop)
         if connection is None or connection.pid != os.getpid():
-            connection = self._connections[loop] = _Connection(self.url)
+            forget = partial(self._connections.pop, loop, None)
+            connection = self._connections[loop] = _Connection(self.url, forget)
         await connection.open()
         return connection
 
@@ -171,8 +188,9 @@ class _Connection:
     client: Client
     replies: Replies
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(self, url: str | None, forget: Callable[[], object]) -> None:
         self.pid = os.getpid()
+        self._forget = forget
         self._url = url
         self._lock = asyncio.Lock()
         self._is_open = False
@@ -185,15 +203,25 @@ class _Connection:
                 self.store = await Store.open(self._url)
                 self.client = Client(self.store)
                 self.replies = Replies(self.store)
+                self._life = self._lives()
+                await anext(self._life)
                 self._is_open = True
 
+    async def _lives(self) -> AsyncGenerator[None]:
+        """Close when told to, or with the loop: `asyncio.run` and its like end the generators that still wait."""
+        try:
+            yield
+        finally:
+            if self.pid == os.getpid():
+                self._is_open = False
+                self._forget()
+                await self.replies.stop()
+                await self.client.aclose()
+                await self.store.aclose()
+
     async def aclose(self) -> None:
-        if not self._is_open:
-            return
-        self._is_open = False
-        await self.replies.stop()
-        await self.client.aclose()
-        await self.store.aclose()
+        if self._is_open:
+            await self._life.aclose()
 
 
 def _check_lifespan(lifespan: object) -> None:
