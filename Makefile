@@ -56,6 +56,7 @@ format: setup ## format and mend what can be mended
 proto: setup ## generate the wire messages again, readable by the oldest protobuf we support
 	@$(PYTHON) -m venv $(VENV)/protoc && $(VENV)/protoc/bin/pip install --quiet "grpcio-tools==1.74.0"
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
+	@sed -i 's/Timestamp, _Mapping\]/Timestamp, _Mapping[str, int]]/g' src/onebeat/wire/asynq_pb2.pyi # else its type is unknown
 
 .PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task

@@ -28,7 +28,7 @@ from onebeat.errors import (
     TaskNotFound,
 )
 from onebeat.inspector.inspector import Inspector
-from onebeat.server.context import Context
+from onebeat.server.context import Context, current
 from onebeat.server.server import Health
 from onebeat.states import TaskState
 from onebeat.task import Task
@@ -378,3 +378,29 @@ def test_a_loop_that_ends_closes_what_it_opened(app: Onebeat[Any]) -> None:
         asyncio.run(enqueue())
         gc.collect()  # what was left open would be a ResourceWarning, and those are errors here
         assert 0 == len(app._connections)
+
+
+async def test_two_applications_share_a_process_and_a_store(url: str) -> None:
+    """Each has its own tasks, queues and state; a type may be in both, on different queues."""
+    first, second = (Onebeat(name, url=url, lifespan=lifespan_of(name)) for name in ("first", "second"))
+
+    def declare_in(app: Onebeat[str]) -> Declared[Any, Any, Any, Any]:
+        @app.task("say", queue=app.name, retention=60)
+        async def say(ctx: Context[str], word: str = "tick") -> str:
+            return f"{ctx.state} {word} {current().queue}"
+
+        return say
+
+    say_first, say_second = declare_in(first), declare_in(second)
+    async with first, second, first.serving(), second.serving():
+        handles = [await say_first.enqueue("a"), await say_second.enqueue("b")]
+        assert ["first a first", "second b second"] == [await handle.result(5) for handle in handles]
+        assert "say" == (await handles[0].info()).type
+
+
+def lifespan_of(name: str) -> Any:
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[str]:
+        yield name
+
+    return lifespan

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, S
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Self, Unpack
 
 from onebeat.app.declared import Declared
 from onebeat.app.declaring import Declaring
@@ -32,7 +32,14 @@ from onebeat.server.server import ServerSettings
 from onebeat.sync import SyncClient
 from onebeat.task import Task
 
-S = TypeVar("S")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # checkers know it without its being installed
+
+    S = TypeVar("S", default=None)
+else:
+    from typing import TypeVar
+
+    S = TypeVar("S")
 
 Lifespan = Callable[[], AbstractAsyncContextManager[S]]
 
@@ -68,7 +75,7 @@ class Onebeat(Declaring, Generic[S]):
         codec: str | Codec = "json",
         codecs: Iterable[Codec] = (),
     ) -> None:
-        self.name = text("application name", name, refusal=ConfigurationError)
+        self.name: str = text("application name", name, refusal=ConfigurationError)
         _check_lifespan(lifespan)
         check_source(url)
         self.url = url
@@ -81,7 +88,7 @@ class Onebeat(Declaring, Generic[S]):
         }
         self._lifespan = lifespan
         self._surroundings: list[Surroundings] = []
-        self.mux = Mux()
+        self.mux: Mux = Mux()
         self._sync_client = SyncClient(url)
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = (
             weakref.WeakKeyDictionary()

@@ -38,7 +38,7 @@ class Replies:
     name = "reply listener"
 
     def __init__(self, store: Store) -> None:
-        self.client = new_id()
+        self.client: str = new_id()
         self._store = store
         self._waiters: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None

@@ -27,7 +27,7 @@ from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported, Co
 from onebeat.ids import new_id
 from onebeat.wire import keys
 
-log = logging.getLogger("onebeat.store")
+log: logging.Logger = logging.getLogger("onebeat.store")
 
 T = TypeVar("T")
 
@@ -365,7 +365,7 @@ class Ear:
     """
 
     def __init__(self, store: BlockingStore) -> None:
-        self.id = new_id()
+        self.id: str = new_id()
         self._store = store
         self._client = store.endpoint.blocking_client()
         self._hub = self._client.pubsub()

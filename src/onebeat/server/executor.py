@@ -33,7 +33,7 @@ from onebeat.server.running import Running, Stop
 from onebeat.task import Task
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
 
-log = logging.getLogger("onebeat.executor")
+log: logging.Logger = logging.getLogger("onebeat.executor")
 
 
 class Executor:
@@ -79,7 +79,7 @@ class Executor:
         self._jitter = jitter
         self._cells = Cells(grace=config.grace, clock=clock)
         self._threads = ThreadPoolExecutor(config.concurrency, thread_name_prefix="onebeat-task")
-        self.deadlines = Deadlines(self._due, clock)
+        self.deadlines: Deadlines = Deadlines(self._due, clock)
         self.running: set[Running] = set()
         self.overstaying: set[Running] = set()
         """Attempts that were given up and still run; each has a slot."""
