@@ -10,16 +10,15 @@ from shop import api, app, send_welcome
 
 
 @pytest.fixture
-def client(tmp_path, monkeypatch) -> Iterator[TestClient]:
-    """Run the application, its lifespan too, on a store of its own."""
-    monkeypatch.setattr(app, "url", f"embedded://{tmp_path}")
-    with TestClient(api) as client:
+def client() -> Iterator[TestClient]:
+    """Run the web application, its lifespan too; tasks go to a private store and run when they are waited for."""
+    with app.testing(), TestClient(api) as client:
         yield client
 
 
 def finished(client: TestClient, task_id: str) -> dict[str, str | None]:
-    """Wait for a task as a server-side waiter does, then ask as a browser does."""
-    client.portal.call(lambda: send_welcome.handle(task_id).result(timeout=10))
+    """Wait for a task then ask as a browser does."""
+    send_welcome.handle_sync(task_id).result(timeout=10)
     return client.get(f"/welcomes/{task_id}").json()
 
 

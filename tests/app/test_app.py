@@ -377,7 +377,7 @@ def test_a_loop_that_ends_closes_what_it_opened(app: Onebeat[Any]) -> None:
     for _ in range(2):
         asyncio.run(enqueue())
         gc.collect()  # what was left open would be a ResourceWarning, and those are errors here
-        assert 0 == len(app._connections)
+        assert 0 == len(app._transport._connections)
 
 
 async def test_two_applications_share_a_process_and_a_store(url: str) -> None:

@@ -106,7 +106,7 @@ class Store:
         self.endpoint = where
         self._held = held
         self._reviving: asyncio.Task[None] | None = None
-        self._injected_clock = injected_clock
+        self._injected_clock = injected_clock or where.simulated
         self._home = asyncio.get_running_loop(), os.getpid()
         self._client = where.asyncio_client()
         self._blocking = where.asyncio_client(reply_timeout=BLOCK_S + 3)
@@ -283,7 +283,7 @@ class BlockingStore:
         self._held = held
         self._reviving = threading.Lock()
         self._client = where.blocking_client(reply_timeout=min(reply_timeout, CONNECT_TIMEOUT_S))
-        self._injected_clock = injected_clock
+        self._injected_clock = injected_clock or where.simulated
 
     @classmethod
     def open(cls, source: object = None) -> Self:
