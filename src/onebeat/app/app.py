@@ -25,7 +25,7 @@ from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, shown
 from onebeat.options import EnqueueOptions, text
 from onebeat.preparing import BulkResult
-from onebeat.server.mux import Mux
+from onebeat.server.mux import Mux, Route
 from onebeat.server.server import ServerSettings
 from onebeat.sync import SyncClient
 from onebeat.task import Task
@@ -88,6 +88,7 @@ class Onebeat(Declaring, Generic[S]):
         }
         self._lifespan = lifespan
         self._surroundings: list[Surroundings] = []
+        self.adopted: set[str] = set()
         self.mux: Mux = Mux()
         self._transport = self._own_transport = Transport(url)
 
@@ -115,6 +116,23 @@ class Onebeat(Declaring, Generic[S]):
         of an isolated one, if what imports the task there says so too.
         """
         self._surroundings.append(surroundings)
+
+    def adopt(self, pattern: str, route: Route, queues: Iterable[str]) -> None:
+        """
+        Run tasks that are declared elsewhere, in a framework's own way, beside those declared here.
+
+        Args:
+            pattern: What their types begin with.
+
+            route: How they are run.
+
+            queues: Where they are, for servers that are not told which queues to serve.
+
+        Raises:
+            ConfigurationError: The pattern has a handler already.
+        """
+        self.mux.add(pattern, route)
+        self.adopted.update(queues)
 
     def _register(self, declared: Declared[Any, Any, Any, Any]) -> None:
         super()._register(declared)
