@@ -130,7 +130,7 @@ class Lifespan:
         self._serve = serve
         if serve is not None:
             server.Server(**serve)  # bad settings are refused where they are written
-        self.health = Health(app)
+        self.health: Health = Health(app)
 
     def __call__(self, host: Any) -> AbstractAsyncContextManager[Any]:
         return self._open(host)

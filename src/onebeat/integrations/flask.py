@@ -20,8 +20,8 @@ try:
     import click
     from flask import Flask, Response, jsonify
     from flask.cli import AppGroup
-except ImportError as error:
-    raise missing("flask", "Flask", "flask") from error
+except ImportError as _error:
+    raise missing("flask", "Flask", "flask") from _error
 
 _hosts: weakref.WeakKeyDictionary[Onebeat[Any], Flask] = weakref.WeakKeyDictionary()
 

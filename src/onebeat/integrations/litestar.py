@@ -15,8 +15,8 @@ try:
     from litestar.config.app import AppConfig
     from litestar.handlers import asgi
     from litestar.plugins import InitPlugin
-except ImportError as error:
-    raise missing("litestar", "Litestar", "litestar") from error
+except ImportError as _error:
+    raise missing("litestar", "Litestar", "litestar") from _error
 
 
 class OnebeatPlugin(InitPlugin):
@@ -38,7 +38,7 @@ class OnebeatPlugin(InitPlugin):
     """
 
     def __init__(self, app: Onebeat[Any], *, serve: ServerSettings | None = None, mount: str | None = None) -> None:
-        self.lifespan = Lifespan(app, serve=serve)
+        self.lifespan: Lifespan = Lifespan(app, serve=serve)
         self._mount = mount
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:

@@ -11,8 +11,8 @@ from onebeat.integrations.missing import missing
 try:
     from starlette.requests import Request
     from starlette.responses import JSONResponse
-except ImportError as error:
-    raise missing("starlette", "Starlette", "starlette") from error
+except ImportError as _error:
+    raise missing("starlette", "Starlette", "starlette") from _error
 
 
 async def refuse(_request: Request, error: Exception) -> JSONResponse:

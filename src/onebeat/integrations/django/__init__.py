@@ -12,8 +12,8 @@ from onebeat.integrations.missing import missing
 
 try:
     import django  # noqa: F401 - looked for, so that the sentence comes first
-except ImportError as error:
-    raise missing("django", "Django", "django") from error
+except ImportError as _error:
+    raise missing("django", "Django", "django") from _error
 
 if TYPE_CHECKING:
     from onebeat.app.app import Onebeat

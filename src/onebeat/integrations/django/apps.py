@@ -16,7 +16,6 @@ class OnebeatConfig(AppConfig):
 
     name = "onebeat.integrations.django"
     label = "onebeat"
-    verbose_name = "Onebeat"
 
     def ready(self) -> None:
         """Make the application and have its tasks declared."""

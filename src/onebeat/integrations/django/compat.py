@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 from onebeat.integrations.missing import missing
 
 if TYPE_CHECKING:  # both have the same shape; the backport is the one with types of its own
-    from django_tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
+    from django.dispatch import Signal
+    from django_tasks import TaskBackendHandler, TaskContext, TaskResult, TaskResultStatus
     from django_tasks.backends.base import BaseTaskBackend
     from django_tasks.base import Task, TaskError
     from django_tasks.exceptions import InvalidTaskError, TaskResultDoesNotExist
-    from django_tasks.signals import task_enqueued, task_finished, task_started
     from django_tasks.utils import normalize_json
+
+    task_backends: TaskBackendHandler
+    task_enqueued: Signal
+    task_started: Signal
+    task_finished: Signal
 else:
     try:
         from django.tasks import TaskContext, TaskResult, TaskResultStatus, task_backends

@@ -114,7 +114,7 @@ class _Attempt:
             last_attempted_at=began,
             args=args,
             kwargs=self.kwargs,
-            backend=context.headers.get("django-backend", self.task.backend),
+            backend=context.headers.get("django-backend") or str(self.task.backend),
             errors=[],
             worker_ids=results.workers(context.retried + 1, self._worker),
         )
