@@ -25,7 +25,7 @@ def create_app(**config: Any) -> Flask:
 
     @flask.post("/users/<int:user_id>")
     def sign_up(user_id: int) -> ResponseReturnValue:
-        process_in = request.args.get("in", 0, float)
+        process_in = request.args.get("in", 0.0, float)
         handle = send_welcome.options(process_in=process_in).enqueue_sync(user_id)
         return {"id": handle.id}, 202
 

@@ -404,3 +404,22 @@ def lifespan_of(name: str) -> Any:
         yield name
 
     return lifespan
+
+
+async def test_the_store_may_be_named_later(url: str, tmp_path: Any) -> None:
+    """By a framework's settings, say: from then on everything goes there, also from code that blocks."""
+    app: Onebeat[Any] = Onebeat(url=f"embedded://{tmp_path}/unused")
+    task = declared(app, handles_nothing, type="t")
+    app.url = url
+    assert url == app.url
+    async with app:
+        await task.enqueue()
+        await asyncio.to_thread(task.enqueue_sync)
+        store, _ = await app.connection()
+        assert 2 == (await Inspector(store).stats("default")).pending
+    app.close()
+    with pytest.raises(ConfigurationError, match="redis-db"):
+        app.url = "redis-db"
+
+
+def handles_nothing() -> None: ...

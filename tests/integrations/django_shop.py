@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, connections
 
-from onebeat import Context
+from onebeat import Context, SkipRetry
 from onebeat.integrations.django import app
 from onebeat.integrations.django.compat import TaskContext
 
@@ -38,6 +38,11 @@ async def attempt(context: TaskContext, fail_until: int = 1) -> list[Any]:
 @task
 def broken() -> object:
     return object()
+
+
+@task
+def hopeless() -> None:
+    raise SkipRetry("there is no such row")
 
 
 def not_a_task() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import override_settings
 
-from onebeat import ConfigurationError, InvalidTask, Onebeat, Task, TaskState
+from onebeat import ConfigurationError, InvalidTask, Onebeat, SkipRetry, Task, TaskState
 from onebeat.inspector.inspector import Inspector
 from onebeat.integrations.django.compat import (
     InvalidTaskError,
@@ -200,6 +201,22 @@ async def test_only_tasks_are_called(shop: Any) -> None:
     assert [] == shop.seen
 
 
+def test_only_modules_of_installed_applications_are_imported(shop: Any) -> None:
+    """A path that a message names has no effect by being looked for."""
+    from onebeat.integrations.django import results
+
+    sys.modules.pop("this", None)
+    assert None is results.find("this.s")
+    assert "this" not in sys.modules
+
+
+@pytest.mark.usefixtures("served")
+def test_skip_retry_ends_a_task_of_django_s(shop: Any) -> None:
+    """As it does any other, whatever is left of the retries."""
+    result = ended(shop.app, shop.hopeless.enqueue())
+    assert (TaskResultStatus.FAILED, SkipRetry) == (result.status, result.errors[0].exception_class)
+
+
 def test_naive_instants_where_the_project_has_them(shop: Any) -> None:
     """USE_TZ = False: what Django gives is naive, and so is what it gets."""
     with override_settings(USE_TZ=False, TIME_ZONE="UTC"):
@@ -226,7 +243,8 @@ def test_options_of_the_backend_are_checked(project: Any, options: dict[str, Any
         ([], r"setting ONEBEAT is \[\]: give a dict"),
         ({"URI": "x"}, "key 'URI' is unknown; choose from APP, NAME, SERVER, URL"),
         ({"APP": "shop.tasks"}, "APP is 'shop.tasks'; write"),
-        ({"APP": "a:b", "URL": "redis://x"}, "leave out NAME and URL, or APP"),
+        ({"APP": "a:b", "NAME": "x"}, "APP 'a:b' has a name of its own; leave out NAME, or APP"),
+        ({"URL": "http://x"}, "http"),
         ({"SERVER": 5}, "SERVER is 5; give a dict"),
         ({"SERVER": {"concurrency": 0}}, "SERVER: concurrency is 0"),
         ({"SERVER": {"slots": 1}}, "SERVER: setting slots is unknown"),

@@ -37,6 +37,14 @@ def test_an_example_passes_its_own_tests(framework: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_examples_have_known_types(tmp_path: Path) -> None:
+    """As mypy --strict sees them in a user's project."""
+    words = ["-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}", "shop.py"]
+    assert ["Success"] * 3 == [run(name, *words).partition(":")[0] for name in ("fastapi", "flask", "litestar")]
+
+
+@pytest.mark.slow
 def test_the_django_example_passes_its_own_tests() -> None:
     """With Django's own test runner, after its system checks."""
     assert "Found" in run("django", "-W", "error", "manage.py", "test")

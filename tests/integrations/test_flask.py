@@ -74,6 +74,17 @@ def test_what_is_no_application_is_refused(app: Onebeat[Any]) -> None:
         init_app(app, Flask("web"))  # type: ignore[arg-type] # that is what is tested
 
 
+def test_the_store_may_stand_in_the_configuration(app: Onebeat[Any]) -> None:
+    """ONEBEAT_URL of it wins; a bad one is refused when the two are joined."""
+    flask = Flask("web")
+    flask.config["ONEBEAT_URL"] = "redis://elsewhere/0"
+    init_app(flask, app)
+    assert "redis://elsewhere/0" == app.url
+    flask.config["ONEBEAT_URL"] = "http://elsewhere"
+    with pytest.raises(ConfigurationError, match="http"):
+        init_app(flask, app)
+
+
 def test_a_command_without_tasks_says_so(app: Onebeat[Any]) -> None:
     """One sentence and status 1."""
     flask = Flask("web")

@@ -66,7 +66,7 @@ def encode(url: str, max_width: int = 1080) -> None:
 @app.task("report:tick", retention=300)
 def tick(city: str = "Kyiv") -> str:
     """Report, in a thread of the server."""
-    return f"{city} {current().type}"
+    return f"{current().type.removeprefix('report:')} in {city}"
 
 
 app.schedule("report-lviv", Cron("@hourly"), tick.bind(city="Lviv"))

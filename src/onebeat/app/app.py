@@ -78,7 +78,7 @@ class Onebeat(Declaring, Generic[S]):
         self.name: str = text("application name", name, refusal=ConfigurationError)
         _check_lifespan(lifespan)
         check_source(url)
-        self.url = url
+        self._url = url
         super().__init__()
         self._codec = check_codec(codec)
         self._codecs = {
@@ -91,6 +91,25 @@ class Onebeat(Declaring, Generic[S]):
         self.adopted: set[str] = set()
         self.mux: Mux = Mux()
         self._transport = self._own_transport = Transport(url)
+
+    @property
+    def url(self) -> str | None:
+        """
+        Where the store is. May be set later, as by a framework's settings: what is opened from then on is opened there.
+
+        Raises:
+            ConfigurationError, BrokerUnsupported: On setting: it names no store.
+        """
+        return self._url
+
+    @url.setter
+    def url(self, url: str | None) -> None:
+        check_source(url)
+        self._url = url
+        former, self._own_transport = self._own_transport, Transport(url)
+        former.sync_client.close()
+        if self._transport is former:
+            self._transport = self._own_transport
 
     @property
     def codec(self) -> Codec:

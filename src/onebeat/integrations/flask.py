@@ -30,6 +30,7 @@ def init_app(flask: Flask, app: Onebeat[Any], *, serve: ServerSettings | None = 
     """
     Join an application to a Flask application; for the end of `create_app()`.
 
+    The store is that of `flask.config["ONEBEAT_URL"]`, if it is set, else the application's.
     Handlers run in `flask.app_context()`, a plain function's in its thread. `flask onebeat run` serves. Errors of
     Onebeat become 404, 409 or 503, unless the Flask application has handlers of its own for them.
 
@@ -41,13 +42,15 @@ def init_app(flask: Flask, app: Onebeat[Any], *, serve: ServerSettings | None = 
         serve: Settings of `flask onebeat run`, see `ServerConfig`.
 
     Raises:
-        ConfigurationError: One of them is none.
+        ConfigurationError: One of them is none, or ONEBEAT_URL names no store.
     """
     given: tuple[object, object] = flask, app
     if not isinstance(given[0], Flask) or not isinstance(given[1], Onebeat):
         raise ConfigurationError(
             f"init_app got {shown(flask)} and {shown(app)}: give the Flask application, then the Onebeat(...)"
         )
+    if flask.config.get("ONEBEAT_URL") is not None:
+        app.url = flask.config["ONEBEAT_URL"]
     if app not in _hosts:
         app.surround(_surroundings(weakref.ref(app)))
     _hosts[app] = flask

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from onebeat.integrations.answers import ANSWERS, answer
@@ -10,7 +10,7 @@ from onebeat.integrations.missing import missing
 
 try:
     from starlette.requests import Request
-    from starlette.responses import JSONResponse
+    from starlette.responses import JSONResponse, Response
 except ImportError as _error:
     raise missing("starlette", "Starlette", "starlette") from _error
 
@@ -21,5 +21,7 @@ async def refuse(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": detail}, status)
 
 
-exception_handlers: dict[Any, Callable[[Request, Any], Awaitable[JSONResponse]]] = dict.fromkeys(ANSWERS, refuse)
+exception_handlers: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = (
+    dict.fromkeys(ANSWERS, refuse)
+)
 """For `Starlette(exception_handlers=...)` and `FastAPI(exception_handlers=...)`."""

@@ -7,7 +7,8 @@ The setting ONEBEAT, read and checked.
         "SERVER": {"concurrency": 16, "lease": 60},   # of `manage.py onebeat_run`; see `ServerConfig`
     }
 
-or {"APP": "shop.beat:app", "SERVER": …}, where the project makes its own `Onebeat(...)`, with a lifespan or codecs.
+or {"APP": "shop.beat:app", …} in place of NAME, where the project makes its own `Onebeat(...)`: for a lifespan, or
+codecs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from django.conf import settings
 
+from onebeat.broker.store import check_source
 from onebeat.errors import ConfigurationError, shown
 from onebeat.server.server import Server, ServerSettings
 
@@ -56,10 +58,9 @@ def _check(found: Configuration) -> None:
     app: Any = found.app
     if app is not None and not (isinstance(app, str) and app.count(":") == 1 and all(app.split(":"))):
         raise ConfigurationError(f'setting ONEBEAT: APP is {shown(app)}; write "package.module:attribute"')
-    if app is not None and (found.url is not None or found.name != "onebeat"):
-        raise ConfigurationError(
-            f"setting ONEBEAT: APP {app!r} has a name and a URL of its own; leave out NAME and URL, or APP"
-        )
+    if app is not None and found.name != "onebeat":
+        raise ConfigurationError(f"setting ONEBEAT: APP {app!r} has a name of its own; leave out NAME, or APP")
+    check_source(found.url)
     server: Any = found.server
     if not isinstance(server, Mapping):
         raise ConfigurationError(f"setting ONEBEAT: SERVER is {shown(server)}; give a dict")

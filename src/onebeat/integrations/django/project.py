@@ -32,7 +32,9 @@ def application() -> Onebeat[Any]:
 @cache
 def _application() -> Onebeat[Any]:
     found = configuration()
-    app = _load(found.app) if found.app is not None else Onebeat[Any](found.name, url=found.url)
+    app = _load(found.app) if found.app is not None else Onebeat[Any](found.name)
+    if found.url is not None:
+        app.url = found.url
     app.surround(DATABASES)
     return app
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from datetime import datetime
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -49,7 +51,13 @@ def path_of(task_type: str) -> str:
 
 
 def find(path: str) -> Task[..., Any] | None:
-    """Import a task. Nothing else is ever returned: whoever can write to the store can name any path."""
+    """
+    Find a task, importing modules of installed applications if need be.
+
+    Nothing else is ever imported or returned: whoever can write to the store can name any path.
+    """
+    if path.rpartition(".")[0] not in sys.modules and apps.get_containing_app_config(path) is None:
+        return None
     try:
         found = import_string(path)
     except ImportError:

@@ -11,7 +11,7 @@ from typing import Any
 
 from onebeat.app.app import Onebeat
 from onebeat.app.surroundings import surrounded, surrounded_async
-from onebeat.errors import Retry, SkipRetry, TaskControl
+from onebeat.errors import Retry, RevokeTask, SkipRetry
 from onebeat.integrations.django import results
 from onebeat.integrations.django.backend import OnebeatBackend
 from onebeat.integrations.django.compat import (
@@ -60,7 +60,7 @@ class Runner:
             task_started.send(OnebeatBackend, task_result=attempt.result)
             try:
                 value = normalize_json(attempt.task.call(*attempt.args, **attempt.kwargs))
-            except TaskControl:
+            except (Retry, RevokeTask):
                 raise
             except Exception as error:
                 failure = attempt.failed(error)
@@ -77,7 +77,7 @@ class Runner:
             await task_started.asend(OnebeatBackend, task_result=attempt.result)
             try:
                 value = normalize_json(await attempt.task.acall(*attempt.args, **attempt.kwargs))
-            except TaskControl:
+            except (Retry, RevokeTask):
                 raise
             except Exception as error:
                 failure = attempt.failed(error)
@@ -130,6 +130,7 @@ class _Attempt:
     def failed(self, error: Exception) -> HandlerError:
         """Return the error whose text is kept of it."""
         ended, trace = datetime.now(UTC), "".join(format_exception(error))
+        self.is_last = self.is_last or isinstance(error, SkipRetry)
         path = f"{type(error).__module__}.{type(error).__qualname__}"
         self.result.errors.append(TaskError(exception_class_path=path, traceback=trace))
         if self.is_last:
