@@ -50,7 +50,7 @@ class Serving:
         signals: bool = False,
         settled: Settled | None = None,
     ) -> None:
-        if not app.tasks:
+        if not app.tasks and not app.adopted:
             raise ConfigurationError(f"application {app.name!r} has no tasks: declare one with @app.task()")
         for task in app.tasks.values():
             check_place(task)
@@ -111,7 +111,7 @@ class Serving:
 def served_queues(app: Onebeat[Any]) -> dict[str, int]:
     """All queues that the application's own tasks and schedules name, and the default one, with equal weights."""
     named = {str(task.default_options.get("queue") or DEFAULT_QUEUE) for task in app.tasks.values()}
-    return dict.fromkeys(sorted(named | {item.queue for item in app.entries.values()}), 1)
+    return dict.fromkeys(sorted(named | app.adopted | {item.queue for item in app.entries.values()}), 1)
 
 
 async def serve(app: Onebeat[Any], *, url: str | None = None, **settings: Unpack[ServerSettings]) -> None:
