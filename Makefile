@@ -17,7 +17,7 @@ $(READY): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  (apt-get update -q && apt-get install -yq python3-venv && $(PYTHON) -m venv $(VENV))
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,cli]" --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]" --group dev
 	@touch $@
 
 .PHONY: setup

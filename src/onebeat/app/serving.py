@@ -15,6 +15,7 @@ from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.scheduler.scheduler import Scheduler
+from onebeat.server.config import ServerConfig
 from onebeat.server.server import Health, Server, ServerSettings, Settled, stopped_by_signals
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
@@ -97,6 +98,15 @@ class Serving:
     def stop_asked(self) -> asyncio.Event:
         """Set when a signal, or a bug, wants the server stopped."""
         return self._server.stop_asked
+
+    def signalled(self) -> None:
+        """Stop as a signal does; if asked again, without waiting for handlers."""
+        self._server.signalled()
+
+    @property
+    def config(self) -> ServerConfig:
+        """The server's settings, its queues among them."""
+        return Server(**self._settings).config
 
     @property
     def health(self) -> Health:

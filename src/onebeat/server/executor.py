@@ -332,7 +332,17 @@ def _log_failure(attempt: Running, error: BaseException, finished: Finished) -> 
     level, afterwards = _AFTERWARDS[finished.outcome]
     trace = error if log.isEnabledFor(logging.DEBUG) else None
     text = outcome.error_text(error)
-    log.log(level, "task %s of queue %s failed: %s; %s", attempt.id, attempt.queue, text, afterwards, exc_info=trace)
+    seen = {"attempt": attempt, "failure": error}  # for whoever shows more than the line
+    log.log(
+        level,
+        "task %s of queue %s failed: %s; %s",
+        attempt.id,
+        attempt.queue,
+        text,
+        afterwards,
+        exc_info=trace,
+        extra=seen,
+    )
 
 
 def _job(route: Route, message: TaskMessage) -> Job:
