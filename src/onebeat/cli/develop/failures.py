@@ -48,14 +48,19 @@ class Failures(logging.Formatter):
         if attempt is None or error is None:
             return self._painted(super().format(record), record.levelno)
         record.exc_info = None  # shown below, trimmed
-        return "\n".join([self._painted(super().format(record), record.levelno), *self._details(attempt, error)])
+        return "\n".join(
+            [
+                self._painted(super().format(record), record.levelno),
+                *self._details(attempt, getattr(record, "number", 1), error),
+            ]
+        )
 
-    def _details(self, attempt: Running, error: BaseException) -> list[str]:
+    def _details(self, attempt: Running, number: int, error: BaseException) -> list[str]:
         message = attempt.message
         lines = []
         if message is not None:
             lines = [
-                f"type {message.type}, attempt {message.retried + 1} of {message.retry + 1}",
+                f"type {message.type}, attempt {number} of {message.retry + 1}",
                 f"payload {_readable(message.payload)}",
             ]
         trace = getattr(error.__cause__, "trace", "") or getattr(error, "trace", "")  # of an isolated task

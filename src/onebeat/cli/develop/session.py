@@ -74,7 +74,7 @@ class Session:
             await serving
             await watching
         if changed.done():
-            click.secho(f"{_few(changed.result())} changed: starting anew", bold=True, err=True)
+            _tell(changed)
             if not serving.done():
                 fleet.stop()
         status = await serving
@@ -90,6 +90,8 @@ class Session:
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({changed, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         await cancelled(stopping)
+        if changed.done():
+            _tell(changed)
 
     def _is_ready(self, facts: Facts) -> None:
         if self._shown is None:
@@ -111,9 +113,11 @@ class Session:
         self._stack.callback(store.close)
 
 
+def _tell(changed: asyncio.Task[list[str]]) -> None:
+    names = changed.result()
+    shown = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    click.secho(f"{shown} changed: starting anew", bold=True, err=True)
+
+
 def _count(items: Sized, what: str) -> str:
     return f"{len(items)} {what}{'' if len(items) == 1 else 's'}"
-
-
-def _few(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

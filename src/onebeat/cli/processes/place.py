@@ -134,7 +134,10 @@ class Place:
             if self._stopping.is_set():
                 return False
             successor = await self._started()
-            if await successor.ready is None or self._stopping.is_set():
+            if await successor.ready is None:
+                await successor.ended
+                return False
+            if self._stopping.is_set():
                 return False
             predecessor, self._process = self._process, successor
         if predecessor is not None:
