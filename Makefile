@@ -57,7 +57,7 @@ proto: setup ## generate the wire messages again, readable by the oldest protobu
 	@$(PYTHON) -m venv $(VENV)/protoc && $(VENV)/protoc/bin/pip install --quiet "grpcio-tools==1.74.0"
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-weight
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -82,3 +82,5 @@ proof-rules: setup ## prove: take each rule out of a copy of the source, and see
 	@$(BIN)/python -m bench.rules
 proof-gil: setup ## measure: what code that holds the interpreter lock does to leases
 	@$(BIN)/python -m bench.gil
+proof-weight: setup ## measure: import time and idle memory, beside streaq, taskiq, dramatiq and celery; needs PyPI
+	@$(BIN)/python -m bench.weight

@@ -29,11 +29,12 @@ def ends(program: Program) -> None:
     assert 0 == program.ended(), program.said
 
 
+@pytest.mark.slow
 def test_the_banner_says_what_runs_on_the_embedded_store(folder: Path) -> None:
     """Without a URL and without an application: the folder's only one. The store stays over a reload."""
     (folder / "shop.py").write_text(SHOP + SCHEDULED)
     with onebeat("dev", cwd=folder, terminal=True) as program:
-        program.expect(r"onebeat dev: shop:app, 1 process, 64 tasks at a time in each")
+        program.expect(r"onebeat dev: shop:app, 1 process, 64 tasks at a time\n")
         program.expect(rf"store +embedded://{folder}/\.onebeat")
         program.expect(r"queues +default")
         program.expect(r"tasks +apart\n +fail\n +loop\n +tick\n +wait")
@@ -49,6 +50,7 @@ def test_the_banner_says_what_runs_on_the_embedded_store(folder: Path) -> None:
         assert "Traceback" not in program.said
 
 
+@pytest.mark.slow
 def test_a_reload_loses_no_running_task(folder: Path, tasks: Tasks) -> None:
     """It goes back to the front of its queue and runs on the new code; no retry is spent."""
     with dev(folder, tasks) as program:
@@ -64,6 +66,7 @@ def test_a_reload_loses_no_running_task(folder: Path, tasks: Tasks) -> None:
         ends(program)
 
 
+@pytest.mark.slow
 def test_an_error_at_reload_stays_until_the_next_change(folder: Path, tasks: Tasks) -> None:
     """A syntax error, then an import error, each with the user's lines alone; then it is mended."""
     with dev(folder, tasks) as program:
@@ -83,6 +86,7 @@ def test_an_error_at_reload_stays_until_the_next_change(folder: Path, tasks: Tas
         ends(program)
 
 
+@pytest.mark.slow
 def test_it_starts_with_code_that_is_broken(folder: Path, tasks: Tasks) -> None:
     """And waits for it to be mended."""
     (folder / "shop.py").write_text(SHOP + "\nx = (\n")
@@ -93,6 +97,7 @@ def test_it_starts_with_code_that_is_broken(folder: Path, tasks: Tasks) -> None:
         ends(program)
 
 
+@pytest.mark.slow
 def test_a_failed_task_is_shown_whole(folder: Path, tasks: Tasks) -> None:
     """Red when it is archived, with its type, attempt, payload and the user's lines of the traceback."""
     with dev(folder, tasks) as program:
@@ -108,6 +113,7 @@ def test_a_failed_task_is_shown_whole(folder: Path, tasks: Tasks) -> None:
         ends(program)
 
 
+@pytest.mark.slow
 def test_several_processes_reload_together(folder: Path, tasks: Tasks) -> None:
     """All stop before any successor starts."""
     with dev(folder, tasks, "--processes", "2") as program:

@@ -13,6 +13,8 @@ import pytest
 from tests.cli.conftest import SHOP, Tasks
 from tests.cli.programs import Program, is_gone, onebeat, until
 
+pytestmark = pytest.mark.slow
+
 
 def started(program: Program, count: int = 2) -> list[int]:
     """Wait until all serve; return their process ids."""

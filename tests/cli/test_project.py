@@ -81,6 +81,13 @@ def test_the_project_is_found_from_a_folder_in_it(told: list[Orders], folder: Pa
     assert [str(folder), str(folder / "deep")] == [orders.folder for orders in told]
 
 
+def test_paths_are_those_of_the_project(tmp_path: Path) -> None:
+    """However deep in it one stands; and how many processes production has says nothing of development."""
+    project = Project(tmp_path, {"watch": ["../lib"], "ignore": ["old"], "processes": 4})
+    assert {"watch": [tmp_path / "../lib"], "ignore": [tmp_path / "old"]} == project.defaults("dev")
+    assert {"processes": 4} == project.defaults("run")
+
+
 def test_other_commands_take_its_url(told: list[Orders], folder: Path, url: str) -> None:
     """So that `onebeat stats` looks where `onebeat run` works."""
     (folder / "pyproject.toml").write_text(f'[tool.onebeat]\nurl = "{url}"\n')

@@ -22,7 +22,6 @@ STOP_S = 2.0
     type=click.IntRange(1, 256),
     default=1,
     show_default=True,
-    envvar="ONEBEAT_PROCESSES",
     help="Server processes.",
 )
 @click.option(

@@ -48,8 +48,8 @@ _KEYS: dict[str, tuple[Callable[[object], bool], str]] = {
 }
 """Keys that may stand there, and what their values are."""
 
-_OF = {"run": set(_KEYS) - {"watch", "ignore"}, "dev": set(_KEYS) - {"shutdown-timeout"}}
-"""Which of them a command takes."""
+_OF = {"run": set(_KEYS) - {"watch", "ignore"}, "dev": set(_KEYS) - {"shutdown-timeout", "processes"}}
+"""Which of them a command takes: how many processes production has says nothing of development."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ class Project:
         queues = found.get("queues")
         if isinstance(queues, dict):
             found["queues"] = [f"{name}={weight}" for name, weight in queues.items()]
+        for name in {"watch", "ignore"} & found.keys():
+            found[name] = [self.folder / path for path in found[name]]
         if "app" in found:
             found["application"] = found.pop("app")
         return {name.replace("-", "_"): value for name, value in found.items()}

@@ -23,8 +23,10 @@ def banner(facts: Facts, app: str, processes: int, places: Sequence[Path], now: 
         ("schedules", _first([_schedule(item.id, item.spec, item.next_ms, now) for item in facts.schedules])),
         ("watching", [str(place) for place in places]),
     ]
-    servers = "1 process" if processes == 1 else f"{processes} processes"
-    text = [click.style(f"onebeat dev: {app}, {servers}, {facts.concurrency} tasks at a time in each", bold=True)]
+    servers = f"1 process, {facts.concurrency} tasks at a time"
+    if processes > 1:
+        servers = f"{processes} processes, {facts.concurrency} tasks at a time in each"
+    text = [click.style(f"onebeat dev: {app}, {servers}", bold=True)]
     for name, values in lines:
         for index, value in enumerate(values or ["none"]):
             text.append(f"  {name if index == 0 else '':<10} {value}")
