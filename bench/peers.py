@@ -109,8 +109,8 @@ PEERS = [
         "from celery import Celery",
         'from celery import Celery\napp = Celery("app", broker="URL")\n\n@app.task\ndef noop() -> None: ...\n',
         {
-            "default, prefork, concurrency 2": "celery -A app worker",
-            "prefork, concurrency 1": "celery -A app worker --concurrency 1",
+            "default, prefork, concurrency 2": "celery -A app worker --loglevel INFO",
+            "prefork, concurrency 1": "celery -A app worker --loglevel INFO --concurrency 1",
         },
         "ready.",
     ),

@@ -31,16 +31,21 @@ SETTLE_S = 5.0
 START_S = 60.0
 
 
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""As users have it: what is imported is compiled once."""
+
+
 def import_wall_ms(python: str, line: str) -> float:
     """Time a new Python that runs a line."""
     began = time.perf_counter()
-    subprocess.run([python, "-c", line], check=True)
+    subprocess.run([python, "-c", line], check=True, env=ENVIRONMENT)
     return (time.perf_counter() - began) * 1000
 
 
 def import_modules(python: str, line: str) -> tuple[float, int]:
     """Return the milliseconds that Python counts for the modules of a line, and how many they are."""
-    done = subprocess.run([python, "-X", "importtime", "-c", line], check=True, capture_output=True, text=True)
+    words = [python, "-X", "importtime", "-c", line]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, env=ENVIRONMENT)
     rows = [row.removeprefix("import time:").split("|") for row in done.stderr.splitlines() if "|" in row]
     after = next(number for number, row in enumerate(rows) if row[2].strip() == "site") + 1
     return sum(int(row[0]) for row in rows[after:]) / 1000, len(rows) - after
@@ -101,7 +106,7 @@ def at_rest(peer: Peer, command: str) -> tuple[float, float, float, int]:
     """Start a worker, wait until it is ready and at rest, and weigh it."""
     program, *words = command.split()
     bin_folder = Path(peer.python).parent
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": "1", "PATH": f"{bin_folder}:{ENVIRONMENT['PATH']}"}
     worker = subprocess.Popen(
         [str(bin_folder / program), *words], cwd=peer.folder, env=environment, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

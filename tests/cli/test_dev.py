@@ -34,7 +34,7 @@ def test_the_banner_says_what_runs_on_the_embedded_store(folder: Path) -> None:
     """Without a URL and without an application: the folder's only one. The store stays over a reload."""
     (folder / "shop.py").write_text(SHOP + SCHEDULED)
     with onebeat("dev", cwd=folder, terminal=True) as program:
-        program.expect(r"onebeat dev: shop:app, 1 process, 64 tasks at a time\n")
+        program.expect(r"onebeat dev: shop:app, 1 process, 64 tasks at a time\033")
         program.expect(rf"store +embedded://{folder}/\.onebeat")
         program.expect(r"queues +default")
         program.expect(r"tasks +apart\n +fail\n +loop\n +tick\n +wait")

@@ -107,6 +107,13 @@ def test_importing_the_package_loads_nothing_to_speak_of() -> None:
     assert set() == {"asyncio", "redis", "msgspec"} & loaded("import onebeat")
 
 
+def test_declaring_loads_no_redis() -> None:
+    """It comes with the first store."""
+    code = "from onebeat import Onebeat\napp = Onebeat()\n\n@app.task()\ndef work() -> None: ..."
+    assert "redis" not in loaded(code)
+    assert "redis" in loaded(f"{code}\nOnebeat(url='redis://127.0.0.1')")
+
+
 def test_the_help_loads_what_it_needs() -> None:
     """So that it is quick: no event loop, no store, no tables."""
     heavy = {"asyncio", "redis", "rich", "msgspec", "watchfiles", "onebeat.app.app"}
