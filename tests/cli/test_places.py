@@ -33,7 +33,7 @@ class Pretended:
         self.ended: asyncio.Future[int] = loop.create_future()
         self.ready: asyncio.Future[Facts | None] = loop.create_future()
         self.ready.set_result(FACTS if served else None)
-        self.served_at = loop.time() if served else None
+        self.served_s = 0.0
         if status is not None:
             self.ended.set_result(status)
 

@@ -57,7 +57,8 @@ class Serving:
             check_place(task)
         self._app = app
         self._settings: ServerSettings = {"queues": _queues(app), **settings}
-        Server(**self._settings)  # bad settings are refused before anything is opened
+        self.config: ServerConfig = Server(**self._settings).config  # bad settings are refused here
+        """The server's settings, its queues among them."""
         self._url = url or app.url
         self._signals = signals
         self._settled = settled
@@ -102,11 +103,6 @@ class Serving:
     def signalled(self) -> None:
         """Stop as a signal does; if asked again, without waiting for handlers."""
         self._server.signalled()
-
-    @property
-    def config(self) -> ServerConfig:
-        """The server's settings, its queues among them."""
-        return Server(**self._settings).config
 
     @property
     def health(self) -> Health:

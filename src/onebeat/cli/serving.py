@@ -56,6 +56,6 @@ def serve_here(orders: Orders) -> None:
         run_async(serve(app, url=url, **orders.settings), orders.loop)
     finally:
         if before is None:
-            del os.environ["ONEBEAT_URL"]
+            os.environ.pop("ONEBEAT_URL", None)
         else:
             os.environ["ONEBEAT_URL"] = before

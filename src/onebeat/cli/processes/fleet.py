@@ -43,7 +43,9 @@ class Fleet:
 
         self._places = [Place(number, start_numbered, pace) for number in range(1, count + 1)]
         self._ready = ready
+        self._all = "1 process" if count == 1 else f"{count} processes"
         self._asked = 0
+        self._serves = False
         self._rolling: asyncio.Task[None] | None = None
         self._roll_again = False
 
@@ -59,6 +61,7 @@ class Fleet:
         if facts is None and not self._asked:
             return AWAY if first.status == AWAY else 1
         if facts is not None:
+            self._serves = True
             self._ready(facts)
         given_up = await self._keep()
         if self._rolling is not None:
@@ -84,7 +87,7 @@ class Fleet:
         """Stop; asked again, without waiting for what runs; a third time, by SIGKILL."""
         self._asked += 1
         if self._asked == 1:
-            log.info("stopping %d processes; once more: without waiting for running tasks", len(self._places))
+            log.info("stopping %s; once more: without waiting for running tasks", self._all)
             self._stop()
         for place in self._places:
             if self._asked == 2:
@@ -100,14 +103,14 @@ class Fleet:
         """Replace the processes, one after another, each by one that serves already."""
         if self._rolling is not None and not self._rolling.done():
             self._roll_again = True
-        else:
+        elif self._serves:  # else they are new anyway
             self._rolling = asyncio.get_running_loop().create_task(self._roll())
 
     async def _roll(self) -> None:
         again = True
         while again:
             self._roll_again = False
-            log.info("replacing %d processes, one after another", len(self._places))
+            log.info("replacing %s, one after another", self._all)
             for place in self._places:
                 if not await place.replace():
                     if not self._asked:

@@ -34,7 +34,10 @@ class Link:
         self._socket = socket.socket(fileno=descriptor)
         self._socket.set_inheritable(False)  # what handlers start is nobody's server process
         self._words = self._socket.makefile("rb")
-        self.orders = msgspec.json.decode(self._words.readline(), type=Orders)
+        line = self._words.readline()
+        if not line:
+            raise SystemExit(1)  # the parent is gone already
+        self.orders = msgspec.json.decode(line, type=Orders)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Callable[[], object] = lambda: None
         self._hurry: Callable[[], object] = lambda: None

@@ -84,8 +84,9 @@ class Place:
             GivenUpError: They end at once, again and again.
         """
         failures = away = 0
-        if self._process is None and not self._stopping.is_set():
-            self._process = await self._started()
+        async with self._changing:
+            if self._process is None and not self._stopping.is_set():
+                self._process = await self._started()
         while not self._stopping.is_set():
             process = self._process
             assert process is not None  # noqa: S101 - started above
@@ -94,7 +95,7 @@ class Place:
                 if process is not self._process or self._stopping.is_set():
                     continue
                 status = await process.ended
-                if self._served_long(process):
+                if process.served_s >= self._pace.steady:
                     failures = away = 0
                 away, failures = (away + 1, failures) if status == AWAY else (away, failures + 1)
                 if failures >= self._pace.attempts:
@@ -103,10 +104,6 @@ class Place:
                 if not self._stopping.is_set():
                     self._process = await self._started()
         await self._end()
-
-    def _served_long(self, process: Process) -> bool:
-        now = asyncio.get_running_loop().time()
-        return process.served_at is not None and now - process.served_at >= self._pace.steady
 
     async def _pause(self, status: int, seconds: float) -> None:
         log.warning("process %d ended (%s): started again in %.1f s", self.number, how(status), seconds)
@@ -172,6 +169,6 @@ class Place:
             log.error("process %d does not stop, and is killed", self.number)
             process.kill()
         status = await process.ended
-        if status != 0 and process.served_at is not None:
+        if status != 0 and process.ready.result() is not None:
             log.error("process %d ended badly (%s)", self.number, how(status))
             self.clean = False

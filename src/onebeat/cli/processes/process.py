@@ -22,7 +22,7 @@ class Process:
 
         ended: Its exit status; negative: the signal that ended it.
 
-        served_at: When it began to serve, by the loop's clock; None until then.
+        served_s: How long it served, once it has ended.
     """
 
     def __init__(
@@ -31,7 +31,8 @@ class Process:
         loop = asyncio.get_running_loop()
         self._process = process
         self._writer = writer
-        self.served_at: float | None = None
+        self._served_at: float | None = None
+        self.served_s = 0.0
         self.ready: asyncio.Task[Facts | None] = loop.create_task(self._hear(reader))
         self.ended: asyncio.Task[int] = loop.create_task(self._watch())
 
@@ -51,10 +52,6 @@ class Process:
         writer.write(msgspec.json.encode(orders) + b"\n")
         return cls(process, reader, writer)
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     async def _hear(self, reader: asyncio.StreamReader) -> Facts | None:
         try:
             line = await reader.readline()
@@ -62,13 +59,15 @@ class Process:
             line = b""
         if not line:
             return None
-        self.served_at = asyncio.get_running_loop().time()
+        self._served_at = asyncio.get_running_loop().time()
         return msgspec.json.decode(line, type=Facts)
 
     async def _watch(self) -> int:
         status = await self._process.wait()
         self._writer.close()
         await self.ready
+        if self._served_at is not None:
+            self.served_s = asyncio.get_running_loop().time() - self._served_at
         return status
 
     def tell(self, word: bytes) -> None:
