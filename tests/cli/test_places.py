@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import subprocess
+import sys
 from typing import cast
 
+import msgspec
 import pytest
 
 from onebeat.cli.processes.fleet import Fleet
@@ -26,9 +30,12 @@ class Pretended:
         served: Whether it gets so far.
 
         status: How it ends, at once; None: when it is told to stop, with status 0.
+
+        deaf: It hears no word, so it must be killed.
     """
 
-    def __init__(self, served: bool, status: int | None) -> None:
+    def __init__(self, served: bool, status: int | None, *, deaf: bool = False) -> None:
+        self._deaf = deaf
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[int] = loop.create_future()
         self.ready: asyncio.Future[Facts | None] = loop.create_future()
@@ -38,8 +45,12 @@ class Pretended:
             self.ended.set_result(status)
 
     def tell(self, word: bytes) -> None:
-        if word == STOP and not self.ended.done():
+        if word == STOP and not self._deaf and not self.ended.done():
             self.ended.set_result(0)
+
+    def kill(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(-9)
 
 
 def fleet(*lives: tuple[bool, int | None], pace: Pace = AT_ONCE) -> tuple[Fleet, list[Pretended]]:
@@ -92,3 +103,68 @@ def test_waits_double_with_jitter_up_to_a_limit() -> None:
     for failures, longest in [(1, 0.5), (2, 1.0), (3, 2.0), (7, 30.0), (1000, 30.0)]:
         delays = [pace.delay(failures) for _ in range(200)]
         assert longest / 2 <= min(delays) < max(delays) <= longest
+
+
+def of_the_deaf(pace: Pace) -> tuple[Fleet, asyncio.Event]:
+    """Make a fleet of two processes that do not stop when they are told to, and what says that both run."""
+    both = asyncio.Event()
+
+    async def start(orders: Orders) -> Process:
+        if orders.number == 2:
+            both.set()
+        return cast("Process", Pretended(True, None, deaf=True))
+
+    return Fleet(ORDERS, 2, pace=pace, start=start), both
+
+
+async def test_a_third_signal_kills() -> None:
+    """The first two asked; that it had to be so is no clean end."""
+    made, both = of_the_deaf(Pace())
+    running = asyncio.create_task(made.run())
+    await both.wait()
+    for _ in range(3):
+        made.stop()
+        await asyncio.sleep(0)
+        assert not running.done()
+    assert 1 == await running
+
+
+async def test_who_does_not_stop_in_time_is_killed(caplog: pytest.LogCaptureFixture) -> None:
+    """Said with its number; status 1."""
+    made, both = of_the_deaf(Pace(stop=0.01))
+    running = asyncio.create_task(made.run())
+    await both.wait()
+    made.stop()
+    assert 1 == await running
+    assert {f"process {number} does not stop, and is killed" for number in (1, 2)} <= set(caplog.messages)
+
+
+BLOCKED = """
+import asyncio, sys, time
+from onebeat.cli.processes.link import Link
+
+async def main(link):
+    link.obey(lambda: None)
+    link.outlives_s = 0.05
+    print("blocked", flush=True)
+    time.sleep(3600)
+
+link = Link(int(sys.argv[1]))
+link.listen()
+asyncio.run(main(link))
+"""
+
+
+def test_a_blocked_loop_does_not_outlive_its_parent_for_long() -> None:
+    """The line is heard in a thread: when it ends, so does the process, after the time that a stop may take."""
+    ours, theirs = socket.socketpair()
+    ours.sendall(msgspec.json.encode(ORDERS) + b"\n")
+    words = [sys.executable, "-c", BLOCKED, str(theirs.fileno())]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, pass_fds=(theirs.fileno(),))
+    theirs.close()
+    with process:
+        assert process.stdout is not None
+        assert b"blocked\n" == process.stdout.readline()
+        assert process.poll() is None
+        ours.close()
+        assert 1 == process.wait(20)
