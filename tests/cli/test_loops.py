@@ -8,9 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from onebeat.app.app import Onebeat
 from onebeat.cli.loops import run_async
+from onebeat.cli.processes.orders import Orders
+from onebeat.cli.serving import where
 from onebeat.errors import ConfigurationError
 from tests.cli.conftest import SHOP, Tasks
 from tests.cli.programs import Program, onebeat
@@ -119,3 +123,14 @@ def test_the_help_loads_what_it_needs() -> None:
     heavy = {"asyncio", "redis", "rich", "msgspec", "watchfiles", "onebeat.app.app"}
     code = "from onebeat.cli.commands import cli\ncli(['--help'], standalone_mode=False)"
     assert set() == heavy & loaded(code)
+
+
+def test_a_store_that_the_code_contradicts_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Handlers enqueue where the code says, which is not where they run then; no password is shown."""
+    app: Onebeat[None] = Onebeat(url="redis://code")
+    orders = Orders(app="x:app", folder="/", url="redis://me:secret@told", fallback=None, settings={})
+    assert "redis://me:secret@told" == where(app, orders)
+    [message] = caplog.messages
+    assert "names another store in its code than redis://***@told, which is served" in message
+    assert "redis://code" == where(app, msgspec.structs.replace(orders, url=None))
+    assert [message] == caplog.messages

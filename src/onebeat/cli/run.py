@@ -28,6 +28,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default=64,
             show_default=True,
             envvar="ONEBEAT_CONCURRENCY",
+            show_envvar=True,
             help="Tasks at the same time, in each process.",
         ),
         click.option(
@@ -36,6 +37,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "queues",
             multiple=True,
             envvar="ONEBEAT_QUEUES",
+            show_envvar=True,
             help="Queue to serve, with its weight: critical=6. May be repeated. Default: all the application names.",
         ),
         click.option("--strict", is_flag=True, help="Serve a queue only while those of higher weight are empty."),
@@ -45,10 +47,17 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default=30.0,
             show_default=True,
             envvar="ONEBEAT_LEASE",
+            show_envvar=True,
             help="Seconds after which a dead server's tasks run again.",
         ),
         click.option(
-            "--log-level", type=click.Choice(LEVELS), default="info", show_default=True, envvar="ONEBEAT_LOG_LEVEL"
+            "--log-level",
+            type=click.Choice(LEVELS),
+            default="info",
+            show_default=True,
+            envvar="ONEBEAT_LOG_LEVEL",
+            show_envvar=True,
+            help="The least important lines of the log to show.",
         ),
         click.option(
             "--loop",
@@ -56,6 +65,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default="auto",
             show_default=True,
             envvar="ONEBEAT_LOOP",
+            show_envvar=True,
             help="The event loop; auto is uvloop where it is installed.",
         ),
     ]
@@ -73,6 +83,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     "--processes",
     type=click.IntRange(1, 256),
     envvar="ONEBEAT_PROCESSES",
+    show_envvar=True,
     help="Server processes under a parent that keeps them running. Default: this process alone, without a parent.",
 )
 @click.option(
@@ -81,6 +92,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     default=8.0,
     show_default=True,
     envvar="ONEBEAT_SHUTDOWN_TIMEOUT",
+    show_envvar=True,
     help="Seconds that running tasks are given to end before they are stopped and put back.",
 )
 @click.pass_context

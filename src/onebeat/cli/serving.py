@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from onebeat.app.app import Onebeat
     from onebeat.cli.processes.orders import Orders
 
+log = logging.getLogger("onebeat.cli")
+
 LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -32,11 +34,20 @@ def where(app: Onebeat[Any], orders: Orders) -> str:
     Raises:
         ConfigurationError: None is named anywhere.
     """
+    from onebeat.broker.connection import endpoint
+
     url = orders.url or app.url or orders.fallback
     if url is None:
         raise ConfigurationError(
             "no store is named, and other processes would not find one that is started here by chance: "
             "give --url redis://…, set ONEBEAT_URL, or add --embedded"
+        )
+    if app.url is not None and url != app.url:
+        log.warning(
+            "application %r names another store in its code than %s, which is served: what its handlers enqueue "
+            "through it goes there; leave url= out of the code",
+            app.name,
+            endpoint(url).shown,
         )
     return url
 
