@@ -28,7 +28,6 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default=64,
             show_default=True,
             envvar="ONEBEAT_CONCURRENCY",
-            show_envvar=True,
             help="Tasks at the same time, in each process.",
         ),
         click.option(
@@ -37,7 +36,6 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "queues",
             multiple=True,
             envvar="ONEBEAT_QUEUES",
-            show_envvar=True,
             help="Queue to serve, with its weight: critical=6. May be repeated. Default: all the application names.",
         ),
         click.option("--strict", is_flag=True, help="Serve a queue only while those of higher weight are empty."),
@@ -47,7 +45,6 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default=30.0,
             show_default=True,
             envvar="ONEBEAT_LEASE",
-            show_envvar=True,
             help="Seconds after which a dead server's tasks run again.",
         ),
         click.option(
@@ -56,7 +53,6 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default="info",
             show_default=True,
             envvar="ONEBEAT_LOG_LEVEL",
-            show_envvar=True,
             help="The least important lines of the log to show.",
         ),
         click.option(
@@ -65,7 +61,6 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default="auto",
             show_default=True,
             envvar="ONEBEAT_LOOP",
-            show_envvar=True,
             help="The event loop; auto is uvloop where it is installed.",
         ),
     ]
@@ -83,7 +78,6 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     "--processes",
     type=click.IntRange(1, 256),
     envvar="ONEBEAT_PROCESSES",
-    show_envvar=True,
     help="Server processes under a parent that keeps them running. Default: this process alone, without a parent.",
 )
 @click.option(
@@ -92,7 +86,6 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     default=8.0,
     show_default=True,
     envvar="ONEBEAT_SHUTDOWN_TIMEOUT",
-    show_envvar=True,
     help="Seconds that running tasks are given to end before they are stopped and put back.",
 )
 @click.pass_context
@@ -108,7 +101,8 @@ def run(
     """
     Run the tasks and schedules of APPLICATION (module:app) until Ctrl-C or SIGTERM.
 
-    What is not given is taken from the environment, then from [tool.onebeat] in pyproject.toml.
+    What is not given is taken from the environment (ONEBEAT_CONCURRENCY and so on), then from [tool.onebeat] in
+    pyproject.toml.
     """
     if application is None:
         raise click.UsageError("Missing argument 'APPLICATION': name module:app, or set app in [tool.onebeat].", ctx)
