@@ -60,8 +60,9 @@ format: setup ## format and mend what can be mended
 proto: setup ## generate the wire messages again, readable by the oldest protobuf we support
 	@$(PYTHON) -m venv $(VENV)/protoc && $(VENV)/protoc/bin/pip install --quiet "grpcio-tools==1.74.0"
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
+	@sed -i 's/Timestamp, _Mapping\]/Timestamp, _Mapping[str, int]]/g' src/onebeat/wire/asynq_pb2.pyi # else its type is unknown
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -86,3 +87,10 @@ proof-rules: setup ## prove: take each rule out of a copy of the source, and see
 	@$(BIN)/python -m bench.rules
 proof-gil: setup ## measure: what code that holds the interpreter lock does to leases
 	@$(BIN)/python -m bench.gil
+proof-pythons: setup ## prove: the suite on other interpreters; PYTHONS="python3.12 python3.13 python3.14"
+	@for python in $(PYTHONS); do \
+	  version=$$($$python -c 'import platform; print(platform.python_version())') && room=$(VENV)/pythons/$$version && \
+	  $$python -m venv --without-pip $$room && \
+	  $(BIN)/python -m pip --python $$room/bin/python install -q --editable ".[embedded,cli]" --group dev && \
+	  echo "Python $$version" && $$room/bin/python -m pytest -q -n $(WORKERS) -m "not interop" -p no:cacheprovider || exit 1; \
+	done

@@ -38,7 +38,7 @@ from onebeat.preparing import (
 )
 from onebeat.task import Task
 
-log = logging.getLogger("onebeat.client")
+log: logging.Logger = logging.getLogger("onebeat.client")
 
 WINDOW = 2048
 """Tasks of one `enqueue_many` that may be under way: it bounds the memory of a bulk."""

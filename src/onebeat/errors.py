@@ -152,7 +152,7 @@ class Retry(TaskControl):
         self, message: str = "retry requested", *, delay: float | timedelta | None = None, counts: bool = True
     ) -> None:
         super().__init__(message)
-        self.delay = delay.total_seconds() if isinstance(delay, timedelta) else delay
+        self.delay: float | None = delay.total_seconds() if isinstance(delay, timedelta) else delay
         given: object = self.delay
         if given is not None and (not is_number(given) or math.isnan(given)):
             raise InvalidTask(f"delay of Retry is {shown(delay)}: give seconds as a number, or a timedelta")

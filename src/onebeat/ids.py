@@ -44,7 +44,7 @@ class IdSource:
         self._stock = []
 
 
-new_id = IdSource()
+new_id: IdSource = IdSource()
 """The process's source."""
 
 if hasattr(os, "register_at_fork"):

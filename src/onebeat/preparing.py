@@ -65,6 +65,8 @@ class Prepared:
     queue: str
     type: str
     new: NewTask
+    task: Task[Any]
+    options: Resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD)
         given.timeout_ms,
         given.expires,
     )
-    return Prepared(given.queue, task.type, new)
+    return Prepared(given.queue, task.type, new, task, given)
 
 
 def understand(prepared: Prepared, placed: Placed) -> Enqueued:

@@ -9,6 +9,7 @@ connections the first time it uses one (gunicorn's `preload_app`, uWSGI, `multip
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import threading
@@ -20,7 +21,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from onebeat.broker import produce, registry
+from onebeat.broker import browse, produce, registry
+from onebeat.broker.browse import RawTask
 from onebeat.broker.produce import Placed
 from onebeat.broker.store import BlockingStore, Ear, check_source
 from onebeat.clock import Clock, SystemClock
@@ -44,6 +46,9 @@ from onebeat.preparing import (
 from onebeat.task import Task
 
 T = TypeVar("T")
+
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.25, 2.0
+"""How soon a waiter looks by itself: for tasks that Go runs, and for words that were lost."""
 
 IDLE_EARS = 8
 """Listening connections that are kept for the next who waits."""
@@ -257,6 +262,28 @@ class SyncClient:
         if now >= opened.published.get(queue, now):
             opened.store.commands([registry.published(queue)])
             opened.published[queue] = now + PUBLISH_EVERY_S
+
+    def end(
+        self, queue: str, task_id: str, has_ended: Callable[[RawTask | None], bool], limit: float | None
+    ) -> RawTask | None:
+        """
+        Wait for the end of a task, and return its record then.
+
+        Raises:
+            TimeoutError: `limit` seconds were over before.
+        """
+        until = math.inf if limit is None else time.monotonic() + limit
+        patience = FIRST_LOOK_S
+        with self.listening() as ear:
+            while True:
+                raw = self.store.run(browse.info(queue, task_id, waiter=ear.id))
+                if has_ended(raw):
+                    return raw
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                ear.wait(min(patience, left))
+                patience = min(patience * 2, LONGEST_LOOK_S)
 
     @contextmanager
     def listening(self) -> Iterator[Ear]:

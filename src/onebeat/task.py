@@ -10,13 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Unpack
 
 from onebeat import codecs
 from onebeat.options import EnqueueOptions, text
 from onebeat.states import TaskState
 
-R = TypeVar("R", covariant=True)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # checkers know it without its being installed
+
+    R = TypeVar("R", covariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    R = TypeVar("R", covariant=True)
 
 
 _NO_OPTIONS: Mapping[str, Any] = {}
@@ -43,8 +50,8 @@ class Task(Generic[R]):
     __slots__ = ("options", "payload", "result_type", "type")
 
     def __init__(self, type: str, payload: Any = None, /, **options: Unpack[EnqueueOptions]) -> None:
-        self.type = text("task type", type)
-        self.payload = codecs.encode(payload)
+        self.type: str = text("task type", type)
+        self.payload: bytes = codecs.encode(payload)
         self.options: Mapping[str, Any] = options
         self.result_type: Any = bytes
 

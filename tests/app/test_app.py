@@ -27,7 +27,7 @@ from onebeat.errors import (
     TaskNotFound,
 )
 from onebeat.inspector.inspector import Inspector
-from onebeat.server.context import Context
+from onebeat.server.context import Context, current
 from onebeat.server.server import Health
 from onebeat.states import TaskState
 from onebeat.task import Task
@@ -360,3 +360,48 @@ async def test_an_application_at_work_says_how_it_fares(url: str) -> None:
         seen.append(serving.health)
     seen.append(serving.health)
     assert [Health.OK, Health.STOPPING] == seen
+
+
+async def test_two_applications_share_a_process_and_a_store(url: str) -> None:
+    """Each has its own tasks, queues and state; a type may be in both, on different queues."""
+    first, second = (Onebeat(name, url=url, lifespan=lifespan_of(name)) for name in ("first", "second"))
+
+    def declare_in(app: Onebeat[str]) -> Declared[Any, Any, Any, Any]:
+        @app.task("say", queue=app.name, retention=60)
+        async def say(ctx: Context[str], word: str = "tick") -> str:
+            return f"{ctx.state} {word} {current().queue}"
+
+        return say
+
+    say_first, say_second = declare_in(first), declare_in(second)
+    async with first, second, first.serving(), second.serving():
+        handles = [await say_first.enqueue("a"), await say_second.enqueue("b")]
+        assert ["first a first", "second b second"] == [await handle.result(5) for handle in handles]
+        assert "say" == (await handles[0].info()).type
+
+
+def lifespan_of(name: str) -> Any:
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[str]:
+        yield name
+
+    return lifespan
+
+
+async def test_the_store_may_be_named_later(url: str, tmp_path: Any) -> None:
+    """By a framework's settings, say: from then on everything goes there, also from code that blocks."""
+    app: Onebeat[Any] = Onebeat(url=f"embedded://{tmp_path}/unused")
+    task = declared(app, handles_nothing, type="t")
+    app.url = url
+    assert url == app.url
+    async with app:
+        await task.enqueue()
+        await asyncio.to_thread(task.enqueue_sync)
+        store, _ = await app.connection()
+        assert 2 == (await Inspector(store).stats("default")).pending
+    app.close()
+    with pytest.raises(ConfigurationError, match="redis-db"):
+        app.url = "redis-db"
+
+
+def handles_nothing() -> None: ...

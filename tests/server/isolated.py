@@ -87,6 +87,11 @@ def echo(payload: bytes, /) -> bytes:
     return payload[::-1]
 
 
+@app.task(isolation="process", codec="msgpack")
+def packed(parts: list[bytes]) -> list[bytes]:
+    return parts[::-1]
+
+
 @app.task(isolation="process")
 def tells(ctx: Context[State]) -> None:
     ctx.progress(1, "one of four", of=4)

@@ -262,3 +262,10 @@ async def test_processes_that_wait_too_long_are_let_go(monkeypatch: pytest.Monke
     await cells.aclose()
     await all_end(kept)
     assert ["left"] * 3 == (tmp_path / "notes").read_text().splitlines()
+
+
+@pytest.mark.slow
+async def test_another_codec_crosses_the_pipe(room: Room) -> None:
+    """Payload and result are written by the task's own codec there, too."""
+    async with room.serving():
+        assert [b"b", b"\xff"] == await (await isolated.packed.enqueue([b"\xff", b"b"])).result(10)

@@ -152,14 +152,14 @@ async def test_a_changed_password_is_waited_for(bench: Bench, caplog: pytest.Log
     """Connections are refused until the old one is valid again, or the server is restarted with the new."""
     go = handle(bench)
     await bench.enqueue("hold")
-    async with bench.serving() as serving:
+    async with bench.knife() as knife, bench.serving() as serving:
         await bench.reaches(active=1)
-        await bench.store.command("CONFIG", "SET", "requirepass", "new")
-        await bench.store.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await knife.command("CONFIG", "SET", "requirepass", "new")
+        await knife.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         go.set()
         await until(lambda: _ended(serving))
         await until(lambda: _names_the_cause(caplog))
-        await bench.store.command("CONFIG", "SET", "requirepass", "")
+        await knife.command("CONFIG", "SET", "requirepass", "")
         await bench.reaches(processed=1, active=0)
         await bench.enqueue("t")
         await bench.reaches(processed=2, active=0)
@@ -209,7 +209,7 @@ async def test_connections_that_break_all_the_time_lose_nothing(bench: Bench) ->
     handle(bench)
 
     async def cut() -> None:
-        async with await Store.open("unix://" + bench.store.endpoint.settings["path"]) as knife:
+        async with bench.knife() as knife:
             while True:
                 await knife.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
                 await asyncio.sleep(0.02)

@@ -6,19 +6,18 @@ Nothing happens at import: declaring opens, reads and starts nothing.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import os
-import weakref
-from collections.abc import AsyncIterable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, Unpack
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from datetime import datetime
+from types import EllipsisType, TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, Unpack
 
 from onebeat.app.declared import Declared
 from onebeat.app.declaring import Declaring
 from onebeat.app.handle import Replies
 from onebeat.app.serving import Serving, serve
+from onebeat.app.transport import Transport
 from onebeat.broker.store import Store, check_source
 from onebeat.client import Bulk, Client
 from onebeat.codecs.codec import KNOWN, Codec, check_codec
@@ -30,7 +29,16 @@ from onebeat.server.server import ServerSettings
 from onebeat.sync import SyncClient
 from onebeat.task import Task
 
-S = TypeVar("S")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # checkers know it without its being installed
+
+    from onebeat.testing.kit import Kit
+
+    S = TypeVar("S", default=None)
+else:
+    from typing import TypeVar
+
+    S = TypeVar("S")
 
 Lifespan = Callable[[], AbstractAsyncContextManager[S]]
 
@@ -66,10 +74,10 @@ class Onebeat(Declaring, Generic[S]):
         codec: str | Codec = "json",
         codecs: Iterable[Codec] = (),
     ) -> None:
-        self.name = text("application name", name, refusal=ConfigurationError)
+        self.name: str = text("application name", name, refusal=ConfigurationError)
         _check_lifespan(lifespan)
         check_source(url)
-        self.url = url
+        self._url = url
         super().__init__()
         self._codec = check_codec(codec)
         self._codecs = {
@@ -78,11 +86,27 @@ class Onebeat(Declaring, Generic[S]):
             self._codec.name: self._codec,
         }
         self._lifespan = lifespan
-        self.mux = Mux()
-        self._sync_client = SyncClient(url)
-        self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = (
-            weakref.WeakKeyDictionary()
-        )
+        self.mux: Mux = Mux()
+        self._transport = self._own_transport = Transport(url)
+
+    @property
+    def url(self) -> str | None:
+        """
+        Where the store is. May be set later, as by a framework's settings: what is opened from then on is opened there.
+
+        Raises:
+            ConfigurationError, BrokerUnsupported: On setting: it names no store.
+        """
+        return self._url
+
+    @url.setter
+    def url(self, url: str | None) -> None:
+        check_source(url)
+        self._url = url
+        former, self._own_transport = self._own_transport, Transport(url)
+        former.sync_client.close()
+        if self._transport is former:
+            self._transport = self._own_transport
 
     @property
     def codec(self) -> Codec:
@@ -111,34 +135,92 @@ class Onebeat(Declaring, Generic[S]):
 
     async def aclose(self) -> None:
         """Send what waits, and close the connection of the running loop; the next use opens another."""
-        connection = self._connections.pop(asyncio.get_running_loop(), None)
-        if connection is not None:
-            await connection.aclose()
+        await self._transport.aclose()
 
     async def client(self) -> Client:
         """Return the client of the running loop, opened if need be."""
-        return (await self._connection()).client
+        return (await self._transport.connected()).client
 
     def sync_client(self) -> SyncClient:
         """Return the client of this process for code that blocks; it opens when first used, anew in a forked child."""
-        return self._sync_client
+        return self._transport.sync_client
 
     def close(self) -> None:
         """Close the connections that `enqueue_sync` and its like have opened; the next use opens others."""
-        self._sync_client.close()
+        self._transport.sync_client.close()
 
     async def connection(self) -> tuple[Store, Replies]:
         """Return the store of the running loop, and who hears of ended tasks."""
-        connection = await self._connection()
+        connection = await self._transport.connected()
         return connection.store, connection.replies
 
-    async def _connection(self) -> _Connection:
-        loop = asyncio.get_running_loop()
-        connection = self._connections.get(loop)
-        if connection is None or connection.pid != os.getpid():
-            connection = self._connections[loop] = _Connection(self.url)
-        await connection.open()
-        return connection
+    @contextmanager
+    def by_way_of(self, transport: Transport) -> Iterator[None]:
+        """Reach the store by another way while the block runs: what the test kit does."""
+        if self._transport is not self._own_transport:
+            raise ConfigurationError(
+                f"application {self.name!r} is under test already: leave that block of testing() before another begins"
+            )
+        self._transport = transport
+        try:
+            yield
+        finally:
+            self._transport = self._own_transport
+
+    def testing(
+        self,
+        *,
+        state: S | EllipsisType = ...,
+        start: datetime | None = None,
+        schedules: bool = True,
+        eager: bool = False,
+        processes: bool = False,
+        guard: float = 10.0,
+        seed: int = 20,
+        **settings: Unpack[ServerSettings],
+    ) -> Kit[S]:
+        """
+        Test the application: `async with app.testing() as t`, or `with app.testing() as t` in a test that blocks.
+
+        While the block runs, all that the application enqueues goes to a private, empty store, in which time stands
+        still until `t.advance()`, and tasks run when they are told to, by `t.drain()`. Waiting for a result runs the
+        tasks, too, and lets up to its `timeout` pass. `app.serving()` serves nothing meanwhile.
+
+        Args:
+            state: What handlers find in `Context.state`, in place of the `lifespan`; without it that is entered.
+
+            start: An aware datetime: when it is at first. Default: now.
+
+            schedules: Whether schedules fire as time advances.
+
+            eager: Run each task within `enqueue`, and raise its error there. What is delayed waits still.
+
+            processes: Run isolated tasks in processes of their own, as in production, where they enter the real
+                `lifespan` and nothing that the test replaces is replaced. Default: in this process, as others.
+
+            guard: Real seconds after which a handler that does not end is an error.
+
+            seed: Of the back-off's dice: the same tests see the same delays.
+
+            settings: See `ServerConfig`. `concurrency` is 1 here: one task after another, in their order.
+
+        Raises:
+            ConfigurationError: A setting cannot be used; on entering, that the application is under test already.
+            MissingExtra: On entering: the engine is not installed.
+        """
+        from onebeat.testing.kit import make_kit  # above this room; see the import contract
+
+        return make_kit(
+            self,
+            state=state,
+            start=start,
+            schedules=schedules,
+            eager=eager,
+            processes=processes,
+            guard=guard,
+            seed=seed,
+            **settings,
+        )
 
     def serving(self, **settings: Unpack[ServerSettings]) -> Serving:
         """
@@ -147,7 +229,7 @@ class Onebeat(Declaring, Generic[S]):
         Args:
             settings: See `ServerConfig`; `queues` default to those that the application's tasks name.
         """
-        return Serving(self, settings)
+        return self._transport.serving(self, settings)
 
     async def run(self, **settings: Unpack[ServerSettings]) -> None:
         """Run tasks and schedules until SIGTERM or SIGINT: what `onebeat run` does."""
@@ -161,39 +243,7 @@ class Onebeat(Declaring, Generic[S]):
 
     def enqueue_many_sync(self, tasks: Iterable[Task[Any]], **options: Unpack[EnqueueOptions]) -> BulkResult:
         """Enqueue any number of bound tasks from code that blocks. See `SyncClient.enqueue_many`."""
-        return self._sync_client.enqueue_many(tasks, **options)
-
-
-class _Connection:
-    """What one event loop of one process holds open."""
-
-    store: Store
-    client: Client
-    replies: Replies
-
-    def __init__(self, url: str | None) -> None:
-        self.pid = os.getpid()
-        self._url = url
-        self._lock = asyncio.Lock()
-        self._is_open = False
-
-    async def open(self) -> None:
-        if self._is_open:
-            return
-        async with self._lock:
-            if not self._is_open:
-                self.store = await Store.open(self._url)
-                self.client = Client(self.store)
-                self.replies = Replies(self.store)
-                self._is_open = True
-
-    async def aclose(self) -> None:
-        if not self._is_open:
-            return
-        self._is_open = False
-        await self.replies.stop()
-        await self.client.aclose()
-        await self.store.aclose()
+        return self._transport.sync_client.enqueue_many(tasks, **options)
 
 
 def _check_lifespan(lifespan: object) -> None:

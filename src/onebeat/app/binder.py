@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
 
-from onebeat.codecs.codec import JSON, Codec, form_of
+from onebeat.codecs.codec import JSON, MSGPACK, Codec, form_of
 from onebeat.codecs.hooks import fitting
 from onebeat.errors import ConfigurationError, PayloadError, shown
 from onebeat.server.context import Context
@@ -38,19 +39,29 @@ class Binder:
 
         needs_arguments: Whether it cannot be called with no arguments.
 
+    Args:
+        scope: The names around the function, for annotations that are text.
+
     Raises:
         ConfigurationError: The signature cannot be put on the wire; the sentence says why.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, *, rename: Rename | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        *,
+        rename: Rename | None = None,
+        scope: Mapping[str, Any] | None = None,
+    ) -> None:
         self._name = name
-        hints = _hints(function, name)
+        hints = _hints(function, name, scope or {})
         parameters = _parameters(function, name)
-        self.takes_context = bool(parameters) and _is_context(parameters[0], hints, name)
+        self.takes_context: bool = bool(parameters) and _is_context(parameters[0], hints, name)
         if self.takes_context:
             parameters = parameters[1:]
-        self.returns = hints.get("return", Any)
-        self.needs_arguments = any(parameter.default is Parameter.empty for parameter in parameters)
+        self.returns: Any = hints.get("return", Any)
+        self.needs_arguments: bool = any(parameter.default is Parameter.empty for parameter in parameters)
         self._whole = _whole(parameters, hints, name)
         self._shape = None if self._whole else _shape(parameters, hints, name, _renamed(rename, parameters, name))
         self._fields = self._shape.__struct_fields__ if self._shape is not None else ()
@@ -58,25 +69,34 @@ class Binder:
 
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], codec: Codec) -> bytes:
         """
-        Encode the arguments of a call.
+        Encode the arguments of a call, and make sure that a server can decode them.
 
         Raises:
             TypeError: The arguments do not fit the signature, as the function itself would say.
-            PayloadError: A value has no form on the wire.
+            PayloadError: A value has no form on the wire, or is not what the signature says.
         """
         value = self._one(args, kwargs) if self._shape is None else self._bound(self._shape, args, kwargs)
         try:
             data = codec.encode(value)
         except Exception as error:
             raise PayloadError(
-                f"payload of task {self._name} has no {form_of(codec)} form: {_reason(error)}; "
+                f"payload of task {self._name} has no {form_of(codec)} form: {reason(error)}; "
                 "pass bytes, or values that have one"
             ) from error
         if not isinstance(data, bytes):
             raise PayloadError(
                 f"payload of task {self._name}: codec {codec.name} gave {shown(data)}; let it give bytes"
             )
+        if codec in (JSON, MSGPACK):  # one of the user's own may be unable to read what it writes, as with a public key
+            self._check(data, codec)
         return data
+
+    def _check(self, data: bytes, codec: Codec) -> None:
+        into = self._whole if self._shape is None else self._shape
+        try:
+            codec.decode(data, into)
+        except PayloadError as error:
+            raise PayloadError(f"payload of task {self._name} does not fit its signature: {reason(error)}") from error
 
     def _one(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         if len(args) != 1 or kwargs:
@@ -123,17 +143,17 @@ class Binder:
         try:
             return codec.decode(payload, into)
         except Exception as error:
-            raise PayloadError(f"payload {payload[:80]!r} does not fit task {self._name}: {_reason(error)}") from error
+            raise PayloadError(f"payload {payload[:80]!r} does not fit task {self._name}: {reason(error)}") from error
 
 
-def _reason(error: Exception) -> BaseException:
-    """What a codec says is wrong, without what our own codecs say around it."""
+def reason(error: Exception) -> BaseException:
+    """Return what a codec says is wrong, without what our own codecs say around it."""
     return error.__cause__ if isinstance(error, PayloadError) and error.__cause__ is not None else error
 
 
 def _parameters(function: Callable[..., Any], name: str) -> list[Parameter]:
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(_signature(function).parameters.values())
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"task {name}: {error}; wrap it in a function that names its parameters") from None
     if parameters and parameters[0].name in ("self", "cls"):
@@ -144,21 +164,38 @@ def _parameters(function: Callable[..., Any], name: str) -> list[Parameter]:
     return parameters
 
 
-def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
-    """Return the annotations, resolved."""
+def _hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the annotations, resolved where the function is declared."""
+    local = dict(scope)
     try:
-        return typing.get_type_hints(function, include_extras=True)
+        return typing.get_type_hints(function, localns=local, include_extras=True)
     except (NameError, TypeError, AttributeError) as error:
-        unresolved = {
-            parameter: hint for parameter, hint in getattr(function, "__annotations__", {}).items() if not _is_ctx(hint)
-        }
         try:
-            return typing.get_type_hints(_Annotated(function, unresolved), include_extras=True)
+            unresolved = {name: hint for name, hint in _written(function).items() if not _is_ctx(hint)}
+            return typing.get_type_hints(_Annotated(function, unresolved), localns=local, include_extras=True)
         except (NameError, TypeError, AttributeError):
             raise ConfigurationError(
                 f"task {name}: its annotations cannot be read here ({error}); import what they name outside of "
-                "`if TYPE_CHECKING`, and define classes at the top of a module"
+                "`if TYPE_CHECKING`, and define classes before the task"
             ) from None
+
+
+if sys.version_info >= (3, 14):  # where annotations are read when asked for, and may fail then
+    import annotationlib
+
+    def _signature(function: Callable[..., Any]) -> inspect.Signature:
+        return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
+
+    def _written(function: Callable[..., Any]) -> dict[str, Any]:
+        return annotationlib.get_annotations(function, format=annotationlib.Format.STRING)
+else:
+
+    def _signature(function: Callable[..., Any]) -> inspect.Signature:
+        return inspect.signature(function)
+
+    def _written(function: Callable[..., Any]) -> dict[str, Any]:
+        """Return the annotations as they are written, text where they are text."""
+        return getattr(function, "__annotations__", {})
 
 
 class _Annotated:

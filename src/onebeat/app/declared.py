@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
-from onebeat.app.binder import Binder, Rename
+from onebeat.app.binder import Binder, Rename, reason
 from onebeat.app.handle import Handle, SyncHandle
 from onebeat.codecs.codec import HEADER, JSON, Codec, name_of
 from onebeat.errors import ConfigurationError, PayloadError, shown
@@ -78,17 +78,18 @@ class Declared(Generic[P, R, Q, C]):
         isolated: bool = False,
         codec: Codec | None = None,
         rename: Rename | None = None,
+        scope: Mapping[str, Any] | None = None,
     ) -> None:
         functools.update_wrapper(cast("Callable[..., Any]", self), function)
         self.type = task_type
         self.function = function
         self._owner = owner
         self._codec = codec
-        self._binder = Binder(function, task_type, rename=rename)
-        self.returns = self._binder.returns
-        self.default_options = self._with_retention(options)
+        self._binder = Binder(function, task_type, rename=rename, scope=scope)
+        self.returns: Any = self._binder.returns
+        self.default_options: dict[str, Any] = self._with_retention(options)
         resolve(self.default_options)  # a bad option is refused where it is written
-        self.route = Route(
+        self.route: Route = Route(
             self._call_async if is_async(function) else self._call,
             is_async(function),
             backoff=backoff,
@@ -234,7 +235,13 @@ class Declared(Generic[P, R, Q, C]):
         return self._codec_of(headers).encode(value)
 
     def _decode_result(self, result: bytes, headers: Mapping[str, str]) -> R:
-        return cast("R", self._codec_of(headers).decode(result, self._binder.result_type))
+        codec, into = self._codec_of(headers), self._binder.result_type
+        try:
+            return cast("R", codec.decode(result, into))
+        except Exception as error:
+            raise PayloadError(
+                f"result {result[:80]!r} of task {self.type} is not what it is declared to return: {reason(error)}"
+            ) from error
 
     def _call(self, context: Context[Any], task: Task[Any]) -> object:
         args, kwargs = self._binder.decode(task.payload, self._codec_of(task.headers))

@@ -6,6 +6,7 @@ Nothing happens at import: declaring opens, reads and starts nothing.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -171,6 +172,7 @@ class Declaring(ABC):
                 archive_on=archived,
                 isolated=isolation is not None,
                 codec=own_codec,
+                scope=sys._getframe(1).f_locals,
             )
             self._register(declared)
             return declared
@@ -187,6 +189,9 @@ class Declaring(ABC):
     ) -> TaskDecorator:
         """
         Declare a task that another program runs, such as a Go server: typed and enqueued here, never served here.
+
+        The decorated function is never called: its body is `...`, or `raise NotImplementedError` where type checkers
+        want one that returns.
 
         Args:
             type: The task's type on the wire; default: the function's name.
@@ -208,7 +213,8 @@ class Declaring(ABC):
         def declare(function: Callable[..., Any]) -> Declared[Any, Any, Any, Any]:
             check_function(function, type)
             task_type = self.prefix + text("task type", type if type is not None else function.__name__)
-            return Declared(self, function, task_type, options, rename=rename, codec=own_codec)
+            scope = sys._getframe(1).f_locals
+            return Declared(self, function, task_type, options, rename=rename, codec=own_codec, scope=scope)
 
         return declare
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,14 +16,11 @@ from onebeat.ids import new_id
 from onebeat.inspector.inspector import task_info
 from onebeat.options import Duration, seconds
 from onebeat.states import Cancellation, TaskState
-from onebeat.sync import SyncClient, refuse_in_loop
+from onebeat.sync import FIRST_LOOK_S, LONGEST_LOOK_S, SyncClient, refuse_in_loop
 from onebeat.task import Progress, TaskInfo
 from onebeat.upkeep.service import cancelled, supervise
 
 R = TypeVar("R", covariant=True)
-
-FIRST_LOOK_S, LONGEST_LOOK_S = 0.25, 2.0
-"""How soon a waiter looks by itself: for tasks that Go runs, and for words that were lost."""
 
 
 class Replies:
@@ -38,7 +33,7 @@ class Replies:
     name = "reply listener"
 
     def __init__(self, store: Store) -> None:
-        self.client = new_id()
+        self.client: str = new_id()
         self._store = store
         self._waiters: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None
@@ -269,19 +264,10 @@ class SyncHandle(Reference[R]):
             timeout: Seconds to wait, or a `timedelta`; default: for ever.
         """
         limit = self._limit(timeout)
-        client = self._client("result")
-        until = None if limit is None else time.monotonic() + limit
-        patience = FIRST_LOOK_S
-        with client.listening() as ear:
-            while True:
-                raw = client.store.run(browse.info(self.queue, self.id, waiter=ear.id))
-                if self._has_ended(raw):
-                    return self._result(raw)
-                left = math.inf if until is None else until - time.monotonic()
-                if left <= 0:
-                    raise self._late(limit)
-                ear.wait(min(patience, left))
-                patience = min(patience * 2, LONGEST_LOOK_S)
+        try:
+            return self._result(self._client("result").end(self.queue, self.id, self._has_ended, limit))
+        except TimeoutError:
+            raise self._late(limit) from None
 
     def _client(self, method: str) -> SyncClient:
         refuse_in_loop(f"SyncHandle.{method}()", f"await Handle.{method}() instead, of enqueue() or handle()")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from onebeat.app.declaring import Declaring
 from onebeat.app.handle import Replies
@@ -14,7 +14,14 @@ from onebeat.errors import ConfigurationError
 from onebeat.options import text
 from onebeat.sync import SyncClient
 
-S = TypeVar("S")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # checkers know it without its being installed
+
+    S = TypeVar("S", default=object)
+else:
+    from typing import TypeVar
+
+    S = TypeVar("S")
 
 
 class Router(Declaring, Generic[S]):

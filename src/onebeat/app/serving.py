@@ -55,7 +55,7 @@ class Serving:
         for task in app.tasks.values():
             check_place(task)
         self._app = app
-        self._settings: ServerSettings = {"queues": _queues(app), **settings}
+        self._settings: ServerSettings = {"queues": served_queues(app), **settings}
         Server(**self._settings)  # bad settings are refused before anything is opened
         self._url = url or app.url
         self._signals = signals
@@ -108,7 +108,7 @@ class Serving:
         self._server.end_badly_if_need_be()
 
 
-def _queues(app: Onebeat[Any]) -> dict[str, int]:
+def served_queues(app: Onebeat[Any]) -> dict[str, int]:
     """All queues that the application's own tasks and schedules name, and the default one, with equal weights."""
     named = {str(task.default_options.get("queue") or DEFAULT_QUEUE) for task in app.tasks.values()}
     return dict.fromkeys(sorted(named | {item.queue for item in app.entries.values()}), 1)

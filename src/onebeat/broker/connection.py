@@ -59,12 +59,15 @@ class Endpoint:
         shown: The address for messages and logs, without credentials.
 
         store: Set when the store is an embedded one, which must be started and held open.
+
+        simulated: Scripts take the time from `onebeat:test:now` there: a store of the test kit.
     """
 
     kind: str
     settings: Mapping[str, Any]
     shown: str
     store: embedded.StoreConfig | None = None
+    simulated: bool = False
 
     def at(self, socket: Path) -> Endpoint:
         """Return the endpoint of an embedded store that was opened."""
@@ -114,6 +117,8 @@ def endpoint(source: object = None) -> Endpoint:
     """
     if source is None:
         source = os.environ.get("ONEBEAT_URL") or "embedded://"
+    if isinstance(source, Endpoint):
+        return source
     if isinstance(source, str):
         return _from_url(source)
     if isinstance(source, (redis.Redis, redis.asyncio.Redis)):

@@ -49,7 +49,7 @@ from onebeat.errors import BrokerUnavailable, ConfigurationError, OnebeatError
 if TYPE_CHECKING:
     from types import TracebackType
 
-log = logging.getLogger("onebeat.embedded")
+log: logging.Logger = logging.getLogger("onebeat.embedded")
 
 Fsync = Literal["everysec", "always", "no"]
 
@@ -152,9 +152,9 @@ class EmbeddedStore:
 
     def __init__(self, path: Path, record: dict[str, Any], users: Lock) -> None:
         self.path = path
-        self.socket = Path(record["socket"])
-        self.pid = int(record["pid"])
-        self.run_id = str(record["run_id"])
+        self.socket: Path = Path(record["socket"])
+        self.pid: int = int(record["pid"])
+        self.run_id: str = str(record["run_id"])
         self._users = users
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ class Lock:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+        self.descriptor: int = descriptor
         _open_here.add(self)
 
     @classmethod

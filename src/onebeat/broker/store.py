@@ -27,7 +27,7 @@ from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported, Co
 from onebeat.ids import new_id
 from onebeat.wire import keys
 
-log = logging.getLogger("onebeat.store")
+log: logging.Logger = logging.getLogger("onebeat.store")
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ class Store:
         self.endpoint = where
         self._held = held
         self._reviving: asyncio.Task[None] | None = None
-        self._injected_clock = injected_clock
+        self._injected_clock = injected_clock or where.simulated
         self._home = asyncio.get_running_loop(), os.getpid()
         self._client = where.asyncio_client()
         self._blocking = where.asyncio_client(reply_timeout=BLOCK_S + 3)
@@ -283,7 +283,7 @@ class BlockingStore:
         self._held = held
         self._reviving = threading.Lock()
         self._client = where.blocking_client(reply_timeout=min(reply_timeout, CONNECT_TIMEOUT_S))
-        self._injected_clock = injected_clock
+        self._injected_clock = injected_clock or where.simulated
 
     @classmethod
     def open(cls, source: object = None) -> Self:
@@ -365,7 +365,7 @@ class Ear:
     """
 
     def __init__(self, store: BlockingStore) -> None:
-        self.id = new_id()
+        self.id: str = new_id()
         self._store = store
         self._client = store.endpoint.blocking_client()
         self._hub = self._client.pubsub()

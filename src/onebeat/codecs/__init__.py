@@ -1,6 +1,6 @@
 """
 How payloads and results become bytes. JSON as Go writes it unless told otherwise; which codec it was, if another,
-stands in the task's header `codec`, so that any server that knows that codec can read it.
+stands in the task's header `onebeat-codec`, so that any server that knows that codec can read it.
 """
 
 from __future__ import annotations

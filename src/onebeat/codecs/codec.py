@@ -5,6 +5,7 @@ The seam: what a codec is, the two that come with Onebeat, and the header by whi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -13,7 +14,7 @@ from onebeat.codecs import json
 from onebeat.codecs.hooks import from_plain, to_plain
 from onebeat.errors import ConfigurationError, PayloadError, shown
 
-HEADER: Final = "codec"
+HEADER: Final = "onebeat-codec"
 """The header of a task whose payload is not JSON, and whose result will not be."""
 
 
@@ -70,9 +71,14 @@ class _MsgPack:
         if into is bytes:
             return data
         try:
-            return msgspec.msgpack.decode(data, type=into, dec_hook=from_plain)
-        except msgspec.DecodeError as error:
+            return _decoder(into).decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise PayloadError(f"payload {data[:80]!r} does not fit: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def _decoder(into: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(into, dec_hook=from_plain)
 
 
 JSON: Final = _Json()

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import msgspec.inspect
+
+PYDANTIC = "__get_pydantic_core_schema__"
+"""What marks a class that pydantic knows how to decode and encode."""
 
 
 def to_plain(value: Any) -> Any:
     """Turn such a value into plain ones; msgspec's `enc_hook`."""
     if hasattr(type(value), "model_dump"):
         return value.model_dump(mode="json", by_alias=True)
+    if hasattr(type(value), PYDANTIC):
+        return _adapter(cast("Any", type(value))).dump_python(value, mode="json")
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, (tuple, list, dict, bytes, float, type(None))):  # known as values: it is a key
@@ -29,8 +35,8 @@ def to_plain(value: Any) -> Any:
 def from_plain(wanted: Any, value: Any) -> Any:
     """Make such a value of plain ones; msgspec's `dec_hook`, which adds the place to a `ValueError`."""
     try:
-        if hasattr(wanted, "onebeat_adapter"):
-            return wanted.onebeat_adapter.validate_python(value)
+        if isinstance(wanted, _Adapted):
+            return wanted.adapter.validate_python(value)
         if hasattr(wanted, "model_validate"):
             return wanted.model_validate(value)
     except ValueError as error:
@@ -63,28 +69,45 @@ def fitting(hint: Any) -> Any:
         unknown = [node.cls for node in _nodes(msgspec.inspect.type_info(hint)) if not _is_known(node.cls)]
     except TypeError as error:
         return _adapted(hint, error)
-    if unknown:
-        raise TypeError(
-            f"{unknown[0].__qualname__} has no form on the wire; take a dataclass, TypedDict, NamedTuple, "
-            "msgspec.Struct, attrs class or pydantic model"
-        )
-    return hint
+    if not unknown:
+        return hint
+    why = TypeError(
+        f"{unknown[0].__qualname__} has no form on the wire; take a list, dict, dataclass, TypedDict, NamedTuple, "
+        "msgspec.Struct, attrs class or pydantic model"
+    )
+    if all(hasattr(cls, PYDANTIC) for cls in unknown):
+        return _adapted(hint, why)
+    raise why
 
 
 def _is_known(cls: type) -> bool:
     return cls is object or hasattr(cls, "model_validate") or issubclass(cls, PurePath)
 
 
+class _Adapted(type):
+    """Stands in for an annotation that pydantic decodes; whatever comes of that is an instance of it."""
+
+    adapter: Any
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return True
+
+
 def _adapted(hint: Any, why: TypeError) -> Any:
     """Leave an annotation to pydantic, where the program uses it: unions of several models, for example."""
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is None:
-        raise why
+    if "pydantic" not in sys.modules:
+        remedy = "; import pydantic, or give each a tag: class A(msgspec.Struct, tag=True)"
+        raise TypeError(f"{why}{remedy}") if "unions" in str(why) else why
     try:
-        adapter = pydantic.TypeAdapter(hint)
+        adapter = _adapter(hint)
     except Exception as error:
         raise TypeError(f"{why}; nor does pydantic know it: {str(error).splitlines()[0]}") from error
-    return type("Adapted", (), {"onebeat_adapter": adapter})
+    return _Adapted("Adapted", (), {"adapter": adapter})
+
+
+@lru_cache(maxsize=4096)
+def _adapter(hint: Any) -> Any:
+    return sys.modules["pydantic"].TypeAdapter(hint)
 
 
 def _nodes(node: Any) -> Iterator[msgspec.inspect.CustomType]:

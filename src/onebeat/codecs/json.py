@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -79,6 +80,11 @@ def _check_finite(value: Any) -> None:
             raise ValueError(f"{item} is no number there")
 
 
+@lru_cache(maxsize=4096)
+def _decoder(into: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(into, dec_hook=from_plain)
+
+
 def decode(data: bytes, into: Any = Any) -> Any:
     """
     Decode JSON into the given type.
@@ -87,6 +93,6 @@ def decode(data: bytes, into: Any = Any) -> Any:
         PayloadError: Not JSON, or JSON that does not fit; the message names the place.
     """
     try:
-        return msgspec.json.decode(data, type=into, dec_hook=from_plain)
+        return _decoder(into).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PayloadError(f"payload {data[:80]!r} does not fit: {error}") from error

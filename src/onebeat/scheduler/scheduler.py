@@ -27,7 +27,7 @@ from onebeat.upkeep.service import Crew, Service, TroubleLog, supervise
 from onebeat.wire.message import TaskMessage
 from onebeat.wire.records import EntryRecord
 
-log = logging.getLogger("onebeat.scheduler")
+log: logging.Logger = logging.getLogger("onebeat.scheduler")
 
 DECLARE_EVERY_S = 15.0
 """Well within the 60 s after which an instance counts as gone."""

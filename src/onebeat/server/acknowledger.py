@@ -19,7 +19,7 @@ from onebeat.errors import BrokerError, BrokerUnavailable
 from onebeat.server.running import Running
 from onebeat.upkeep.service import Backoff, TroubleLog
 
-log = logging.getLogger("onebeat.acknowledger")
+log: logging.Logger = logging.getLogger("onebeat.acknowledger")
 
 
 def _weight(attempt: Running) -> int:
@@ -46,7 +46,7 @@ class Acknowledger:
         self.unanswered: set[Running] = set()
         """Attempts whose outcome is decided but not yet in the store."""
         self._refused: dict[str, dict[str, Running]] = {}
-        self.lease_lost = 0
+        self.lease_lost: int = 0
         """Outcomes that came too late: another server had the task."""
 
     def add(self, attempt: Running) -> None:

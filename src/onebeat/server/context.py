@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from onebeat.errors import InvalidTask, is_number, shown
 
-S = TypeVar("S")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # checkers know it without its being installed
+
+    S = TypeVar("S", default=object, covariant=True)
+else:
+    from typing import TypeVar
+
+    S = TypeVar("S", covariant=True)
 
 MAX_SAID = 200
 Say = Callable[[float, str], None]
@@ -53,13 +60,13 @@ class Context(Generic[S]):
         is_stopping: Callable[[], bool] = lambda: False,
         say: Say = lambda _fraction, _text: None,
     ) -> None:
-        self.id = id
-        self.queue = queue
-        self.type = type
-        self.retried = retried
-        self.max_retry = max_retry
-        self.headers = headers
-        self.state = state
+        self.id: str = id
+        self.queue: str = queue
+        self.type: str = type
+        self.retried: int = retried
+        self.max_retry: int = max_retry
+        self.headers: dict[str, str] = headers
+        self.state: S = state
         self._is_stopping = is_stopping
         self._say = say
 

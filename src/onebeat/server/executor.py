@@ -14,6 +14,7 @@ import contextvars
 import logging
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -33,7 +34,7 @@ from onebeat.server.running import Running, Stop
 from onebeat.task import Task
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
 
-log = logging.getLogger("onebeat.executor")
+log: logging.Logger = logging.getLogger("onebeat.executor")
 
 
 class Executor:
@@ -53,6 +54,8 @@ class Executor:
         freed: Called when a handler that had been given up has ended after all.
 
         said: Called, from any thread, with an attempt that says how far it is, the fraction and a text.
+
+        threads: Where plain functions run; default: a thread for each slot.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Executor:
         said: Callable[[Running, float, str], None] = lambda _attempt, _fraction, _text: None,
         retry_delay: RetryDelay = outcome.default_retry_delay,
         jitter: Callable[[], float] = random.random,
+        threads: Threads | None = None,
     ) -> None:
         self._mux = mux
         self._config = config
@@ -78,8 +82,8 @@ class Executor:
         self._retry_delay = retry_delay
         self._jitter = jitter
         self._cells = Cells(grace=config.grace, clock=clock)
-        self._threads = ThreadPoolExecutor(config.concurrency, thread_name_prefix="onebeat-task")
-        self.deadlines = Deadlines(self._due, clock)
+        self._threads = threads or ThreadPoolExecutor(config.concurrency, thread_name_prefix="onebeat-task")
+        self.deadlines: Deadlines = Deadlines(self._due, clock)
         self.running: set[Running] = set()
         self.overstaying: set[Running] = set()
         """Attempts that were given up and still run; each has a slot."""

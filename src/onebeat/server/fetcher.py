@@ -18,7 +18,7 @@ from onebeat.server.shares import Shares
 from onebeat.server.watcher import Watcher
 from onebeat.upkeep.service import Backoff, TroubleLog
 
-log = logging.getLogger("onebeat.fetcher")
+log: logging.Logger = logging.getLogger("onebeat.fetcher")
 
 
 class Fetcher:

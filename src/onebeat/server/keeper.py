@@ -22,7 +22,7 @@ from onebeat.server.running import Running, Stop
 from onebeat.server.watchdog import Watchdog
 from onebeat.upkeep.service import Backoff, TroubleLog
 
-log = logging.getLogger("onebeat.keeper")
+log: logging.Logger = logging.getLogger("onebeat.keeper")
 
 
 class Keeper:

@@ -73,18 +73,18 @@ class Running:
     )
 
     def __init__(self, queue: str, task_id: str, token: str, started: float) -> None:
-        self.queue = queue
-        self.id = task_id
-        self.token = token
-        self.retaken = ""
-        self.started = started
-        self.deadline = started
-        self.due = started
+        self.queue: str = queue
+        self.id: str = task_id
+        self.token: str = token
+        self.retaken: str = ""
+        self.started: float = started
+        self.deadline: float = started
+        self.due: float = started
         self.message: TaskMessage | None = None
         self.route: Route | None = None
-        self.unknown_since_ms = 0
+        self.unknown_since_ms: int = 0
         self.work: asyncio.Task[None] | None = None
-        self.has_begun = False
+        self.has_begun: bool = False
         self.stop: Stop | None = None
         self.finished: Finished | None = None
 

@@ -45,7 +45,7 @@ from onebeat.server.watcher import Watcher
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew, cancelled
 
-log = logging.getLogger("onebeat.server")
+log: logging.Logger = logging.getLogger("onebeat.server")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -136,7 +136,7 @@ class Server:
             raise ConfigurationError(
                 f"setting retry_delay is {shown(retry_delay)}: give a function of the failures so far and the error"
             )
-        self.config = ServerConfig(**settings)
+        self.config: ServerConfig = ServerConfig(**settings)
         self._source = check_source(store)
         self._retry_delay = retry_delay
         self._clock = clock or SystemClock()
@@ -191,13 +191,13 @@ class Serving:
         self._state = state
         self._maintainer = maintainer
         self._clock = server._clock
-        self.id = new_id()  # of this serving alone: the store counts its fetches from one
+        self.id: str = new_id()  # of this serving alone: the store counts its fetches from one
         self._crew = Crew()
         self._hurry = asyncio.Event()
-        self.stop_asked = asyncio.Event()
-        self.stubborn = 0
+        self.stop_asked: asyncio.Event = asyncio.Event()
+        self.stubborn: int = 0
         """Handlers that did not end although they were stopped."""
-        self.unwritten = 0
+        self.unwritten: int = 0
         """Outcomes that the store did not take before time ran out; their tasks run again."""
 
     def signalled(self) -> None:
@@ -211,7 +211,7 @@ class Serving:
     async def __aenter__(self) -> Self:
         source = self._server._source
         self._owns_store = not isinstance(source, Store)
-        self.store = source if isinstance(source, Store) else await Store.open(source)
+        self.store: Store = source if isinstance(source, Store) else await Store.open(source)
         await self._warn()
         self._build(asyncio.get_running_loop())
         self.keeper.start()
@@ -241,9 +241,9 @@ class Serving:
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         config = self._config
         shares = Shares(config.queues, strict=config.strict)
-        self.acknowledger = Acknowledger(self.store, self._answered)
-        self.reporter = Reporter(self.store)
-        self.executor = Executor(
+        self.acknowledger: Acknowledger = Acknowledger(self.store, self._answered)
+        self.reporter: Reporter = Reporter(self.store)
+        self.executor: Executor = Executor(
             self._mux,
             config,
             state=self._state,
@@ -253,8 +253,8 @@ class Serving:
             clock=self._clock,
             retry_delay=self._server._retry_delay,
         )
-        self.watcher = Watcher(self.store, config.queues)
-        self.fetcher = Fetcher(
+        self.watcher: Watcher = Watcher(self.store, config.queues)
+        self.fetcher: Fetcher = Fetcher(
             self.store,
             shares,
             self.watcher,
@@ -264,7 +264,7 @@ class Serving:
             asking=self.acknowledger.forget_refused,
             taken=self._taken,
         )
-        self.keeper = Keeper(
+        self.keeper: Keeper = Keeper(
             BlockingStore(self.store.endpoint),
             lease_ms=config.lease_ms,
             period=config.keeper_period,

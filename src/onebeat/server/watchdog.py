@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from onebeat.clock import Clock
 from onebeat.server.running import Running
 
-log = logging.getLogger("onebeat.watchdog")
+log: logging.Logger = logging.getLogger("onebeat.watchdog")
 
 BLOCKED_S = 5.0
 """After so long without a turn of the loop, the log says what it is busy with."""
@@ -59,7 +59,7 @@ class Watchdog:
         self._end = end or end_process
         self._asked: float | None = None
         self._has_told = False
-        self.longest_block = 0.0
+        self.longest_block: float = 0.0
         """The longest time in seconds that the loop was seen without a turn."""
 
     def look(self, attempts: Iterable[Running]) -> None:

@@ -18,7 +18,7 @@ from itertools import islice
 from onebeat.broker.store import Store
 from onebeat.upkeep.service import Crew, TroubleLog
 
-log = logging.getLogger("onebeat.watcher")
+log: logging.Logger = logging.getLogger("onebeat.watcher")
 
 MAX_PEEKS = 16
 FRUITLESS_FIRST_S, FRUITLESS_LONGEST_S = 0.005, 0.05
@@ -55,8 +55,8 @@ class Watcher:
             self._ranks[weights[queue]][queue] = None  # of one weight, the one that had work last comes last
         self._may_peek = asyncio.Event()
         self._trouble = TroubleLog("watching for work", log)
-        self.working = set(self._best())
-        self.found = asyncio.Event()
+        self.working: set[str] = set(self._best())
+        self.found: asyncio.Event = asyncio.Event()
         self.found.set()
 
     def was_empty(self, queue: str, *, got: int) -> None:

@@ -23,7 +23,7 @@ from onebeat.upkeep.service import Crew, TroubleLog
 from onebeat.upkeep.survey import Survey, period
 from onebeat.wire import keys
 
-log = logging.getLogger("onebeat.maintainer")
+log: logging.Logger = logging.getLogger("onebeat.maintainer")
 
 MAX_SLEEP_S = 1.0
 MIN_SLEEP_S = 0.005

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError
 
-log = logging.getLogger("onebeat.service")
+log: logging.Logger = logging.getLogger("onebeat.service")
 
 REPEAT_LOG_S = 30.0
 BURST = 3

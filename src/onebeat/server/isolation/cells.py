@@ -24,7 +24,7 @@ from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Said, Verdict
 from onebeat.server.isolation.worker import main_file
 from onebeat.server.outcome import HandlerError
 
-log = logging.getLogger("onebeat.isolation")
+log: logging.Logger = logging.getLogger("onebeat.isolation")
 
 
 class ProcessEndedError(HandlerError):

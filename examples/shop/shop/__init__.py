@@ -1,0 +1,1 @@
+"""A shop that sends, draws, reports and bills in the background."""

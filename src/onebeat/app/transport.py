@@ -1,0 +1,99 @@
+"""How an application reaches its store: a connection for each event loop, and one for code that blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from onebeat.app.handle import Replies
+from onebeat.app.serving import Serving
+from onebeat.broker.store import Store
+from onebeat.client import Client
+from onebeat.server.server import ServerSettings
+from onebeat.sync import SyncClient
+
+if TYPE_CHECKING:
+    from onebeat.app.app import Onebeat
+
+
+class Transport:
+    """
+    The connections of one application. Each is opened when first used, anew in a forked child.
+
+    The test kit puts one of its own in place of an application's.
+
+    Args:
+        source: Where the store is.
+
+    Attributes:
+        sync_client: Of this process, for code that blocks.
+    """
+
+    def __init__(self, source: object) -> None:
+        self.source = source
+        self.sync_client = self.make_sync_client()
+        self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def make_sync_client(self) -> SyncClient:
+        return SyncClient(self.source)
+
+    def make_client(self, store: Store) -> Client:
+        return Client(store)
+
+    def make_replies(self, store: Store) -> Replies:
+        return Replies(store)
+
+    def serving(self, app: Onebeat[Any], settings: ServerSettings) -> Serving:
+        """Return what serves the application while a block runs."""
+        return Serving(app, settings)
+
+    async def connected(self) -> Connection:
+        """Return the connection of the running loop, opened if need be."""
+        loop = asyncio.get_running_loop()
+        connection = self._connections.get(loop)
+        if connection is None or connection.pid != os.getpid():
+            connection = self._connections[loop] = Connection(self)
+        await connection.open()
+        return connection
+
+    async def aclose(self) -> None:
+        """Send what waits, and close the connection of the running loop."""
+        connection = self._connections.pop(asyncio.get_running_loop(), None)
+        if connection is not None:
+            await connection.aclose()
+
+
+class Connection:
+    """What one event loop of one process holds open."""
+
+    store: Store
+    client: Client
+    replies: Replies
+
+    def __init__(self, transport: Transport) -> None:
+        self.pid = os.getpid()
+        self._transport = transport
+        self._lock = asyncio.Lock()
+        self._is_open = False
+
+    async def open(self) -> None:
+        if self._is_open:
+            return
+        async with self._lock:
+            if not self._is_open:
+                self.store = await Store.open(self._transport.source)
+                self.client = self._transport.make_client(self.store)
+                self.replies = self._transport.make_replies(self.store)
+                self._is_open = True
+
+    async def aclose(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        await self.replies.stop()
+        await self.client.aclose()
+        await self.store.aclose()

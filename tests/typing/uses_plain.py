@@ -1,0 +1,134 @@
+"""The plain form. A line marked `# wrong` must be refused by mypy and pyright, every other accepted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, assert_type
+
+from onebeat import (
+    BulkResult,
+    Cancellation,
+    Client,
+    Context,
+    Enqueued,
+    Failure,
+    Health,
+    Inspector,
+    Mux,
+    Retry,
+    RevokeTask,
+    Scheduler,
+    Server,
+    SkipRetry,
+    SyncClient,
+    Task,
+    TaskInfo,
+)
+
+mux = Mux()
+
+
+@mux.handle("image:")
+async def images(ctx: Context, task: Task) -> bytes:
+    assert_type(task.payload, bytes)
+    assert_type(task.type, str)
+    assert_type(task.headers.get("a"), str | None)
+    task.payload.encode()  # wrong
+    return task.payload
+
+
+@mux.handle("plain:")
+def plain(ctx: Context, task: Task) -> None: ...
+
+
+mux.handle(5)  # wrong
+mux.handle()  # wrong
+Task("t", {"a": 1}, queue="low", unique=60)
+Task("t", b"bytes", process_in=timedelta(seconds=2))
+Task()  # wrong
+Task(5)  # wrong
+Task("t", None, que="low")  # wrong
+Task("t", max_retry="3")  # wrong
+Task("t", None, process_at="now")  # wrong
+raise_later = [Retry(delay=30, counts=False), Retry("busy"), SkipRetry("no user"), RevokeTask()]
+Retry(delay="30")  # wrong
+Retry(counts=1, delai=3)  # wrong
+
+
+async def clients() -> None:
+    async with Client("redis://db:6379/0") as client:
+        assert_type(client, Client)
+        assert_type(await client.enqueue(Task("t", {"a": 1}), queue="low", unique=60), Enqueued)
+        assert_type((await client.enqueue(Task("t"))).id, str)
+        assert_type(await client.enqueue_many([Task("t")], max_retry=0), BulkResult)
+        async for answer in client.enqueue_many([Task("t")]):
+            assert_type(answer, Enqueued | Failure)
+        await client.enqueue("t")  # wrong
+        await client.enqueue(Task("t"), retention="1h")  # wrong
+        await client.enqueue(Task("t"), deadline=5)  # wrong
+        await client.enqueue(Task("t"), "low")  # wrong
+        await client.enqueue_many(Task("t"))  # wrong
+        with client:  # wrong
+            ...
+    Client("redis://db", give_up="5")  # wrong
+    with SyncClient("redis://db:6379/0") as blocking:
+        assert_type(blocking, SyncClient)
+        assert_type(blocking.enqueue(Task("t"), deadline=datetime.now(UTC)), Enqueued)
+        assert_type(blocking.enqueue_many(Task("t") for _ in range(3)), BulkResult)
+        blocking.enqueue("t")  # wrong
+        await blocking.enqueue(Task("t"))  # wrong
+        blocking.enqueue_many(iter([1]))  # wrong
+
+
+async def servers() -> None:
+    server = Server(concurrency=64, queues={"critical": 6, "default": 3}, strict=True, stall_limit=10.0, grace=1)
+    await server.run(mux)
+    async with server.serving(mux, state=5) as serving:
+        assert_type(serving.health, Health)
+        assert_type(serving.id, str)
+    Server("redis://db", retry_delay=lambda failures, error: 1.0)
+    Server(stall_limit="10")  # wrong
+    Server(queues=["default"])  # wrong
+    Server(retry_delay=5)  # wrong
+    Server(worker_count=5)  # wrong
+    await server.run()  # wrong
+    await server.run(images)  # wrong
+
+
+async def schedulers() -> None:
+    scheduler = Scheduler("redis://db:6379/0")
+    scheduler.register("@every 1.5s", Task("t"), queue="low")
+    scheduler.register("0 3 * * *", Task("t"), id="nightly")
+    scheduler.register(5, Task("t"))  # wrong
+    scheduler.register("@daily", "t")  # wrong
+    scheduler.register("@daily", Task("t"), que="low")  # wrong
+    await scheduler.run()
+
+
+async def inspectors() -> None:
+    async with Inspector("redis://db:6379/0") as inspector:
+        assert_type(inspector, Inspector)
+        assert_type(await inspector.queues(), list[str])
+        assert_type((await inspector.stats("low")).pending, int)
+        assert_type(await inspector.task("low", "id"), TaskInfo)
+        async for info in inspector.tasks("critical", state="archived"):
+            assert_type(info, TaskInfo)
+            assert_type(info.payload, bytes)
+            assert_type(info.next_process_at, datetime | None)
+            assert_type(info.retention, timedelta)
+            assert_type(info.headers.get("a"), str | None)
+            await inspector.run("critical", info.id)
+        assert_type(await inspector.cancel("low", "id"), Cancellation)
+        assert_type(await inspector.run_all("low", "archived"), int)
+        await inspector.cancel("id")  # wrong
+        await inspector.task("id")  # wrong
+        inspector.tasks("critical")  # wrong
+        inspector.tasks("critical", state=5)  # wrong
+        await inspector.run_all("low")  # wrong
+        await inspector.stats()  # wrong
+    Inspector(url="redis://db")  # wrong
+
+
+def anything(task: Task[Any]) -> None:
+    task.payload = "text"  # wrong
+    task.result  # wrong
