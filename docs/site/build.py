@@ -31,7 +31,9 @@ AWAITED = frozenset(
 )  # fmt: skip
 """Pages that have their place in the navigation before they are there; links to them are left out until then."""
 
-INCLUDE = re.compile(r"^<!-- include: (.+?) -->\n", re.MULTILINE)
+INCLUDE = re.compile(r"^<!-- include: (.+?) -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
+"""What stands between says to readers of the plain page where it is."""
+
 DRAWING = re.compile(r"^!\[.*?\]\((.+?\.svg)\)$", re.MULTILINE)
 LINK = r"\[(?P<words>[^\]\n]+)\]\((?P<target>[^)\s#]+\.md)(?:#[^)]*)?\)"
 NAMED = re.compile(r'= "([\w./-]+\.md)" \}')

@@ -138,7 +138,7 @@ class Player:
             words = shlex.split(command)
             if words[0] not in PROGRAMS:
                 continue
-            if words[:2] == ["onebeat", "run"]:
+            if words[:2] in (["onebeat", "run"], ["onebeat", "dev"]):
                 self._servers.append(Server(words))
                 continue
             done = subprocess.run(words, capture_output=True, text=True, check=False)

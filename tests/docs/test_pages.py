@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.conftest import Play
-from tests.docs.pages import ROOT, Block, all_pages, blocks
+from tests.docs.pages import ROOT, Block, all_pages, blocks, is_excerpt, origin
 
 NOT_RUN = {
     "docs/how-to/blocking-code.md": 1,
@@ -19,11 +19,21 @@ NOT_RUN = {
 }
 """Python blocks that are shown and cannot run, by page: each is marked there with its reason."""
 
-PAGES = [page for page in all_pages() if any(block.is_run for block in blocks(page.read_text()))]
+OF_EXAMPLES = [page for page in all_pages() if origin(page.read_text()) is not None]
+PAGES = [
+    page for page in all_pages() if page not in OF_EXAMPLES and any(block.is_run for block in blocks(page.read_text()))
+]
 
 
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
+
+
+def found(page: Path) -> Path:
+    folder = origin(page.read_text())
+    assert folder is not None
+    assert folder.is_dir(), f"{name(page)}: there is no folder {folder}"
+    return folder
 
 
 def starts_processes(page: Path) -> bool:
@@ -47,6 +57,17 @@ def test_a_page_does_what_it_says(page: Path, play: Play) -> None:
     """From top to bottom; a step of the tutorial has the files of the steps before it."""
     earlier = [other for other in PAGES if of_the_tutorial(other) and other < page] if of_the_tutorial(page) else []
     play(page, before=earlier)
+
+
+def test_excerpts_are_what_the_examples_have() -> None:
+    """What is tested there and what is shown here are the same lines."""
+    others = [
+        f"{name(page)}:{block.line}"
+        for page in OF_EXAMPLES
+        for block in blocks(page.read_text())
+        if block.language == "python" and not is_left_out(block) and not is_excerpt(block.text, found(page))
+    ]
+    assert [] == others
 
 
 def test_what_is_not_run_is_known() -> None:

@@ -44,3 +44,4 @@ def test_the_quickstart_has_its_files_and_shows_its_results() -> None:
 def test_the_site_has_the_same_quickstart() -> None:
     """It is included there, so there is one source."""
     assert "<!-- include: quickstart -->\n" in (ROOT / "docs" / "index.md").read_text()
+    assert "send_welcome" not in (ROOT / "docs" / "index.md").read_text()
