@@ -43,6 +43,10 @@ lint: setup ## format, lint, types, import contract
 	@$(BIN)/pyright --level error
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
+.PHONY: docs
+docs: setup ## build the documentation site in build/site
+	@$(BIN)/python docs/site/build.py
+
 .PHONY: interop
 interop: setup ## with the real asynq; needs Go
 	@$(PYTEST) -m interop
