@@ -19,7 +19,7 @@ def test_the_page_does_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """From top to bottom, in one namespace; then every test that it shows."""
     module = types.ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)
-    text = re.sub(r"<!-- not run: .*? -->\s*```python\n.*?^```", "", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
+    text = PAGE.read_text()
     for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         exec(compile(block, str(PAGE), "exec"), vars(module))  # noqa: S102 - our own text
     tests = [value for name, value in vars(module).items() if name.startswith("test_")]

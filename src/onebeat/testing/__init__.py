@@ -11,14 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from onebeat.testing.context import KitContext
     from onebeat.testing.driving import HandlerStuck
-    from onebeat.testing.facade import KitContext, SyncTesting, Testing
+    from onebeat.testing.facade import SyncTesting, Testing
     from onebeat.testing.kit import Kit, private_store
     from onebeat.testing.records import Attempt, AttemptState, Drained, EnqueuedTask
 
 _HOMES = {
     "driving": ["HandlerStuck"],
-    "facade": ["KitContext", "SyncTesting", "Testing"],
+    "context": ["KitContext"],
+    "facade": ["SyncTesting", "Testing"],
     "kit": ["Kit", "private_store"],
     "records": ["Attempt", "AttemptState", "Drained", "EnqueuedTask"],
 }

@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from onebeat.app.app import Onebeat
-from onebeat.broker import browse
 from onebeat.broker.connection import Endpoint
-from onebeat.broker.store import BlockingStore
 from onebeat.errors import ConfigurationError, InvalidTask, shown
-from onebeat.inspector.inspector import task_info
 from onebeat.options import DEFAULT_MAX_RETRY, DEFAULT_QUEUE, Duration, check_queue, instant, seconds
-from onebeat.preparing import Prepared
-from onebeat.server.context import Context, running
 from onebeat.states import TaskState
 from onebeat.task import Progress, TaskInfo
-from onebeat.testing.bench import Plan
 from onebeat.testing.clock import to_us
-from onebeat.testing.driving import Driving
+from onebeat.testing.context import KitContext
 from onebeat.testing.faults import When
 from onebeat.testing.records import Attempt, Drained, EnqueuedTask, type_of
-from onebeat.testing.transport import KitTransport, Reach, log, own_context
-from onebeat.wire import keys
+from onebeat.testing.transport import own_context
+from onebeat.testing.view import View
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as DefaultTypeVar  # checkers know it without its being installed
@@ -33,88 +26,8 @@ if TYPE_CHECKING:
 else:
     S = TypeVar("S")
 
-PAGE = 1000
 _WAITING = (TaskState.PENDING, TaskState.SCHEDULED, TaskState.RETRY)
 _LISTED = (*_WAITING, TaskState.ACTIVE, TaskState.ARCHIVED, TaskState.COMPLETED)
-
-
-class KitContext(Context[S]):
-    """
-    A context to call a function with. Made by `t.context()`.
-
-    `with t.context():` makes it what `current()` returns in the block.
-
-    Attributes:
-        said: What `progress()` was told, in order.
-    """
-
-    __slots__ = ("_entered", "_stopped", "said")
-
-    said: list[Progress]
-    _stopped: list[bool]
-
-    def stop(self) -> None:
-        """Make `stopping` true, as when the server stops or the task's time is over."""
-        self._stopped.append(True)
-
-    def __enter__(self) -> Self:
-        self._entered = running.set(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        running.reset(self._entered)
-
-
-class View(Generic[S]):
-    """What both forms share: the app, its private store, and a note of what was enqueued."""
-
-    driving: Driving
-    reach: Reach
-    transport: KitTransport
-    state: S
-
-    def __init__(self, app: Onebeat[S], plan: Plan, where: Endpoint, reading: BlockingStore) -> None:
-        self.app = app
-        self.plan = plan
-        self.where = where
-        self.reading = reading
-        self.noted: list[EnqueuedTask] = []
-
-    def open(self, driving: Driving, reach: Reach, transport: KitTransport, state: S) -> None:
-        self.driving, self.reach, self.transport, self.state = driving, reach, transport, state
-
-    def declared(self, type: str) -> Mapping[str, Any]:
-        found = self.app.tasks.get(type)
-        return found.default_options if found is not None else {}
-
-    def note(self, prepared: Prepared) -> None:
-        self.noted.append(EnqueuedTask.of(prepared, self.declared, self.plan.clock.now()))
-        if prepared.queue not in self.plan.config.queues and prepared.type in self.app.tasks:
-            log.warning(
-                "task %s waits in queue %s, which application %s does not serve by itself: testing(queues=…)",
-                prepared.type,
-                prepared.queue,
-                self.app.name,
-            )
-
-    def infos(self, *states: TaskState) -> list[TaskInfo]:
-        self.reach.opened()
-        [names] = self.reading.commands([("SMEMBERS", keys.QUEUES)])
-        found = [
-            task_info(queue, task_id, raw)
-            for queue in sorted(name.decode() for name in names)
-            for state in states
-            for task_id in self._ids(queue, state)
-            if (raw := self.reading.run(browse.info(queue, task_id))) is not None
-        ]
-        places = {(item.queue, item.id): place for place, item in enumerate(self.noted)}
-        return sorted(found, key=lambda info: places.get((info.queue, info.id), len(places)))
-
-    def _ids(self, queue: str, state: TaskState) -> Iterator[str]:
-        offset = 0
-        while ids := self.reading.run(browse.list_ids(queue, state, offset=offset, limit=PAGE)):
-            yield from ids
-            offset += PAGE
 
 
 class Face(Generic[S]):

@@ -26,9 +26,10 @@ from onebeat.sync import refuse_in_loop
 from onebeat.testing.bench import TAKEN_AT_ONCE, Bench, Plan
 from onebeat.testing.clock import SimulatedClock
 from onebeat.testing.driving import Driving
-from onebeat.testing.facade import SyncTesting, Testing, View
+from onebeat.testing.facade import SyncTesting, Testing
 from onebeat.testing.transport import KitTransport, Reach
 from onebeat.testing.turnstile import Turnstile
+from onebeat.testing.view import View
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as DefaultTypeVar  # checkers know it without its being installed

@@ -219,8 +219,9 @@ class KitSyncClient(SyncClient):
 
     @property
     def store(self) -> BlockingStore:
-        if self._reach.driving is not None and asyncio._get_running_loop() is None:
-            self._reach.ask_blocking(self._reach.driving.bench.words.write())
+        driving = self._reach.driving
+        if driving is not None and asyncio._get_running_loop() is None:
+            asyncio.run_coroutine_threadsafe(driving.bench.words.write(), driving.loop).result()
         return super().store
 
     def _place(self, queue: str, batch: list[Prepared]) -> list[Placed]:
