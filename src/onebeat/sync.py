@@ -119,10 +119,10 @@ class SyncClient:
         store: A URL, or a redis-py client whose settings are used; default: `ONEBEAT_URL`, else the embedded store
             of the project.
 
-        give_up_after: Seconds for which a batch is repeated while the store cannot be reached. A repeat never
-            enqueues twice.
+        give_up_after: Seconds for which a batch is repeated while the store cannot be reached, 10 unless given. A
+            repeat never enqueues twice.
 
-        max_payload: Largest payload accepted, bytes.
+        max_payload: Largest payload accepted, bytes; 8,000,000 unless given.
 
     Raises:
         ConfigurationError: A setting is no such number.

@@ -266,6 +266,10 @@ class Onebeat(Declaring, Generic[S]):
 
     async def run(self, **settings: Unpack[ServerSettings]) -> None:
         """Run tasks and schedules until SIGTERM or SIGINT: what `onebeat run` does."""
+        if self._transport is not self._own_transport:
+            raise ConfigurationError(
+                f"application {self.name!r} is under test, where its tasks run when the kit is told to: t.drain()"
+            )
         await serve(self, **settings)
 
     def enqueue_many(

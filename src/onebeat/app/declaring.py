@@ -205,7 +205,9 @@ class Declaring(ABC):
             rename: How argument names are written there: "camel", "pascal", or a mapping of names. Go's decoder
                 ignores case but not underscores, so `user_id` never meets an untagged field `UserID`.
 
-            codec, options: As for `task`. JSON is the default here, whatever the application's is.
+            codec: As for `task`. JSON is the default here, whatever the application's is.
+
+            options: As for `task`.
 
         Raises:
             ConfigurationError, InvalidTask: As for `task`.

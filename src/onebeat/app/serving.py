@@ -15,6 +15,7 @@ from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.scheduler.scheduler import Scheduler
+from onebeat.server.config import ServerConfig
 from onebeat.server.server import Health, Server, ServerSettings, Settled, stopped_by_signals
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
@@ -56,7 +57,8 @@ class Serving:
             check_place(task)
         self._app = app
         self._settings: ServerSettings = {"queues": served_queues(app), **settings}
-        Server(**self._settings)  # bad settings are refused before anything is opened
+        self.config: ServerConfig = Server(**self._settings).config  # bad settings are refused here
+        """The server's settings, its queues among them."""
         self._url = url or app.url
         self._signals = signals
         self._settled = settled
@@ -97,6 +99,10 @@ class Serving:
     def stop_asked(self) -> asyncio.Event:
         """Set when a signal, or a bug, wants the server stopped."""
         return self._server.stop_asked
+
+    def signalled(self) -> None:
+        """Stop as a signal does; if asked again, without waiting for handlers."""
+        self._server.signalled()
 
     @property
     def health(self) -> Health:

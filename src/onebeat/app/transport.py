@@ -35,13 +35,16 @@ class Transport:
 
     def __init__(self, source: object) -> None:
         self.source = source
-        self.sync_client = self.make_sync_client()
+        self.sync_client: SyncClient = self.make_sync_client()
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection] = (
             weakref.WeakKeyDictionary()
         )
 
     def make_sync_client(self) -> SyncClient:
         return SyncClient(self.source)
+
+    async def open_store(self) -> Store:
+        return await Store.open(self.source)
 
     def make_client(self, store: Store) -> Client:
         return Client(store)
@@ -78,7 +81,7 @@ class Connection:
 
     def __init__(self, transport: Transport, forget: Callable[[], object]) -> None:
         self._forget = forget
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self._transport = transport
         self._lock = asyncio.Lock()
         self._is_open = False
@@ -88,7 +91,7 @@ class Connection:
             return
         async with self._lock:
             if not self._is_open:
-                self.store = await Store.open(self._transport.source)
+                self.store = await self._transport.open_store()
                 self.client = self._transport.make_client(self.store)
                 self.replies = self._transport.make_replies(self.store)
                 self._life = self._lives()

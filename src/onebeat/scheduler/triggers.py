@@ -87,7 +87,10 @@ class Cron:
 
         tz: The zone, an IANA name; default UTC.
 
-        gap, overlap: What happens on the days that clocks change; see `Calendar`.
+        gap: When to fire for a time that the clock jumps over: "run_after" the jump, "skip" it, or "shift" it by as
+            much.
+
+        overlap: When to fire for a time that comes twice: "first", "second" or "both".
 
     Raises:
         ConfigurationError: The expression, the zone or a rule cannot be used.

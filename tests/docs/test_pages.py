@@ -1,0 +1,87 @@
+"""Every Python block of README.md and docs/ runs, and prints what the page says; see `pages.py` for the rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.conftest import Play
+from tests.docs.pages import ROOT, Block, all_pages, blocks, is_excerpt, origin
+
+NOT_RUN = {
+    "docs/how-to/blocking-code.md": 1,
+    "docs/migrate/apscheduler.md": 1,
+    "docs/migrate/arq.md": 1,
+    "docs/migrate/celery.md": 1,
+    "docs/migrate/dramatiq.md": 1,
+    "docs/migrate/rq.md": 1,
+}
+"""Python blocks that are shown and cannot run, by page: each is marked there with its reason."""
+
+OF_EXAMPLES = [page for page in all_pages() if origin(page.read_text()) is not None]
+PAGES = [
+    page for page in all_pages() if page not in OF_EXAMPLES and any(block.is_run for block in blocks(page.read_text()))
+]
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def found(page: Path) -> Path:
+    folder = origin(page.read_text())
+    assert folder is not None
+    assert folder.is_dir(), f"{name(page)}: there is no folder {folder}"
+    return folder
+
+
+def starts_processes(page: Path) -> bool:
+    return any(block.language == "console" and block.is_run for block in blocks(page.read_text()))
+
+
+def is_left_out(block: Block) -> bool:
+    return block.language == "python" and "not run" in block.marks
+
+
+def of_the_tutorial(page: Path) -> bool:
+    return page.parent.name == "tutorial"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] if starts_processes(page) else []) for page in PAGES],
+    ids=name,
+)
+def test_a_page_does_what_it_says(page: Path, play: Play) -> None:
+    """From top to bottom; a step of the tutorial has the files of the steps before it."""
+    earlier = [other for other in PAGES if of_the_tutorial(other) and other < page] if of_the_tutorial(page) else []
+    play(page, before=earlier)
+
+
+def test_excerpts_are_what_the_examples_have() -> None:
+    """What is tested there and what is shown here are the same lines."""
+    others = [
+        f"{name(page)}:{block.line}"
+        for page in OF_EXAMPLES
+        for block in blocks(page.read_text())
+        if block.language == "python" and not is_left_out(block) and not is_excerpt(block.text, found(page))
+    ]
+    assert [] == others
+
+
+def test_what_is_not_run_is_known() -> None:
+    """A block that cannot run is listed here, so that none is left out by a slip."""
+    found = {name(page): sum(map(is_left_out, blocks(page.read_text()))) for page in all_pages()}
+    assert NOT_RUN == {page: count for page, count in found.items() if count}
+
+
+def test_every_reason_is_given() -> None:
+    """A block that is not run says why."""
+    silent = [
+        f"{name(page)}:{block.line}"
+        for page in all_pages()
+        for block in blocks(page.read_text())
+        if block.marks.get("not run") == ""
+    ]
+    assert [] == silent
