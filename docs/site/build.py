@@ -95,7 +95,8 @@ class Site:
 
     def configure(self) -> None:
         """Make sure that the navigation names every page, and write it without those that are awaited."""
-        lines = (HERE / "zensical.toml").read_text().replace("SOURCE", str(ROOT / "src")).splitlines()
+        text = (HERE / "zensical.toml").read_text().replace("SOURCE", str(ROOT / "src"))
+        lines = text.replace("DECISIONS", "\n".join(self._decisions())).splitlines()
         there, named = self.there(), {found[1] for line in lines for found in NAMED.finditer(line)}
         problems = [f"{page} is in no navigation" for page in sorted(there - named)]
         problems += [f"{page} is in the navigation, and not there" for page in sorted(named - there - AWAITED)]
@@ -103,6 +104,12 @@ class Site:
             raise Refused(*problems)
         kept = [line for line in lines if (found := NAMED.search(line)) is None or found[1] in there]
         (self.folder / "zensical.toml").write_text("\n".join(kept))
+
+    def _decisions(self) -> Iterator[str]:
+        """Yield a line of the navigation for each decision, by its number."""
+        for page in sorted(self.pages.glob("decisions/0*.md")):
+            title = page.read_text().partition("\n")[0].lstrip("# 0123456789:")
+            yield f'{{ "{title}" = "decisions/{page.name}" }},'
 
     def build(self) -> None:
         """Have Zensical build the site, strictly."""
