@@ -17,7 +17,7 @@ $(READY): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  (apt-get update -q && apt-get install -yq python3-venv && $(PYTHON) -m venv $(VENV))
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,cli]" --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]" --group dev
 	@touch $@
 
 .PHONY: setup
@@ -62,7 +62,7 @@ proto: setup ## generate the wire messages again, readable by the oldest protobu
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 	@sed -i 's/Timestamp, _Mapping\]/Timestamp, _Mapping[str, int]]/g' src/onebeat/wire/asynq_pb2.pyi # else its type is unknown
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -94,3 +94,5 @@ proof-pythons: setup ## prove: the suite on other interpreters; PYTHONS="python3
 	  $(BIN)/python -m pip --python $$room/bin/python install -q --editable ".[embedded,cli]" --group dev && \
 	  echo "Python $$version" && $$room/bin/python -m pytest -q -n $(WORKERS) -m "not interop" -p no:cacheprovider || exit 1; \
 	done
+proof-weight: setup ## measure: import time and idle memory, beside streaq, taskiq, dramatiq and celery; needs PyPI
+	@$(BIN)/python -m bench.weight

@@ -14,17 +14,20 @@ from onebeat.errors import BrokerUnavailable
 
 class Engine:
     """
-    A Valkey on a unix socket.
+    A Valkey on a unix socket, or on a port of this machine.
 
     Args:
         folder: Where its socket and append-only file are.
 
         fsync: "always" writes everything to the disk before it answers, "no" keeps no file at all.
+
+        port: On 127.0.0.1; 0: the socket only.
     """
 
-    def __init__(self, folder: Path, *, fsync: str = "always") -> None:
-        self.url = f"unix://{folder}/socket"
-        settings = {"port": "0", "unixsocket": f"{folder}/socket", "dir": str(folder), "save": ""}
+    def __init__(self, folder: Path, *, fsync: str = "always", port: int = 0) -> None:
+        self.url = f"redis://127.0.0.1:{port}/0" if port else f"unix://{folder}/socket"
+        settings = {"port": str(port), "unixsocket": f"{folder}/socket", "dir": str(folder), "save": ""}
+        settings["bind"] = "127.0.0.1"
         settings |= {"appendonly": "no"} if fsync == "no" else {"appendonly": "yes", "appendfsync": fsync}
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
         self._words = [str(place.engine()), *words]

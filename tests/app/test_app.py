@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -360,6 +361,23 @@ async def test_an_application_at_work_says_how_it_fares(url: str) -> None:
         seen.append(serving.health)
     seen.append(serving.health)
     assert [Health.OK, Health.STOPPING] == seen
+
+
+def test_a_loop_that_ends_closes_what_it_opened(app: Onebeat[Any]) -> None:
+    """Also where nobody wrote `async with app`: nothing is left open, and nothing is remembered."""
+
+    @app.task()
+    async def double(number: int) -> int:
+        return 2 * number
+
+    async def enqueue() -> None:
+        with pytest.raises(ResultTimeout):
+            await (await double.enqueue(1)).result(timeout=0.001)
+
+    for _ in range(2):
+        asyncio.run(enqueue())
+        gc.collect()  # what was left open would be a ResourceWarning, and those are errors here
+        assert 0 == len(app._transport._connections)
 
 
 async def test_two_applications_share_a_process_and_a_store(url: str) -> None:

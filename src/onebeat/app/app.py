@@ -7,7 +7,7 @@ Nothing happens at import: declaring opens, reads and starts nothing.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime
 from types import EllipsisType, TracebackType
@@ -17,6 +17,7 @@ from onebeat.app.declared import Declared
 from onebeat.app.declaring import Declaring
 from onebeat.app.handle import Replies
 from onebeat.app.serving import Serving, serve
+from onebeat.app.surroundings import Surroundings
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store, check_source
 from onebeat.client import Bulk, Client
@@ -24,7 +25,7 @@ from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, shown
 from onebeat.options import EnqueueOptions, text
 from onebeat.preparing import BulkResult
-from onebeat.server.mux import Mux
+from onebeat.server.mux import Mux, Route
 from onebeat.server.server import ServerSettings
 from onebeat.sync import SyncClient
 from onebeat.task import Task
@@ -59,7 +60,7 @@ class Onebeat(Declaring, Generic[S]):
 
         lifespan: Entered once by every server process; what it yields is the handlers' `Context.state`.
 
-    Use `async with app:` to close its connection in good time; without it, that ends with the process.
+    Use `async with app:` to close its connection in good time; without it, that ends with the event loop.
 
     Raises:
         ConfigurationError: The name is blank, the lifespan cannot be entered, or a codec is none.
@@ -86,6 +87,8 @@ class Onebeat(Declaring, Generic[S]):
             self._codec.name: self._codec,
         }
         self._lifespan = lifespan
+        self._surroundings: list[Surroundings] = []
+        self.adopted: set[str] = set()
         self.mux: Mux = Mux()
         self._transport = self._own_transport = Transport(url)
 
@@ -119,6 +122,36 @@ class Onebeat(Declaring, Generic[S]):
     @property
     def lifespan(self) -> Lifespan[S] | None:
         return self._lifespan
+
+    @property
+    def surroundings(self) -> Sequence[Surroundings]:
+        return self._surroundings
+
+    def surround(self, surroundings: Surroundings) -> None:
+        """
+        Run every handler inside something of its own, such as a framework's context. The first is the outermost.
+
+        Unlike middleware it is entered where the handler runs: in the thread of a plain function, and in the process
+        of an isolated one, if what imports the task there says so too.
+        """
+        self._surroundings.append(surroundings)
+
+    def adopt(self, pattern: str, route: Route, queues: Iterable[str]) -> None:
+        """
+        Run tasks that are declared elsewhere, in a framework's own way, beside those declared here.
+
+        Args:
+            pattern: What their types begin with.
+
+            route: How they are run.
+
+            queues: Where they are, for servers that are not told which queues to serve.
+
+        Raises:
+            ConfigurationError: The pattern has a handler already.
+        """
+        self.mux.add(pattern, route)
+        self.adopted.update(queues)
 
     def _register(self, declared: Declared[Any, Any, Any, Any]) -> None:
         super()._register(declared)
@@ -233,6 +266,10 @@ class Onebeat(Declaring, Generic[S]):
 
     async def run(self, **settings: Unpack[ServerSettings]) -> None:
         """Run tasks and schedules until SIGTERM or SIGINT: what `onebeat run` does."""
+        if self._transport is not self._own_transport:
+            raise ConfigurationError(
+                f"application {self.name!r} is under test, where its tasks run when the kit is told to: t.drain()"
+            )
         await serve(self, **settings)
 
     def enqueue_many(

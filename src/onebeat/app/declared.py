@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from onebeat.app.binder import Binder, Rename, reason
 from onebeat.app.handle import Handle, SyncHandle
+from onebeat.app.surroundings import surrounded, surrounded_async
 from onebeat.codecs.codec import HEADER, JSON, Codec, name_of
 from onebeat.errors import ConfigurationError, PayloadError, shown
 from onebeat.options import EnqueueOptions, check_queue, merge, resolve, text
@@ -244,14 +245,23 @@ class Declared(Generic[P, R, Q, C]):
             ) from error
 
     def _call(self, context: Context[Any], task: Task[Any]) -> object:
+        if not self._owner.surroundings:
+            return self._begin(context, task)
+        with surrounded(self._owner.surroundings):
+            return self._begin(context, task)
+
+    async def _call_async(self, context: Context[Any], task: Task[Any]) -> object:
+        if not self._owner.surroundings:
+            return await cast("Any", self._begin(context, task))
+        async with surrounded_async(self._owner.surroundings):
+            return await cast("Any", self._begin(context, task))
+
+    def _begin(self, context: Context[Any], task: Task[Any]) -> object:
         args, kwargs = self._binder.decode(task.payload, self._codec_of(task.headers))
         if self._binder.takes_context:
             args = (context, *args)
         function = cast("Callable[..., object]", self.function)
         return function(*args, **kwargs)
-
-    async def _call_async(self, context: Context[Any], task: Task[Any]) -> object:
-        return await cast("Any", self._call(context, task))
 
 
 def check_function(function: object, task_type: str | None) -> None:

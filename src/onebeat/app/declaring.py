@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, overload
@@ -16,6 +16,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpa
 from onebeat.app.binder import Rename
 from onebeat.app.declared import Declared, check_function, check_no_arguments
 from onebeat.app.handle import Replies
+from onebeat.app.surroundings import Surroundings
 from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.codecs.codec import KNOWN, Codec, check_codec
@@ -91,6 +92,11 @@ class Declaring(ABC):
     def find_codec(self, name: str) -> Codec | None:
         """Return the codec of a name that payloads may come in."""
         return self.parent.find_codec(name) if self.parent is not None else KNOWN.get(name)
+
+    @property
+    def surroundings(self) -> Sequence[Surroundings]:
+        """What every handler runs in: the application's."""
+        return self.parent.surroundings if self.parent is not None else ()
 
     @property
     @abstractmethod

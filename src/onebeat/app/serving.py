@@ -15,6 +15,7 @@ from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.scheduler.scheduler import Scheduler
+from onebeat.server.config import ServerConfig
 from onebeat.server.server import Health, Server, ServerSettings, Settled, stopped_by_signals
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
@@ -50,13 +51,14 @@ class Serving:
         signals: bool = False,
         settled: Settled | None = None,
     ) -> None:
-        if not app.tasks:
+        if not app.tasks and not app.adopted:
             raise ConfigurationError(f"application {app.name!r} has no tasks: declare one with @app.task()")
         for task in app.tasks.values():
             check_place(task)
         self._app = app
         self._settings: ServerSettings = {"queues": served_queues(app), **settings}
-        Server(**self._settings)  # bad settings are refused before anything is opened
+        self.config: ServerConfig = Server(**self._settings).config  # bad settings are refused here
+        """The server's settings, its queues among them."""
         self._url = url or app.url
         self._signals = signals
         self._settled = settled
@@ -98,6 +100,10 @@ class Serving:
         """Set when a signal, or a bug, wants the server stopped."""
         return self._server.stop_asked
 
+    def signalled(self) -> None:
+        """Stop as a signal does; if asked again, without waiting for handlers."""
+        self._server.signalled()
+
     @property
     def health(self) -> Health:
         """How the server fares: for a health check of the program that it is part of."""
@@ -111,7 +117,7 @@ class Serving:
 def served_queues(app: Onebeat[Any]) -> dict[str, int]:
     """All queues that the application's own tasks and schedules name, and the default one, with equal weights."""
     named = {str(task.default_options.get("queue") or DEFAULT_QUEUE) for task in app.tasks.values()}
-    return dict.fromkeys(sorted(named | {item.queue for item in app.entries.values()}), 1)
+    return dict.fromkeys(sorted(named | app.adopted | {item.queue for item in app.entries.values()}), 1)
 
 
 async def serve(app: Onebeat[Any], *, url: str | None = None, **settings: Unpack[ServerSettings]) -> None:

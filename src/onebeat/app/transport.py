@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from onebeat.app.handle import Replies
@@ -33,13 +35,16 @@ class Transport:
 
     def __init__(self, source: object) -> None:
         self.source = source
-        self.sync_client = self.make_sync_client()
+        self.sync_client: SyncClient = self.make_sync_client()
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection] = (
             weakref.WeakKeyDictionary()
         )
 
     def make_sync_client(self) -> SyncClient:
         return SyncClient(self.source)
+
+    async def open_store(self) -> Store:
+        return await Store.open(self.source)
 
     def make_client(self, store: Store) -> Client:
         return Client(store)
@@ -56,7 +61,7 @@ class Transport:
         loop = asyncio.get_running_loop()
         connection = self._connections.get(loop)
         if connection is None or connection.pid != os.getpid():
-            connection = self._connections[loop] = Connection(self)
+            connection = self._connections[loop] = Connection(self, partial(self._connections.pop, loop, None))
         await connection.open()
         return connection
 
@@ -74,8 +79,9 @@ class Connection:
     client: Client
     replies: Replies
 
-    def __init__(self, transport: Transport) -> None:
-        self.pid = os.getpid()
+    def __init__(self, transport: Transport, forget: Callable[[], object]) -> None:
+        self._forget = forget
+        self.pid: int = os.getpid()
         self._transport = transport
         self._lock = asyncio.Lock()
         self._is_open = False
@@ -85,15 +91,25 @@ class Connection:
             return
         async with self._lock:
             if not self._is_open:
-                self.store = await Store.open(self._transport.source)
+                self.store = await self._transport.open_store()
                 self.client = self._transport.make_client(self.store)
                 self.replies = self._transport.make_replies(self.store)
+                self._life = self._lives()
+                await anext(self._life)
                 self._is_open = True
 
+    async def _lives(self) -> AsyncGenerator[None]:
+        """Close when told to, or with the loop: `asyncio.run` and its like end the generators that still wait."""
+        try:
+            yield
+        finally:
+            if self.pid == os.getpid():
+                self._is_open = False
+                self._forget()
+                await self.replies.stop()
+                await self.client.aclose()
+                await self.store.aclose()
+
     async def aclose(self) -> None:
-        if not self._is_open:
-            return
-        self._is_open = False
-        await self.replies.stop()
-        await self.client.aclose()
-        await self.store.aclose()
+        if self._is_open:
+            await self._life.aclose()

@@ -12,20 +12,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-import redis
-import redis.asyncio
-import redis.asyncio.connection
-import redis.connection
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
-
-from onebeat.broker import embedded
+from onebeat.broker import driver, embedded
 from onebeat.errors import BrokerUnsupported, ConfigurationError, shown
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
 
 CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 5.0
@@ -75,6 +70,10 @@ class Endpoint:
 
     def asyncio_client(self, *, reply_timeout: float = REPLY_TIMEOUT_S, connections: int = 64) -> redis.asyncio.Redis:
         """Make a client for the running loop; it connects when first used."""
+        import redis.asyncio.connection
+        from redis.asyncio.retry import Retry as AsyncRetry
+        from redis.backoff import NoBackoff
+
         pool = redis.asyncio.BlockingConnectionPool(
             connection_class=getattr(redis.asyncio.connection, self.kind),
             max_connections=connections,
@@ -85,6 +84,10 @@ class Endpoint:
 
     def blocking_client(self, *, reply_timeout: float = REPLY_TIMEOUT_S) -> redis.Redis:
         """Make a blocking client, for a thread or process of its own."""
+        import redis.connection
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
         pool = redis.ConnectionPool(
             connection_class=getattr(redis.connection, self.kind),
             **self._options(reply_timeout, Retry(NoBackoff(), 0)),
@@ -121,6 +124,8 @@ def endpoint(source: object = None) -> Endpoint:
         return source
     if isinstance(source, str):
         return _from_url(source)
+    import redis.asyncio
+
     if isinstance(source, (redis.Redis, redis.asyncio.Redis)):
         return _from_client(source)
     if type(source).__name__ in ("RedisCluster", "Sentinel"):
@@ -151,6 +156,8 @@ def _from_url(url: str) -> Endpoint:
         _check_host(parts, url)
         _check_number("database", parts.path.strip("/"), url)
     _check_number("database", options.get("db", ""), url)
+    import redis.connection
+
     kind = {"rediss": redis.connection.SSLConnection, "redis": redis.connection.Connection}.get(
         _SCHEMES[parts.scheme], redis.connection.UnixDomainSocketConnection
     )
@@ -164,7 +171,7 @@ def _from_url(url: str) -> Endpoint:
         settings: dict[str, Any] = dict(redis.connection.parse_url(known_to_redis))
         settings.pop("connection_class", None)
         kind(**settings)  # connects to nothing, but looks at all options
-    except (ValueError, TypeError, RedisError) as error:
+    except (ValueError, TypeError, driver.RedisError) as error:
         raise _refused(url, f"{error}; write rediss://host:6379/0?ssl_ca_certs=/path, for example") from error
     return Endpoint(kind.__name__, settings, _without_password(url))
 

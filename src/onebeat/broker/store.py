@@ -16,11 +16,7 @@ from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from redis.exceptions import AuthenticationError, InvalidResponse, NoScriptError, RedisError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
-from onebeat.broker import embedded
+from onebeat.broker import driver, embedded
 from onebeat.broker.call import Argument, Call, Script, load
 from onebeat.broker.connection import BLOCK_S, CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint, endpoint
 from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported, ConfigurationError, OnebeatError
@@ -45,19 +41,19 @@ _PASSING_CODE = re.compile(rf"(?:^|\W)(?:-?)({'|'.join(_PASSING)})\b")
 def translate(error: BaseException, shown: str) -> BrokerError:
     """Say in Onebeat's words what redis-py reports; what may pass by itself is `BrokerUnavailable`."""
     text = str(error) or type(error).__name__
-    if isinstance(error, (RedisConnectionError, RedisTimeoutError, OSError)):
+    if isinstance(error, (driver.ConnectionError, driver.TimeoutError, OSError)):
         return BrokerUnavailable(f"store {shown} cannot be used: {text.rstrip('.')}; {_remedy(error, text)}")
     code = getattr(error, "status_code", None) or ""
     if code in _PASSING or passes(text):
         remedy = "; give its user the right to, by ACL SETUSER" if code == "NOPERM" else ""
         return BrokerUnavailable(f"store {shown} refuses for now: {code} {text}{remedy}")
-    if isinstance(error, InvalidResponse):
+    if isinstance(error, driver.InvalidResponse):
         return BrokerError(f"store {shown} answered with an error: {text}; name a Redis or Valkey, this is none")
     return BrokerError(f"store {shown} answered with an error: {text}")
 
 
 def _remedy(error: BaseException, text: str) -> str:
-    if isinstance(error, AuthenticationError) or isinstance(error.__cause__, AuthenticationError):
+    if isinstance(error, driver.AuthenticationError) or isinstance(error.__cause__, driver.AuthenticationError):
         return "give the right user and password in its URL, redis://user:password@host:6379/0"
     if "DB index" in text:
         return "name a database that it has, such as …/0"
@@ -120,6 +116,8 @@ class Store:
             ConfigurationError, BrokerUnsupported: See `endpoint`; or the store is older than 6.2.
             BrokerUnavailable: It does not answer, or refuses our credentials.
         """
+        if not driver.is_loaded():
+            await asyncio.to_thread(driver.load)
         where, held = endpoint(source), None
         if where.store is not None:
             held = await asyncio.to_thread(embedded.open_store, where.store)
@@ -172,7 +170,7 @@ class Store:
         return self
 
     def _failed(self, error: BaseException) -> BrokerError:
-        if self._held is not None and isinstance(error, (RedisConnectionError, OSError)):
+        if self._held is not None and isinstance(error, (driver.ConnectionError, OSError)):
             self._revive()
         return translate(error, self.endpoint.shown)
 
@@ -205,9 +203,9 @@ class Store:
         try:
             try:
                 answer = await self._client.execute_command(*_command(script, call, "EVALSHA"))
-            except NoScriptError:
+            except driver.NoScriptError:
                 answer = await self._client.execute_command(*_command(script, call, "EVAL"))
-        except (RedisError, OSError) as error:
+        except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return call.interpret(answer)
 
@@ -215,7 +213,7 @@ class Store:
         """Run one plain command, for the few keys that belong to no queue."""
         try:
             return await self._client.execute_command(*words)
-        except (RedisError, OSError) as error:
+        except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
 
     async def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
@@ -227,7 +225,7 @@ class Store:
             for words in commands:
                 pipeline.execute_command(*words)
             answers: list[Any] = await pipeline.execute()
-        except (RedisError, OSError) as error:
+        except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return answers
 
@@ -241,7 +239,7 @@ class Store:
         pending = keys.root(queue) + "pending"
         try:
             moved = await self._blocking.execute_command("BLMOVE", pending, pending, "RIGHT", "RIGHT", BLOCK_S)
-        except (RedisError, OSError) as error:
+        except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return moved is not None
 
@@ -256,7 +254,7 @@ class Store:
                 message = await hub.get_message(ignore_subscribe_messages=True, timeout=None)
                 if message is not None:
                     yield message["channel"].decode(), message["data"]
-        except (RedisError, OSError) as error:
+        except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         finally:
             await hub.aclose()
@@ -307,9 +305,9 @@ class BlockingStore:
         try:
             try:
                 answer = self._client.execute_command(*_command(script, call, "EVALSHA"))
-            except NoScriptError:
+            except driver.NoScriptError:
                 answer = self._client.execute_command(*_command(script, call, "EVAL"))
-        except (RedisError, OSError) as error:
+        except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return call.interpret(answer)
 
@@ -320,7 +318,7 @@ class BlockingStore:
             for words in commands:
                 pipeline.execute_command(*words)
             answers: list[Any] = pipeline.execute()
-        except (RedisError, OSError) as error:
+        except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return answers
 
@@ -329,7 +327,7 @@ class BlockingStore:
         return Ear(self)
 
     def _failed(self, error: BaseException) -> BrokerError:
-        if self._held is not None and isinstance(error, (RedisConnectionError, OSError)):
+        if self._held is not None and isinstance(error, (driver.ConnectionError, OSError)):
             self._start_again()
         return translate(error, self.endpoint.shown)
 
@@ -372,7 +370,7 @@ class Ear:
         try:
             self._hub.subscribe(f"onebeat:reply:{self.id}")
             self._hub.get_message(timeout=REPLY_TIMEOUT_S)  # that it listens
-        except (RedisError, OSError) as error:
+        except (driver.RedisError, OSError) as error:
             self.close()
             raise translate(error, store.endpoint.shown) from error
 
@@ -380,7 +378,7 @@ class Ear:
         """Wait for a word, whichever task it is of, at most so long."""
         try:
             self._hub.get_message(ignore_subscribe_messages=True, timeout=seconds)
-        except (RedisError, OSError) as error:
+        except (driver.RedisError, OSError) as error:
             raise translate(error, self._store.endpoint.shown) from error
 
     def close(self) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 
 def main() -> None:
     """Run the command line; without the `cli` extra, say how to get it."""
-    try:
-        import click  # noqa: F401
-        import rich  # noqa: F401
-    except ImportError as error:
-        sys.stderr.write(f'onebeat: the command line needs {error.name}: pip install "onebeat[cli]"\n')
-        raise SystemExit(1) from None
+    for needed in ("click", "rich"):
+        if find_spec(needed) is None:
+            sys.stderr.write(f'onebeat: the command line needs {needed}: pip install "onebeat[cli]"\n')
+            raise SystemExit(1)
     from onebeat.cli.commands import cli
 
     cli(prog_name="onebeat")

@@ -8,9 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NoReturn
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 MAX_SHOWN = 60
 UNBOUNDED = 10_000
@@ -49,6 +46,10 @@ def show_table(
 
     On a terminal long texts are folded to fit; into a file or a pipe every row is one whole line.
     """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         side: Literal["left", "right"] = "right" if column in numbers else "left"

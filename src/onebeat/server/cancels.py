@@ -27,7 +27,7 @@ class CancelEars:
     def __init__(self, store: Store, executor: Executor) -> None:
         self._store = store
         self._executor = executor
-        self.listening = asyncio.Event()
+        self.listening: asyncio.Event = asyncio.Event()
 
     async def run(self) -> None:
         """Listen for ever."""

@@ -106,6 +106,11 @@ class ServerConfig:
         return int(self.lease * 1000)
 
     @property
+    def longest_stop(self) -> float:
+        """Seconds that a stop takes at most while the event loop turns: fetcher, handlers, outcomes."""
+        return 3 * max(self.shutdown_timeout, 1.0) + self.grace
+
+    @property
     def keeper_period(self) -> float:
         """Seconds between extensions: six chances within a lease, and never more than 3 s (mechanism-rules 3)."""
         return min(self.lease / 6, 3.0)

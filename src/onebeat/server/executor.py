@@ -240,6 +240,7 @@ class Executor:
 
     def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
         release = self._config.release_unique_on_archive
+        number = attempt.message.retried + 1 if attempt.message is not None else 1
         try:
             finished = outcome.failed(attempt, error, ended, delay=self._retry_delay, release_on_archive=release)
         except Exception:
@@ -247,7 +248,7 @@ class Executor:
             attempt.route = None
             default = outcome.default_retry_delay
             finished = outcome.failed(attempt, error, ended, delay=default, release_on_archive=release)
-        _log_failure(attempt, error, finished)
+        _log_failure(attempt, number, error, finished)
         return finished
 
     def stop(self, attempt: Running, why: Stop) -> None:
@@ -332,11 +333,21 @@ _AFTERWARDS = {
 }
 
 
-def _log_failure(attempt: Running, error: BaseException, finished: Finished) -> None:
+def _log_failure(attempt: Running, number: int, error: BaseException, finished: Finished) -> None:
     level, afterwards = _AFTERWARDS[finished.outcome]
     trace = error if log.isEnabledFor(logging.DEBUG) else None
     text = outcome.error_text(error)
-    log.log(level, "task %s of queue %s failed: %s; %s", attempt.id, attempt.queue, text, afterwards, exc_info=trace)
+    seen = {"attempt": attempt, "number": number, "failure": error}  # for whoever shows more than the line
+    log.log(
+        level,
+        "task %s of queue %s failed: %s; %s",
+        attempt.id,
+        attempt.queue,
+        text,
+        afterwards,
+        exc_info=trace,
+        extra=seen,
+    )
 
 
 def _job(route: Route, message: TaskMessage) -> Job:

@@ -120,11 +120,14 @@ class HandlerError(Exception):
 
     Args:
         delay: Seconds until the retry, if the task's own back-off says so; it was asked in that process.
+
+        trace: The traceback as that process wrote it.
     """
 
-    def __init__(self, text: str, *, delay: float | None = None) -> None:
+    def __init__(self, text: str, *, delay: float | None = None, trace: str = "") -> None:
         super().__init__(text)
         self.delay = delay
+        self.trace = trace
 
 
 class StopError(Exception):

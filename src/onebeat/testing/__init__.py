@@ -11,15 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onebeat.testing.bench import HandlerStuck
+    from onebeat.testing.driving import HandlerStuck
     from onebeat.testing.facade import KitContext, SyncTesting, Testing
-    from onebeat.testing.kit import Kit
+    from onebeat.testing.kit import Kit, private_store
     from onebeat.testing.records import Attempt, AttemptState, Drained, EnqueuedTask
 
 _HOMES = {
-    "bench": ["HandlerStuck"],
+    "driving": ["HandlerStuck"],
     "facade": ["KitContext", "SyncTesting", "Testing"],
-    "kit": ["Kit"],
+    "kit": ["Kit", "private_store"],
     "records": ["Attempt", "AttemptState", "Drained", "EnqueuedTask"],
 }
 
@@ -41,4 +41,5 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Attempt", "AttemptState", "Drained", "EnqueuedTask", "HandlerStuck", "Kit", "KitContext", "SyncTesting", "Testing",
+    "private_store",
 ]  # fmt: skip

@@ -25,7 +25,7 @@ class SimulatedClock:
     """
 
     def __init__(self, start: datetime) -> None:
-        self.now_us = to_us(start) // 1000 * 1000
+        self.now_us: int = to_us(start) // 1000 * 1000
 
     def now(self) -> datetime:
         return from_us(self.now_us)

@@ -18,8 +18,9 @@ from onebeat.preparing import Prepared
 from onebeat.server.context import Context, running
 from onebeat.states import TaskState
 from onebeat.task import Progress, TaskInfo
-from onebeat.testing.bench import Bench, Plan
+from onebeat.testing.bench import Plan
 from onebeat.testing.clock import to_us
+from onebeat.testing.driving import Driving
 from onebeat.testing.faults import When
 from onebeat.testing.records import Attempt, Drained, EnqueuedTask, type_of
 from onebeat.testing.transport import KitTransport, Reach, log, own_context
@@ -67,7 +68,7 @@ class KitContext(Context[S]):
 class View(Generic[S]):
     """What both forms share: the app, its private store, and a note of what was enqueued."""
 
-    bench: Bench
+    driving: Driving
     reach: Reach
     transport: KitTransport
     state: S
@@ -79,8 +80,8 @@ class View(Generic[S]):
         self.reading = reading
         self.noted: list[EnqueuedTask] = []
 
-    def open(self, bench: Bench, reach: Reach, transport: KitTransport, state: S) -> None:
-        self.bench, self.reach, self.transport, self.state = bench, reach, transport, state
+    def open(self, driving: Driving, reach: Reach, transport: KitTransport, state: S) -> None:
+        self.driving, self.reach, self.transport, self.state = driving, reach, transport, state
 
     def declared(self, type: str) -> Mapping[str, Any]:
         found = self.app.tasks.get(type)
@@ -97,14 +98,17 @@ class View(Generic[S]):
             )
 
     def infos(self, *states: TaskState) -> list[TaskInfo]:
+        self.reach.opened()
         [names] = self.reading.commands([("SMEMBERS", keys.QUEUES)])
-        return [
+        found = [
             task_info(queue, task_id, raw)
             for queue in sorted(name.decode() for name in names)
             for state in states
             for task_id in self._ids(queue, state)
             if (raw := self.reading.run(browse.info(queue, task_id))) is not None
         ]
+        places = {(item.queue, item.id): place for place, item in enumerate(self.noted)}
+        return sorted(found, key=lambda info: places.get((info.queue, info.id), len(places)))
 
     def _ids(self, queue: str, state: TaskState) -> Iterator[str]:
         offset = 0
@@ -123,7 +127,7 @@ class Face(Generic[S]):
 
     def __init__(self, view: View[S]) -> None:
         self._view = view
-        self.store = view.where
+        self.store: Endpoint = view.where
 
     @property
     def now(self) -> datetime:
@@ -163,7 +167,7 @@ class Face(Generic[S]):
 
     def tasks(self, state: TaskState | str | None = None, task: object = None) -> list[TaskInfo]:
         """
-        Read the tasks that are in the store.
+        Read the tasks that are in the store, in the order in which they were enqueued.
 
         Args:
             state: Only those in this state.
@@ -191,7 +195,7 @@ class Face(Generic[S]):
     @property
     def ran(self) -> list[Attempt]:
         """Every attempt since the kit began, in the order in which they ended."""
-        return list(self._view.bench.log.attempts)
+        return list(self._view.driving.bench.log.attempts)
 
     def context(
         self,
@@ -242,7 +246,10 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.bench.faults.fail(type_of(task), error, times)
+        given: object = error
+        if not isinstance(given, BaseException) and not (isinstance(given, type) and issubclass(given, BaseException)):
+            raise ConfigurationError(f"fail(error={shown(error)}): give an exception, or a class of exceptions")
+        self._view.reach.opened().bench.faults.fail(self._served(task), error, times)
 
     def crash(self, task: object, *, when: When = "after", times: int = 1) -> None:
         """
@@ -258,7 +265,7 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.bench.faults.crash(type_of(task), when, times)
+        self._view.reach.opened().bench.faults.crash(self._served(task), when, times)
 
     def time_out(self, task: object, *, times: int = 1) -> None:
         """
@@ -271,7 +278,15 @@ class Face(Generic[S]):
 
             times: How many attempts.
         """
-        self._view.bench.faults.time_out(type_of(task), times)
+        self._view.reach.opened().bench.faults.time_out(self._served(task), times)
+
+    def _served(self, task: object) -> str:
+        """Return the type of a task that runs here, so that a fault that is ordered can happen."""
+        type_ = type_of(task)
+        if self._view.app.mux.find(type_) is None:
+            known = ", ".join(list(self._view.app.tasks)[:20]) or "none yet"
+            raise ConfigurationError(f"task {shown(type_)} is not served by {self._view.app.name!r}: it has {known}")
+        return type_
 
     @contextmanager
     def store_down(self) -> Iterator[None]:
@@ -308,7 +323,7 @@ class Testing(Face[S]):
         Raises:
             HandlerStuck: A handler does not end.
         """
-        return await self._view.reach.ask(self._view.bench.drain(own_context()))
+        return await self._view.reach.ask(self._view.reach.opened().drain(own_context()))
 
     async def advance(self, duration: float | timedelta) -> Drained:
         """
@@ -323,7 +338,7 @@ class Testing(Face[S]):
         Raises:
             HandlerStuck: A handler does not end.
         """
-        return await self._view.reach.ask(self._view.bench.advance(own_context(), self._after(duration)))
+        return await self._view.reach.ask(self._view.reach.opened().advance(own_context(), self._after(duration)))
 
     async def advance_to(self, instant: datetime) -> Drained:
         """
@@ -332,7 +347,7 @@ class Testing(Face[S]):
         Raises:
             ConfigurationError: That instant is over.
         """
-        return await self._view.reach.ask(self._view.bench.advance(own_context(), self._target(instant)))
+        return await self._view.reach.ask(self._view.reach.opened().advance(own_context(), self._target(instant)))
 
 
 class SyncTesting(Face[S]):
@@ -344,15 +359,15 @@ class SyncTesting(Face[S]):
 
     def drain(self) -> Drained:
         """Run what is pending. See `Testing.drain`."""
-        return self._view.reach.ask_blocking(self._view.bench.drain(own_context()))
+        return self._view.reach.ask_blocking(self._view.reach.opened().drain(own_context()))
 
     def advance(self, duration: float | timedelta) -> Drained:
         """Let time pass. See `Testing.advance`."""
-        return self._view.reach.ask_blocking(self._view.bench.advance(own_context(), self._after(duration)))
+        return self._view.reach.ask_blocking(self._view.reach.opened().advance(own_context(), self._after(duration)))
 
     def advance_to(self, instant: datetime) -> Drained:
         """Let time pass until an instant. See `Testing.advance_to`."""
-        return self._view.reach.ask_blocking(self._view.bench.advance(own_context(), self._target(instant)))
+        return self._view.reach.ask_blocking(self._view.reach.opened().advance(own_context(), self._target(instant)))
 
 
 def _of(task: object, items: list[EnqueuedTask]) -> list[EnqueuedTask]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
@@ -21,10 +21,11 @@ from onebeat.broker.store import BlockingStore
 from onebeat.errors import ConfigurationError, is_number, shown
 from onebeat.options import instant
 from onebeat.server.config import ServerConfig
-from onebeat.server.server import ServerSettings
+from onebeat.server.server import Server, ServerSettings
 from onebeat.sync import refuse_in_loop
 from onebeat.testing.bench import TAKEN_AT_ONCE, Bench, Plan
 from onebeat.testing.clock import SimulatedClock
+from onebeat.testing.driving import Driving
 from onebeat.testing.facade import SyncTesting, Testing, View
 from onebeat.testing.transport import KitTransport, Reach
 from onebeat.testing.turnstile import Turnstile
@@ -53,12 +54,12 @@ def make_kit(
     **settings: Unpack[ServerSettings],
 ) -> Kit[S]:
     """Test an application. See `Onebeat.testing`."""
+    Server(**settings)  # unknown and bad ones are refused by the same sentences as everywhere
     concurrency = settings.pop("concurrency", 1)
     config = ServerConfig(
-        **{"queues": served_queues(app) or {"default": 1}, **settings},  # type: ignore[arg-type] # it checks them
+        **{"queues": served_queues(app) or {"default": 1}, **settings},  # type: ignore[arg-type] # looked at just now
         concurrency=TAKEN_AT_ONCE,
     )
-    ServerConfig(concurrency=concurrency)  # a bad one is refused by the same sentence
     if not is_number(guard) or not guard > 0:
         raise ConfigurationError(f"guard is {shown(guard)}: give real seconds, more than 0")
     clock = SimulatedClock(datetime.fromtimestamp(instant("start", start), UTC) if start is not None else _now())
@@ -78,6 +79,19 @@ def make_kit(
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+@contextmanager
+def private_store() -> Iterator[str]:
+    """
+    Lend an empty store of this process's own, on real time, for tests of the plain form; gives its URL.
+
+    Raises:
+        MissingExtra: The engine is not installed.
+        ConfigurationError: It cannot run here.
+    """
+    with private.lent(simulated=False) as where:
+        yield where.shown
 
 
 class Kit(Generic[S]):
@@ -142,10 +156,11 @@ class Kit(Generic[S]):
         if isinstance(state, EllipsisType):
             lifespan = self._app.lifespan
             state = await stack.enter_async_context(_in_one_task(lifespan)) if lifespan is not None else None
-        bench = await Bench.open(self._plan, where, state, turnstile)
-        stack.push_async_callback(bench.aclose)
-        reach.bench = bench
-        view.open(bench, reach, transport, state)
+        driving = Driving(await Bench.open(self._plan, where, state, turnstile))
+        stack.push_async_callback(driving.aclose)
+        reach.driving = driving
+        stack.callback(reach.close)
+        view.open(driving, reach, transport, state)
         return view
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from onebeat.errors import Retry
+from onebeat.errors import Retry, TaskFailed
 from onebeat.options import Resolved, resolve
 from onebeat.preparing import Prepared
 from onebeat.task import Task, TaskInfo
@@ -26,6 +27,8 @@ class Attempt:
 
         state: What came of it.
 
+        at: When it ran, in the kit's time.
+
         error: What stands in the store as its error; "" if it succeeded.
 
         exception: The error itself, with its traceback, where it was raised in this process.
@@ -33,19 +36,25 @@ class Attempt:
         result: What the handler returned.
 
         retried: Failures before it.
-
-        at: When it ran, in the kit's time.
     """
 
     type: str
     id: str
     queue: str
     state: AttemptState
+    at: datetime
     error: str = ""
     exception: BaseException | None = field(default=None, repr=False)
     result: Any = field(default=None, repr=False)
     retried: int = 0
-    at: datetime | None = None
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What to raise for it: the handler's error, or one that stands for it; None unless it has failed."""
+        if self.state not in ("retry", "archived") or isinstance(self.exception, Retry):
+            return None
+        is_ours = self.exception is not None and not isinstance(self.exception, asyncio.CancelledError)
+        return self.exception if is_ours else TaskFailed(self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +118,8 @@ class Drained:
         Errors that decide what happens next (`Retry`, `RevokeTask`) are none.
         """
         for attempt in self.attempts:
-            if attempt.exception is not None and attempt.state in ("retry", "archived") and not _is_control(attempt):
-                raise attempt.exception
-
-
-def _is_control(attempt: Attempt) -> bool:
-    return isinstance(attempt.exception, Retry)
+            if attempt.failure is not None:
+                raise attempt.failure
 
 
 def type_of(task: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from types import TracebackType
@@ -14,24 +14,25 @@ from typing import Any, Self, TypeVar
 from onebeat.app.app import Onebeat
 from onebeat.app.handle import Replies
 from onebeat.app.serving import Serving
-from onebeat.app.transport import Transport
+from onebeat.app.transport import Connection, Transport
 from onebeat.broker import private
 from onebeat.broker.browse import RawTask
+from onebeat.broker.call import Argument, Call
 from onebeat.broker.connection import Endpoint
 from onebeat.broker.produce import Placed
-from onebeat.broker.store import Store
+from onebeat.broker.store import BlockingStore, Store
 from onebeat.client import Client, _Waiting
-from onebeat.errors import TaskFailed
+from onebeat.errors import ConfigurationError
 from onebeat.preparing import Enqueued, Prepared
 from onebeat.server.context import Context, running
 from onebeat.server.server import Health, ServerSettings
 from onebeat.states import TaskState
 from onebeat.sync import SyncClient
-from onebeat.testing.bench import Bench
+from onebeat.testing.driving import Driving
 from onebeat.testing.records import Attempt
 from onebeat.testing.turnstile import Turnstile
 
-log = logging.getLogger("onebeat.testing")
+log: logging.Logger = logging.getLogger("onebeat.testing")
 
 T = TypeVar("T")
 HasEnded = Callable[[RawTask | None], bool]
@@ -47,7 +48,7 @@ class Reach:
     Reaches the bench from any loop and thread, and takes note of what is enqueued.
 
     Attributes:
-        bench: Set once it is open.
+        driving: Set while the block runs.
 
         note: Called with everything that was accepted.
 
@@ -55,30 +56,43 @@ class Reach:
     """
 
     def __init__(self, turnstile: Turnstile, note: Callable[[Prepared], None], *, eager: bool) -> None:
-        self.bench: Bench | None = None
+        self.driving: Driving | None = None
         self.turnstile = turnstile
         self.note = note
         self.eager = eager
 
-    def opened(self) -> Bench:
-        assert self.bench is not None  # noqa: S101 - the kit gives nothing away before it is open
-        return self.bench
+    def opened(self) -> Driving:
+        """Return what drives the bench, within the block."""
+        if self.driving is None:
+            raise ConfigurationError("the test kit is not open: tasks run, and its store is read, within its block")
+        return self.driving
 
-    def accepted(self, prepared: Prepared, placed: Placed) -> bool:
-        """Note a task that was accepted; true if it is pending."""
-        if placed.status not in ("pending", "scheduled"):
-            return False
-        self.note(prepared)
-        if self.bench is not None:
-            self.bench.poke_soon()
-        return placed.status == "pending"
+    def close(self) -> None:
+        self.driving = None
+
+    def answered(self, batch: Iterable[Prepared], answers: Sequence[Placed]) -> list[Prepared]:
+        """Note the tasks that were accepted, and return those that are pending."""
+        pending = []
+        for prepared, placed in zip(batch, answers, strict=True):
+            if placed.status in ("pending", "scheduled"):
+                self.note(prepared)
+            if placed.status == "pending":
+                pending.append(prepared)
+        if self.driving is not None:
+            self.driving.poke_soon()
+        return pending
+
+    async def catch_up(self) -> None:
+        """Have the store know what handlers have said about their progress."""
+        if self.driving is not None:
+            await self.ask(self.driving.bench.words.write())
 
     async def ask(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something on the bench's loop, from any loop."""
-        bench = self.opened()
-        if asyncio.get_running_loop() is bench.loop:
+        driving = self.opened()
+        if asyncio.get_running_loop() is driving.loop:
             return await work
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, bench.loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, driving.loop))
 
     def ask_blocking(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something on the bench's loop, from a thread that blocks; plain handlers run in it meanwhile."""
@@ -92,20 +106,31 @@ class Reach:
 
 def raise_failure(attempt: Attempt | None) -> None:
     """Raise what an attempt has failed with, for who enqueued it eagerly."""
-    if attempt is None or attempt.state not in ("retry", "archived"):
-        return
-    raise attempt.exception or TaskFailed(attempt.error)
+    if attempt is not None and attempt.failure is not None:
+        raise attempt.failure
 
 
 class KitTransport(Transport):
     """The connections of an application under test."""
 
+    sync_client: SyncClient
+
     def __init__(self, where: Endpoint, reach: Reach) -> None:
         self._reach = reach
+        self._where = where
         super().__init__(where)
 
     def make_sync_client(self) -> SyncClient:
         return KitSyncClient(self.source, self._reach)
+
+    async def open_store(self) -> Store:
+        driving = self._reach.driving
+        if driving is None or driving.loop is asyncio.get_running_loop():
+            return await super().open_store()
+        return FarStore(self._where, self._reach, self._near)
+
+    async def _near(self) -> Store:
+        return (await self.connected()).store
 
     def make_client(self, store: Store) -> Client:
         return KitClient(store, self._reach)
@@ -116,16 +141,49 @@ class KitTransport(Transport):
     def serving(self, app: Onebeat[Any], settings: ServerSettings) -> Serving:
         return Resting(app, settings)
 
+    async def connected(self) -> Connection:
+        await self._reach.catch_up()
+        return await super().connected()
+
     @contextmanager
     def down(self) -> Iterator[None]:
         """Have every connection of the application fail while the block runs."""
-        before = self.source, self.sync_client, self._connections
-        self.source = private.unreachable(before[0])  # type: ignore[arg-type] # `__init__` was given one
+        before = self.sync_client, self._connections
+        self._lead_to(private.unreachable(self._where))
         self.sync_client, self._connections = self.make_sync_client(), weakref.WeakKeyDictionary()
         try:
             yield
         finally:
-            self.source, self.sync_client, self._connections = before
+            self._lead_to(self._where)
+            self.sync_client, self._connections = before
+
+    def _lead_to(self, where: Endpoint) -> None:
+        self.source = where
+
+
+class FarStore(Store):
+    """
+    The store as seen from another loop than the bench's, such as that of a web server's test client.
+
+    It has no connection of its own, since such loops end without a word, and leave open what they had.
+    """
+
+    def __init__(self, where: Any, reach: Reach, near: Callable[[], Awaitable[Store]]) -> None:
+        super().__init__(where, None)
+        self._reach = reach
+        self._near = near
+
+    async def run(self, call: Call[T]) -> T:
+        async def work() -> T:
+            return await (await self._near()).run(call)
+
+        return await self._reach.ask(work())
+
+    async def command(self, *words: Argument) -> Any:
+        async def work() -> Any:
+            return await (await self._near()).command(*words)
+
+        return await self._reach.ask(work())
 
 
 class KitClient(Client):
@@ -137,8 +195,7 @@ class KitClient(Client):
 
     async def _place(self, queue: str, batch: list[_Waiting]) -> list[Placed]:
         answers = await super()._place(queue, batch)
-        for waiting, placed in zip(batch, answers, strict=True):
-            self._reach.accepted(waiting.prepared, placed)
+        self._reach.answered((waiting.prepared for waiting in batch), answers)
         return answers
 
     def submit(self, prepared: Prepared) -> asyncio.Future[Enqueued]:
@@ -148,8 +205,8 @@ class KitClient(Client):
     async def _eagerly(self, future: asyncio.Future[Enqueued]) -> Enqueued:
         enqueued = await future
         if enqueued.state is TaskState.PENDING:
-            bench = self._reach.opened()
-            raise_failure(await self._reach.ask(bench.settle(own_context(), enqueued.queue, enqueued.id)))
+            driving = self._reach.opened()
+            raise_failure(await self._reach.ask(driving.settle(own_context(), enqueued.queue, enqueued.id)))
         return enqueued
 
 
@@ -160,14 +217,16 @@ class KitSyncClient(SyncClient):
         super().__init__(source, give_up_after=0)
         self._reach = reach
 
+    @property
+    def store(self) -> BlockingStore:
+        if self._reach.driving is not None and asyncio._get_running_loop() is None:
+            self._reach.ask_blocking(self._reach.driving.bench.words.write())
+        return super().store
+
     def _place(self, queue: str, batch: list[Prepared]) -> list[Placed]:
         answers = super()._place(queue, batch)
-        pending = [
-            prepared
-            for prepared, placed in zip(batch, answers, strict=True)
-            if self._reach.accepted(prepared, placed) and self._reach.eager
-        ]
-        for prepared in pending:
+        pending = self._reach.answered(batch, answers)
+        for prepared in pending if self._reach.eager else []:
             work = self._reach.opened().settle(own_context(), queue, prepared.new.id)
             raise_failure(self._reach.ask_blocking(work))
         return answers

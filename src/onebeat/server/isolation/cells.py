@@ -179,5 +179,5 @@ def _open(job: Job, verdict: Verdict) -> bytes:
     if verdict.trace:
         log.debug("isolated task %s of queue %s:\n%s", job.id, job.queue, verdict.trace)
     if verdict.kind == "skipped":
-        raise SkipRetry(verdict.text)
-    raise HandlerError(verdict.text, delay=verdict.delay)
+        raise SkipRetry(verdict.text) from HandlerError(verdict.text, trace=verdict.trace)
+    raise HandlerError(verdict.text, delay=verdict.delay, trace=verdict.trace)

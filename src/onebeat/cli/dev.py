@@ -1,0 +1,76 @@
+"""`onebeat dev`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onebeat.cli.run import orders, server_options
+
+STOP_S = 2.0
+"""How long running tasks have at a reload, before they are put back to the front of their queue."""
+
+
+@click.command()
+@click.argument("application", required=False, envvar="ONEBEAT_APP")
+@server_options
+@click.option(
+    "-p",
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Server processes.",
+)
+@click.option(
+    "--watch",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder whose Python files are watched too, or a file of any kind. May be repeated.",
+)
+@click.option(
+    "--ignore", multiple=True, type=click.Path(path_type=Path), help="Folder or file not to watch. May be repeated."
+)
+@click.pass_context
+def dev(
+    ctx: click.Context,
+    /,
+    application: str | None,
+    processes: int,
+    watch: tuple[Path, ...],
+    ignore: tuple[Path, ...],
+    **given: Any,
+) -> None:
+    """
+    Run APPLICATION (module:app) while you write it: started anew when a Python file changes.
+
+    Without a URL it uses the embedded store of the project. Failed tasks show their payload and traceback. Without
+    APPLICATION, the only one in the files here, or in those of a package here, is taken.
+    """
+    import asyncio
+
+    from onebeat.cli.develop.changes import Changes, check_watchfiles
+    from onebeat.cli.develop.find import find_application
+    from onebeat.cli.develop.session import Session
+    from onebeat.cli.processes.place import Pace
+    from onebeat.server.config import ServerConfig
+
+    check_watchfiles()
+    folder: Path = ctx.obj.folder
+    told = orders(
+        ctx,
+        application or find_application(Path.cwd()),
+        given,
+        fallback=ctx.obj.settings.get("url") or "embedded://",
+        dev=True,
+        shutdown_timeout=STOP_S,
+        grace=1.0,
+    )
+    pace = Pace(stop=ServerConfig(**told.settings).longest_stop + STOP_S)
+
+    async def work() -> int:
+        return await Session(told, processes, Changes(folder, watch, ignore), pace).run()
+
+    raise SystemExit(asyncio.run(work()))

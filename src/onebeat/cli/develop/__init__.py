@@ -1,0 +1,1 @@
+"""`onebeat dev`: servers that start anew when a file changes, and show what fails."""

@@ -1,0 +1,69 @@
+"""What a parent and its server processes say to each other: one line of JSON each way, then single words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+STOP = b"stop"
+"""Stop taking tasks, give those that run their time, end."""
+
+HURRY = b"hurry"
+"""Stop what still runs now."""
+
+AWAY = 75
+"""The status of a process that could not start because its store was away: EX_TEMPFAIL, worth another try."""
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How to be a server process.
+
+    Attributes:
+        app: "module:app".
+
+        folder: Where the application's module is looked for.
+
+        url: Where the store is, if that was said on the command line or in the environment.
+
+        fallback: Where it is if neither that nor the application says so.
+
+        settings: Those of `ServerConfig` that were given.
+
+        log_level: What of the log is shown.
+
+        loop: "auto", "uvloop" or "asyncio".
+
+        number: Which process this is, from 1; 0: the only one.
+
+        dev: Show failed tasks with their tracebacks.
+    """
+
+    app: str
+    folder: str
+    url: str | None
+    fallback: str | None
+    settings: dict[str, Any]
+    log_level: str = "info"
+    loop: str = "auto"
+    number: int = 0
+    dev: bool = False
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """A schedule of the application, and when it fires next, in milliseconds since 1970."""
+
+    id: str
+    spec: str
+    next_ms: int | None
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a process says once it serves."""
+
+    store: str
+    tasks: list[str]
+    schedules: list[Schedule]
+    queues: dict[str, int]
+    concurrency: int

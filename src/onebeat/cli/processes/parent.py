@@ -1,0 +1,52 @@
+"""The parent of `onebeat run --processes`. It imports nothing of the application, so it never needs a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+
+from onebeat.cli.processes.fleet import Fleet
+from onebeat.cli.processes.orders import Orders
+from onebeat.cli.processes.place import Pace
+from onebeat.cli.serving import LINE
+from onebeat.server.config import ServerConfig
+
+log = logging.getLogger("onebeat.processes")
+
+MARGIN_S = 10.0
+
+
+def run_processes(orders: Orders, count: int) -> int:
+    """Run so many server processes until SIGTERM or Ctrl-C; SIGHUP replaces them. Returns the exit status."""
+    logging.basicConfig(level=orders.log_level.upper(), format=LINE)
+    fleet_pace = Pace(stop=ServerConfig(**orders.settings).longest_stop + MARGIN_S)
+    return 1 if asyncio.run(_run(orders, count, fleet_pace)) else 0
+
+
+async def _run(orders: Orders, count: int, pace: Pace) -> int:
+    fleet = Fleet(orders, count, pace=pace)
+    loop = asyncio.get_running_loop()
+    has_terminal = _has_terminal()
+
+    def hang_up() -> None:
+        if has_terminal and not _has_terminal():
+            log.info("the terminal is gone")
+            fleet.stop()
+        else:
+            fleet.roll()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, fleet.stop)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    return await fleet.run()
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a terminal: one that was closed says SIGHUP too, and means something else."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

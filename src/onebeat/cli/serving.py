@@ -1,0 +1,72 @@
+"""Serving an application in this process, as the command line orders it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from onebeat.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from onebeat.app.app import Onebeat
+    from onebeat.cli.processes.orders import Orders
+
+log = logging.getLogger("onebeat.cli")
+
+LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+def prepare_log(orders: Orders) -> None:
+    """Write the log to standard error, each line with the number of the process if there are several."""
+    line = f"[{orders.number}] {LINE}" if orders.number else LINE
+    logging.basicConfig(level=orders.log_level.upper(), format=line)
+    if orders.dev:
+        from onebeat.cli.develop.failures import show_failures
+
+        show_failures(orders)
+
+
+def where(app: Onebeat[Any], orders: Orders) -> str:
+    """
+    Return the URL of the store to serve.
+
+    Raises:
+        ConfigurationError: None is named anywhere.
+    """
+    from onebeat.broker.connection import endpoint
+
+    url = orders.url or app.url or orders.fallback
+    if url is None:
+        raise ConfigurationError(
+            "no store is named, and other processes would not find one that is started here by chance: "
+            "give --url redis://…, set ONEBEAT_URL, or add --embedded"
+        )
+    if app.url is not None and url != app.url:
+        log.warning(
+            "application %r names another store in its code than %s, which is served: what its handlers enqueue "
+            "through it goes there; leave url= out of the code",
+            app.name,
+            endpoint(url).shown,
+        )
+    return url
+
+
+def serve_here(orders: Orders) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    from onebeat.app.serving import serve
+    from onebeat.cli.load import application
+    from onebeat.cli.loops import run_async
+
+    prepare_log(orders)
+    app = application(orders.app, orders.folder)
+    url = where(app, orders)
+    before = os.environ.get("ONEBEAT_URL")
+    os.environ["ONEBEAT_URL"] = url  # what handlers enqueue goes where their server is
+    try:
+        run_async(serve(app, url=url, **orders.settings), orders.loop)
+    finally:
+        if before is None:
+            os.environ.pop("ONEBEAT_URL", None)
+        else:
+            os.environ["ONEBEAT_URL"] = before

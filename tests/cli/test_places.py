@@ -1,0 +1,170 @@
+"""When a process is started again, and when it is given up: with processes that only pretend."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import subprocess
+import sys
+from typing import cast
+
+import msgspec
+import pytest
+
+from onebeat.cli.processes.fleet import Fleet
+from onebeat.cli.processes.orders import AWAY, STOP, Facts, Orders
+from onebeat.cli.processes.place import Pace
+from onebeat.cli.processes.process import Process
+
+FACTS = Facts("redis://x", [], [], {}, 1)
+ORDERS = Orders(app="shop:app", folder="/", url=None, fallback=None, settings={})
+AT_ONCE = Pace(first=0.0, longest=0.0, attempts=3)
+
+
+class Pretended:
+    """
+    A process.
+
+    Args:
+        served: Whether it gets so far.
+
+        status: How it ends, at once; None: when it is told to stop, with status 0.
+
+        deaf: It hears no word, so it must be killed.
+    """
+
+    def __init__(self, served: bool, status: int | None, *, deaf: bool = False) -> None:
+        self._deaf = deaf
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[int] = loop.create_future()
+        self.ready: asyncio.Future[Facts | None] = loop.create_future()
+        self.ready.set_result(FACTS if served else None)
+        self.served_s = 0.0
+        if status is not None:
+            self.ended.set_result(status)
+
+    def tell(self, word: bytes) -> None:
+        if word == STOP and not self._deaf and not self.ended.done():
+            self.ended.set_result(0)
+
+    def kill(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(-9)
+
+
+def fleet(*lives: tuple[bool, int | None], pace: Pace = AT_ONCE) -> tuple[Fleet, list[Pretended]]:
+    """Make a fleet of one process, whose starts live so, one after another; the last one stands for all after it."""
+    started: list[Pretended] = []
+
+    async def start(_orders: Orders) -> Process:
+        started.append(Pretended(*lives[min(len(started), len(lives) - 1)]))
+        if len(started) == len(lives) and lives[-1][1] is None:
+            asyncio.get_running_loop().call_soon(made.stop)
+        return cast("Process", started[-1])
+
+    made = Fleet(ORDERS, 1, pace=pace, start=start)
+    return made, started
+
+
+async def test_who_ends_at_once_again_and_again_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """After three starts in a row here; status 1, and it is said loudly."""
+    made, started = fleet((True, -11))
+    assert 1 == await made.run()
+    assert 3 == len(started)
+    [record] = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert "ended at once 3 times in a row (signal SIGSEGV)" in record.getMessage()
+
+
+async def test_who_served_for_a_while_is_started_again_without_end() -> None:
+    """Only ends at once count, and only in a row."""
+    made, started = fleet(*[(True, 1)] * 7, (True, None), pace=Pace(first=0.0, longest=0.0, attempts=3, steady=0.0))
+    assert 0 == await made.run()
+    assert 8 == len(started)
+
+
+async def test_a_store_that_is_away_is_waited_for() -> None:
+    """However often a process finds it away after the first has served, none is given up for it."""
+    made, started = fleet((True, 1), *[(False, AWAY)] * 5, (True, None))
+    assert 0 == await made.run()
+    assert 7 == len(started)
+
+
+async def test_who_cannot_start_at_all_is_not_tried_again() -> None:
+    """The first process goes ahead; its failure is the command's."""
+    made, started = fleet((False, 1))
+    assert 1 == await made.run()
+    assert 1 == len(started)
+
+
+def test_waits_double_with_jitter_up_to_a_limit() -> None:
+    """Between half and all of 0.5 s, 1 s, 2 s … 30 s."""
+    pace = Pace()
+    for failures, longest in [(1, 0.5), (2, 1.0), (3, 2.0), (7, 30.0), (1000, 30.0)]:
+        delays = [pace.delay(failures) for _ in range(200)]
+        assert longest / 2 <= min(delays) < max(delays) <= longest
+
+
+def of_the_deaf(pace: Pace) -> tuple[Fleet, asyncio.Event]:
+    """Make a fleet of two processes that do not stop when they are told to, and what says that both run."""
+    both = asyncio.Event()
+
+    async def start(orders: Orders) -> Process:
+        if orders.number == 2:
+            both.set()
+        return cast("Process", Pretended(True, None, deaf=True))
+
+    return Fleet(ORDERS, 2, pace=pace, start=start), both
+
+
+async def test_a_third_signal_kills() -> None:
+    """The first two asked; that it had to be so is no clean end."""
+    made, both = of_the_deaf(Pace())
+    running = asyncio.create_task(made.run())
+    await both.wait()
+    for _ in range(3):
+        made.stop()
+        await asyncio.sleep(0)
+        assert not running.done()
+    assert 1 == await running
+
+
+async def test_who_does_not_stop_in_time_is_killed(caplog: pytest.LogCaptureFixture) -> None:
+    """Said with its number; status 1."""
+    made, both = of_the_deaf(Pace(stop=0.01))
+    running = asyncio.create_task(made.run())
+    await both.wait()
+    made.stop()
+    assert 1 == await running
+    assert {f"process {number} does not stop, and is killed" for number in (1, 2)} <= set(caplog.messages)
+
+
+BLOCKED = """
+import asyncio, sys, time
+from onebeat.cli.processes.link import Link
+
+async def main(link):
+    link.obey(lambda: None)
+    link.outlives_s = 0.05
+    print("blocked", flush=True)
+    time.sleep(3600)
+
+link = Link(int(sys.argv[1]))
+link.listen()
+asyncio.run(main(link))
+"""
+
+
+def test_a_blocked_loop_does_not_outlive_its_parent_for_long() -> None:
+    """The line is heard in a thread: when it ends, so does the process, after the time that a stop may take."""
+    ours, theirs = socket.socketpair()
+    ours.sendall(msgspec.json.encode(ORDERS) + b"\n")
+    words = [sys.executable, "-c", BLOCKED, str(theirs.fileno())]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, pass_fds=(theirs.fileno(),))
+    theirs.close()
+    with process:
+        assert process.stdout is not None
+        assert b"blocked\n" == process.stdout.readline()
+        assert process.poll() is None
+        ours.close()
+        assert 1 == process.wait(20)

@@ -1,0 +1,59 @@
+"""The example applications pass their own tests, and the how-to pages show their code as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FRAMEWORKS = ("django", "fastapi", "flask", "litestar")
+
+
+def run(framework: str, *words: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name not in ("ONEBEAT_URL", "PYTEST_ADDOPTS")}
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT / "examples" / framework,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stdout
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", ["fastapi", "flask", "litestar"])
+def test_an_example_passes_its_own_tests(framework: str) -> None:
+    """As its README says, in its own folder."""
+    assert re.search(r"\d+ passed", run(framework, "-m", "pytest", "-q", "-p", "no:cacheprovider"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_examples_have_known_types(tmp_path: Path) -> None:
+    """As mypy --strict sees them in a user's project."""
+    words = ["-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}", "shop.py"]
+    assert ["Success"] * 3 == [run(name, *words).partition(":")[0] for name in ("fastapi", "flask", "litestar")]
+
+
+@pytest.mark.slow
+def test_the_django_example_passes_its_own_tests() -> None:
+    """With Django's own test runner, after its system checks."""
+    assert "Found" in run("django", "-W", "error", "manage.py", "test")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_page_shows_the_code_of_its_example(framework: str) -> None:
+    """Every Python block of the page stands in a file of the example, letter by letter."""
+    files = [path.read_text() for path in (ROOT / "examples" / framework).rglob("*.py")]
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "how-to" / f"{framework}.md").read_text(), re.DOTALL)
+    assert [] == [block for block in blocks if not any(block.strip() in text for text in files)]
+    assert blocks
