@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from onebeat.broker.produce import MAX_BYTES, NewTask, Placed
 from onebeat.broker.store import passes
+from onebeat.clock import EPOCH
 from onebeat.errors import (
     BrokerError,
     BrokerUnavailable,
@@ -49,6 +51,8 @@ class Enqueued:
         state: PENDING, or SCHEDULED when it is due later.
 
         due_ms: When it is due, milliseconds since 1970 by the store's clock; None: now.
+
+        process_at: The same as an aware datetime.
     """
 
     id: str
@@ -56,6 +60,10 @@ class Enqueued:
     type: str
     state: TaskState
     due_ms: int | None
+
+    @property
+    def process_at(self) -> datetime | None:
+        return None if self.due_ms is None else EPOCH + timedelta(milliseconds=self.due_ms)
 
 
 @dataclass(slots=True)

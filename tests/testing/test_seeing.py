@@ -137,7 +137,7 @@ async def test_a_function_can_be_called_with_a_context(app: Onebeat[Any]) -> Non
 
     async with app.testing(state="fake", start=NOON) as t:
         ctx = t.context(handler, retried=2, tick=NOON)
-        assert ["fake", "low", 2, 7, 1_899_979_200_000, False] == await handler(ctx, 1)
+        assert ["fake", "low", 2, 7, NOON, False] == await handler(ctx, 1)
         assert [(0.25, "going", NOON)] == [(word.fraction, word.text, word.at) for word in ctx.said]
         ctx.stop()
         assert ctx.stopping

@@ -282,7 +282,7 @@ async def served(context: Context[State]) -> None:
     app.serving(queues=["default"])  # wrong
     assert_type(context.stopping, bool)
     assert_type(context.retried, int)
-    assert_type(context.tick, int | None)
+    assert_type(context.tick, datetime | None)
     assert_type(context.headers, dict[str, str])
     assert_type(current(), Context[Any])
     context.progress(1, "one", of=3)

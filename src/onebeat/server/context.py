@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic
 
+from onebeat.clock import EPOCH
 from onebeat.errors import InvalidTask, is_number, shown
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class Context(Generic[S]):
 
         headers: Metadata that travels with the task.
 
-        tick: For a task of a schedule, the instant it was fired for, in ms since 1970; else None.
+        tick: For a task of a schedule, the instant it was fired for, an aware datetime; else None.
 
         state: What the application's `lifespan` yielded.
 
@@ -98,9 +100,9 @@ class Context(Generic[S]):
         self._say(done / of, text[:MAX_SAID].encode("utf-8", "replace").decode())
 
     @property
-    def tick(self) -> int | None:
+    def tick(self) -> datetime | None:
         tick = self.headers.get("tick", "")
-        return int(tick) if tick.isdigit() else None
+        return EPOCH + timedelta(milliseconds=int(tick)) if tick.isdigit() else None
 
 
 running: ContextVar[Context[Any]] = ContextVar("onebeat_context")

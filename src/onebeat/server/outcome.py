@@ -189,5 +189,5 @@ def worth_retrying(route: Route | None, error: BaseException) -> bool:
 def _delay(attempt: Running, error: BaseException, delay: RetryDelay) -> float:
     if isinstance(error, (Retry, HandlerError)) and error.delay is not None:
         return max(0.0, error.delay)
-    own = attempt.route.backoff if attempt.route is not None and not attempt.route.isolated else None
+    own = attempt.route.backoff if attempt.route is not None else None
     return max(0.0, (own or delay)(_message(attempt).retried, error))

@@ -56,7 +56,7 @@ async def work(url: str, folder: Path, name: str) -> None:
             id=ctx.id,
             type=ctx.type,
             queue=ctx.queue,
-            tick=ctx.tick,
+            tick=ctx.tick and round(ctx.tick.timestamp() * 1000),
             retried=ctx.retried,
             at=clock.ms(),
         )
