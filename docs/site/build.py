@@ -23,19 +23,10 @@ import click
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
-AWAITED = frozenset(
-    f"how-to/{name}.md"
-    for name in (
-        "develop-with-reload", "django", "fastapi", "flask", "litestar", "run-in-production", "test-your-tasks",
-    )
-)  # fmt: skip
-"""Pages that have their place in the navigation before they are there; links to them are left out until then."""
-
 INCLUDE = re.compile(r"^<!-- include: (.+?) -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
 """What stands between says to readers of the plain page where it is."""
 
 DRAWING = re.compile(r"^!\[.*?\]\((.+?\.svg)\)$", re.MULTILINE)
-LINK = r"\[(?P<words>[^\]\n]+)\]\((?P<target>[^)\s#]+\.md)(?:#[^)]*)?\)"
 NAMED = re.compile(r'= "([\w./-]+\.md)" \}')
 FETCHED = re.compile(
     r"""<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=["']?(?:https?:)?//[^>]*>|url\(["']?(?:https?:)?//[^)]*"""
@@ -79,30 +70,24 @@ class Site:
         for page in self.pages.rglob("*.md"):
             text = INCLUDE.sub(lambda found: included(found[1]), page.read_text())
             text = DRAWING.sub(lambda found, page=page: drawing(page.parent / found[1]), text)  # type: ignore[misc]
-            page.write_text(self._without_awaited(page, text))
-
-    def _without_awaited(self, page: Path, text: str) -> str:
-        """Leave out list items that link to a page that is not there yet, and make other such links plain text."""
-        missing = AWAITED - self.there()
-
-        def is_missing(target: str) -> bool:
-            return os.path.relpath((page.parent / target).resolve(), self.pages.resolve()) in missing
-
-        text = re.sub(
-            rf"^- {LINK}.*\n", lambda found: "" if is_missing(found["target"]) else found[0], text, flags=re.MULTILINE
-        )
-        return re.sub(LINK, lambda found: found["words"] if is_missing(found["target"]) else found[0], text)
+            page.write_text(text)
 
     def configure(self) -> None:
-        """Make sure that the navigation names every page, and write it without those that are awaited."""
-        lines = (HERE / "zensical.toml").read_text().replace("SOURCE", str(ROOT / "src")).splitlines()
-        there, named = self.there(), {found[1] for line in lines for found in NAMED.finditer(line)}
+        """Make sure that the navigation names every page, and only pages that are there."""
+        text = (HERE / "zensical.toml").read_text().replace("SOURCE", str(ROOT / "src"))
+        text = text.replace("DECISIONS", "\n".join(self._decisions()))
+        there, named = self.there(), set(NAMED.findall(text))
         problems = [f"{page} is in no navigation" for page in sorted(there - named)]
-        problems += [f"{page} is in the navigation, and not there" for page in sorted(named - there - AWAITED)]
+        problems += [f"{page} is in the navigation, and not there" for page in sorted(named - there)]
         if problems:
             raise Refused(*problems)
-        kept = [line for line in lines if (found := NAMED.search(line)) is None or found[1] in there]
-        (self.folder / "zensical.toml").write_text("\n".join(kept))
+        (self.folder / "zensical.toml").write_text(text)
+
+    def _decisions(self) -> Iterator[str]:
+        """Yield a line of the navigation for each decision, by its number."""
+        for page in sorted(self.pages.glob("decisions/0*.md")):
+            title = page.read_text().partition("\n")[0].lstrip("# 0123456789:")
+            yield f'{{ "{title}" = "decisions/{page.name}" }},'
 
     def build(self) -> None:
         """Have Zensical build the site, strictly."""

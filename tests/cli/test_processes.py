@@ -36,13 +36,14 @@ def test_they_serve_and_stop_together(folder: Path, tasks: Tasks) -> None:
         assert {"[1]", "[2]"} == set(re.findall(r"^(\[\d\]) .*: stopped$", program.said, re.MULTILINE))
 
 
-def test_a_process_that_died_is_started_again(folder: Path, tasks: Tasks) -> None:
-    """After a moment; the other goes on."""
+@pytest.mark.parametrize(("number", "how"), [(signal.SIGKILL, "signal SIGKILL"), (signal.SIGTERM, "status 0")])
+def test_a_process_that_ended_is_started_again(folder: Path, tasks: Tasks, number: int, how: str) -> None:
+    """After a moment, whether it was killed or told to stop; the other goes on."""
     with run(folder, tasks) as program:
         victim, other = started(program)
-        os.kill(victim, signal.SIGKILL)
-        number = program.expect(r"process (\d) ended \(signal SIGKILL\): started again in").group(1)
-        program.expect(rf"\[{number}\] .*serving queues")
+        os.kill(victim, number)
+        place = program.expect(rf"process (\d) ended \({how}\): started again in").group(1)
+        program.expect(rf"\[{place}\] .*serving queues")
         assert other in program.children()
         program.send(signal.SIGTERM)
         assert 0 == program.ended(), program.said

@@ -53,7 +53,9 @@ def in_fastapi(prefix: str, health: asgi.Health) -> Any:
 
 def in_litestar(prefix: str, health: asgi.Health) -> Any:
     return litestar.Litestar(
-        [litestar.handlers.asgi(prefix, is_mount=True, copy_scope=True)(health)], openapi_config=None
+        [litestar.handlers.asgi(prefix, is_mount=True, copy_scope=True)(health)],
+        openapi_config=None,
+        logging_config=None,
     )
 
 

@@ -38,6 +38,8 @@ def project(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Set Django up, once a process, and return the module of its tasks."""
     settings.configure(
         USE_TZ=True,
+        TIME_ZONE="UTC",  # Django makes it the zone of the whole process
+        LOGGING_CONFIG=None,
         DATABASES={
             "default": {
                 "ENGINE": "django.db.backends.sqlite3",

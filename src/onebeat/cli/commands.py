@@ -24,5 +24,5 @@ def cli(ctx: click.Context, url: str | None) -> None:  # noqa: ARG001 - `url_opt
     ctx.default_map = {"run": project.defaults("run"), "dev": project.defaults("dev")}
 
 
-for command in (run, dev, stats, queue, task, demo):
-    cli.add_command(command)
+for _command in (run, dev, stats, queue, task, demo):
+    cli.add_command(_command)

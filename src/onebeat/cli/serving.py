@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from onebeat.app.app import Onebeat
     from onebeat.cli.processes.orders import Orders
 
-log = logging.getLogger("onebeat.cli")
+log: logging.Logger = logging.getLogger("onebeat.cli")
 
 LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 

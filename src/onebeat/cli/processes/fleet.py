@@ -12,7 +12,7 @@ from onebeat.cli.processes.orders import AWAY, Facts, Orders
 from onebeat.cli.processes.place import GivenUpError, Pace, Place
 from onebeat.cli.processes.process import Process
 
-log = logging.getLogger("onebeat.processes")
+log: logging.Logger = logging.getLogger("onebeat.processes")
 
 
 class Fleet:

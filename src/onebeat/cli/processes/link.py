@@ -19,7 +19,7 @@ import msgspec
 
 from onebeat.cli.processes.orders import HURRY, STOP, Facts, Orders
 
-log = logging.getLogger("onebeat.processes")
+log: logging.Logger = logging.getLogger("onebeat.processes")
 
 
 class Link:
@@ -37,11 +37,11 @@ class Link:
         line = self._words.readline()
         if not line:
             raise SystemExit(1)  # the parent is gone already
-        self.orders = msgspec.json.decode(line, type=Orders)
+        self.orders: Orders = msgspec.json.decode(line, type=Orders)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Callable[[], object] = lambda: None
         self._hurry: Callable[[], object] = lambda: None
-        self.outlives_s = 0.0
+        self.outlives_s: float = 0.0
         """How long this process may go on without its parent."""
 
     def listen(self) -> None:

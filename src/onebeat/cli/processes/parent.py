@@ -13,7 +13,7 @@ from onebeat.cli.processes.place import Pace
 from onebeat.cli.serving import LINE
 from onebeat.server.config import ServerConfig
 
-log = logging.getLogger("onebeat.processes")
+log: logging.Logger = logging.getLogger("onebeat.processes")
 
 MARGIN_S = 10.0
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from onebeat.cli.processes.orders import AWAY, HURRY, STOP, Facts
 from onebeat.cli.processes.process import Process, how
 
-log = logging.getLogger("onebeat.processes")
+log: logging.Logger = logging.getLogger("onebeat.processes")
 
 
 class GivenUpError(Exception):
@@ -57,9 +57,9 @@ class Place:
 
     def __init__(self, number: int, start: Callable[[int], Awaitable[Process]], pace: Pace) -> None:
         self.number = number
-        self.clean = True
+        self.clean: bool = True
         """Whether every process that was told to stop ended with status 0."""
-        self.status = 0
+        self.status: int = 0
         """That of a first process that ended before it served."""
         self._start = start
         self._pace = pace

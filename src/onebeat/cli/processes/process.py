@@ -32,7 +32,7 @@ class Process:
         self._process = process
         self._writer = writer
         self._served_at: float | None = None
-        self.served_s = 0.0
+        self.served_s: float = 0.0
         self.ready: asyncio.Task[Facts | None] = loop.create_task(self._hear(reader))
         self.ended: asyncio.Task[int] = loop.create_task(self._watch())
 
