@@ -209,6 +209,39 @@ async def test_every_failure_is_logged(
     assert "failed: context deadline exceeded; it " in record.getMessage()
 
 
+@pytest.mark.parametrize(("max_retry", "has_trace"), [(1, False), (0, True)])
+async def test_what_is_archived_is_logged_with_its_traceback(
+    bench: Bench, max_retry: int, has_trace: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A retry is one line; the end of a task says where it went wrong, and which type it is of."""
+
+    @bench.mux.handle("order:ship")
+    async def ship(ctx: Ctx, task: Task[Any]) -> None:
+        raise ValueError("no such order")
+
+    task_id = await bench.enqueue("order:ship", max_retry=max_retry)
+    async with bench.serving():
+        await bench.reaches("default", **{"retry" if max_retry else "archived": 1})
+    [record] = [record for record in caplog.records if task_id in record.getMessage()]
+    assert f"task {task_id} (order:ship) of queue default failed: ValueError" in record.getMessage()
+    assert has_trace is bool(record.exc_info)
+
+
+async def test_success_is_logged_for_those_who_debug(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """And for nobody else: a line for each task would cost more than many a task."""
+
+    @bench.mux.handle("t")
+    async def handler(ctx: Ctx, task: Task[Any]) -> None: ...
+
+    caplog.set_level("DEBUG", logger="onebeat.executor")
+    task_id = await bench.enqueue("t")
+    async with bench.serving():
+        await bench.reaches(processed=1, active=0)
+    [record] = [record for record in caplog.records if task_id in record.getMessage()]
+    assert "DEBUG" == record.levelname
+    assert f"task {task_id} (t) of queue default is done after 0." in record.getMessage()
+
+
 async def test_a_deadline_in_the_past_fails_without_a_call(bench: Bench) -> None:
     """The handler is not called for a task whose deadline is over (asynq: processor.go)."""
     from datetime import UTC, datetime

@@ -145,6 +145,23 @@ def test_importing_loads_neither_asyncio_nor_redis() -> None:
     assert "[]" == done.stdout.strip()
 
 
+def test_a_client_loads_neither_redis_nor_the_server() -> None:
+    """Declaring tasks and enqueueing them needs no server; redis-py comes with the first store."""
+    code = """
+import sys
+from onebeat import Onebeat
+app = Onebeat()
+@app.every(1)
+@app.task()
+async def tick() -> None: ...
+tick.bind()
+heavy = ("redis", "onebeat.server.server", "onebeat.server.executor", "onebeat.upkeep.maintainer", "onebeat.testing")
+print([module for module in heavy if module in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]" == done.stdout.strip()
+
+
 def test_every_public_name_is_there() -> None:
     """`__all__` names what can be imported, and nothing else."""
     for name in onebeat.__all__:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Generic, Self, Unpack
 from onebeat.app.declared import Declared
 from onebeat.app.declaring import Declaring
 from onebeat.app.handle import Replies
-from onebeat.app.serving import Serving, serve
 from onebeat.app.surroundings import Surroundings
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store, check_source
@@ -26,13 +25,14 @@ from onebeat.errors import ConfigurationError, shown
 from onebeat.options import EnqueueOptions, text
 from onebeat.preparing import BulkResult
 from onebeat.server.mux import Mux, Route
-from onebeat.server.server import ServerSettings
 from onebeat.sync import SyncClient
 from onebeat.task import Task
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # checkers know it without its being installed
 
+    from onebeat.app.serving import Serving
+    from onebeat.server.server import ServerSettings
     from onebeat.testing.kit import Kit
 
     S = TypeVar("S", default=None)
@@ -270,6 +270,8 @@ class Onebeat(Declaring, Generic[S]):
             raise ConfigurationError(
                 f"application {self.name!r} is under test, where its tasks run when the kit is told to: t.drain()"
             )
+        from onebeat.app.serving import serve  # a client need not load the server
+
         await serve(self, **settings)
 
     def enqueue_many(

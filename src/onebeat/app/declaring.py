@@ -22,8 +22,7 @@ from onebeat.client import Client
 from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, InvalidTask, shown
 from onebeat.options import EnqueueOptions, text
-from onebeat.scheduler.entry import Entry, entry
-from onebeat.scheduler.scheduler import schedule_id
+from onebeat.scheduler.entry import Entry, entry, id_of
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.server.context import Context
 from onebeat.server.mux import Backoff, Middleware, is_async, takes
@@ -312,7 +311,7 @@ class Declaring(ABC):
         if not isinstance(declared, Declared):
             raise ConfigurationError(f"{shown(declared)} is no task: put @app.every and @app.cron above @app.task")
         check_no_arguments(declared)
-        self.schedule(id_ if id_ is not None else schedule_id(declared.type), trigger, declared.bind())
+        self.schedule(id_ if id_ is not None else id_of(declared.type), trigger, declared.bind())
         return declared
 
 

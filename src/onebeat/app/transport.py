@@ -10,14 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from onebeat.app.handle import Replies
-from onebeat.app.serving import Serving
 from onebeat.broker.store import Store
 from onebeat.client import Client
-from onebeat.server.server import ServerSettings
 from onebeat.sync import SyncClient
 
 if TYPE_CHECKING:
     from onebeat.app.app import Onebeat
+    from onebeat.app.serving import Serving
+    from onebeat.server.server import ServerSettings
 
 
 class Transport:
@@ -54,6 +54,8 @@ class Transport:
 
     def serving(self, app: Onebeat[Any], settings: ServerSettings) -> Serving:
         """Return what serves the application while a block runs."""
+        from onebeat.app.serving import Serving  # a client need not load the server
+
         return Serving(app, settings)
 
     async def connected(self) -> Connection:

@@ -54,6 +54,13 @@ def coming(trigger: Trigger, after_ms: int) -> list[int | None]:
     return ticks if len(ticks) == TAPE else [*ticks, None]
 
 
+def id_of(task_type: str) -> str:
+    """Make a schedule id of a task type: its characters, with dashes for those that an id cannot have."""
+    return "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in task_type
+    )[:100]
+
+
 def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mapping[str, Any] | None = None) -> Entry:
     """
     Check a schedule and encode it. Nothing is written.

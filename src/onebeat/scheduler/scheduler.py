@@ -19,7 +19,7 @@ from onebeat.broker.schedules import Declaration, ShownEntry
 from onebeat.broker.store import Store, check_source
 from onebeat.errors import BrokerError, ConfigurationError, shown
 from onebeat.options import EnqueueOptions, text
-from onebeat.scheduler.entry import Entry, check_task, coming, entry, rebuild
+from onebeat.scheduler.entry import Entry, check_task, coming, entry, id_of, rebuild
 from onebeat.scheduler.triggers import Trigger, parse_spec
 from onebeat.task import Task
 from onebeat.upkeep.maintainer import Maintainer
@@ -86,7 +86,7 @@ class Scheduler:
             raise ConfigurationError(
                 f"tz is {shown(tz)} beside the trigger {shown(spec)}: give the zone to the trigger"
             )
-        added = entry(id if id is not None else schedule_id(task.type), trigger, task, options)
+        added = entry(id if id is not None else id_of(task.type), trigger, task, options)
         if added.id in self._entries:
             raise ConfigurationError(f"schedule {added.id!r} is registered twice: give one of them another id")
         self._entries[added.id] = added
@@ -214,13 +214,6 @@ class _Keeping:
 
     async def run(self) -> None:
         await self._scheduler.serve(self._store)
-
-
-def schedule_id(task_type: str) -> str:
-    """Make a schedule id of a task type: its characters, with dashes for those that an id cannot have."""
-    return "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in task_type
-    )[:100]
 
 
 def _latest_missed(trigger: Trigger, last_ms: int, now_ms: int) -> int:

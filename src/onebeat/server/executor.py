@@ -210,6 +210,14 @@ class Executor:
         if attempt.stop in (Stop.TIMEOUT, Stop.LOST):
             return self._stopped(attempt)  # but what ended although it was cancelled has ended
         message, ended = attempt.message, self._clock.monotonic()
+        if log.isEnabledFor(logging.DEBUG) and message is not None:
+            log.debug(
+                "task %s (%s) of queue %s is done after %.3f s",
+                attempt.id,
+                message.type,
+                attempt.queue,
+                ended - attempt.started,
+            )
         if message is None or not message.retention:
             return outcome.succeeded(attempt, b"", ended)
         try:
@@ -335,17 +343,19 @@ _AFTERWARDS = {
 
 def _log_failure(attempt: Running, number: int, error: BaseException, finished: Finished) -> None:
     level, afterwards = _AFTERWARDS[finished.outcome]
-    trace = error if log.isEnabledFor(logging.DEBUG) else None
+    has_trace = error.__traceback__ is not None and (level >= logging.ERROR or log.isEnabledFor(logging.DEBUG))
     text = outcome.error_text(error)
+    task_type = attempt.message.type if attempt.message is not None else "?"
     seen = {"attempt": attempt, "number": number, "failure": error}  # for whoever shows more than the line
     log.log(
         level,
-        "task %s of queue %s failed: %s; %s",
+        "task %s (%s) of queue %s failed: %s; %s",
         attempt.id,
+        task_type,
         attempt.queue,
         text,
         afterwards,
-        exc_info=trace,
+        exc_info=error if has_trace else None,
         extra=seen,
     )
 
