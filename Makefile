@@ -91,7 +91,7 @@ proof-pythons: setup ## prove: the suite on other interpreters; PYTHONS="python3
 	@for python in $(PYTHONS); do \
 	  version=$$($$python -c 'import platform; print(platform.python_version())') && room=$(VENV)/pythons/$$version && \
 	  $$python -m venv --without-pip $$room && \
-	  $(BIN)/python -m pip --python $$room/bin/python install -q --editable ".[embedded,cli]" --group dev && \
+	  $(BIN)/python -m pip --python $$room/bin/python install -q --editable ".[dev]" --group dev && \
 	  echo "Python $$version" && $$room/bin/python -m pytest -q -n $(WORKERS) -m "not interop" -p no:cacheprovider || exit 1; \
 	done
 proof-weight: setup ## measure: import time and idle memory, beside streaq, taskiq, dramatiq and celery; needs PyPI

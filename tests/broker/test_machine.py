@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -447,6 +448,7 @@ class Machine(RuleBasedStateMachine):
         assert [self.counts["processed"], self.counts["failed"]] == found
 
 
+@pytest.mark.slow
 def test_random_histories_keep_every_promise(engine: str) -> None:
     """250 histories of fifty steps, always the same; `make proof-machine` runs thousands of new ones."""
     Machine.url = engine

@@ -36,10 +36,6 @@ def found(page: Path) -> Path:
     return folder
 
 
-def starts_processes(page: Path) -> bool:
-    return any(block.language == "console" and block.is_run for block in blocks(page.read_text()))
-
-
 def is_left_out(block: Block) -> bool:
     return block.language == "python" and "not run" in block.marks
 
@@ -48,11 +44,8 @@ def of_the_tutorial(page: Path) -> bool:
     return page.parent.name == "tutorial"
 
 
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(page, marks=[pytest.mark.slow] if starts_processes(page) else []) for page in PAGES],
-    ids=name,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_a_page_does_what_it_says(page: Path, play: Play) -> None:
     """From top to bottom; a step of the tutorial has the files of the steps before it."""
     earlier = [other for other in PAGES if of_the_tutorial(other) and other < page] if of_the_tutorial(page) else []

@@ -16,6 +16,7 @@ from onebeat.upkeep.service import cancelled
 from tests.server.conftest import until
 
 
+@pytest.mark.slow
 async def test_several_schedulers_fire_each_tick_once(url: str) -> None:
     """Three instances that register the same entry enqueue one task per tick, also after connections broke."""
     async with await Store.open(url) as store:

@@ -88,6 +88,7 @@ async def _is_settled(serving: Any) -> bool:
     return not serving.acknowledger.unanswered
 
 
+@pytest.mark.slow
 async def test_an_outcome_that_was_not_written_keeps_its_lease(bench: Bench) -> None:
     """While it is repeated the keeper extends: three leases later the task is still ours (SE-01)."""
     runs_at_once(bench)
@@ -283,6 +284,7 @@ async def test_a_task_that_is_gone_at_its_end_is_told(bench: Bench, caplog: pyte
     assert "came too late: the task is gone" in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_stop_keeps_leases_until_its_outcomes_are_written(bench: Bench) -> None:
     """The keeper stops last: three leases into the stop the task is still ours, and its outcome counts (rule 2)."""
     runs_at_once(bench)
@@ -304,6 +306,7 @@ async def test_a_stop_keeps_leases_until_its_outcomes_are_written(bench: Bench) 
     assert (1, 0, 0) == ((await bench.stats()).processed, (await bench.stats()).active, server.unwritten)
 
 
+@pytest.mark.slow
 async def test_a_paused_queue_is_not_peeked(bench: Bench) -> None:
     """A peek would answer at once, again and again: a paused queue with tasks costs a look of the survey (rule 22)."""
     runs_at_once(bench)

@@ -153,6 +153,7 @@ async def test_a_result_that_cannot_be_encoded_is_a_failure(room: Room) -> None:
             await handle.result(10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_lock", [False, True])
 async def test_a_timeout_kills_the_process_and_what_it_started(room: Room, with_lock: bool) -> None:
     """Whatever it does, C code that holds the interpreter lock included; then its slot is free for the next task."""

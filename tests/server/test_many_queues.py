@@ -38,6 +38,7 @@ def handle(bench: Bench) -> list[str]:
     return ran
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 10, 64])
 async def test_weights_hold_over_many_tasks(bench: Bench, concurrency: int) -> None:
     """With work everywhere 6 : 3 : 1 is kept within two percentage points, whatever the number of slots."""

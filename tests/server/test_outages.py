@@ -205,6 +205,7 @@ async def _has_begun(bench: Bench) -> bool:
     return len(bench.ran) > 0
 
 
+@pytest.mark.slow
 async def test_connections_that_break_all_the_time_lose_nothing(bench: Bench) -> None:
     """Every connection of everybody is cut again and again while tasks are enqueued and run: all end, none twice."""
     handle(bench)
@@ -237,6 +238,7 @@ async def test_a_server_does_not_start_on_a_store_that_is_away(tmp_path: Path) -
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [False, True])
 async def test_a_beat_goes_on_after_an_outage(engine_of_its_own: Engine, kill: bool) -> None:
     """Two servers of one application: ticks stay multiples of the interval, and each is fired once."""

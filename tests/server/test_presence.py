@@ -9,6 +9,8 @@ import time
 from contextlib import closing
 from typing import Any
 
+import pytest
+
 from onebeat.broker import presence
 from onebeat.broker.store import BlockingStore
 from onebeat.server.context import Context
@@ -34,6 +36,7 @@ async def is_listed(bench: Bench) -> bool:
     return bool(await servers(bench))
 
 
+@pytest.mark.slow
 async def test_a_server_is_listed_with_what_it_runs(bench: Bench) -> None:
     """Its settings, its state and every running task with start and deadline; all keys expire by themselves."""
     go = asyncio.Event()
@@ -133,6 +136,7 @@ async def test_a_blocked_loop_does_not_hide_the_server(bench: Bench) -> None:
     assert [1] == seen
 
 
+@pytest.mark.slow
 async def test_a_large_payload_is_shown_in_part(bench: Bench) -> None:
     """What is written with every sign of life is bounded; the task itself keeps all of its payload."""
     go = asyncio.Event()

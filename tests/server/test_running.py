@@ -412,6 +412,7 @@ async def test_a_lost_lease_stops_the_handler(bench: Bench) -> None:
     assert b"another" == await bench.field(task_id, "ob_own")
 
 
+@pytest.mark.slow
 async def test_leases_are_kept_while_the_loop_is_blocked(bench: Bench) -> None:
     """
     A handler that blocks the event loop for three times the lease keeps its task: the keeper has its own thread.

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
+
 from onebeat import Context, Onebeat
 
 
@@ -46,6 +48,7 @@ async def signup(user_id: int) -> None:
     assert ("sent", "completed") == (receipt, state)
 
 
+@pytest.mark.slow
 async def test_signup() -> None:
     async with app.testing(state=State(FakeMailer())) as t:  # private embedded store, simulated clock
         await signup(42)
