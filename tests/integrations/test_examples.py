@@ -29,7 +29,7 @@ def run(framework: str, *words: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("framework", ["fastapi", "flask", "litestar"])
+@pytest.mark.parametrize("framework", ["fastapi", "flask", "litestar", "shop"])
 def test_an_example_passes_its_own_tests(framework: str) -> None:
     """As its README says, in its own folder."""
     assert re.search(r"\d+ passed", run(framework, "-m", "pytest", "-q", "-p", "no:cacheprovider"))
@@ -39,8 +39,9 @@ def test_an_example_passes_its_own_tests(framework: str) -> None:
 @pytest.mark.timeout(180)
 def test_examples_have_known_types(tmp_path: Path) -> None:
     """As mypy --strict sees them in a user's project."""
-    words = ["-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}", "shop.py"]
-    assert ["Success"] * 3 == [run(name, *words).partition(":")[0] for name in ("fastapi", "flask", "litestar")]
+    words = ["-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}"]
+    programs = {"fastapi": "shop.py", "flask": "shop.py", "litestar": "shop.py", "shop": "shop"}
+    assert ["Success"] * 4 == [run(name, *words, program).partition(":")[0] for name, program in programs.items()]
 
 
 @pytest.mark.slow
