@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import warnings
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
 from types import TracebackType
@@ -238,7 +239,16 @@ class Bulk:
         self._tasks = tasks
         self._options = options
 
+        self._is_used = False
+
+    def __del__(self) -> None:
+        if not getattr(self, "_is_used", True):
+            warnings.warn(
+                "enqueue_many() was neither awaited nor iterated: nothing was enqueued", RuntimeWarning, stacklevel=2
+            )
+
     def __await__(self) -> Generator[Any, None, BulkResult]:
+        self._is_used = True
         return self._count().__await__()
 
     async def _count(self) -> BulkResult:
@@ -250,7 +260,11 @@ class Bulk:
                 result.enqueued += 1
         return result
 
-    async def __aiter__(self) -> AsyncIterator[Enqueued | Failure]:
+    def __aiter__(self) -> AsyncIterator[Enqueued | Failure]:
+        self._is_used = True
+        return self._answers()
+
+    async def _answers(self) -> AsyncIterator[Enqueued | Failure]:
         client = await self._connect()
         under_way: deque[tuple[Task[Any], asyncio.Future[Enqueued] | OnebeatError]] = deque()
         async for task in _each(self._tasks):

@@ -7,8 +7,9 @@ with a fraction is rounded up there and kept exactly beside it, so nothing is ev
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict
@@ -227,6 +228,21 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+ELSEWHERE = {
+    "countdown": "process_in", "delay": "process_in", "eta": "process_at", "run_at": "process_at", "ttl": "expires",
+    "retries": "max_retry", "max_retries": "max_retry", "time_limit": "timeout", "job_id": "task_id",
+    "result_ttl": "retention", "keep_result": "retention", "queue_name": "queue",
+}  # fmt: skip
+"""What other libraries call an option."""
+
+
+def unknown_option(name: str, known: Collection[str]) -> str:
+    """Say that an option is unknown, and which was probably meant."""
+    near = [ELSEWHERE[name]] if ELSEWHERE.get(name) in known else difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]}? Choose" if near else "choose"
+    return f"option {name} is unknown: {hint} from {', '.join(sorted(known))}"
+
+
 def resolve(values: Mapping[str, Any]) -> Resolved:
     """
     Check merged options and put them into the wire's units.
@@ -236,8 +252,7 @@ def resolve(values: Mapping[str, Any]) -> Resolved:
     """
     unknown = values.keys() - EnqueueOptions.__annotations__.keys()
     if unknown:
-        name = min(unknown, key=str)
-        raise InvalidTask(f"option {name} is unknown: choose from {', '.join(sorted(EnqueueOptions.__annotations__))}")
+        raise InvalidTask(unknown_option(min(unknown, key=str), EnqueueOptions.__annotations__))
     if values.get("process_at") is not None and values.get("process_in") is not None:
         raise InvalidTask("options process_at and process_in exclude each other: give one")
     timeout_s, timeout_ms = _timeout(values)

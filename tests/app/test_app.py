@@ -424,3 +424,33 @@ async def test_the_store_may_be_named_later(url: str, tmp_path: Any) -> None:
 
 
 def handles_nothing() -> None: ...
+
+
+def test_an_option_among_the_arguments_says_where_it_goes() -> None:
+    """Who comes from elsewhere writes options into the call."""
+
+    @Onebeat().task("fetch")
+    async def fetch(url: str) -> None: ...
+
+    with pytest.raises(
+        TypeError, match=r"'process_in'; process_in is an option: write \.options\(process_in=…\)\.enqueue"
+    ):
+        fetch.bind("x", process_in=5)  # type: ignore[call-arg] # on purpose
+
+
+async def test_many_that_are_never_sent_are_warned_of(app: Onebeat[Any]) -> None:
+    """A forgotten await would lose them all in silence."""
+    with pytest.warns(RuntimeWarning, match="neither awaited nor iterated: nothing was enqueued"):
+        app.enqueue_many([])
+    await app.enqueue_many([])
+    async with app:
+        assert [] == [answer async for answer in app.enqueue_many([])]
+
+
+def test_a_misspelled_option_of_a_declaration_is_guessed() -> None:
+    """Among all that `task` takes, not only what `enqueue` does."""
+    for wrong, meant in (("backof", "backoff"), ("countdown", "process_in"), ("max_retries", "max_retry")):
+        with pytest.raises(
+            InvalidTask, match=f"option {wrong} is unknown: did you mean {meant}\\? Choose from archive_on"
+        ):
+            Onebeat().task("t", **{wrong: 5})  # type: ignore[arg-type] # on purpose

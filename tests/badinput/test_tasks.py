@@ -114,8 +114,10 @@ OTHERS: list[tuple[str, object, str, str, str]] = [
     ("headers", {"a": None}, "header 'a'", "None", "give a string"),
     ("headers", {"a": b"x"}, "header 'a'", "b'x'", "give a string"),
     ("headers", {"a": "\ud800"}, "header 'a'", "'\\ud800'", UTF8),
-    ("colour", "red", "option colour", "is unknown", "choose from deadline, expires, headers, max_retry"),
-    ("Queue", "q", "option Queue", "is unknown", "choose from deadline, expires, headers, max_retry"),
+    ("colour", "red", "option colour", "is unknown", "choose from"),
+    ("countdown", 5, "option countdown", "is unknown", "did you mean process_in?"),
+    ("max_retrys", 5, "option max_retrys", "is unknown", "did you mean max_retry?"),
+    ("Queue", "q", "option Queue", "is unknown", "did you mean queue? Choose from"),
 ]
 
 BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -281,3 +282,43 @@ async def test_another_codec_crosses_the_pipe(room: Room) -> None:
     """Payload and result are written by the task's own codec there, too."""
     async with room.serving():
         assert [b"b", b"\xff"] == await (await isolated.packed.enqueue([b"\xff", b"b"])).result(10)
+
+
+async def test_its_traceback_is_logged_from_the_handler_on(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    """When it is archived: the lines of the user's files, as if it had run here."""
+    handle = await isolated.fails.enqueue("key")
+    async with room.serving():
+        await room.bench.reaches(archived=1)
+    [record] = [record for record in caplog.records if f"task {handle.id} (fails)" in record.getMessage()]
+    text = logging.Formatter().format(record)
+    assert "raise errors[how]" in text
+    assert "KeyError: 'gone'" in text
+    assert "worker.py" not in text
+
+
+@pytest.mark.slow
+async def test_a_main_file_that_starts_itself_again_is_told_so(url: str, tmp_path: Path) -> None:
+    """The process of an isolated task imports it for the task alone; what it starts there is refused by a sentence."""
+    program = tmp_path / "column.py"
+    program.write_text(
+        f"""
+import asyncio
+import logging
+from onebeat import Onebeat, TaskFailed
+app = Onebeat("column", url={url!r})
+@app.task("cpu", isolation="process", max_retry=0)
+def cpu(n: int) -> int: return n
+async def main() -> None:
+    async with app, app.serving():
+        handle = await cpu.enqueue(1)
+        try:
+            print(await handle.result(timeout=20))
+        except TaskFailed as error:
+            print(error)
+asyncio.run(main())
+"""
+    )
+    ran = await asyncio.create_subprocess_exec(sys.executable, str(program), stdout=asyncio.subprocess.PIPE)
+    printed, _ = await ran.communicate()
+    assert b"is run once more to find an isolated task in it" in printed
+    assert b'put that under `if __name__ == "__main__":`' in printed

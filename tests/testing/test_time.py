@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from onebeat import ConfigurationError, Cron, DuplicateTask, Onebeat, Retry, TaskState, Unique, current, exponential
+from onebeat import (
+    ConfigurationError,
+    Cron,
+    DuplicateTask,
+    Inspector,
+    Onebeat,
+    Retry,
+    TaskState,
+    Unique,
+    current,
+    exponential,
+)
 from onebeat.testing import Testing
 
 NOON = datetime(2030, 3, 17, 12, tzinfo=UTC)
@@ -264,3 +276,40 @@ async def test_time_does_not_go_back(app: Onebeat[Any]) -> None:
         with pytest.raises(ValueError, match="option advance is -1"):
             await t.advance(-1)
         assert isinstance(t, Testing)
+
+
+async def test_only_the_schedules_that_are_named_fire(app: Onebeat[Any]) -> None:
+    """By their task or their id; a long simulated time need not run the others."""
+
+    @app.every(1)
+    @app.task("often")
+    async def often() -> None: ...
+
+    @app.every(3600)
+    @app.every(60, id="by-minute")
+    @app.task("seldom")
+    async def seldom() -> None: ...
+
+    async with app.testing(start=NOON, schedules=[seldom]) as t:
+        assert {"seldom": 60 + 1} == Counter(attempt.type for attempt in (await t.advance(3600)).attempts)
+    async with app.testing(start=NOON, schedules=["by-minute"]) as t:
+        assert 60 == (await t.advance(3600)).completed
+    with pytest.raises(ConfigurationError, match=r"schedules names 'never'.*choose from by-minute, often, seldom"):
+        app.testing(schedules=["never"])
+    with pytest.raises(ConfigurationError, match=r"schedules is 'often': give True, False, or a list"):
+        app.testing(schedules="often")
+
+
+async def test_an_archived_task_that_is_run_again_has_all_its_retries(app: Onebeat[Any]) -> None:
+    """A new life: what an operator brings back after an outage is not archived by its next failure."""
+
+    @app.task("t", max_retry=2, backoff=lambda failures: 1)
+    async def handler() -> None:
+        raise ConnectionError
+
+    async with app.testing() as t:
+        await handler.options(task_id="a").enqueue()
+        assert (2, 1) == ((done := await t.advance(60)).retried, done.archived)
+        async with Inspector(t.store) as inspector:
+            await inspector.run("default", "a")
+        assert (2, 1) == ((done := await t.advance(60)).retried, done.archived)

@@ -7,7 +7,7 @@ Nothing happens at import: declaring opens, reads and starts nothing.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime
 from types import EllipsisType, TracebackType
@@ -205,7 +205,7 @@ class Onebeat(Declaring, Generic[S]):
         *,
         state: S | EllipsisType = ...,
         start: datetime | None = None,
-        schedules: bool = True,
+        schedules: bool | Collection[Declared[Any, Any, Any, Any] | str] = True,
         eager: bool = False,
         processes: bool = False,
         guard: float = 10.0,
@@ -224,7 +224,8 @@ class Onebeat(Declaring, Generic[S]):
 
             start: An aware datetime: when it is at first. Default: now.
 
-            schedules: Whether schedules fire as time advances.
+            schedules: Whether schedules fire as time advances: all, none, or those of these tasks and ids alone. A tick
+                takes about 2 ms of real time, so a day of one every 2 s takes a minute and a half.
 
             eager: Run each task within `enqueue`, and raise its error there. What is delayed waits still.
 

@@ -20,6 +20,7 @@ import msgspec
 from onebeat.codecs.codec import JSON, MSGPACK, Codec, form_of
 from onebeat.codecs.hooks import fitting
 from onebeat.errors import ConfigurationError, PayloadError, shown
+from onebeat.options import EnqueueOptions
 from onebeat.server.context import Context
 
 Parameter = inspect.Parameter
@@ -110,7 +111,9 @@ class Binder:
         try:
             return shape(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"task {self._name}: {error}") from None
+            options = sorted((kwargs.keys() - set(self._fields)) & EnqueueOptions.__annotations__.keys())
+            hint = f"; {options[0]} is an option: write .options({options[0]}=…).enqueue(…)" if options else ""
+            raise TypeError(f"task {self._name}: {error}{hint}") from None
 
     def decode(self, payload: bytes, codec: Codec) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """

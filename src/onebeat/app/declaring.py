@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, overload
@@ -21,7 +21,7 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, InvalidTask, shown
-from onebeat.options import EnqueueOptions, text
+from onebeat.options import EnqueueOptions, text, unknown_option
 from onebeat.scheduler.entry import Entry, entry, id_of
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.server.context import Context
@@ -159,6 +159,7 @@ class Declaring(ABC):
             raise InvalidTask(f"task type is {shown(type)}: write @app.task() with its brackets, or a string in them")
         if type is not None:
             text("task type", type)
+        _check_options(options)
         own_backoff = _of_failures(backoff)
         repeated = None if retry_on is None else _errors("retry_on", retry_on)
         archived = _errors("archive_on", archive_on)
@@ -317,6 +318,13 @@ class Declaring(ABC):
 
 def _can_be_included(router: object) -> bool:
     return isinstance(router, Declaring) and router.parent is None
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse an unknown keyword of `task`, which knows more than `enqueue` does."""
+    known = {*EnqueueOptions.__annotations__, "backoff", "retry_on", "archive_on", "isolation", "codec"}
+    if options.keys() - known:
+        raise InvalidTask(unknown_option(min(options.keys() - known), known))
 
 
 def _of_failures(backoff: Backoff | Callable[[int], float] | None) -> Backoff | None:

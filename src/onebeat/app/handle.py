@@ -137,7 +137,7 @@ class Reference(Generic[R]):
         if raw is None:
             raise ResultNotKept(
                 f"task {self.id} ({self.type}) is gone from queue {self.queue!r}: "
-                "it was cancelled or deleted, or its retention is over"
+                "it was cancelled or deleted, its retention is over, or it never was"
             )
         if raw.state is TaskState.ARCHIVED:
             raise TaskFailed(task_info(self.queue, self.id, raw).last_error)

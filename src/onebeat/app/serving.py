@@ -6,6 +6,7 @@ One store connection, one maintainer: it recovers and forwards for the server an
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import asyncio
 
     from onebeat.app.app import Onebeat
+
+
+log: logging.Logger = logging.getLogger("onebeat.app")
 
 
 class Serving:
@@ -86,6 +90,7 @@ class Serving:
         if self._signals:
             stack.enter_context(stopped_by_signals(self._server))
         await stack.enter_async_context(self._server)
+        log.info("application %s: %d tasks, %d schedules", self._app.name, len(self._app.tasks), len(self._app.entries))
         crew = Crew()
         crew.start(scheduler.keeping(store))
         stack.push_async_callback(crew.stop)

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from onebeat.broker import driver, embedded
+from onebeat.broker.again import refuse_again
 from onebeat.broker.call import Argument, Call, Script, load
 from onebeat.broker.connection import BLOCK_S, CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint, endpoint
 from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported, ConfigurationError, OnebeatError
@@ -118,6 +119,7 @@ class Store:
         """
         if not driver.is_loaded():
             await asyncio.to_thread(driver.load)
+        refuse_again()
         where, held = endpoint(source), None
         if where.store is not None:
             held = await asyncio.to_thread(embedded.open_store, where.store)
@@ -286,6 +288,7 @@ class BlockingStore:
     @classmethod
     def open(cls, source: object = None) -> Self:
         """Find, start and check the store; see `Store.open`, which raises the same."""
+        refuse_again()
         where, held = endpoint(source), None
         if where.store is not None:
             held = embedded.open_store(where.store)

@@ -23,19 +23,19 @@ def task() -> None:
 @task.command("ls")
 @url_option
 @click.option("-q", "--queue", "queue_name", help="Default: all queues.")
-@click.option("-s", "--state", type=STATES, help="Default: all states.")
+@click.option("-s", "--state", "states", type=STATES, multiple=True, help="May be repeated. Default: all states.")
 @click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="Tasks per queue and state.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def task_ls(url: str | None, queue_name: str | None, state: str | None, limit: int, as_json: bool) -> None:
-    """List tasks: what waits, runs, was retained, or was archived and why."""
-    run_async(_task_ls(url, queue_name, state, limit, as_json))
+def task_ls(url: str | None, queue_name: str | None, states: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """List tasks: what waits, runs, was retained, or was archived and why. Failed ones are in retry and archived."""
+    run_async(_task_ls(url, queue_name, states, limit, as_json))
 
 
-async def _task_ls(url: str | None, queue_name: str | None, state: str | None, limit: int, as_json: bool) -> None:
+async def _task_ls(url: str | None, queue_name: str | None, chosen: tuple[str, ...], limit: int, as_json: bool) -> None:
     from onebeat.inspector.inspector import Inspector
 
-    states = [TaskState(state)] if state else [state for state in TaskState if state is not TaskState.AGGREGATING]
-    found = []
+    states = [TaskState(state) for state in chosen or STATES.choices]
+    found, is_cut = [], False
     async with Inspector(url) as inspector:
         if queue_name is not None:
             await inspector.check_queue(queue_name)
@@ -46,12 +46,15 @@ async def _task_ls(url: str | None, queue_name: str | None, state: str | None, l
                     found.append(info)
                     shown += 1
                     if shown == limit:
+                        is_cut = True
                         break
     if as_json:
         output.show_json([dataclasses.asdict(info) for info in found])
         return
     if not found:
-        click.echo(f"No {state or ''} tasks{f' in queue {queue_name}' if queue_name else ''}.".replace("  ", " "))
+        click.echo(
+            f"No {' or '.join(chosen)} tasks{f' in queue {queue_name}' if queue_name else ''}.".replace("  ", " ")
+        )
         return
     now = datetime.now(UTC)
     output.show_table(
@@ -66,6 +69,8 @@ async def _task_ls(url: str | None, queue_name: str | None, state: str | None, l
         ],
         whole=("id", "queue", "type", "state", "retried", "due"),
     )  # fmt: skip
+    if is_cut:
+        click.echo(f"No more than {limit} of a queue and state are shown; -n shows more, `onebeat stats` counts them.")
 
 
 @task.command("cancel")

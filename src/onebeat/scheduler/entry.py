@@ -38,6 +38,7 @@ class Entry:
     """A schedule, checked and encoded. `definition` is what its hash in the store holds."""
 
     id: str
+    type: str
     queue: str
     trigger: Trigger
     definition: Mapping[str, str | bytes]
@@ -110,7 +111,7 @@ def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mappi
         definition["expires_ms"] = prepared.new.expires.removeprefix("+")
     if prepared.new.timeout_ms:
         definition["timeout_ms"] = prepared.new.timeout_ms
-    return Entry(schedule_id, prepared.queue, trigger, definition, _digest(prepared.queue, definition))
+    return Entry(schedule_id, task.type, prepared.queue, trigger, definition, _digest(prepared.queue, definition))
 
 
 def check_task(task: object) -> None:

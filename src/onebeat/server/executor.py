@@ -31,6 +31,7 @@ from onebeat.server.isolation.frames import Job
 from onebeat.server.mux import Call, Middleware, Mux, Route
 from onebeat.server.outcome import RetryDelay, StopError
 from onebeat.server.running import Running, Stop
+from onebeat.server.traces import in_handler
 from onebeat.task import Task
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
 
@@ -343,7 +344,7 @@ _AFTERWARDS = {
 
 def _log_failure(attempt: Running, number: int, error: BaseException, finished: Finished) -> None:
     level, afterwards = _AFTERWARDS[finished.outcome]
-    has_trace = error.__traceback__ is not None and (level >= logging.ERROR or log.isEnabledFor(logging.DEBUG))
+    has_trace = level >= logging.ERROR or log.isEnabledFor(logging.DEBUG)
     text = outcome.error_text(error)
     task_type = attempt.message.type if attempt.message is not None else "?"
     seen = {"attempt": attempt, "number": number, "failure": error}  # for whoever shows more than the line
@@ -355,7 +356,7 @@ def _log_failure(attempt: Running, number: int, error: BaseException, finished: 
         attempt.queue,
         text,
         afterwards,
-        exc_info=error if has_trace else None,
+        exc_info=in_handler(error) if has_trace else None,
         extra=seen,
     )
 

@@ -127,7 +127,9 @@ class HandlerError(Exception):
     def __init__(self, text: str, *, delay: float | None = None, trace: str = "") -> None:
         super().__init__(text)
         self.delay = delay
-        self.trace = trace
+        self.trace: str = trace
+        if trace:
+            self.add_note(trace.rstrip())
 
 
 class StopError(Exception):

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
 from onebeat.app.app import Onebeat
+from onebeat.app.declared import Declared
 from onebeat.app.serving import served_queues
 from onebeat.broker import private
 from onebeat.broker.store import BlockingStore
 from onebeat.errors import ConfigurationError, is_number, shown
 from onebeat.options import instant
+from onebeat.scheduler.entry import Entry
 from onebeat.server.config import ServerConfig
 from onebeat.server.server import Server, ServerSettings
 from onebeat.sync import refuse_in_loop
@@ -47,7 +49,7 @@ def make_kit(
     *,
     state: S | EllipsisType = ...,
     start: datetime | None = None,
-    schedules: bool = True,
+    schedules: bool | Collection[Declared[Any, Any, Any, Any] | str] = True,
     eager: bool = False,
     processes: bool = False,
     guard: float = GUARD_S,
@@ -66,7 +68,7 @@ def make_kit(
     clock = SimulatedClock(datetime.fromtimestamp(instant("start", start), UTC) if start is not None else _now())
     plan = Plan(
         mux=app.mux,
-        entries=lambda: app.entries.values() if schedules else (),
+        entries=_chosen(app, schedules),
         config=config,
         app=app.name,
         clock=clock,
@@ -76,6 +78,24 @@ def make_kit(
         processes=processes,
     )
     return Kit(app, plan, state, eager=eager)
+
+
+def _chosen(
+    app: Onebeat[Any], schedules: bool | Collection[Declared[Any, Any, Any, Any] | str]
+) -> Callable[[], Iterable[Entry]]:
+    """Return what gives the schedules that fire: all of the app's, none, or those of some tasks or ids."""
+    if isinstance(schedules, bool):
+        return lambda: app.entries.values() if schedules else ()
+    if isinstance(schedules, (str, bytes)) or not isinstance(schedules, Collection):
+        raise ConfigurationError(f"schedules is {shown(schedules)}: give True, False, or a list of tasks and ids")
+    names = {one.type if isinstance(one, Declared) else one for one in schedules}
+    known = {name for entry in app.entries.values() for name in (entry.id, entry.type)}
+    if names - known:
+        raise ConfigurationError(
+            f"schedules names {shown(min(names - known, key=str))}, which is no schedule's id and no scheduled task: "
+            f"choose from {', '.join(sorted(app.entries)) or 'none'}"
+        )
+    return lambda: [entry for entry in app.entries.values() if {entry.id, entry.type} & names]
 
 
 def _now() -> datetime:

@@ -1,5 +1,5 @@
 -- run: make waiting, archived or completed tasks of one queue pending now (asynq: inspect.go runTaskCmd).
--- uses: clock, guard
+-- uses: clock, guard, protobuf
 --
 -- KEYS[1] root  asynq:{q}:     pending, active list · scheduled, retry, archived, completed, lease,
 --                              g:<group> zset · groups set · t:<id> hash
@@ -8,8 +8,9 @@
 -- returns list of str          "pending" | "gone" | "already pending" | "already active" | "error <text>"
 --
 -- A task whose record says that it waits or runs, but that is in no list (its lists were lost), is put back.
--- Unlike asynq it sets pending_since (SE-40), clears the crash count (rule 10) and the expiry, and takes the task out of
--- its group for good (SE-22).
+-- Unlike asynq it sets pending_since (SE-40), clears the crash count (rule 10) and the expiry, takes the task out of its
+-- group for good (SE-22), and gives an archived or completed task all its retries again: under asynq one that had used
+-- them up would be archived again by its next failure.
 
 local function is_listed(id, state)
   if state == "pending" then
@@ -20,7 +21,7 @@ end
 
 local function run(id)
   local task = KEYS[1] .. "t:" .. id
-  local f = redis.call("HMGET", task, "msg", "state", "group")
+  local f = redis.call("HMGET", task, "msg", "state", "group", "ob_error")
   if not f[1] then
     return "gone"
   end
@@ -41,6 +42,9 @@ local function run(id)
   redis.call("HDEL", task, "group", "ob_crash", "ob_unknown", "ob_error", "ob_cancel", "ob_expires")
   if f[2] == "archived" or f[2] == "completed" then
     redis.call("HDEL", task, "ob_prev", "ob_done") -- a new life: whoever ended the last one has no say in it
+    if not f[4] then -- else its bytes are no message, and kept as they came
+      redis.call("HSET", task, "msg", f[1] .. RETRIED .. varint(0))
+    end
   end
   redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
   return "pending"

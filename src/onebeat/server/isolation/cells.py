@@ -67,7 +67,7 @@ class Cells:
             raise
         self._idle.append((self._clock.monotonic(), cell))
         self._dismiss_the_cold()
-        return _open(job, verdict)
+        return _open(verdict)
 
     def _dismiss_the_cold(self) -> None:
         while self._idle and self._idle[0][0] < self._clock.monotonic() - WARM_S:
@@ -169,15 +169,13 @@ def _how(code: int) -> str:
     return f"exit status {code}"
 
 
-def _open(job: Job, verdict: Verdict) -> bytes:
+def _open(verdict: Verdict) -> bytes:
     if verdict.kind == "returned":
         return verdict.result
     if verdict.kind == "revoked":
         raise RevokeTask
     if verdict.kind == "retry":
         raise Retry(verdict.text, delay=verdict.delay, counts=verdict.counts)
-    if verdict.trace:
-        log.debug("isolated task %s of queue %s:\n%s", job.id, job.queue, verdict.trace)
     if verdict.kind == "skipped":
         raise SkipRetry(verdict.text) from HandlerError(verdict.text, trace=verdict.trace)
     raise HandlerError(verdict.text, delay=verdict.delay, trace=verdict.trace)

@@ -27,11 +27,13 @@ from typing import Any, Protocol
 
 import msgspec
 
+from onebeat.broker.again import run_again
 from onebeat.errors import ConfigurationError, Retry, RevokeTask
 from onebeat.server import outcome
 from onebeat.server.context import Context, Say, running
 from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Said, Verdict, pack
 from onebeat.server.mux import Route
+from onebeat.server.traces import in_handler
 from onebeat.task import Task
 
 MAIN = "__onebeat_main__"
@@ -142,8 +144,10 @@ class Worker:
             spec = importlib.util.spec_from_file_location(MAIN, self._main)
             assert spec is not None  # noqa: S101 - tasks without a file are refused where they are declared
             assert spec.loader is not None  # noqa: S101
-            sys.modules[MAIN] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(sys.modules[MAIN])
+            found = importlib.util.module_from_spec(spec)
+            with run_again(self._main):
+                spec.loader.exec_module(found)
+            sys.modules[MAIN] = found
         return sys.modules[MAIN]
 
     def _state(self, target: Target) -> Any:
@@ -174,7 +178,8 @@ class Worker:
 
 def judge(route: Route | None, retried: int, error: BaseException) -> Verdict:
     """Say what an error means for the task; the error itself stays in this process."""
-    text, trace = outcome.error_text(error), "".join(traceback.format_exception(error))
+    text, found = outcome.error_text(error), in_handler(error)
+    trace = "".join(traceback.format_exception(*found)) if found is not None else ""
     if outcome.in_chain(error, RevokeTask):
         return Verdict("revoked")
     if isinstance(error, Retry):

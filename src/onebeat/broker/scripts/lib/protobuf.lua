@@ -16,4 +16,4 @@ local function text_field(tag, text)
 end
 
 local ID, ERROR_MSG, DEADLINE, HEADERS = "\26", "\58", "\72", "\122" -- fields 3, 7, 9, 15
-local LAST_FAILED_AT, COMPLETED_AT = "\88", "\104" -- fields 11, 13
+local RETRIED, LAST_FAILED_AT, COMPLETED_AT = "\48", "\88", "\104" -- fields 6, 11, 13
