@@ -12,6 +12,7 @@ from onebeat.cli import serving
 from onebeat.cli.commands import cli
 from onebeat.cli.processes.orders import Orders
 from onebeat.cli.project import Project
+from onebeat.errors import ConfigurationError
 
 TABLE = """
 [tool.onebeat]
@@ -123,3 +124,11 @@ def test_without_a_table_there_is_nothing_to_find(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.other]\nx = 1\n")
     (tmp_path / "deep").mkdir()
     assert Project(tmp_path, {}) == Project.find(tmp_path / "deep")
+
+
+@pytest.mark.parametrize("text", ["tool = 3\n", "tool = []\n", "[tool]\nonebeat = 3\n"])
+def test_what_is_no_table_is_a_sentence(tmp_path: Path, text: str) -> None:
+    """Valid TOML, and nonsense as a pyproject.toml."""
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"pyproject.toml: tool.* is (3|\[\]): write "):
+        Project.find(tmp_path)
