@@ -318,6 +318,18 @@ def test_on_commit_waits_for_the_commit(shop: Any) -> None:
     assert [b"asynq:{low}:pending"] == shop.app.sync_client().store.commands([("KEYS", "asynq:*pending")])[0]
 
 
+def test_on_commit_keeps_the_id_that_a_task_brings(shop: Any) -> None:
+    """Whoever named it wants no second one of that name."""
+    from onebeat.integrations.django import on_commit
+
+    with transaction.atomic():
+        assert "order-77" == on_commit(Task("x", {}, task_id="order-77"))
+        assert "order-78" == on_commit(Task("x", {}, task_id="order-77"), task_id="order-78")
+    assert [b"order-78", b"order-77"] == shop.app.sync_client().store.commands(
+        [("LRANGE", "asynq:{default}:pending", "0", "-1")]
+    )[0]
+
+
 def test_what_is_written_is_readable(shop: Any) -> None:
     """Type and payload, as other tools show them."""
     result = shop.double.enqueue(number=1)

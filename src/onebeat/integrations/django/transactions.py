@@ -37,8 +37,8 @@ def on_commit(
     Raises:
         InvalidTask: An option cannot be used. Whatever the store may refuse is raised when the transaction commits.
     """
-    options = {"task_id": new_id(), **options}
-    task_id = resolve(merge(task.options, options)).task_id
+    task_id = resolve({"task_id": new_id(), **merge(task.options, options)}).task_id
+    options = {**options, "task_id": task_id}
     enqueue = partial(application().sync_client().enqueue, task, **options)
     transaction.on_commit(enqueue, using=using, robust=robust)
     return task_id
