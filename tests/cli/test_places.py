@@ -102,6 +102,18 @@ async def test_who_cannot_start_at_all_is_not_tried_again() -> None:
     assert 1 == len(started)
 
 
+@pytest.mark.parametrize(
+    ("status", "said"), [(-11, ["process 1 ended before it served (signal SIGSEGV)"]), (1, []), (AWAY, [])]
+)
+async def test_a_first_process_that_dies_silently_is_spoken_for(
+    caplog: pytest.LogCaptureFixture, status: int, said: list[str]
+) -> None:
+    """As one that was killed while it imported; what it has said itself is not said twice."""
+    made, _ = fleet((False, status))
+    assert (AWAY if status == AWAY else 1) == await made.run()
+    assert said == caplog.messages
+
+
 def test_waits_double_with_jitter_up_to_a_limit() -> None:
     """Between half and all of 0.5 s, 1 s, 2 s … 30 s."""
     pace = Pace()

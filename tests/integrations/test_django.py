@@ -108,8 +108,31 @@ def test_a_failure_has_its_class_and_its_traceback(shop: Any) -> None:
     assert "attempt 1\nis too early" in error.traceback
     assert "django_shop.py" in error.traceback
     assert result.started_at <= result.finished_at
+    assert error.traceback.endswith("ValueError: attempt 1\nis too early\n")
     [error] = ended(shop.app, shop.broken.enqueue()).errors
     assert TypeError is error.exception_class
+
+
+@pytest.mark.usefixtures("served")
+def test_a_task_that_exits_has_failed(shop: Any) -> None:
+    """The server goes on; class and instants are kept, and its end is signalled."""
+    heard: list[Any] = []
+
+    def hear(*, task_result: Any, **_: Any) -> None:
+        heard.append((task_result.status, task_result.id))
+
+    task_finished.connect(hear)
+    try:
+        for task in (shop.leaves, shop.leaves_loop):
+            result = ended(shop.app, task.enqueue())
+            assert (TaskResultStatus.FAILED, [SystemExit]) == (
+                result.status,
+                [e.exception_class for e in result.errors],
+            )
+            assert result.started_at <= result.finished_at
+            assert (TaskResultStatus.FAILED, result.id) == heard.pop()
+    finally:
+        task_finished.disconnect(hear)
 
 
 async def test_retries_count_as_attempts(shop: Any) -> None:
