@@ -126,6 +126,13 @@ def test_without_a_table_there_is_nothing_to_find(tmp_path: Path) -> None:
     assert Project(tmp_path, {}) == Project.find(tmp_path / "deep")
 
 
+def test_an_argument_takes_back_what_the_project_has_switched_on(told: list[Orders], folder: Path) -> None:
+    """As it comes first."""
+    (folder / "pyproject.toml").write_text(TABLE + "strict = true\n")
+    assert [0, 0] == [run("run", *words).exit_code for words in ([], ["--no-strict"])]
+    assert [True, False] == [orders.settings["strict"] for orders in told]
+
+
 @pytest.mark.parametrize("text", ["tool = 3\n", "tool = []\n", "[tool]\nonebeat = 3\n"])
 def test_what_is_no_table_is_a_sentence(tmp_path: Path, text: str) -> None:
     """Valid TOML, and nonsense as a pyproject.toml."""

@@ -38,7 +38,9 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             envvar="ONEBEAT_QUEUES",
             help="Queue to serve, with its weight: critical=6. May be repeated. Default: all the application names.",
         ),
-        click.option("--strict", is_flag=True, help="Serve a queue only while those of higher weight are empty."),
+        click.option(
+            "--strict/--no-strict", help="Serve a queue only while those of higher weight are empty. Default: no."
+        ),
         click.option(
             "--lease",
             type=float,
