@@ -74,6 +74,18 @@ def test_what_is_no_application_is_refused(app: Onebeat[Any]) -> None:
         init_app(app, Flask("web"))  # type: ignore[arg-type] # that is what is tested
 
 
+def test_a_second_application_is_refused(app: Onebeat[Any]) -> None:
+    """Its tasks would be enqueued and the first one's never served; joining the same one again changes nothing."""
+    flask = Flask("web")
+    for _ in range(2):
+        init_app(flask, app)
+    with pytest.raises(
+        ConfigurationError, match=r"'web' has the Onebeat application 'web' already.*'other' on a Router"
+    ):
+        init_app(flask, Onebeat("other"))
+    assert flask.extensions["onebeat"] is app
+
+
 def test_the_store_may_stand_in_the_configuration(app: Onebeat[Any]) -> None:
     """ONEBEAT_URL of it wins; a bad one is refused when the two are joined."""
     flask = Flask("web")

@@ -42,12 +42,19 @@ def init_app(flask: Flask, app: Onebeat[Any], *, serve: ServerSettings | None = 
         serve: Settings of `flask onebeat run`, see `ServerConfig`.
 
     Raises:
-        ConfigurationError: One of them is none, or ONEBEAT_URL names no store.
+        ConfigurationError: One of them is none, the Flask application has another already, or ONEBEAT_URL names no
+            store.
     """
     given: tuple[object, object] = flask, app
     if not isinstance(given[0], Flask) or not isinstance(given[1], Onebeat):
         raise ConfigurationError(
             f"init_app got {shown(flask)} and {shown(app)}: give the Flask application, then the Onebeat(...)"
+        )
+    joined = flask.extensions.get("onebeat", app)
+    if joined is not app:
+        raise ConfigurationError(
+            f"Flask application {flask.name!r} has the Onebeat application {joined.name!r} already, and could serve "
+            f"only one: put the tasks of {app.name!r} on a Router, and include that"
         )
     if flask.config.get("ONEBEAT_URL") is not None:
         app.url = flask.config["ONEBEAT_URL"]
