@@ -195,3 +195,40 @@ def test_durations_are_said_in_words(seconds: float, shown: str) -> None:
 def test_bytes_are_shown_if_they_are_text() -> None:
     """Otherwise only how many there are."""
     assert ("é", "3 bytes, not text", "a\\nb") == tuple(map(output.readable, ["é".encode(), b"\xff\xfe\x00", b"a\nb"]))
+
+
+IMPATIENT = """
+import atexit, signal, sys
+from onebeat.cli.main import main
+
+atexit.register(lambda: print(signal.getsignal(signal.SIGINT).name))
+sys.argv = ["onebeat", "--version"]
+main()
+"""
+
+
+def test_ctrl_c_finds_nothing_to_interrupt_when_all_is_over() -> None:
+    """A second one, pressed while Python ends its threads, makes no traceback and no other status."""
+    done = subprocess.run([sys.executable, "-c", IMPATIENT], capture_output=True, text=True, check=True)
+    assert "SIG_IGN" == done.stdout.splitlines()[-1]
+
+
+EARLY = """
+import sys
+from onebeat.cli.main import main
+
+class Interrupts:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "onebeat.cli.commands":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts)
+main()
+"""
+
+
+def test_ctrl_c_while_the_command_line_is_imported_is_no_traceback() -> None:
+    """Status 130, as wherever it comes before the command has begun."""
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=False)
+    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)

@@ -79,7 +79,9 @@ def test_the_project_is_found_from_a_folder_in_it(told: list[Orders], folder: Pa
     monkeypatch.chdir(folder / "deep")
     run("run")
     run("run", "other:app")
-    assert [str(folder), str(folder / "deep")] == [orders.folder for orders in told]
+    run("run", "shop:app")  # whoever gives it means the one here, though the project has one of that name
+    here = str(folder / "deep")
+    assert [str(folder), here, here] == [orders.folder for orders in told]
 
 
 def test_paths_are_those_of_the_project(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib.util import find_spec
 
@@ -12,9 +13,14 @@ def main() -> None:
         if find_spec(needed) is None:
             sys.stderr.write(f'onebeat: the command line needs {needed}: pip install "onebeat[cli]"\n')
             raise SystemExit(1)
-    from onebeat.cli.commands import cli
+    try:
+        from onebeat.cli.commands import cli
 
-    cli(prog_name="onebeat")
+        cli(prog_name="onebeat")
+    except KeyboardInterrupt:  # while that was imported
+        raise SystemExit(128 + signal.SIGINT) from None
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: one Ctrl-C more has nothing to interrupt
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from onebeat.cli.common import URL_HELP, named_url
 from onebeat.cli.loops import LOOPS
@@ -130,7 +131,7 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
     settings |= {name: more.pop(name) for name in ("shutdown_timeout", "grace") if name in more}
     return Orders(
         app=application,
-        folder=str(_folder(ctx, application)),
+        folder=str(_folder(ctx)),
         url=given["url"],
         settings=settings,
         log_level=given["log_level"],
@@ -139,9 +140,9 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
     )
 
 
-def _folder(ctx: click.Context, application: str) -> Path:
-    """Where the application is looked for: an application that the project names, in the project's folder."""
-    named_by_project = application == ctx.obj.settings.get("app")
+def _folder(ctx: click.Context) -> Path:
+    """Where the application is looked for: one that the project names, and nobody else, in the project's folder."""
+    named_by_project = ctx.get_parameter_source("application") is ParameterSource.DEFAULT_MAP
     return ctx.obj.folder if named_by_project else Path.cwd()
 
 
