@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import override_settings
 
-from onebeat import ConfigurationError, InvalidTask, Onebeat, SkipRetry, Task, TaskState
+from onebeat import BrokerUnavailable, ConfigurationError, InvalidTask, Onebeat, SkipRetry, Task, TaskState
 from onebeat.inspector.inspector import Inspector
 from onebeat.integrations.django.compat import (
     InvalidTaskError,
@@ -28,6 +28,7 @@ from onebeat.integrations.django.compat import (
     task_finished,
     task_started,
 )
+from onebeat.sync import SyncClient
 from tests.server.conftest import served_in_thread
 
 BACKEND = "onebeat.integrations.django.backend.OnebeatBackend"
@@ -351,6 +352,23 @@ def test_on_commit_keeps_the_id_that_a_task_brings(shop: Any) -> None:
     assert [b"order-78", b"order-77"] == shop.app.sync_client().store.commands(
         [("LRANGE", "asynq:{default}:pending", "0", "-1")]
     )[0]
+
+
+def test_a_robust_on_commit_logs_a_store_that_is_away(
+    shop: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction has committed, and whoever asked for it hears of no error; else it is raised."""
+    from onebeat.integrations.django import on_commit
+
+    def refuses(*_: Any, **__: Any) -> None:
+        raise BrokerUnavailable("it is away")
+
+    monkeypatch.setattr(SyncClient, "enqueue", refuses)
+    with transaction.atomic():
+        on_commit(shop.in_thread.bind(), robust=True)
+    assert "it is away" in caplog.text
+    with pytest.raises(BrokerUnavailable, match="it is away"), transaction.atomic():
+        on_commit(shop.in_thread.bind())
 
 
 def test_what_is_written_is_readable(shop: Any) -> None:
