@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -232,3 +233,21 @@ def test_ctrl_c_while_the_command_line_is_imported_is_no_traceback() -> None:
     """Status 130, as wherever it comes before the command has begun."""
     done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=False)
     assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_a_terminal_cannot_show_is_left_out(url: str, encoding: str) -> None:
+    """Payloads and types come from anywhere; the rest of the table is shown."""
+
+    async def work() -> None:
+        async with Client(url) as client:
+            await client.enqueue(Task("ключ", {"who": "Łucja" * 30}), task_id="shown")
+
+    asyncio.run(work())
+    words = [sys.executable, "-m", "onebeat", "task", "ls", "--url", url]
+    done = subprocess.run(
+        words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False, cwd="/"
+    )
+    assert (0, b"") == (done.returncode, done.stderr)
+    assert b"shown" in done.stdout
+    assert b"????" in done.stdout

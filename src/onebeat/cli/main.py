@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from importlib.util import find_spec
@@ -13,6 +14,8 @@ def main() -> None:
         if find_spec(needed) is None:
             sys.stderr.write(f'onebeat: the command line needs {needed}: pip install "onebeat[cli]"\n')
             raise SystemExit(1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show is no reason to show nothing
     try:
         from onebeat.cli.commands import cli
 
