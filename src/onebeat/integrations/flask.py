@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -94,6 +95,7 @@ def _commands(app: Onebeat[Any], settings: ServerSettings) -> AppGroup:
     @click.option("-c", "--concurrency", type=click.IntRange(1), help="Tasks at the same time.")
     def run(concurrency: int | None) -> None:
         """Run the tasks and schedules of this application until Ctrl-C or SIGTERM."""
+        _show_log()
         own: ServerSettings = {**settings}
         if concurrency is not None:
             own["concurrency"] = concurrency
@@ -103,3 +105,10 @@ def _commands(app: Onebeat[Any], settings: ServerSettings) -> AppGroup:
             raise click.ClickException(str(error)) from error
 
     return group
+
+
+def _show_log() -> None:
+    """Show what Onebeat logs, unless the application has said where its logs go."""
+    if not logging.getLogger("onebeat").hasHandlers():
+        logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        logging.getLogger("onebeat").setLevel(logging.INFO)
