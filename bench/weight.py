@@ -157,14 +157,16 @@ def main() -> None:
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="onebeat-bench-") as folder:
         engine = Engine(Path(folder), fsync="no", port=port)
-        asyncio.run(_head(engine.url))
-        for peer in PEERS:
-            peer.prepare(engine.url)
-            print(f"  {peer.name}: {peer.versions()}")
-        print()
-        imports()
-        memory()
-        engine.kill()
+        try:
+            asyncio.run(_head(engine.url))
+            for peer in PEERS:
+                peer.prepare(engine.url)
+                print(f"  {peer.name}: {peer.versions()}")
+            print()
+            imports()
+            memory()
+        finally:
+            engine.kill()
 
 
 async def _head(url: str) -> None:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -129,12 +130,12 @@ def described(command: click.Command, name: str, parent: click.Context | None) -
     """Write down a command and those below it, as click knows them."""
     context = click.Context(command, info_name=name, parent=parent)
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    yield f"\n## `{context.command_path}`\n\n{command.help or ''}\n\n```text\n{usage}\n```\n"
+    yield f"\n## `{context.command_path}`\n\n{cleandoc(command.help or '')}\n\n```text\n{usage}\n```\n"
     helps = [parameter.get_help_record(context) for parameter in command.get_params(context)]
     rows = [row for row in helps if row is not None and "--help" not in row[0]]
     if rows:
         yield "| Option | Meaning |\n|---|---|"
-        yield from ("| `{}` | {} |".format(*(text.replace("|", "\\|") for text in row)) for row in rows)
+        yield from ("| `{}` | {} |".format(option, text.replace("|", "\\|")) for option, text in rows)
     if isinstance(command, click.Group):
         for sub in command.list_commands(context):
             found = command.get_command(context, sub)

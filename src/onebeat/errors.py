@@ -56,7 +56,7 @@ class ConfigurationError(OnebeatError):
     """A setting, URL or declaration cannot work. Raised before anything is started or written."""
 
 
-class InvalidTask(OnebeatError, ValueError):  # noqa: N818 - the names of api.md rule 13, read as sentences
+class InvalidTask(OnebeatError, ValueError):  # noqa: N818 - a name that reads as a sentence where it is raised
     """A task or one of its options was refused. Nothing was written."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -195,3 +196,58 @@ def test_durations_are_said_in_words(seconds: float, shown: str) -> None:
 def test_bytes_are_shown_if_they_are_text() -> None:
     """Otherwise only how many there are."""
     assert ("é", "3 bytes, not text", "a\\nb") == tuple(map(output.readable, ["é".encode(), b"\xff\xfe\x00", b"a\nb"]))
+
+
+IMPATIENT = """
+import atexit, signal, sys
+from onebeat.cli.main import main
+
+atexit.register(lambda: print(signal.getsignal(signal.SIGINT).name))
+sys.argv = ["onebeat", "--version"]
+main()
+"""
+
+
+def test_ctrl_c_finds_nothing_to_interrupt_when_all_is_over() -> None:
+    """A second one, pressed while Python ends its threads, makes no traceback and no other status."""
+    done = subprocess.run([sys.executable, "-c", IMPATIENT], capture_output=True, text=True, check=True)
+    assert "SIG_IGN" == done.stdout.splitlines()[-1]
+
+
+EARLY = """
+import sys
+from onebeat.cli.main import main
+
+class Interrupts:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "onebeat.cli.commands":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts)
+main()
+"""
+
+
+def test_ctrl_c_while_the_command_line_is_imported_is_no_traceback() -> None:
+    """Status 130, as wherever it comes before the command has begun."""
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=False)
+    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_a_terminal_cannot_show_is_left_out(url: str, encoding: str) -> None:
+    """Payloads and types come from anywhere; the rest of the table is shown."""
+
+    async def work() -> None:
+        async with Client(url) as client:
+            await client.enqueue(Task("ключ", {"who": "Łucja" * 30}), task_id="shown")
+
+    asyncio.run(work())
+    words = [sys.executable, "-m", "onebeat", "task", "ls", "--url", url]
+    done = subprocess.run(
+        words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False, cwd="/"
+    )
+    assert (0, b"") == (done.returncode, done.stderr)
+    assert b"shown" in done.stdout
+    assert b"????" in done.stdout

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,15 @@ def test_the_only_application_is_found(tmp_path: Path, files: dict[str, str], fo
     assert found == find_application(tmp_path)
 
 
+def test_files_that_are_none_are_no_application(tmp_path: Path) -> None:
+    """An editor's lock is a link to nowhere, and a pipe would be waited for."""
+    (tmp_path / ".#app.py").symlink_to("ada@host.77")
+    (tmp_path / "old.py").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "app.py").write_text("app = Onebeat()")
+    assert "app:app" == find_application(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("files", "why"),
     [
@@ -183,6 +194,7 @@ async def test_what_is_watched(tmp_path: Path) -> None:
         "library/helper.py": True,
         "settings.yaml": True,
         "project/notes.txt": False,
+        "project/.#shop.py": False,
         "other/shop.py": False,
         "project/migrations/0001.py": False,
         **{f"project/{name}/x.py": False for name in (".venv", ".git", "node_modules", "__pycache__", ".onebeat")},
@@ -190,3 +202,32 @@ async def test_what_is_watched(tmp_path: Path) -> None:
     assert counted == {name: changes.counts(None, str(tmp_path / name)) for name in counted}
     with pytest.raises(ConfigurationError, match="nowhere is to be watched and does not exist"):
         Changes(project, [Path("nowhere")])
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        (OSError("OS file watch limit reached."), "cannot be watched: OS file watch limit reached.; allow more"),
+        (PermissionError("Permission denied"), "cannot be watched: Permission denied; allow more"),
+    ],
+)
+async def test_what_the_system_does_not_let_be_watched_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: OSError, said: str
+) -> None:
+    """With both ways out; a folder inside that may not be read is left out without a word."""
+    import watchfiles
+
+    def refuses(*_places: Path, ignore_permission_denied: bool, **_: object) -> AsyncIterator[object]:
+        assert ignore_permission_denied
+
+        async def changes() -> AsyncIterator[object]:
+            raise why
+            yield
+
+        return changes()
+
+    monkeypatch.setattr(watchfiles, "awatch", refuses)
+    with pytest.raises(ConfigurationError) as caught:
+        await Changes(tmp_path).run()
+    assert said in str(caught.value)
+    assert "WATCHFILES_FORCE_POLLING=1" in str(caught.value)

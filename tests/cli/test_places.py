@@ -15,7 +15,7 @@ import pytest
 from onebeat.cli.processes.fleet import Fleet
 from onebeat.cli.processes.orders import AWAY, STOP, Facts, Orders
 from onebeat.cli.processes.place import Pace
-from onebeat.cli.processes.process import Process
+from onebeat.cli.processes.process import Process, how
 
 FACTS = Facts("redis://x", [], [], {}, 1)
 ORDERS = Orders(app="shop:app", folder="/", url=None, fallback=None, settings={})
@@ -32,14 +32,17 @@ class Pretended:
         status: How it ends, at once; None: when it is told to stop, with status 0.
 
         deaf: It hears no word, so it must be killed.
+
+        stuck: It does not get so far, nor does it end, until it is killed.
     """
 
-    def __init__(self, served: bool, status: int | None, *, deaf: bool = False) -> None:
+    def __init__(self, served: bool, status: int | None, *, deaf: bool = False, stuck: bool = False) -> None:
         self._deaf = deaf
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[int] = loop.create_future()
         self.ready: asyncio.Future[Facts | None] = loop.create_future()
-        self.ready.set_result(FACTS if served else None)
+        if not stuck:
+            self.ready.set_result(FACTS if served else None)
         self.served_s = 0.0
         if status is not None:
             self.ended.set_result(status)
@@ -51,6 +54,8 @@ class Pretended:
     def kill(self) -> None:
         if not self.ended.done():
             self.ended.set_result(-9)
+        if not self.ready.done():
+            self.ready.set_result(None)
 
 
 def fleet(*lives: tuple[bool, int | None], pace: Pace = AT_ONCE) -> tuple[Fleet, list[Pretended]]:
@@ -97,6 +102,18 @@ async def test_who_cannot_start_at_all_is_not_tried_again() -> None:
     assert 1 == len(started)
 
 
+@pytest.mark.parametrize(
+    ("status", "said"), [(-11, ["process 1 ended before it served (signal SIGSEGV)"]), (1, []), (AWAY, [])]
+)
+async def test_a_first_process_that_dies_silently_is_spoken_for(
+    caplog: pytest.LogCaptureFixture, status: int, said: list[str]
+) -> None:
+    """As one that was killed while it imported; what it has said itself is not said twice."""
+    made, _ = fleet((False, status))
+    assert (AWAY if status == AWAY else 1) == await made.run()
+    assert said == caplog.messages
+
+
 def test_waits_double_with_jitter_up_to_a_limit() -> None:
     """Between half and all of 0.5 s, 1 s, 2 s … 30 s."""
     pace = Pace()
@@ -137,6 +154,49 @@ async def test_who_does_not_stop_in_time_is_killed(caplog: pytest.LogCaptureFixt
     made.stop()
     assert 1 == await running
     assert {f"process {number} does not stop, and is killed" for number in (1, 2)} <= set(caplog.messages)
+
+
+async def test_who_is_stuck_in_its_start_is_killed_when_all_stop(caplog: pytest.LogCaptureFixture) -> None:
+    """As one that blocks its event loop in the lifespan, and so hears nothing; status 1."""
+    begun = asyncio.Event()
+
+    async def start(_orders: Orders) -> Process:
+        begun.set()
+        return cast("Process", Pretended(False, None, deaf=True, stuck=True))
+
+    made = Fleet(ORDERS, 1, pace=Pace(stop=0.01), start=start)
+    running = asyncio.create_task(made.run())
+    await begun.wait()
+    made.stop()
+    assert 1 == await asyncio.wait_for(running, 10)
+    assert "process 1 does not stop, and is killed" in caplog.messages
+
+
+async def test_a_successor_that_is_stuck_does_not_keep_the_others_from_stopping() -> None:
+    """It is killed, and the process that it should have replaced stops as ever."""
+    started: list[Pretended] = []
+    second = asyncio.Event()
+
+    async def start(_orders: Orders) -> Process:
+        stuck = bool(started)
+        started.append(Pretended(not stuck, None, deaf=stuck, stuck=stuck))
+        if stuck:
+            second.set()
+        return cast("Process", started[-1])
+
+    made = Fleet(
+        ORDERS, 1, pace=Pace(stop=0.01), start=start, ready=lambda _: asyncio.get_running_loop().call_soon(made.roll)
+    )
+    running = asyncio.create_task(made.run())
+    await second.wait()
+    made.stop()
+    assert 1 == await asyncio.wait_for(running, 10)
+    assert [0, -9] == [process.ended.result() for process in started]
+
+
+def test_every_end_has_its_words() -> None:
+    """Also by a real-time signal, most of which have no name."""
+    assert ["status 3", "signal SIGKILL", "signal 40"] == list(map(how, (3, -9, -40)))
 
 
 BLOCKED = """

@@ -49,6 +49,28 @@ def test_a_process_that_ended_is_started_again(folder: Path, tasks: Tasks, numbe
         assert 0 == program.ended(), program.said
 
 
+def test_ctrl_c_at_the_start_of_a_process_is_the_parents(folder: Path, tasks: Tasks) -> None:
+    """It reaches a process that is no more than begun, which goes on without a traceback until it is told to stop."""
+    with run(folder, tasks) as program:
+        until(lambda: bool(program.children()))
+        for number in (signal.SIGINT, signal.SIGHUP):
+            os.kill(program.children()[0], number)
+        started(program)
+        program.send(signal.SIGTERM)
+        assert 0 == program.ended(), program.said
+        assert "Traceback" not in program.said
+
+
+def test_an_application_may_have_thousands_of_tasks(folder: Path, tasks: Tasks) -> None:
+    """What a process says of itself has no limit that one would meet."""
+    more = "for number in range(3000):\n    app.task(f'reports.of_the_department.{number}')(loop.function)\n"
+    (folder / "shop.py").write_text(SHOP + more)
+    with run(folder, tasks) as program:
+        started(program)
+        program.send(signal.SIGTERM)
+        assert 0 == program.ended(), program.said
+
+
 def test_no_orphan_outlives_a_parent_that_was_killed(folder: Path, tasks: Tasks) -> None:
     """They stop cleanly: what runs goes back to the front of its queue, at once and without a retry."""
     with run(folder, tasks, "--shutdown-timeout", "0") as program:
@@ -134,6 +156,24 @@ def test_a_closed_terminal_stops_them(folder: Path, tasks: Tasks) -> None:
         program.close_terminal()
         program.ended()
         until(lambda: all(map(is_gone, processes)))
+
+
+def test_under_nohup_they_outlive_the_terminal(folder: Path, tasks: Tasks) -> None:
+    """A further SIGHUP replaces them as ever."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited, as nohup has it
+    try:
+        program = run(folder, tasks, terminal=True)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with program:
+        processes = started(program)
+        program.close_terminal()
+        status = Path(f"/proc/{program.process.pid}/status")
+        until(lambda: "ShdPnd:\t0000000000000000" in status.read_text())  # its SIGHUP was heard
+        program.send(signal.SIGHUP)
+        until(lambda: len(set(program.children()) - set(processes)) == 2)
+        program.send(signal.SIGTERM)
+        assert 0 == program.ended()
 
 
 @pytest.mark.parametrize("words", [[], ["--processes", "3"]], ids=["alone", "three"])

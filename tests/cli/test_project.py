@@ -12,6 +12,7 @@ from onebeat.cli import serving
 from onebeat.cli.commands import cli
 from onebeat.cli.processes.orders import Orders
 from onebeat.cli.project import Project
+from onebeat.errors import ConfigurationError
 
 TABLE = """
 [tool.onebeat]
@@ -78,7 +79,9 @@ def test_the_project_is_found_from_a_folder_in_it(told: list[Orders], folder: Pa
     monkeypatch.chdir(folder / "deep")
     run("run")
     run("run", "other:app")
-    assert [str(folder), str(folder / "deep")] == [orders.folder for orders in told]
+    run("run", "shop:app")  # whoever gives it means the one here, though the project has one of that name
+    here = str(folder / "deep")
+    assert [str(folder), here, here] == [orders.folder for orders in told]
 
 
 def test_paths_are_those_of_the_project(tmp_path: Path) -> None:
@@ -123,3 +126,18 @@ def test_without_a_table_there_is_nothing_to_find(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.other]\nx = 1\n")
     (tmp_path / "deep").mkdir()
     assert Project(tmp_path, {}) == Project.find(tmp_path / "deep")
+
+
+def test_an_argument_takes_back_what_the_project_has_switched_on(told: list[Orders], folder: Path) -> None:
+    """As it comes first."""
+    (folder / "pyproject.toml").write_text(TABLE + "strict = true\n")
+    assert [0, 0] == [run("run", *words).exit_code for words in ([], ["--no-strict"])]
+    assert [True, False] == [orders.settings["strict"] for orders in told]
+
+
+@pytest.mark.parametrize("text", ["tool = 3\n", "tool = []\n", "[tool]\nonebeat = 3\n"])
+def test_what_is_no_table_is_a_sentence(tmp_path: Path, text: str) -> None:
+    """Valid TOML, and nonsense as a pyproject.toml."""
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"pyproject.toml: tool.* is (3|\[\]): write "):
+        Project.find(tmp_path)

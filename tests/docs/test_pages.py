@@ -78,3 +78,11 @@ def test_every_reason_is_given() -> None:
         if block.marks.get("not run") == ""
     ]
     assert [] == silent
+
+
+def test_every_decision_is_listed_by_its_title() -> None:
+    """In the order of their numbers; on a narrow screen the list is all that leads to them."""
+    folder = ROOT / "docs" / "decisions"
+    listed = [line for line in (folder / "README.md").read_text().splitlines() if line.startswith("- ")]
+    titles = [(file.name, file.read_text().partition("\n")[0].split(maxsplit=2)) for file in folder.glob("0*.md")]
+    assert [f"- {number} [{title}]({file})" for file, (_, number, title) in sorted(titles)] == listed

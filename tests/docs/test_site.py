@@ -46,6 +46,15 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
+def test_commands_are_described_as_text(site: Path) -> None:
+    """Their help is a paragraph, not code, and what one may choose from has no backslashes."""
+    page = (site / "reference" / "command-line.html").read_text()
+    assert "<p>Run APPLICATION (module:app) while you write it" in page
+    assert "<code>--loop [auto|uvloop|asyncio]</code>" in page
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_search_works_without_a_web_server(site: Path) -> None:
     """The index is a script, and what runs it from a file comes with the site."""
     assert "Unique" in (site / "search.js").read_text()

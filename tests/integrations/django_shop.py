@@ -45,6 +45,16 @@ def hopeless() -> None:
     raise SkipRetry("there is no such row")
 
 
+@task
+def leaves() -> None:
+    raise SystemExit("it leaves")
+
+
+@task
+async def leaves_loop() -> None:
+    raise SystemExit("it leaves")
+
+
 def not_a_task() -> None:
     seen.append("it was called")
 

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import override_settings
 
-from onebeat import ConfigurationError, InvalidTask, Onebeat, SkipRetry, Task, TaskState
+from onebeat import BrokerUnavailable, ConfigurationError, InvalidTask, Onebeat, SkipRetry, Task, TaskState
 from onebeat.inspector.inspector import Inspector
 from onebeat.integrations.django.compat import (
     InvalidTaskError,
@@ -28,6 +28,7 @@ from onebeat.integrations.django.compat import (
     task_finished,
     task_started,
 )
+from onebeat.sync import SyncClient
 from tests.server.conftest import served_in_thread
 
 BACKEND = "onebeat.integrations.django.backend.OnebeatBackend"
@@ -108,8 +109,31 @@ def test_a_failure_has_its_class_and_its_traceback(shop: Any) -> None:
     assert "attempt 1\nis too early" in error.traceback
     assert "django_shop.py" in error.traceback
     assert result.started_at <= result.finished_at
+    assert error.traceback.endswith("ValueError: attempt 1\nis too early\n")
     [error] = ended(shop.app, shop.broken.enqueue()).errors
     assert TypeError is error.exception_class
+
+
+@pytest.mark.usefixtures("served")
+def test_a_task_that_exits_has_failed(shop: Any) -> None:
+    """The server goes on; class and instants are kept, and its end is signalled."""
+    heard: list[Any] = []
+
+    def hear(*, task_result: Any, **_: Any) -> None:
+        heard.append((task_result.status, task_result.id))
+
+    task_finished.connect(hear)
+    try:
+        for task in (shop.leaves, shop.leaves_loop):
+            result = ended(shop.app, task.enqueue())
+            assert (TaskResultStatus.FAILED, [SystemExit]) == (
+                result.status,
+                [e.exception_class for e in result.errors],
+            )
+            assert result.started_at <= result.finished_at
+            assert (TaskResultStatus.FAILED, result.id) == heard.pop()
+    finally:
+        task_finished.disconnect(hear)
 
 
 async def test_retries_count_as_attempts(shop: Any) -> None:
@@ -316,6 +340,35 @@ def test_on_commit_waits_for_the_commit(shop: Any) -> None:
         on_commit(shop.in_thread.bind())
         transaction.set_rollback(True)
     assert [b"asynq:{low}:pending"] == shop.app.sync_client().store.commands([("KEYS", "asynq:*pending")])[0]
+
+
+def test_on_commit_keeps_the_id_that_a_task_brings(shop: Any) -> None:
+    """Whoever named it wants no second one of that name."""
+    from onebeat.integrations.django import on_commit
+
+    with transaction.atomic():
+        assert "order-77" == on_commit(Task("x", {}, task_id="order-77"))
+        assert "order-78" == on_commit(Task("x", {}, task_id="order-77"), task_id="order-78")
+    assert [b"order-78", b"order-77"] == shop.app.sync_client().store.commands(
+        [("LRANGE", "asynq:{default}:pending", "0", "-1")]
+    )[0]
+
+
+def test_a_robust_on_commit_logs_a_store_that_is_away(
+    shop: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction has committed, and whoever asked for it hears of no error; else it is raised."""
+    from onebeat.integrations.django import on_commit
+
+    def refuses(*_: Any, **__: Any) -> None:
+        raise BrokerUnavailable("it is away")
+
+    monkeypatch.setattr(SyncClient, "enqueue", refuses)
+    with transaction.atomic():
+        on_commit(shop.in_thread.bind(), robust=True)
+    assert "it is away" in caplog.text
+    with pytest.raises(BrokerUnavailable, match="it is away"), transaction.atomic():
+        on_commit(shop.in_thread.bind())
 
 
 def test_what_is_written_is_readable(shop: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -74,6 +75,18 @@ def test_what_is_no_application_is_refused(app: Onebeat[Any]) -> None:
         init_app(app, Flask("web"))  # type: ignore[arg-type] # that is what is tested
 
 
+def test_a_second_application_is_refused(app: Onebeat[Any]) -> None:
+    """Its tasks would be enqueued and the first one's never served; joining the same one again changes nothing."""
+    flask = Flask("web")
+    for _ in range(2):
+        init_app(flask, app)
+    with pytest.raises(
+        ConfigurationError, match=r"'web' has the Onebeat application 'web' already.*'other' on a Router"
+    ):
+        init_app(flask, Onebeat("other"))
+    assert flask.extensions["onebeat"] is app
+
+
 def test_the_store_may_stand_in_the_configuration(app: Onebeat[Any]) -> None:
     """ONEBEAT_URL of it wins; a bad one is refused when the two are joined."""
     flask = Flask("web")
@@ -139,12 +152,15 @@ SIGNED_UP = "from shop import send_welcome; print(send_welcome.enqueue_sync(7).r
 
 @pytest.mark.slow
 def test_the_command_serves(url: str) -> None:
-    """In the context of the application that Flask's command line makes; SIGTERM ends it with status 0."""
+    """In the context of the application that Flask's command line makes, with its log shown; SIGTERM ends it with 0."""
     where: dict[str, Any] = {"cwd": EXAMPLE, "env": {**os.environ, "ONEBEAT_URL": url}, "text": True}
-    server = subprocess.Popen([sys.executable, "-m", "flask", "--app", "shop", "onebeat", "run"], **where)
+    words = [sys.executable, "-m", "flask", "--app", "shop", "onebeat", "run"]
+    server = subprocess.Popen(words, **where, stderr=subprocess.PIPE)
     try:
         done = subprocess.run([sys.executable, "-c", SIGNED_UP], **where, stdout=subprocess.PIPE, check=True)
         assert "welcome, user 7\n" == done.stdout
     finally:
         server.terminate()
-        assert 0 == server.wait(timeout=30)
+        said = server.communicate(timeout=30)[1]
+        assert 0 == server.returncode
+        assert ["serving", "stopping", "stopped"] == re.findall(r"INFO +onebeat.server: (\w+)", said)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
 from importlib.util import find_spec
 
@@ -12,9 +14,16 @@ def main() -> None:
         if find_spec(needed) is None:
             sys.stderr.write(f'onebeat: the command line needs {needed}: pip install "onebeat[cli]"\n')
             raise SystemExit(1)
-    from onebeat.cli.commands import cli
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show is no reason to show nothing
+    try:
+        from onebeat.cli.commands import cli
 
-    cli(prog_name="onebeat")
+        cli(prog_name="onebeat")
+    except KeyboardInterrupt:  # while that was imported
+        raise SystemExit(128 + signal.SIGINT) from None
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: one Ctrl-C more has nothing to interrupt
 
 
 if __name__ == "__main__":

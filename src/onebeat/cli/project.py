@@ -97,9 +97,12 @@ def _read(file: Path) -> Mapping[str, Any]:
     import tomllib
 
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("onebeat", {})
+        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{file} cannot be read: {error}; mend it, or work in another folder") from None
+    if not isinstance(tool, dict):
+        raise ConfigurationError(f"{file}: tool is {shown(tool)}: write tables, such as [tool.onebeat]")
+    table = tool.get("onebeat", {})
     if not isinstance(table, dict):
         raise ConfigurationError(f"{file}: tool.onebeat is {shown(table)}: write a table, [tool.onebeat]")
     for name, value in table.items():

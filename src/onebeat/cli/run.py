@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from onebeat.cli.common import URL_HELP, named_url
 from onebeat.cli.loops import LOOPS
@@ -38,7 +39,9 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
             envvar="ONEBEAT_QUEUES",
             help="Queue to serve, with its weight: critical=6. May be repeated. Default: all the application names.",
         ),
-        click.option("--strict", is_flag=True, help="Serve a queue only while those of higher weight are empty."),
+        click.option(
+            "--strict/--no-strict", help="Serve a queue only while those of higher weight are empty. Default: no."
+        ),
         click.option(
             "--lease",
             type=float,
@@ -128,7 +131,7 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
     settings |= {name: more.pop(name) for name in ("shutdown_timeout", "grace") if name in more}
     return Orders(
         app=application,
-        folder=str(_folder(ctx, application)),
+        folder=str(_folder(ctx)),
         url=given["url"],
         settings=settings,
         log_level=given["log_level"],
@@ -137,9 +140,9 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
     )
 
 
-def _folder(ctx: click.Context, application: str) -> Path:
-    """Where the application is looked for: an application that the project names, in the project's folder."""
-    named_by_project = application == ctx.obj.settings.get("app")
+def _folder(ctx: click.Context) -> Path:
+    """Where the application is looked for: one that the project names, and nobody else, in the project's folder."""
+    named_by_project = ctx.get_parameter_source("application") is ParameterSource.DEFAULT_MAP
     return ctx.obj.folder if named_by_project else Path.cwd()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -42,12 +43,19 @@ def init_app(flask: Flask, app: Onebeat[Any], *, serve: ServerSettings | None = 
         serve: Settings of `flask onebeat run`, see `ServerConfig`.
 
     Raises:
-        ConfigurationError: One of them is none, or ONEBEAT_URL names no store.
+        ConfigurationError: One of them is none, the Flask application has another already, or ONEBEAT_URL names no
+            store.
     """
     given: tuple[object, object] = flask, app
     if not isinstance(given[0], Flask) or not isinstance(given[1], Onebeat):
         raise ConfigurationError(
             f"init_app got {shown(flask)} and {shown(app)}: give the Flask application, then the Onebeat(...)"
+        )
+    joined = flask.extensions.get("onebeat", app)
+    if joined is not app:
+        raise ConfigurationError(
+            f"Flask application {flask.name!r} has the Onebeat application {joined.name!r} already, and could serve "
+            f"only one: put the tasks of {app.name!r} on a Router, and include that"
         )
     if flask.config.get("ONEBEAT_URL") is not None:
         app.url = flask.config["ONEBEAT_URL"]
@@ -87,6 +95,7 @@ def _commands(app: Onebeat[Any], settings: ServerSettings) -> AppGroup:
     @click.option("-c", "--concurrency", type=click.IntRange(1), help="Tasks at the same time.")
     def run(concurrency: int | None) -> None:
         """Run the tasks and schedules of this application until Ctrl-C or SIGTERM."""
+        _show_log()
         own: ServerSettings = {**settings}
         if concurrency is not None:
             own["concurrency"] = concurrency
@@ -96,3 +105,10 @@ def _commands(app: Onebeat[Any], settings: ServerSettings) -> AppGroup:
             raise click.ClickException(str(error)) from error
 
     return group
+
+
+def _show_log() -> None:
+    """Show what Onebeat logs, unless the application has said where its logs go."""
+    if not logging.getLogger("onebeat").hasHandlers():
+        logging.basicConfig(format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        logging.getLogger("onebeat").setLevel(logging.INFO)

@@ -57,12 +57,24 @@ class Changes:
         return [self.folder, *(path for path in self._watch if not path.is_relative_to(self.folder))]
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """
+        Watch until cancelled. A folder that may not be read, such as that of a database, is left out.
+
+        Raises:
+            ConfigurationError: The system does not let so much be watched.
+        """
         from watchfiles import awatch
 
-        async for changes in awatch(*self.places, watch_filter=self.counts, recursive=True):
-            self._seen |= {name for _, name in changes}
-            self._new.set()
+        watching = awatch(*self.places, watch_filter=self.counts, recursive=True, ignore_permission_denied=True)
+        try:
+            async for changes in watching:
+                self._seen |= {name for _, name in changes}
+                self._new.set()
+        except OSError as error:
+            raise ConfigurationError(
+                f"folder {self.folder} cannot be watched: {error}; allow more (sysctl fs.inotify.max_user_watches), "
+                "or set WATCHFILES_FORCE_POLLING=1"
+            ) from None
 
     def counts(self, _change: Change | None, name: str) -> bool:
         """Whether a change of this file counts."""
@@ -72,7 +84,7 @@ class Changes:
         if path in self._watch:
             return True
         place = next((place for place in self.places if path.is_relative_to(place)), None)
-        if place is None or path.suffix != ".py":
+        if place is None or path.suffix != ".py" or path.name.startswith("."):  # such as Emacs's lock, .#shop.py
             return False
         return IGNORED.isdisjoint(path.relative_to(place).parts)
 

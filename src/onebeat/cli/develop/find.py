@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -31,7 +32,9 @@ def find_application(folder: Path) -> str:
 
 
 def _may_have_it(file: Path) -> bool:
-    return not file.name.startswith("test_") and file.name != "conftest.py" and file.parent.name != "tests"
+    if file.name.startswith((".", "test_")) or file.name == "conftest.py" or file.parent.name == "tests":
+        return False
+    return file.is_file() and os.access(file, os.R_OK)  # no link to nowhere
 
 
 def _text(file: Path) -> str:

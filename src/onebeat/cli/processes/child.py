@@ -21,7 +21,7 @@ from onebeat.broker.connection import endpoint
 from onebeat.cli.load import application
 from onebeat.cli.loops import run_async
 from onebeat.cli.processes.link import Link
-from onebeat.cli.processes.orders import AWAY, Facts, Schedule
+from onebeat.cli.processes.orders import AWAY, FAILED, HELD_BACK, Facts, Schedule
 from onebeat.cli.serving import prepare_log, where
 from onebeat.cli.traces import trimmed
 from onebeat.clock import SystemClock
@@ -36,6 +36,7 @@ def main(descriptor: int) -> None:
     """Serve until the parent says "stop", or is gone."""
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGHUP, lambda *_: None)  # the parent's, who replaces us
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
     link = Link(descriptor)
     link.listen()
     orders = link.orders
@@ -52,7 +53,7 @@ def main(descriptor: int) -> None:
         _fail(f"server process ended by an error\n\n{trimmed(error, Path(orders.folder))}")
 
 
-def _fail(message: str, status: int = 1) -> NoReturn:
+def _fail(message: str, status: int = FAILED) -> NoReturn:
     sys.stderr.write(f"onebeat: {message}\n")
     raise SystemExit(status)
 

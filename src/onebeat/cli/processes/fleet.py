@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from onebeat.cli.processes.orders import AWAY, Facts, Orders
+from onebeat.cli.processes.orders import AWAY, FAILED, Facts, Orders
 from onebeat.cli.processes.place import GivenUpError, Pace, Place
-from onebeat.cli.processes.process import Process
+from onebeat.cli.processes.process import Process, how
 
 log: logging.Logger = logging.getLogger("onebeat.processes")
 
@@ -59,6 +59,8 @@ class Fleet:
         first = self._places[0]
         facts = await first.begin()
         if facts is None and not self._asked:
+            if first.status not in (FAILED, AWAY):  # else it has said why itself
+                log.error("process %d ended before it served (%s)", first.number, how(first.status))
             return AWAY if first.status == AWAY else 1
         if facts is not None:
             self._serves = True

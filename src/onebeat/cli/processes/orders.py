@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import msgspec
@@ -14,6 +15,12 @@ HURRY = b"hurry"
 
 AWAY = 75
 """The status of a process that could not start because its store was away: EX_TEMPFAIL, worth another try."""
+
+FAILED = 1
+"""The status of a process that could not start, and has said why."""
+
+HELD_BACK = (signal.SIGINT, signal.SIGHUP)
+"""Signals that a process does not get before it is ready for them: until then they would end it with a traceback."""
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,13 +29,17 @@ async def _run(orders: Orders, count: int, pace: Pace) -> int:
     fleet = Fleet(orders, count, pace=pace)
     loop = asyncio.get_running_loop()
     has_terminal = _has_terminal()
+    outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # under nohup
 
     def hang_up() -> None:
-        if has_terminal and not _has_terminal():
-            log.info("the terminal is gone")
-            fleet.stop()
-        else:
+        nonlocal has_terminal
+        if not has_terminal or _has_terminal():
             fleet.roll()
+            return
+        has_terminal = False
+        log.info("the terminal is gone")
+        if not outlives_terminal:
+            fleet.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, fleet.stop)

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from onebeat.cli.processes.orders import AWAY, HURRY, STOP, Facts
 from onebeat.cli.processes.process import Process, how
@@ -71,7 +72,7 @@ class Place:
     async def begin(self) -> Facts | None:
         """Start the first process; return what it says once it serves, None if it ends before."""
         self._process = await self._started()
-        facts = await self._process.ready
+        facts = await self._serves(self._process)
         if facts is None:
             self.status = await self._process.ended
         return facts
@@ -111,7 +112,7 @@ class Place:
         await self._first(waiting)
         waiting.cancel()
 
-    async def _first(self, other: asyncio.Task[object]) -> None:
+    async def _first(self, other: asyncio.Future[Any]) -> None:
         """Wait for something, or for the order to stop."""
         stopping = asyncio.get_running_loop().create_task(self._stopping.wait())
         await asyncio.wait({stopping, other}, return_when=asyncio.FIRST_COMPLETED)
@@ -125,13 +126,19 @@ class Place:
             process.tell(STOP)
         return process
 
+    async def _serves(self, process: Process) -> Facts | None:
+        """Wait until it serves, or has ended. When told to stop meanwhile, it has the time of a stop to hear that."""
+        await self._first(process.ready)
+        await self._killed_unless(process, process.ready)
+        return await process.ready
+
     async def replace(self) -> bool:
         """Start a successor, and stop the present process once it serves; without one that does, it goes on."""
         async with self._changing:
             if self._stopping.is_set():
                 return False
             successor = await self._started()
-            if await successor.ready is None:
+            if await self._serves(successor) is None:
                 await successor.ended
                 return False
             if self._stopping.is_set():
@@ -164,11 +171,15 @@ class Place:
         await asyncio.gather(*(self._ended(process) for process in {*self._alive, self._process} if process))
 
     async def _ended(self, process: Process) -> None:
-        done, _ = await asyncio.wait({process.ended}, timeout=self._pace.stop)
-        if not done:
-            log.error("process %d does not stop, and is killed", self.number)
-            process.kill()
+        await self._killed_unless(process, process.ended)
         status = await process.ended
         if status != 0 and process.ready.result() is not None:
             log.error("process %d ended badly (%s)", self.number, how(status))
             self.clean = False
+
+    async def _killed_unless(self, process: Process, awaited: asyncio.Future[Any]) -> None:
+        done, _ = await asyncio.wait({awaited}, timeout=self._pace.stop)
+        if not done:
+            log.error("process %d does not stop, and is killed", self.number)
+            self.clean = False
+            process.kill()

@@ -10,7 +10,10 @@ from typing import Self
 
 import msgspec
 
-from onebeat.cli.processes.orders import Facts, Orders
+from onebeat.cli.processes.orders import HELD_BACK, Facts, Orders
+
+MAX_LINE = 2**26
+"""Bytes that the facts of a process may be: those of hundreds of thousands of tasks."""
 
 
 class Process:
@@ -41,14 +44,16 @@ class Process:
         """Start a new Python: nothing of ours is shared with it, no connection and no lock."""
         ours, theirs = socket.socketpair()
         words = [sys.executable, "-m", "onebeat.cli.processes.child", str(theirs.fileno())]
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)  # inherited
         try:
             process = await asyncio.create_subprocess_exec(*words, pass_fds=(theirs.fileno(),))
         except BaseException:
             ours.close()
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
-        reader, writer = await asyncio.open_connection(sock=ours)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
         writer.write(msgspec.json.encode(orders) + b"\n")
         return cls(process, reader, writer)
 
@@ -83,4 +88,9 @@ class Process:
 
 def how(status: int) -> str:
     """Say how a process ended."""
-    return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
+    if status >= 0:
+        return f"status {status}"
+    try:
+        return f"signal {signal.Signals(-status).name}"
+    except ValueError:  # of the real-time signals only the first and the last have names
+        return f"signal {-status}"

@@ -124,7 +124,7 @@ def workers(attempts: int, last: str) -> list[str]:
 
 def _errors(text: str, failed: re.Match[str] | None) -> list[TaskError]:
     if failed is not None:
-        return [TaskError(exception_class_path=failed["path"], traceback=failed["trace"])]
+        return [TaskError(exception_class_path=failed["path"], traceback=failed["trace"] + "\n")]
     return [TaskError(exception_class_path="onebeat.errors.TaskFailed", traceback=text)] if text else []
 
 

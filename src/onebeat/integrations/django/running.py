@@ -62,7 +62,7 @@ class Runner:
                 value = normalize_json(attempt.task.call(*attempt.args, **attempt.kwargs))
             except (Retry, RevokeTask):
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 failure = attempt.failed(error)
                 if attempt.is_last:
                     task_finished.send(OnebeatBackend, task_result=attempt.result)
@@ -79,7 +79,7 @@ class Runner:
                 value = normalize_json(await attempt.task.acall(*attempt.args, **attempt.kwargs))
             except (Retry, RevokeTask):
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 failure = attempt.failed(error)
                 if attempt.is_last:
                     await task_finished.asend(OnebeatBackend, task_result=attempt.result)
@@ -127,7 +127,7 @@ class _Attempt:
         self._end(TaskResultStatus.SUCCESSFUL, ended)
         return results.success(value, self._began, ended, self._worker)
 
-    def failed(self, error: Exception) -> HandlerError:
+    def failed(self, error: BaseException) -> HandlerError:
         """Return the error whose text is kept of it."""
         ended, trace = datetime.now(UTC), "".join(format_exception(error))
         self.is_last = self.is_last or isinstance(error, SkipRetry)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Unpack
 
 from django.db import transaction
@@ -37,8 +36,12 @@ def on_commit(
     Raises:
         InvalidTask: An option cannot be used. Whatever the store may refuse is raised when the transaction commits.
     """
-    options = {"task_id": new_id(), **options}
-    task_id = resolve(merge(task.options, options)).task_id
-    enqueue = partial(application().sync_client().enqueue, task, **options)
+    task_id = resolve({"task_id": new_id(), **merge(task.options, options)}).task_id
+    options = {**options, "task_id": task_id}
+    client = application().sync_client()
+
+    def enqueue() -> None:  # Django names it when it logs, so it cannot be a `partial`
+        client.enqueue(task, **options)
+
     transaction.on_commit(enqueue, using=using, robust=robust)
     return task_id
