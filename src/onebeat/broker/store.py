@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -83,6 +83,22 @@ def check_version(info: dict[str, Any], shown: str) -> None:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < MINIMUM_VERSION:
         raise BrokerUnsupported(f"store {shown} is version {version}: Onebeat needs Redis 6.2, Valkey 7.2 or newer")
+
+
+async def _awaited(answer: Awaitable[T]) -> T:
+    """
+    Await the driver, and raise the cancellation that it swallows if the two meet.
+
+    It awaits by `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that comes as its work is done. Few
+    cancel twice: `asyncio.run` would wait for ever for such a task, as it ends.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        return await answer
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def _command(script: Script, call: Call[Any], verb: str) -> list[Argument]:
@@ -202,9 +218,9 @@ class Store:
         script = load(call.script, injected_clock=self._injected_clock)
         try:
             try:
-                answer = await self._client.execute_command(*_command(script, call, "EVALSHA"))
+                answer = await _awaited(self._client.execute_command(*_command(script, call, "EVALSHA")))
             except driver.NoScriptError:
-                answer = await self._client.execute_command(*_command(script, call, "EVAL"))
+                answer = await _awaited(self._client.execute_command(*_command(script, call, "EVAL")))
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return call.interpret(answer)
@@ -212,7 +228,7 @@ class Store:
     async def command(self, *words: Argument) -> Any:
         """Run one plain command, for the few keys that belong to no queue."""
         try:
-            return await self._client.execute_command(*words)
+            return await _awaited(self._client.execute_command(*words))
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
 
@@ -224,7 +240,7 @@ class Store:
             pipeline = self._client.pipeline(transaction=False)
             for words in commands:
                 pipeline.execute_command(*words)
-            answers: list[Any] = await pipeline.execute()
+            answers: list[Any] = await _awaited(pipeline.execute())
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return answers
@@ -238,7 +254,8 @@ class Store:
         """
         pending = keys.root(queue) + "pending"
         try:
-            moved = await self._blocking.execute_command("BLMOVE", pending, pending, "RIGHT", "RIGHT", BLOCK_S)
+            move = self._blocking.execute_command("BLMOVE", pending, pending, "RIGHT", "RIGHT", BLOCK_S)
+            moved = await _awaited(move)
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return moved is not None
@@ -248,10 +265,10 @@ class Store:
         client = self.endpoint.asyncio_client(connections=2)
         hub = client.pubsub()
         try:
-            await hub.subscribe(*channels)
+            await _awaited(hub.subscribe(*channels))
             yield "", b""
             while True:
-                message = await hub.get_message(ignore_subscribe_messages=True, timeout=None)
+                message = await _awaited(hub.get_message(ignore_subscribe_messages=True, timeout=None))
                 if message is not None:
                     yield message["channel"].decode(), message["data"]
         except (driver.RedisError, OSError) as error:
