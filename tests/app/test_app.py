@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -424,3 +425,17 @@ async def test_the_store_may_be_named_later(url: str, tmp_path: Any) -> None:
 
 
 def handles_nothing() -> None: ...
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_a_loop_left_open_is_let_go_of_when_another_opens_its_own(url: str) -> None:
+    """A loop that was run by hand ends without a word; ten of them leave no connections behind."""
+    app: Onebeat[Any] = Onebeat(url=url)
+    task = declared(app, handles_nothing, type="t")
+    for _ in range(10):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(task.enqueue())
+        loop.close()
+    assert 1 == len(app._transport._connections)
+    del app, task
+    gc.collect()

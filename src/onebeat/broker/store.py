@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -83,22 +83,6 @@ def check_version(info: dict[str, Any], shown: str) -> None:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < MINIMUM_VERSION:
         raise BrokerUnsupported(f"store {shown} is version {version}: Onebeat needs Redis 6.2, Valkey 7.2 or newer")
-
-
-async def _awaited(answer: Awaitable[T]) -> T:
-    """
-    Await the driver, and raise the cancellation that it swallows if the two meet.
-
-    It awaits by `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that comes as its work is done. Few
-    cancel twice: `asyncio.run` would wait for ever for such a task, as it ends.
-    """
-    task = asyncio.current_task()
-    before = task.cancelling() if task is not None else 0
-    try:
-        return await answer
-    finally:
-        if task is not None and task.cancelling() > before:
-            raise asyncio.CancelledError
 
 
 def _command(script: Script, call: Call[Any], verb: str) -> list[Argument]:
@@ -218,9 +202,9 @@ class Store:
         script = load(call.script, injected_clock=self._injected_clock)
         try:
             try:
-                answer = await _awaited(self._client.execute_command(*_command(script, call, "EVALSHA")))
+                answer = await driver.awaited(self._client.execute_command(*_command(script, call, "EVALSHA")))
             except driver.NoScriptError:
-                answer = await _awaited(self._client.execute_command(*_command(script, call, "EVAL")))
+                answer = await driver.awaited(self._client.execute_command(*_command(script, call, "EVAL")))
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return call.interpret(answer)
@@ -228,7 +212,7 @@ class Store:
     async def command(self, *words: Argument) -> Any:
         """Run one plain command, for the few keys that belong to no queue."""
         try:
-            return await _awaited(self._client.execute_command(*words))
+            return await driver.awaited(self._client.execute_command(*words))
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
 
@@ -240,7 +224,7 @@ class Store:
             pipeline = self._client.pipeline(transaction=False)
             for words in commands:
                 pipeline.execute_command(*words)
-            answers: list[Any] = await _awaited(pipeline.execute())
+            answers: list[Any] = await driver.awaited(pipeline.execute())
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return answers
@@ -255,7 +239,7 @@ class Store:
         pending = keys.root(queue) + "pending"
         try:
             move = self._blocking.execute_command("BLMOVE", pending, pending, "RIGHT", "RIGHT", BLOCK_S)
-            moved = await _awaited(move)
+            moved = await driver.awaited(move)
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return moved is not None
@@ -265,10 +249,10 @@ class Store:
         client = self.endpoint.asyncio_client(connections=2)
         hub = client.pubsub()
         try:
-            await _awaited(hub.subscribe(*channels))
+            await driver.awaited(hub.subscribe(*channels))
             yield "", b""
             while True:
-                message = await _awaited(hub.get_message(ignore_subscribe_messages=True, timeout=None))
+                message = await driver.awaited(hub.get_message(ignore_subscribe_messages=True, timeout=None))
                 if message is not None:
                     yield message["channel"].decode(), message["data"]
         except (driver.RedisError, OSError) as error:
@@ -363,9 +347,8 @@ class BlockingStore:
             self._reviving.release()
 
     def close(self) -> None:
-        """Close the connections, and let go of an embedded store."""
-        self._client.close()
-        self._client.connection_pool.disconnect()
+        """Close the connections, and let go of an embedded store. One that another thread uses ends with that use."""
+        self._client.connection_pool.disconnect(inuse_connections=False)
         if self._held is not None:
             held, self._held = self._held, None
             held.close()
