@@ -188,7 +188,7 @@ class Executor:
     @staticmethod
     def _through(layers: Sequence[Middleware], call: Call) -> Call:
         for layer in reversed(layers):
-            call = partial(layer, call_next=call)  # type: ignore[call-arg] # by its name, as one writes it
+            call = _around(layer, call)
         return call
 
     async def _call(self, route: Route, message: TaskMessage, context: Context[Any], task: Task[Any]) -> object:
@@ -320,6 +320,10 @@ class Executor:
         """Let processes and threads go; threads that overstay end with this process."""
         await self._cells.aclose()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _around(layer: Middleware, call_next: Call) -> Call:
+    return lambda context, task: layer(context, task, call_next)
 
 
 class _CancelledItselfError(LookupError):
