@@ -86,6 +86,21 @@ MSGPACK: Final = _MsgPack()
 KNOWN: Final[Mapping[str, Codec]] = {JSON.name: JSON, MSGPACK.name: MSGPACK}
 
 
+def encode_as(codec: Codec, value: Any, into: Any) -> bytes:
+    """
+    Encode a value that will be decoded into a type.
+
+    Bytes pass untouched where that is `bytes`. Where it is more, such as `bytes | None`, ours write them as they
+    would inside of another value, so that what is read is what was written; a user's own decides for itself.
+    """
+    if into is not bytes and isinstance(value, (bytes, bytearray, memoryview)):
+        if codec is JSON:
+            return msgspec.json.encode(value)
+        if codec is MSGPACK:
+            return msgspec.msgpack.encode(value)
+    return codec.encode(value)
+
+
 def check_codec(given: object) -> Codec:
     """
     Return a codec, given itself or its name.
