@@ -9,7 +9,7 @@ import pytest
 
 from onebeat import ConfigurationError, Context, Inspector, Onebeat, Router, Task, TaskFailed, current, exponential
 from onebeat.broker.store import Store
-from onebeat.server.mux import Call
+from onebeat.server.mux import Handler
 
 Ctx = Context[Any]
 
@@ -221,7 +221,7 @@ async def test_a_middleware_may_name_its_parameters_as_it_likes(url: str) -> Non
     app: Onebeat[Any] = Onebeat(url=url)
 
     @app.middleware
-    async def doubled(context: Context, it: Task, go_on: Call) -> object:
+    async def doubled(context: Context, it: Task, go_on: Handler) -> object:
         return 2 * cast("int", await go_on(context, it))
 
     @app.task("number")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from onebeat import (
     Every,
     Failure,
     Handle,
+    Handler,
     Onebeat,
     Progress,
     Router,
@@ -29,8 +30,6 @@ from onebeat import (
     exponential,
 )
 from onebeat.codecs import JSON, MSGPACK
-
-Call = Callable[[Context[int], Task[object]], Awaitable[object]]
 
 
 @dataclass
@@ -139,12 +138,12 @@ Unique(60, key=5)  # wrong
 
 
 @app.middleware
-async def timed(ctx: Context[int], task: Task[object], call_next: Call) -> object:
+async def timed(ctx: Context[int], task: Task[object], call_next: Handler) -> object:
     return await call_next(ctx, task)
 
 
 @app.middleware  # wrong
-def not_async(ctx: Context[int], task: Task[object], call_next: Call) -> object:
+def not_async(ctx: Context[int], task: Task[object], call_next: Handler) -> object:
     return None
 
 

@@ -28,7 +28,7 @@ from onebeat.server.context import Context, running
 from onebeat.server.deadlines import Deadlines
 from onebeat.server.isolation.cells import Cells
 from onebeat.server.isolation.frames import Job
-from onebeat.server.mux import Call, Middleware, Mux, Route
+from onebeat.server.mux import Handler, Middleware, Mux, Route
 from onebeat.server.outcome import RetryDelay, StopError
 from onebeat.server.running import Running, Stop
 from onebeat.task import Task
@@ -186,7 +186,7 @@ class Executor:
         )
 
     @staticmethod
-    def _through(layers: Sequence[Middleware], call: Call) -> Call:
+    def _through(layers: Sequence[Middleware], call: Handler) -> Handler:
         for layer in reversed(layers):
             call = _around(layer, call)
         return call
@@ -322,7 +322,7 @@ class Executor:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _around(layer: Middleware, call_next: Call) -> Call:
+def _around(layer: Middleware, call_next: Handler) -> Handler:
     return lambda context, task: layer(context, task, call_next)
 
 
