@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
+import onebeat
+import onebeat.testing
 from onebeat import (
     BulkResult,
     Cancellation,
@@ -30,6 +32,9 @@ from onebeat import (
     exponential,
 )
 from onebeat.codecs import JSON, MSGPACK
+
+onebeat.nonesuch  # wrong
+onebeat.testing.nonesuch  # wrong
 
 
 @dataclass
