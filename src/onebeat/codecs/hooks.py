@@ -36,7 +36,7 @@ def from_plain(wanted: Any, value: Any) -> Any:
     """Make such a value of plain ones; msgspec's `dec_hook`, which adds the place to a `ValueError`."""
     try:
         if isinstance(wanted, _Adapted):
-            return _validated(wanted.adapter.validate_python, wanted.adapter.validate_json, value)
+            return wanted.adapter.validate_json(msgspec.json.encode(value))  # in which bytes are what they were there
         if hasattr(wanted, "model_validate"):
             return _validated(wanted.model_validate, wanted.model_validate_json, value)
     except ValueError as error:
@@ -118,7 +118,11 @@ def _adapted(hint: Any, why: TypeError) -> Any:
 
 @lru_cache(maxsize=4096)
 def _adapter(hint: Any) -> Any:
-    return sys.modules["pydantic"].TypeAdapter(hint)
+    pydantic = sys.modules["pydantic"]
+    try:
+        return pydantic.TypeAdapter(hint, config={"val_json_bytes": "base64", "ser_json_bytes": "base64"})
+    except pydantic.PydanticUserError:  # a type with a configuration of its own
+        return pydantic.TypeAdapter(hint)
 
 
 def _nodes(node: Any) -> Iterator[msgspec.inspect.CustomType]:
