@@ -417,3 +417,28 @@ def test_bytes_inside_of_what_pydantic_reads_are_what_they_were(codec: str) -> N
 
     task = handler.bind(Sound(b"\xff\x00"))
     assert ((), {"media": Sound(b"\xff\x00")}) == handler._binder.decode(task.payload, app.codec)
+
+
+ORDER = """
+from onebeat import Onebeat
+for codec in "json", "msgpack":
+    app = Onebeat(codec=codec)
+    @app.task()
+    def whole(words: frozenset[str], /) -> None: ...
+    @app.task()
+    def within(words: dict[str, set[str]] | None) -> None: ...
+    words = {"alpha", "beta", "gamma", "delta"}
+    print(whole.bind(frozenset(words)).payload, within.bind({"all": words}).payload)
+"""
+
+
+def test_a_set_is_written_the_same_way_by_every_process() -> None:
+    """Or a unique lock, which is taken on the payload, would hold in one process only."""
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", ORDER], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert 1 == len(outputs)
+    assert b'["alpha","beta","delta","gamma"]' in outputs.pop()

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from onebeat.codecs.codec import JSON, MSGPACK, Codec, encode_as, form_of
-from onebeat.codecs.hooks import fitting
+from onebeat.codecs.hooks import fitting, has_sets
 from onebeat.errors import ConfigurationError, PayloadError, shown
 from onebeat.server.context import Context
 
@@ -66,6 +66,7 @@ class Binder:
         self._whole = _whole(parameters, hints, name)
         self._default = parameters[0].default if self._whole else Parameter.empty
         self._shape = None if self._whole else _shape(parameters, hints, name, _renamed(rename, parameters, name))
+        self._has_sets = has_sets(self._whole or self._shape)
         self._fields = self._shape.__struct_fields__ if self._shape is not None else ()
         self._keyword_only = frozenset(p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY)
 
@@ -79,7 +80,7 @@ class Binder:
         """
         value = self._one(args, kwargs) if self._shape is None else self._bound(self._shape, args, kwargs)
         try:
-            data = encode_as(codec, value, self._whole)
+            data = encode_as(codec, value, self._whole, ordered=self._has_sets)
         except Exception as error:
             raise PayloadError(
                 f"payload of task {self._name} has no {form_of(codec)} form: {reason(error)}; "

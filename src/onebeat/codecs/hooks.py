@@ -125,12 +125,18 @@ def _adapter(hint: Any) -> Any:
         return pydantic.TypeAdapter(hint)
 
 
-def _nodes(node: Any) -> Iterator[msgspec.inspect.CustomType]:
-    """Find the classes that msgspec leaves to its hooks, in whatever they are wrapped."""
+def has_sets(hint: Any) -> bool:
+    """Whether an annotation that can be decoded has a set in it."""
+    sets = (msgspec.inspect.SetType, msgspec.inspect.FrozenSetType)
+    return next(_nodes(msgspec.inspect.type_info(hint), sets), None) is not None
+
+
+def _nodes(node: Any, kinds: Any = msgspec.inspect.CustomType) -> Iterator[Any]:
+    """Find the nodes of a kind in whatever they are wrapped; usually the classes that msgspec leaves to its hooks."""
     left, seen = [node], set()
     while left:
         item = left.pop()
-        if isinstance(item, msgspec.inspect.CustomType):
+        if isinstance(item, kinds):
             yield item
         elif isinstance(item, (tuple, list)):
             left.extend(item)
