@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from onebeat.server.backoff import exponential
     from onebeat.server.config import ServerConfig
     from onebeat.server.context import Context, current
-    from onebeat.server.mux import Mux
+    from onebeat.server.mux import Handler, Mux
     from onebeat.server.server import Health, Server
     from onebeat.states import Cancellation, TaskState
     from onebeat.sync import SyncClient
@@ -71,7 +71,7 @@ _HOMES = {
     "server.backoff": ["exponential"],
     "server.config": ["ServerConfig"],
     "server.context": ["Context", "current"],
-    "server.mux": ["Mux"],
+    "server.mux": ["Handler", "Mux"],
     "server.server": ["Health", "Server"],
     "states": ["Cancellation", "TaskState"],
     "sync": ["SyncClient"],
@@ -81,13 +81,15 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    module = _HOME_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 'onebeat' has no attribute {name!r}")
-    value = getattr(import_module(f"onebeat.{module}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # checkers would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        module = _HOME_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module 'onebeat' has no attribute {name!r}")
+        value = getattr(import_module(f"onebeat.{module}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
@@ -97,8 +99,8 @@ def __dir__() -> list[str]:
 __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
     "ConfigurationError", "Context", "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle",
-    "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError", "Progress",
-    "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router", "Scheduler",
-    "Server", "ServerConfig", "SkipRetry", "SyncClient", "SyncHandle", "Task", "TaskFailed", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskState", "Unique", "current", "exponential",
+    "Handler", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError",
+    "Progress", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
+    "Scheduler", "Server", "ServerConfig", "SkipRetry", "SyncClient", "SyncHandle", "Task", "TaskFailed",
+    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "current", "exponential",
 ]  # fmt: skip

@@ -180,6 +180,9 @@ class Client:
         Awaiting the result gives counts and failures; `async for` over it gives, for each task in order, an
         `Enqueued` or a `Failure`. Nothing is sent before either.
 
+        Where it is cut short, because it is cancelled or the iterable raises, tasks that were not sent yet are dropped;
+        those that were sent may exist.
+
         Raises:
             InvalidTask: What is given is no iterable, or an option cannot be used.
         """
@@ -267,13 +270,17 @@ class Bulk:
     async def _answers(self) -> AsyncIterator[Enqueued | Failure]:
         client = await self._connect()
         under_way: deque[tuple[Task[Any], asyncio.Future[Enqueued] | OnebeatError]] = deque()
-        async for task in _each(self._tasks):
-            under_way.append((task, self._submit(client, task)))
-            if len(under_way) >= WINDOW:
-                for _ in range(produce.MAX_ITEMS):
-                    yield await _answer(*under_way.popleft())
-        while under_way:
-            yield await _answer(*under_way.popleft())
+        try:
+            async for task in _each(self._tasks):
+                under_way.append((task, self._submit(client, task)))
+                if len(under_way) >= WINDOW:
+                    for _ in range(produce.MAX_ITEMS):
+                        yield await _answer(*under_way.popleft())
+            while under_way:
+                yield await _answer(*under_way.popleft())
+        finally:
+            for _, answer in under_way:  # nobody wants them any more: it was cancelled, or the tasks' source failed
+                _drop(answer)
 
     def _submit(self, client: Client, task: Task[Any]) -> asyncio.Future[Enqueued] | OnebeatError:
         try:
@@ -289,6 +296,12 @@ async def _answer(task: Task[Any], answer: asyncio.Future[Enqueued] | OnebeatErr
         return await answer
     except OnebeatError as error:
         return Failure(task, error)
+
+
+def _drop(answer: asyncio.Future[Enqueued] | OnebeatError) -> None:
+    """Have a task not be sent if it has not left, and see an error that came already."""
+    if isinstance(answer, asyncio.Future) and not answer.cancel() and not answer.cancelled():
+        answer.exception()
 
 
 async def _each(tasks: Iterable[Task[Any]] | AsyncIterable[Task[Any]]) -> AsyncIterator[Task[Any]]:

@@ -454,3 +454,17 @@ def test_a_misspelled_option_of_a_declaration_is_guessed() -> None:
             InvalidTask, match=f"option {wrong} is unknown: did you mean {meant}\\? Choose from archive_on"
         ):
             Onebeat().task("t", **{wrong: 5})  # type: ignore[arg-type] # on purpose
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_a_loop_left_open_is_let_go_of_when_another_opens_its_own(url: str) -> None:
+    """A loop that was run by hand ends without a word; ten of them leave no connections behind."""
+    app: Onebeat[Any] = Onebeat(url=url)
+    task = declared(app, handles_nothing, type="t")
+    for _ in range(10):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(task.enqueue())
+        loop.close()
+    assert 1 == len(app._transport._connections)
+    del app, task
+    gc.collect()

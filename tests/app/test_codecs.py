@@ -14,6 +14,7 @@ from onebeat.app.router import Router
 from onebeat.codecs.codec import JSON, MSGPACK, Codec
 from onebeat.errors import ConfigurationError, PayloadError, TaskFailed
 from onebeat.inspector.inspector import Inspector
+from onebeat.server.context import current
 
 
 class Zipped:
@@ -171,3 +172,58 @@ def test_ours_are_codecs_by_type_too() -> None:
     """The protocol fits them, and a class like the documented one."""
     codecs: list[Codec] = [JSON, MSGPACK, Zipped()]
     assert ["json", "msgpack", "zip"] == [codec.name for codec in codecs]
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+@pytest.mark.parametrize("value", [b"\xff\x00", None], ids=["bytes", "none"])
+async def test_bytes_that_might_be_none_come_back_as_they_were(url: str, codec: str, value: bytes | None) -> None:
+    """As a result and as a whole payload: only where the type is `bytes` do they pass untouched."""
+    app: Onebeat[Any] = Onebeat(url=url, codec=codec)
+
+    @app.task("same")
+    async def same(value: bytes | None, /) -> bytes | None:
+        return value
+
+    async with app, app.serving():
+        assert value == await (await same.enqueue(value)).result(5)
+
+
+def test_a_whole_payload_of_bytes_is_bytes() -> None:
+    """Anything else is refused before it is written: the handler would get its JSON."""
+    app: Onebeat[Any] = Onebeat()
+
+    @app.task("store")
+    def store(data: bytes, /) -> None: ...
+
+    given: Any = {"a": 1}
+    with pytest.raises(PayloadError, match=r"payload of task store is \{'a': 1\}, and its signature says bytes"):
+        store.bind(given)
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+def test_a_whole_payload_may_have_a_default(codec: str) -> None:
+    """So that such a task can be scheduled."""
+    app: Onebeat[Any] = Onebeat(codec=codec)
+
+    @app.every(60)
+    @app.task("report")
+    def report(days: list[int] = [7], /) -> None: ...  # noqa: B006 - what is tested
+
+    assert report.bind([7]) == report.bind()
+
+
+async def test_the_headers_of_a_task_may_be_handed_on_to_one_of_another_codec(url: str) -> None:
+    """Its codec's name among them says nothing about the other's payload."""
+    app: Onebeat[Any] = Onebeat(url=url)
+
+    @app.task("second")
+    async def second(number: int) -> dict[str, Any]:
+        return {"number": number, **current().headers}
+
+    @app.task("first", codec="msgpack")
+    async def first(number: int) -> str:
+        return (await second.options(headers=current().headers, task_id="second").enqueue(number)).id
+
+    async with app, app.serving():
+        assert "second" == await (await first.options(headers={"trace": "t1"}).enqueue(1)).result(5)
+        assert {"number": 1, "trace": "t1"} == await second.handle("second").result(5)

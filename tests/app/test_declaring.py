@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from onebeat import ConfigurationError, Context, Inspector, Onebeat, Router, Task, TaskFailed, current, exponential
 from onebeat.broker.store import Store
+from onebeat.server.mux import Handler
 
 Ctx = Context[Any]
 
@@ -213,3 +214,26 @@ def test_a_backoff_that_cannot_be(arguments: dict[str, Any]) -> None:
     """Refused by name."""
     with pytest.raises(ConfigurationError, match=r"exponential\(\) \w+ is"):
         exponential(**arguments)
+
+
+async def test_a_middleware_may_name_its_parameters_as_it_likes(url: str) -> None:
+    """They are given by place."""
+    app: Onebeat[Any] = Onebeat(url=url)
+
+    @app.middleware
+    async def doubled(context: Context, it: Task, go_on: Handler) -> object:
+        return 2 * cast("int", await go_on(context, it))
+
+    @app.task("number")
+    async def number() -> int:
+        return 21
+
+    async with app, app.serving():
+        assert 42 == await (await number.enqueue()).result(5)
+
+
+@pytest.mark.parametrize("rename", [{"a": "b"}, {"a": "x", "b": "x"}], ids=["another's", "one"])
+def test_two_arguments_of_one_name_on_the_wire_are_refused(rename: dict[str, str]) -> None:
+    """One of them would be lost."""
+    with pytest.raises(ConfigurationError, match="rename gives two of its arguments the name"):
+        Onebeat().remote("t", rename=rename)(lambda a, b: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from onebeat.broker import browse
+from onebeat.broker import browse, produce
 from onebeat.broker.connection import endpoint
 from onebeat.broker.store import Store
 from onebeat.client import Client
@@ -282,3 +283,63 @@ async def test_a_client_does_not_survive_a_fork(url: str, monkeypatch: pytest.Mo
             await client.enqueue(Task("t"))
         monkeypatch.undo()
         await client.enqueue(Task("t"))
+
+
+@pytest.mark.parametrize("late", [b"OK", redis.exceptions.NoScriptError("gone"), redis.ConnectionError("closed")])
+async def test_a_cancellation_that_the_driver_swallows_is_raised(
+    store: Store, monkeypatch: pytest.MonkeyPatch, late: Any
+) -> None:
+    """Who cancels once, as `asyncio.run` does when it ends, is not left waiting: whatever the driver makes of it."""
+    begun = asyncio.Event()
+
+    async def swallow(*_words: Any) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if isinstance(late, Exception):
+                raise late from None
+            return late
+
+    monkeypatch.setattr(store._client, "execute_command", swallow)
+    asking = asyncio.create_task(store.run(browse.info("default", "x")))
+    await begun.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asking, 5)
+
+
+def _failing(tasks: list[Task[Any]]) -> Iterator[Task[Any]]:
+    yield from tasks
+    raise OSError("the file ends here")
+
+
+async def test_a_bulk_that_is_cut_short_sends_no_more_and_says_no_more(store: Store) -> None:
+    """What its iterable raises comes through; tasks that had not left are dropped, and no error is left unseen."""
+    unseen: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unseen.append(context))
+    async with Client(store) as client:
+        with pytest.raises(OSError, match="ends here"):
+            await client.enqueue_many(_failing([Task("t", task_id="same") for _ in range(300)]))
+    gc.collect()
+    assert [] == unseen
+    assert 0 == await store.command("LLEN", "asynq:{default}:pending")
+
+
+async def test_a_bulk_that_is_cancelled_sends_no_more(store: Store) -> None:
+    """Cancelling who awaits a bulk drops what had not left, as it does for one task."""
+    given = asyncio.Event()
+
+    async def tasks() -> AsyncIterator[Task[Any]]:
+        for _ in range(1000):
+            yield Task("t")
+        given.set()
+        await asyncio.Event().wait()
+
+    async with Client(store) as client:
+        bulk = asyncio.ensure_future(client.enqueue_many(tasks()))
+        await given.wait()
+        bulk.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await bulk
+    assert produce.MAX_ITEMS >= await store.command("LLEN", "asynq:{default}:pending")  # one batch was on its way

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import threading
@@ -31,6 +32,7 @@ from onebeat import (
     TaskState,
 )
 from onebeat.broker import browse
+from onebeat.broker.store import BlockingStore
 from tests.server.conftest import served_in_thread
 
 
@@ -213,3 +215,15 @@ def test_many_from_code_that_blocks(app: Onebeat[Any]) -> None:
     double = app.tasks["double"]
     assert 5 == app.enqueue_many_sync((double.bind(n) for n in range(5)), queue="low").enqueued
     assert 5 == pending(app.sync_client(), "low")
+
+
+def test_closing_leaves_alone_who_is_at_it(client: SyncClient) -> None:
+    """As when `app.url` is set while threads enqueue: a call under way gets its answer."""
+    other = BlockingStore.open(client.store.endpoint.shown)
+    with ThreadPoolExecutor(1) as threads, contextlib.closing(other):
+        asking = threads.submit(client.store.commands, [("BLPOP", "bell", 10)])
+        while not other.commands([("INFO", "clients")])[0]["blocked_clients"]:
+            assert not asking.done()
+        client.close()
+        other.commands([("RPUSH", "bell", "rings")])
+        assert [(b"bell", b"rings")] == asking.result(10)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from onebeat import BrokerUnavailable, ConfigurationError, Context, Onebeat, TaskFailed
-from onebeat.server.mux import Call
+from onebeat.server.mux import Handler
 from onebeat.task import Task
 
 
@@ -91,7 +91,7 @@ async def test_attempts_fail_on_order_and_middleware_sees_it(app: Onebeat[Any]) 
     calls: list[int] = []
 
     @app.middleware
-    async def watch(ctx: Context, task: Task[Any], call_next: Call) -> object:
+    async def watch(ctx: Context, task: Task[Any], call_next: Handler) -> object:
         try:
             return await call_next(ctx, task)
         except OSError as error:

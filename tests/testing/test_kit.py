@@ -258,3 +258,21 @@ async def test_a_store_that_is_down_is_so_for_one_block() -> None:
             await handler.enqueue()
         await handler.enqueue()
         assert 1 == (await t.drain()).completed
+
+
+async def test_who_still_waits_as_the_kit_is_left_is_told() -> None:
+    """The block ended while a task of the test's own was draining: that one does not wait for ever."""
+    app = Onebeat("shop")
+    runs = asyncio.Event()
+
+    @app.task("t")
+    async def handler() -> None:
+        runs.set()
+        await asyncio.Event().wait()
+
+    async with app.testing() as t:
+        await handler.enqueue()
+        draining = asyncio.create_task(t.drain())
+        await runs.wait()
+    with pytest.raises(ConfigurationError, match="the test kit was left"):
+        await asyncio.wait_for(draining, 5)

@@ -21,7 +21,7 @@ from onebeat import (
     TaskState,
     current,
 )
-from onebeat.server.mux import Call
+from onebeat.server.mux import Handler
 from onebeat.task import Task
 from onebeat.testing import HandlerStuck
 from tests.testing import isolated
@@ -74,7 +74,7 @@ async def test_middleware_and_context_are_the_real_ones(app: Onebeat[Any]) -> No
     told: list[str] = []
 
     @app.middleware
-    async def watch(ctx: Context, task: Task[Any], call_next: Call) -> object:
+    async def watch(ctx: Context, task: Task[Any], call_next: Handler) -> object:
         told.append(f"{task.type} of {ctx.queue}")
         return await call_next(ctx, task)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
+import onebeat
+import onebeat.testing
 from onebeat import (
     BulkResult,
     Cancellation,
@@ -17,6 +19,7 @@ from onebeat import (
     Every,
     Failure,
     Handle,
+    Handler,
     Onebeat,
     Progress,
     Router,
@@ -30,7 +33,8 @@ from onebeat import (
 )
 from onebeat.codecs import JSON, MSGPACK
 
-Call = Callable[[Context[int], Task[object]], Awaitable[object]]
+onebeat.nonesuch  # wrong
+onebeat.testing.nonesuch  # wrong
 
 
 @dataclass
@@ -139,12 +143,12 @@ Unique(60, key=5)  # wrong
 
 
 @app.middleware
-async def timed(ctx: Context[int], task: Task[object], call_next: Call) -> object:
+async def timed(ctx: Context[int], task: Task[object], call_next: Handler) -> object:
     return await call_next(ctx, task)
 
 
 @app.middleware  # wrong
-def not_async(ctx: Context[int], task: Task[object], call_next: Call) -> object:
+def not_async(ctx: Context[int], task: Task[object], call_next: Handler) -> object:
     return None
 
 

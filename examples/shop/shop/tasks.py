@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from onebeat import Context, Cron, Onebeat, SkipRetry, Task, current, exponential
+from onebeat import Context, Cron, Handler, Onebeat, SkipRetry, Task, current, exponential
 from shop.billing import billing
 from shop.mailer import Mailer
 
 log = logging.getLogger("shop")
-
-Handler = Callable[[Context[Any], Task[Any]], Awaitable[object]]
 
 
 @dataclass

@@ -8,6 +8,7 @@ parameter means that the whole payload is its value.
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import sys
@@ -17,8 +18,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from onebeat.codecs.codec import JSON, MSGPACK, Codec, form_of
-from onebeat.codecs.hooks import fitting
+from onebeat.codecs.codec import JSON, MSGPACK, Codec, encode_as, form_of
+from onebeat.codecs.hooks import fitting, has_sets
 from onebeat.errors import ConfigurationError, PayloadError, shown
 from onebeat.options import EnqueueOptions
 from onebeat.server.context import Context
@@ -64,7 +65,9 @@ class Binder:
         self.returns: Any = hints.get("return", Any)
         self.needs_arguments: bool = any(parameter.default is Parameter.empty for parameter in parameters)
         self._whole = _whole(parameters, hints, name)
+        self._default = parameters[0].default if self._whole else Parameter.empty
         self._shape = None if self._whole else _shape(parameters, hints, name, _renamed(rename, parameters, name))
+        self._has_sets = has_sets(self._whole or self._shape)
         self._fields = self._shape.__struct_fields__ if self._shape is not None else ()
         self._keyword_only = frozenset(p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY)
 
@@ -78,7 +81,7 @@ class Binder:
         """
         value = self._one(args, kwargs) if self._shape is None else self._bound(self._shape, args, kwargs)
         try:
-            data = codec.encode(value)
+            data = encode_as(codec, value, self._whole, ordered=self._has_sets)
         except Exception as error:
             raise PayloadError(
                 f"payload of task {self._name} has no {form_of(codec)} form: {reason(error)}; "
@@ -100,8 +103,12 @@ class Binder:
             raise PayloadError(f"payload of task {self._name} does not fit its signature: {reason(error)}") from error
 
     def _one(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if not args and not kwargs and self._default is not Parameter.empty:
+            return self._default
         if len(args) != 1 or kwargs:
             raise TypeError(f"task {self._name} takes one positional argument, its whole payload")
+        if self._whole is bytes and not isinstance(args[0], (bytes, bytearray, memoryview)):
+            raise PayloadError(f"payload of task {self._name} is {shown(args[0])}, and its signature says bytes")
         return args[0]
 
     def _bound(self, shape: type[msgspec.Struct], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> msgspec.Struct:
@@ -257,6 +264,10 @@ def _renamed(rename: object, parameters: list[Parameter], name: str) -> Rename |
         return rename  # type: ignore[return-value] # looked at just now
     names = {parameter.name for parameter in parameters}
     if isinstance(rename, Mapping) and names >= rename.keys() and all(isinstance(to, str) for to in rename.values()):
+        written = [rename.get(item, item) for item in sorted(names)]
+        twice = next((item for item in written if written.count(item) > 1), None)
+        if twice is not None:
+            raise ConfigurationError(f"task {name}: rename gives two of its arguments the name {twice!r}")
         return rename
     raise ConfigurationError(
         f'task {name}: rename is {shown(rename)}; give "camel", "pascal", or a mapping of its arguments\' names'
@@ -269,7 +280,7 @@ def _field(parameter: Parameter, hints: Mapping[str, Any], name: str) -> tuple[s
         return parameter.name, hint
     default = parameter.default
     if isinstance(default, (list, dict, set)) and default:
-        return parameter.name, hint, msgspec.field(default_factory=lambda: type(default)(default))
+        return parameter.name, hint, msgspec.field(default_factory=lambda: copy.copy(default))
     return parameter.name, hint, default
 
 

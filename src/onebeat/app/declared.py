@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 from onebeat.app.binder import Binder, Rename, reason
 from onebeat.app.handle import Handle, SyncHandle
 from onebeat.app.surroundings import surrounded, surrounded_async
-from onebeat.codecs.codec import HEADER, JSON, Codec, name_of
+from onebeat.codecs.codec import HEADER, JSON, Codec, encode_as, name_of
 from onebeat.errors import ConfigurationError, PayloadError, shown
 from onebeat.options import EnqueueOptions, check_queue, merge, resolve, text
 from onebeat.server.context import Context
@@ -211,8 +211,12 @@ class Declared(Generic[P, R, Q, C]):
         payload = self._binder.encode(args, kwargs, codec)
         task: Task[R] = Task(self.type, payload)
         task.options = merge(self.default_options, options) if options else self.default_options
+        headers = task.options.get("headers") or {}
         if codec is not JSON:
             task.options = merge(task.options, {"headers": {HEADER: codec.name}})
+        elif HEADER in headers:  # as when a handler hands on the headers of its own task
+            others = {name: value for name, value in headers.items() if name != HEADER}
+            task.options = {**task.options, "headers": others}
         task.result_type = self.returns
         return task
 
@@ -233,7 +237,7 @@ class Declared(Generic[P, R, Q, C]):
         return SyncHandle(task_id, queue, self.type, keeps_result, self._decode_result, self._owner.sync_client)
 
     def _encode_result(self, value: Any, headers: Mapping[str, str]) -> bytes:
-        return self._codec_of(headers).encode(value)
+        return encode_as(self._codec_of(headers), value, self.returns)
 
     def _decode_result(self, result: bytes, headers: Mapping[str, str]) -> R:
         codec, into = self._codec_of(headers), self._binder.result_type

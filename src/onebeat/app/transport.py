@@ -63,9 +63,15 @@ class Transport:
         loop = asyncio.get_running_loop()
         connection = self._connections.get(loop)
         if connection is None or connection.pid != os.getpid():
+            self._forget_closed()
             connection = self._connections[loop] = Connection(self, partial(self._connections.pop, loop, None))
         await connection.open()
         return connection
+
+    def _forget_closed(self) -> None:
+        """Let go of what was opened on loops that ended without a word: one run by hand, and not by `asyncio.run`."""
+        for loop in [loop for loop in list(self._connections) if loop.is_closed()]:
+            self._connections.pop(loop, None)
 
     async def aclose(self) -> None:
         """Send what waits, and close the connection of the running loop."""

@@ -7,9 +7,11 @@ here when they are used, which in an `except` clause is when something was raise
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Awaitable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from redis.exceptions import AuthenticationError as AuthenticationError
@@ -25,6 +27,9 @@ else:
         return value
 
 
+T = TypeVar("T")
+
+
 def is_loaded() -> bool:
     """Whether it was loaded."""
     return "redis.asyncio" in sys.modules
@@ -33,3 +38,19 @@ def is_loaded() -> bool:
 def load() -> None:
     """Load it now: where a loop runs, in a thread, so that the loop turns meanwhile."""
     import_module("redis.asyncio")
+
+
+async def awaited(answer: Awaitable[T]) -> T:
+    """
+    Await the driver, and raise the cancellation that it swallows if the two meet.
+
+    It awaits by `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that comes as its work is done. Few
+    cancel twice: `asyncio.run` would wait for ever for such a task, as it ends.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        return await answer
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError

@@ -204,9 +204,9 @@ class Store:
         script = load(call.script, injected_clock=self._injected_clock)
         try:
             try:
-                answer = await self._client.execute_command(*_command(script, call, "EVALSHA"))
+                answer = await driver.awaited(self._client.execute_command(*_command(script, call, "EVALSHA")))
             except driver.NoScriptError:
-                answer = await self._client.execute_command(*_command(script, call, "EVAL"))
+                answer = await driver.awaited(self._client.execute_command(*_command(script, call, "EVAL")))
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return call.interpret(answer)
@@ -214,7 +214,7 @@ class Store:
     async def command(self, *words: Argument) -> Any:
         """Run one plain command, for the few keys that belong to no queue."""
         try:
-            return await self._client.execute_command(*words)
+            return await driver.awaited(self._client.execute_command(*words))
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
 
@@ -226,7 +226,7 @@ class Store:
             pipeline = self._client.pipeline(transaction=False)
             for words in commands:
                 pipeline.execute_command(*words)
-            answers: list[Any] = await pipeline.execute()
+            answers: list[Any] = await driver.awaited(pipeline.execute())
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return answers
@@ -240,7 +240,8 @@ class Store:
         """
         pending = keys.root(queue) + "pending"
         try:
-            moved = await self._blocking.execute_command("BLMOVE", pending, pending, "RIGHT", "RIGHT", BLOCK_S)
+            move = self._blocking.execute_command("BLMOVE", pending, pending, "RIGHT", "RIGHT", BLOCK_S)
+            moved = await driver.awaited(move)
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return moved is not None
@@ -250,10 +251,10 @@ class Store:
         client = self.endpoint.asyncio_client(connections=2)
         hub = client.pubsub()
         try:
-            await hub.subscribe(*channels)
+            await driver.awaited(hub.subscribe(*channels))
             yield "", b""
             while True:
-                message = await hub.get_message(ignore_subscribe_messages=True, timeout=None)
+                message = await driver.awaited(hub.get_message(ignore_subscribe_messages=True, timeout=None))
                 if message is not None:
                     yield message["channel"].decode(), message["data"]
         except (driver.RedisError, OSError) as error:
@@ -349,9 +350,8 @@ class BlockingStore:
             self._reviving.release()
 
     def close(self) -> None:
-        """Close the connections, and let go of an embedded store."""
-        self._client.close()
-        self._client.connection_pool.disconnect()
+        """Close the connections, and let go of an embedded store. One that another thread uses ends with that use."""
+        self._client.connection_pool.disconnect(inuse_connections=False)
         if self._held is not None:
             held, self._held = self._held, None
             held.close()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -57,11 +57,11 @@ class _MsgPack:
 
     name = "msgpack"
 
-    def encode(self, value: Any, /) -> bytes:
+    def encode(self, value: Any, /, *, order: Literal["deterministic"] | None = None) -> bytes:
         if isinstance(value, (bytes, bytearray, memoryview)):
             return bytes(value)
         try:
-            return msgspec.msgpack.encode(value, enc_hook=to_plain)
+            return msgspec.msgpack.encode(value, enc_hook=to_plain, order=order)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise PayloadError(
                 f"value of type {type(value).__name__} has no MessagePack form: {error}; pass plain values"
@@ -84,6 +84,28 @@ def _decoder(into: Any) -> msgspec.msgpack.Decoder[Any]:
 JSON: Final = _Json()
 MSGPACK: Final = _MsgPack()
 KNOWN: Final[Mapping[str, Codec]] = {JSON.name: JSON, MSGPACK.name: MSGPACK}
+
+
+def encode_as(codec: Codec, value: Any, into: Any, *, ordered: bool = False) -> bytes:
+    """
+    Encode a value that will be decoded into a type.
+
+    Bytes pass untouched where that is `bytes`. Where it is more, such as `bytes | None`, ours write them as they
+    would inside of another value, so that what is read is what was written; a user's own decides for itself.
+
+    Args:
+        ordered: There are sets in it, which ours are to write the same way in every process.
+    """
+    if ordered and codec is JSON:
+        return json.encode(value, ordered=True) if value is not None else b"null"
+    if ordered and codec is MSGPACK:
+        return MSGPACK.encode(value, order="deterministic")
+    if into is not bytes and isinstance(value, (bytes, bytearray, memoryview)):
+        if codec is JSON:
+            return msgspec.json.encode(value)
+        if codec is MSGPACK:
+            return msgspec.msgpack.encode(value)
+    return codec.encode(value)
 
 
 def check_codec(given: object) -> Codec:

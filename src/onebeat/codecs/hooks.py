@@ -7,7 +7,7 @@ Nothing is imported for them: a model is known by its methods.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Any, cast
@@ -22,7 +22,7 @@ PYDANTIC = "__get_pydantic_core_schema__"
 def to_plain(value: Any) -> Any:
     """Turn such a value into plain ones; msgspec's `enc_hook`."""
     if hasattr(type(value), "model_dump"):
-        return value.model_dump(mode="json", by_alias=True)
+        return value.model_dump(mode="json", by_alias=True, round_trip=True)
     if hasattr(type(value), PYDANTIC):
         return _adapter(cast("Any", type(value))).dump_python(value, mode="json")
     if isinstance(value, PurePath):
@@ -36,9 +36,9 @@ def from_plain(wanted: Any, value: Any) -> Any:
     """Make such a value of plain ones; msgspec's `dec_hook`, which adds the place to a `ValueError`."""
     try:
         if isinstance(wanted, _Adapted):
-            return wanted.adapter.validate_python(value)
+            return wanted.adapter.validate_json(msgspec.json.encode(value))  # in which bytes are what they were there
         if hasattr(wanted, "model_validate"):
-            return wanted.model_validate(value)
+            return _validated(wanted.model_validate, wanted.model_validate_json, value)
     except ValueError as error:
         raise ValueError(_in_one_line(error)) from None
     if wanted is object:
@@ -46,6 +46,17 @@ def from_plain(wanted: Any, value: Any) -> Any:
     if issubclass(wanted, PurePath) and isinstance(value, str):
         return wanted(value)
     raise ValueError(f"{wanted.__qualname__} cannot be made of {type(value).__name__}")
+
+
+def _validated(python: Callable[[Any], Any], json: Callable[[bytes], Any], value: Any) -> Any:
+    """Have pydantic read plain values: where it is strict, as the JSON they came as, in which a date is a string."""
+    try:
+        return python(value)
+    except ValueError as error:
+        try:
+            return json(msgspec.json.encode(value))
+        except (ValueError, TypeError):
+            raise error from None
 
 
 def _in_one_line(error: ValueError) -> str:
@@ -107,15 +118,25 @@ def _adapted(hint: Any, why: TypeError) -> Any:
 
 @lru_cache(maxsize=4096)
 def _adapter(hint: Any) -> Any:
-    return sys.modules["pydantic"].TypeAdapter(hint)
+    pydantic = sys.modules["pydantic"]
+    try:
+        return pydantic.TypeAdapter(hint, config={"val_json_bytes": "base64", "ser_json_bytes": "base64"})
+    except pydantic.PydanticUserError:  # a type with a configuration of its own
+        return pydantic.TypeAdapter(hint)
 
 
-def _nodes(node: Any) -> Iterator[msgspec.inspect.CustomType]:
-    """Find the classes that msgspec leaves to its hooks, in whatever they are wrapped."""
+def has_sets(hint: Any) -> bool:
+    """Whether an annotation that can be decoded has a set in it."""
+    sets = (msgspec.inspect.SetType, msgspec.inspect.FrozenSetType)
+    return next(_nodes(msgspec.inspect.type_info(hint), sets), None) is not None
+
+
+def _nodes(node: Any, kinds: Any = msgspec.inspect.CustomType) -> Iterator[Any]:
+    """Find the nodes of a kind in whatever they are wrapped; usually the classes that msgspec leaves to its hooks."""
     left, seen = [node], set()
     while left:
         item = left.pop()
-        if isinstance(item, msgspec.inspect.CustomType):
+        if isinstance(item, kinds):
             yield item
         elif isinstance(item, (tuple, list)):
             left.extend(item)

@@ -18,6 +18,7 @@ from onebeat.codecs.hooks import from_plain, to_plain
 from onebeat.errors import PayloadError
 
 _encoder = msgspec.json.Encoder(enc_hook=to_plain)
+_ordering = msgspec.json.Encoder(enc_hook=to_plain, order="deterministic")
 
 _ESCAPED = re.compile(b"[<>&]|\xe2\x80[\xa8\xa9]")
 _ESCAPES = {
@@ -36,7 +37,7 @@ def escape_json(data: bytes) -> bytes:
     return _ESCAPED.sub(lambda found: _ESCAPES[found.group()], data)
 
 
-def encode(value: Any, *, what: str = "") -> bytes:
+def encode(value: Any, *, what: str = "", ordered: bool = False) -> bytes:
     """
     Encode a payload or a result.
 
@@ -44,6 +45,8 @@ def encode(value: Any, *, what: str = "") -> bytes:
         value: The payload.
 
         what: Names it in the error.
+
+        ordered: Write sets, and with them maps, in an order of their own: Python's differs from process to process.
 
     `bytes` pass untouched and `None` is no bytes at all; dataclasses, msgspec structs, pydantic models, datetimes,
     UUIDs, decimals, enums, paths and plain values become JSON.
@@ -56,7 +59,7 @@ def encode(value: Any, *, what: str = "") -> bytes:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     try:
-        data = _encoder.encode(value)
+        data = (_ordering if ordered else _encoder).encode(value)
         if b"null" in data:  # which msgspec also writes for NaN
             _check_finite(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -28,7 +28,7 @@ from onebeat.server.context import Context, running
 from onebeat.server.deadlines import Deadlines
 from onebeat.server.isolation.cells import Cells
 from onebeat.server.isolation.frames import Job
-from onebeat.server.mux import Call, Middleware, Mux, Route
+from onebeat.server.mux import Handler, Middleware, Mux, Route
 from onebeat.server.outcome import RetryDelay, StopError
 from onebeat.server.running import Running, Stop
 from onebeat.server.traces import in_handler
@@ -187,9 +187,9 @@ class Executor:
         )
 
     @staticmethod
-    def _through(layers: Sequence[Middleware], call: Call) -> Call:
+    def _through(layers: Sequence[Middleware], call: Handler) -> Handler:
         for layer in reversed(layers):
-            call = partial(layer, call_next=call)  # type: ignore[call-arg] # by its name, as one writes it
+            call = _around(layer, call)
         return call
 
     async def _call(self, route: Route, message: TaskMessage, context: Context[Any], task: Task[Any]) -> object:
@@ -329,6 +329,10 @@ class Executor:
         """Let processes and threads go; threads that overstay end with this process."""
         await self._cells.aclose()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _around(layer: Middleware, call_next: Handler) -> Handler:
+    return lambda context, task: layer(context, task, call_next)
 
 
 class _CancelledItselfError(LookupError):

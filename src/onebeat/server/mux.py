@@ -12,11 +12,13 @@ from onebeat.errors import ConfigurationError, shown
 from onebeat.server.context import Context
 from onebeat.task import Task
 
-Handler = Callable[[Context[Any], Task[Any]], Awaitable[object] | object]
-H = TypeVar("H", bound=Handler)
+Plain = Callable[[Context[Any], Task[Any]], Awaitable[object] | object]
+H = TypeVar("H", bound=Plain)
 
-Call = Callable[[Context[Any], Task[Any]], Awaitable[object]]
-Middleware = Callable[[Context[Any], Task[Any], Call], Awaitable[object]]
+Handler = Callable[[Context[Any], Task[Any]], Awaitable[object]]
+"""What a middleware is given to call: `await call_next(ctx, task)`."""
+
+Middleware = Callable[[Context[Any], Task[Any], Handler], Awaitable[object]]
 """Called around a handler, which it calls by `call_next(ctx, task)`."""
 
 Backoff = Callable[[int, BaseException], float]
@@ -46,7 +48,7 @@ class Route:
         isolated: "module:name" of a declared task that runs in a process of its own; "": it runs in ours.
     """
 
-    handler: Handler
+    handler: Plain
     is_async: bool
     backoff: Backoff | None = None
     retry_on: tuple[type[BaseException], ...] | None = None

@@ -28,13 +28,15 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    module = _HOME_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 'onebeat.testing' has no attribute {name!r}")
-    value = getattr(import_module(f"onebeat.testing.{module}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # checkers would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        module = _HOME_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module 'onebeat.testing' has no attribute {name!r}")
+        value = getattr(import_module(f"onebeat.testing.{module}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from onebeat.broker import browse
 from onebeat.broker.browse import RawTask
-from onebeat.errors import OnebeatError
+from onebeat.errors import ConfigurationError, OnebeatError
 from onebeat.server.context import Context
 from onebeat.testing.bench import Bench
 from onebeat.testing.records import Attempt, Drained
@@ -63,6 +63,8 @@ class Driving:
 
     async def aclose(self) -> None:
         await cancelled(self._pumping)
+        self._broken = ConfigurationError("the test kit was left: what is not awaited within its block never comes")
+        self._tell()
         await self.bench.aclose()
 
     def poke(self) -> None:

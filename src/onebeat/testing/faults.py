@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from onebeat.errors import ConfigurationError, shown
 from onebeat.server.context import Context
-from onebeat.server.mux import Call, Mux, Route
+from onebeat.server.mux import Handler, Mux, Route
 from onebeat.server.running import Running, Stop
 from onebeat.task import Task
 
@@ -55,7 +55,7 @@ class Faults:
     def time_out(self, type: str, times: int) -> None:
         self._late[type] += times
 
-    async def outermost(self, ctx: Context[Any], task: Task[Any], call_next: Call) -> object:
+    async def outermost(self, ctx: Context[Any], task: Task[Any], call_next: Handler) -> object:
         """Stand around all middleware: a server dies with all of it."""
         attempt = self._attempt(ctx)
         witness = self.witnesses[attempt] = Witness(ctx.retried)
@@ -76,7 +76,7 @@ class Faults:
                 attempt.stop = Stop.LOST
         return witness.result
 
-    async def innermost(self, ctx: Context[Any], task: Task[Any], call_next: Call) -> object:
+    async def innermost(self, ctx: Context[Any], task: Task[Any], call_next: Handler) -> object:
         """Stand where the handler does: its middleware sees the error."""
         if self._errors[ctx.type]:
             raise self._errors[ctx.type].popleft()

@@ -6,10 +6,10 @@
 -- ARGV[1] str   queue          published on onebeat:wake when its next due time moves up
 -- ARGV[2] str   client         one batch of a client and queue is under way at a time
 -- ARGV[3] int   sequence       rises by one per batch; the same number again is the same batch
--- ARGV[4…] per task            id · msg · due ("" now, "+ms" from now, "ms" since 1970) · unique key or "" ·
---                              lock time in ms, counted from the due time · until when the lock holds: "" done,
---                              "start" or "ttl" · timeout in ms or "" · expires ("" never, "+ms" from the due time,
---                              "ms" since 1970)
+-- ARGV[4…] per task            id · msg · due ("" now, "+ms" from now, "ms" since 1970) · "", or in MessagePack a
+--                              list of what few tasks have: unique key or "" · lock time in ms, counted from the
+--                              due time · until when the lock holds: "" done, "start" or "ttl" · timeout in ms or ""
+--                              · expires ("" never, "+ms" from the due time, "ms" since 1970)
 -- returns list of str          "pending" | "scheduled <ms>" | "conflict" | "duplicate <holder>" | "error <text>",
 --                              or "stale" alone when a later batch of this client was answered already
 --
@@ -52,8 +52,11 @@ local function lock(id, task, unique_key, lock_ms, till)
   end
 end
 
-local function place(id, msg, due, unique_key, lock_ms, till, timeout_ms, expires)
+local NO_MORE = { "", 0, "", "", "" }
+
+local function place(id, msg, due, rest)
   local task = asynq .. "t:" .. id
+  local unique_key, lock_ms, till, timeout_ms, expires = unpack(rest == "" and NO_MORE or cmsgpack.unpack(rest))
   if redis.call("EXISTS", task) == 1 then
     return "conflict"
   end
@@ -85,8 +88,8 @@ local function place(id, msg, due, unique_key, lock_ms, till, timeout_ms, expire
 end
 
 local answers = {}
-for i = 4, #ARGV, 8 do
-  answers[#answers + 1] = guarded(place, unpack(ARGV, i, i + 7))
+for i = 4, #ARGV, 4 do
+  answers[#answers + 1] = guarded(place, unpack(ARGV, i, i + 3))
 end
 if #ready > 0 then
   redis.call("LPUSH", asynq .. "pending", unpack(ready))
