@@ -221,7 +221,7 @@ class _LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.turnstile.wait(asyncio.run_coroutine_threadsafe(work, self._loop))
+        return self.turnstile.wait(lambda: asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

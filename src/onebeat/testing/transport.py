@@ -96,11 +96,17 @@ class Reach:
 
     def ask_blocking(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something on the bench's loop, from a thread that blocks; plain handlers run in it meanwhile."""
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self.opened().loop)
+        loop, begun = self.opened().loop, list[Future[T]]()
+
+        def begin() -> Future[T]:
+            begun.append(asyncio.run_coroutine_threadsafe(work, loop))
+            return begun[0]
+
         try:
-            return self.turnstile.wait(future)
+            return self.turnstile.wait(begin)
         except BaseException:
-            future.cancel()
+            for future in begun:
+                future.cancel()
             raise
 
 

@@ -36,12 +36,13 @@ class Turnstile(Executor):
             self._changed.notify_all()
         return future
 
-    def wait(self, awaited: Future[T]) -> T:
-        """Return a result; until it is there, run in this thread what comes."""
-        awaited.add_done_callback(self._notify)
+    def wait(self, begin: Callable[[], Future[T]]) -> T:
+        """Begin something and return its result; until it is there, run in this thread what comes."""
         with self._changed:
-            self._servants += 1
+            self._servants += 1  # before it begins, or a thread of our own might run what it brings
         try:
+            awaited = begin()
+            awaited.add_done_callback(self._notify)
             while (item := self._next(awaited)) is not None:
                 _run(*item)
         finally:
