@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["app", "on_commit"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "app":
-        from onebeat.integrations.django.project import application
+if not TYPE_CHECKING:  # checkers would take any name for one of ours
 
-        return application()
-    if name == "on_commit":
-        from onebeat.integrations.django.transactions import on_commit
+    def __getattr__(name: str) -> Any:
+        if name == "app":
+            from onebeat.integrations.django.project import application
 
-        return on_commit
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return application()
+        if name == "on_commit":
+            from onebeat.integrations.django.transactions import on_commit
+
+            return on_commit
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
