@@ -215,6 +215,32 @@ def test_a_result_without_a_form_is_refused_where_it_is_declared() -> None:
     Onebeat().task(retention=0)(handler)
 
 
+class Login(pydantic.BaseModel):
+    name: str
+    password: pydantic.SecretStr
+
+
+class OpenLogin(Login):
+    @pydantic.field_serializer("password")
+    def _open(self, password: pydantic.SecretStr) -> str:
+        return password.get_secret_value()
+
+
+@pytest.mark.parametrize(
+    "hint", [pydantic.SecretStr, pydantic.SecretBytes | None, Login, list[Login], dict[str, Login]]
+)
+def test_a_secret_that_would_be_written_as_stars_is_refused(hint: Any) -> None:
+    """It would arrive as ten stars, and nobody would know."""
+    with pytest.raises(ConfigurationError, match=r"parameter 'value': Secret\w+ writes stars in place of its value"):
+        task_of(hint)
+
+
+def test_a_model_that_says_how_its_secret_is_written_is_taken_at_its_word() -> None:
+    """Whoever gives it a serializer wants it written."""
+    given = OpenLogin(name="ada", password=pydantic.SecretStr("s3"))
+    assert b'{"value":{"name":"ada","password":"s3"}}' == task_of(OpenLogin).bind(given).payload
+
+
 def test_a_union_of_dataclasses_needs_pydantic_or_tags() -> None:
     """Without pydantic the sentence says both ways out; with it, it works."""
     program = """

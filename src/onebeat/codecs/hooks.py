@@ -7,6 +7,7 @@ Nothing is imported for them: a model is known by its methods.
 from __future__ import annotations
 
 import sys
+import typing
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import PurePath
@@ -75,6 +76,12 @@ def fitting(hint: Any) -> Any:
     Raises:
         TypeError: There is no way to decode it; the text says why.
     """
+    secret = _secret_in(hint)
+    if secret is not None:
+        raise TypeError(
+            f"{secret.__qualname__} writes stars in place of its value, which would be lost; take a str, or give its "
+            "model a serializer"
+        )
     try:
         msgspec.json.Decoder(hint, dec_hook=from_plain)
         unknown = [node.cls for node in _nodes(msgspec.inspect.type_info(hint)) if not _is_known(node.cls)]
@@ -89,6 +96,24 @@ def fitting(hint: Any) -> Any:
     if all(hasattr(cls, PYDANTIC) for cls in unknown):
         return _adapted(hint, why)
     raise why
+
+
+def _secret_in(hint: Any) -> type | None:
+    """Find a class that hides its value when it is written, such as pydantic's SecretStr, also in models."""
+    left: list[Any] = [hint]
+    seen: set[type] = set()
+    while left:
+        item = left.pop()
+        left.extend(typing.get_args(item))
+        if not isinstance(item, type) or item in seen:
+            continue
+        seen.add(item)
+        if hasattr(item, "get_secret_value"):
+            return item
+        decorators = getattr(item, "__pydantic_decorators__", None)
+        if decorators is not None and not (decorators.field_serializers or decorators.model_serializers):
+            left.extend(field.annotation for field in getattr(item, "model_fields", {}).values())
+    return None
 
 
 def _is_known(cls: type) -> bool:
