@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -56,5 +57,5 @@ def test_every_option_is_explained() -> None:
 
 def test_every_setting_is_explained() -> None:
     """In the docstring that the settings page shows."""
-    explained = re.findall(r"^        (\w+): ", ServerConfig.__doc__ or "", re.MULTILINE)
+    explained = re.findall(r"^    (\w+): ", inspect.cleandoc(ServerConfig.__doc__ or ""), re.MULTILINE)
     assert sorted(ServerSettings.__annotations__) == sorted(explained)
