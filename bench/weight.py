@@ -113,7 +113,7 @@ def at_rest(peer: Peer, command: str) -> tuple[float, float, float, int]:
     )  # fmt: skip
     try:
         _wait_for(worker, peer.ready)
-        time.sleep(SETTLE_S)
+        time.sleep(SETTLE_S)  # what is measured is rest, which no event announces
         return memory_mb(worker.pid)
     finally:
         os.killpg(worker.pid, signal.SIGTERM)

@@ -70,7 +70,7 @@ class Site:
             shutil.copy(HERE / name, self.pages / "assets" / name)
         for page in self.pages.rglob("*.md"):
             text = INCLUDE.sub(lambda found: included(found[1]), page.read_text())
-            text = DRAWING.sub(lambda found, page=page: drawing(page.parent / found[1]), text)  # type: ignore[misc]
+            text = DRAWING.sub(lambda found, page=page: drawing(page.parent / found[1]), text)  # type: ignore[misc] # bound now
             page.write_text(text)
 
     def configure(self) -> None:

@@ -21,7 +21,7 @@ IGNORED = {
 def check_watchfiles() -> None:
     """Say how to get the `dev` extra if it is not there."""
     try:
-        import watchfiles  # noqa: F401
+        import watchfiles  # noqa: F401 - looked for, so that the sentence comes first
     except ImportError:
         raise MissingExtra('pip install "onebeat[dev]"') from None
 

@@ -68,7 +68,7 @@ class Link:
         except OSError as error:
             log.debug("line to the parent: %s", error)
         self._told(STOP)
-        time.sleep(self.outlives_s)
+        time.sleep(self.outlives_s)  # a clean stop ends the process, and this thread with it, before
         os._exit(1)
 
     def _told(self, word: bytes) -> None:

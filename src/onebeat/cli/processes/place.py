@@ -43,6 +43,7 @@ class Pace:
 
     def delay(self, failures: int) -> float:
         """Return seconds to wait after so many ends in a row."""
+        # a pause that differs by process, no secret
         return min(self.longest, self.first * 2.0 ** max(0, min(failures, 20) - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
