@@ -10,19 +10,9 @@ from onebeat.broker.consume import Finished, Outcome, Taken, extend, finish, tak
 from onebeat.broker.maintain import maintain
 from onebeat.broker.produce import NewTask, enqueue
 from onebeat.broker.store import Store
-from onebeat.wire.message import TaskMessage, around, decode, encode
+from onebeat.wire.message import TaskMessage, encode
 from tests.broker.test_scripts_produce import dump, pairs
 from tests.conftest import NOON, Clock
-
-M0 = bytes.fromhex(
-    "0a01741201781a056a6f622d31220764656661756c74281940880e52396173796e713a7b64656661756c747d3a756e697175653a743a396464"
-    "346534363132363863383033346635633835363465313535633637613660901c"
-)
-M1 = bytes.fromhex(
-    "0a01741201781a056a6f622d31220764656661756c74281930013a04626f6f6d40880e52396173796e713a7b64656661756c747d3a756e6971"
-    "75653a743a3964643465343631323638633830333466356338353634653135356336376136588ce6fe890760901c"
-)
-M2 = M1 + bytes.fromhex("68b2e6fe8907")
 
 
 def message(task_id: str = "a", **fields: Any) -> bytes:
@@ -236,65 +226,6 @@ async def test_only_its_own_lock_is_released(store: Store, clock: Clock) -> None
         await store.command("SET", "asynq:{q}:unique:t:x", holder)
         await end(store, outcome(Outcome.DONE, unique_key="asynq:{q}:unique:t:x"))
         assert left == await store.command("EXISTS", "asynq:{q}:unique:t:x")
-
-
-async def test_golden_sequence_a(store: Store, clock: Clock) -> None:
-    """Enqueue, take, fail, forward, take, complete: the bytes and keys of protocol §10.4."""
-    lock = "asynq:{default}:unique:t:9dd4e461268c8034f5c8564e155c67a6"
-    root = "asynq:{default}:"
-    await clock.set(1900000000.123456)
-    await store.run(enqueue("default", client="c", sequence=1, tasks=[NewTask("job-1", M0, "", lock, 3_600_000)]))
-    assert {
-        b"msg": M0,
-        b"state": b"pending",
-        b"pending_since": b"1900000000123456000",
-        b"unique_key": lock.encode(),
-    } == (await store.command("HGETALL", f"{root}t:job-1"))
-    await clock.set(1900000005)
-    await store.run(take("default", server="s", sequence=1, limit=1, lease_ms=30_000))
-    assert [(b"job-1", 1900000035.0)] == pairs(await store.command("ZRANGE", f"{root}lease", 0, -1, "WITHSCORES"))
-    await clock.set(1900000012)
-    failed = decode(M0)
-    failed.retried, failed.error_msg = 1, "boom"
-    head, tail = around(failed, 11)
-    retry = Finished("job-1", "s:1", Outcome.RETRY, False, lock, head, tail, 30_000, "failure")
-    assert ["applied"] == await store.run(finish("default", [retry]))
-    assert (M1, b"retry") == tuple(await store.command("HMGET", f"{root}t:job-1", "msg", "state"))
-    assert [(b"job-1", 1900000042.0)] == pairs(await store.command("ZRANGE", f"{root}retry", 0, -1, "WITHSCORES"))
-    counters = [f"{root}{name}{day}" for name in ("processed", "failed") for day in ("", ":2030-03-17")]
-    assert [b"1"] * 4 == await store.command("MGET", *counters)
-    assert 1907776012 == await store.command("EXPIRETIME", f"{root}failed:2030-03-17")
-    assert b"job-1" == await store.command("GET", lock)
-    await clock.set(1900000042)
-    from onebeat.broker.maintain import maintain
-
-    assert 1 == (await store.run(maintain("default", max_crashes=5))).forwarded
-    await clock.set(1900000050)
-    await store.run(take("default", server="s", sequence=2, limit=1, lease_ms=30_000))
-    head, tail = around(decode(M1), 13)
-    done = Finished("job-1", "s:2", Outcome.COMPLETED, False, lock, head, tail, 3600, b"ok")
-    assert ["applied"] == await store.run(finish("default", [done]))
-    assert (M2, b"completed", b"ok") == tuple(await store.command("HMGET", f"{root}t:job-1", "msg", "state", "result"))
-    assert [(b"job-1", 1900003650.0)] == pairs(await store.command("ZRANGE", f"{root}completed", 0, -1, "WITHSCORES"))
-    assert 0 == await store.command("EXISTS", lock)
-    await clock.set(1900003650)
-    assert 1 == (await store.run(maintain("default", max_crashes=5))).expired
-    assert [b"2", b"1"] == await store.command("MGET", f"{root}processed", f"{root}failed")
-    assert [] == await store.command("KEYS", f"{root}t:*")
-
-
-async def test_golden_archive(store: Store, clock: Clock) -> None:
-    """The archived message of protocol §10.5."""
-    raw = encode(TaskMessage(type="t", id="a-1", queue="low", timeout=1800))
-    await store.run(enqueue("low", client="c", sequence=1, tasks=[NewTask("a-1", raw)]))
-    await store.run(take("low", server="s", sequence=1, limit=1, lease_ms=30_000))
-    dead = decode(raw)
-    dead.error_msg = "dead"
-    head, tail = around(dead, 11)
-    await store.run(finish("low", [Finished("a-1", "s:1", Outcome.ARCHIVED, head=head, tail=tail)]))
-    expected = bytes.fromhex("0a01741a03612d3122036c6f773a046465616440880e5880e6fe8907")
-    assert expected == await store.command("HGET", "asynq:{low}:t:a-1", "msg")
-    assert [(b"a-1", 1900000000.0)] == pairs(await store.command("ZRANGE", "asynq:{low}:archived", 0, -1, "WITHSCORES"))
 
 
 async def test_a_requeue_goes_to_the_front_as_if_never_taken(store: Store, clock: Clock) -> None:
