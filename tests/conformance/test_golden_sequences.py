@@ -16,7 +16,6 @@ from onebeat.broker.consume import Finished, extend, finish, take
 from onebeat.broker.maintain import maintain
 from onebeat.broker.presence import show
 from onebeat.broker.store import BlockingStore, Store
-from onebeat.options import EnqueueOptions
 from onebeat.server import outcome
 from onebeat.server.mux import Route
 from onebeat.server.running import Running
@@ -53,9 +52,8 @@ async def state(store: Store) -> dict[str, Any]:
 
 
 async def enqueued(store: Store, task: Task[Any], **options: Any) -> None:
-    given: EnqueueOptions = options
     async with Client(store) as client:
-        await client.enqueue(task, **given)
+        await client.enqueue(task, **options)
 
 
 class Worker:
@@ -86,7 +84,7 @@ async def test_a_task_fails_once_and_is_kept(store: Store, clock: Clock) -> None
     unique: dict[str, Any] = {"task_id": "job-1", "unique": 3600, "retention": 3600}
     await enqueued(store, Task("t", b"x"), **unique)
     hash_of_pending = {b"msg": M0, b"unique_key": LOCK.encode(), b"state": b"pending"}
-    common = {"asynq:queues": {b"default"}, LOCK: b"job-1"}
+    common: dict[str, Any] = {"asynq:queues": {b"default"}, LOCK: b"job-1"}
     assert {
         **common,
         f"{D}pending": [b"job-1"],
@@ -98,7 +96,7 @@ async def test_a_task_fails_once_and_is_kept(store: Store, clock: Clock) -> None
     worker = Worker(store, "default")
     first = await worker.take()
     active = {**hash_of_pending, b"state": b"active"}
-    running = {**common, f"{D}active": [b"job-1"], f"{D}t:job-1": active}
+    running: dict[str, Any] = {**common, f"{D}active": [b"job-1"], f"{D}t:job-1": active}
     assert {**running, f"{D}lease": {b"job-1": 1900000035.0}} == await state(store)
 
     await clock.set(1900000010)
@@ -108,8 +106,10 @@ async def test_a_task_fails_once_and_is_kept(store: Store, clock: Clock) -> None
 
     await clock.set(1900000012)
     await worker.write(outcome.failed(first, LookupError("boom"), 0.0, delay=lambda _n, _e: 30.0))
-    counted = {f"{D}{name}{day}": b"1" for name in ("processed", "failed") for day in ("", ":2030-03-17")}
-    waiting = {b"msg": M1, b"unique_key": LOCK.encode()}
+    counted: dict[str, Any] = {
+        f"{D}{name}{day}": b"1" for name in ("processed", "failed") for day in ("", ":2030-03-17")
+    }
+    waiting: dict[bytes, bytes] = {b"msg": M1, b"unique_key": LOCK.encode()}
     assert {
         **common,
         **counted,
