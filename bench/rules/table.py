@@ -236,7 +236,7 @@ RULES = [
         FENCE + "test_too_many_unwritten_outcomes_stop_the_taking",
     ),
     Rule(
-        14, "a refusal that passes is taken for an error", "broker/store.py",
+        14, "a refusal that passes is taken for an error", "broker/trouble.py",
         '"READONLY", "OOM",', '"OOM",',
         OUTAGES + "test_a_read_only_store_is_waited_for",
     ),
@@ -369,7 +369,7 @@ RULES = [
         CONSUME + "test_an_id_without_a_message_is_dropped",
     ),
     Rule(
-        27, "redis-py repeats by itself", "broker/connection.py",
+        27, "redis-py repeats by itself", "broker/endpoint.py",
         "AsyncRetry(NoBackoff(), 0)", "AsyncRetry(NoBackoff(), 3)",
         CLIENT + "test_redis_py_repeats_nothing_by_itself",
     ),
@@ -379,8 +379,8 @@ RULES = [
         "tests/unit/test_dangers.py::test_each_danger_has_its_remedy",
     ),
     Rule(
-        28, "a store that is too old is used", "broker/store.py",
-        "if numbers < MINIMUM_VERSION:", "if False:",
+        28, "a store that is too old is used", "broker/opening.py",
+        "if version_of(info) < MINIMUM_VERSION:", "if False:",
         CLIENT + "test_a_store_that_is_too_old_is_refused",
     ),
     Rule(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         DuplicateTask,
         InvalidTask,
         MissingExtra,
+        NotReplicated,
         OnebeatError,
         PayloadError,
         QueueFull,
@@ -60,8 +61,8 @@ _HOMES = {
     "client": ["Client"],
     "errors": [
         "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask", "InvalidTask",
-        "MissingExtra", "OnebeatError", "PayloadError", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout",
-        "Retry", "RevokeTask", "SkipRetry", "TaskFailed", "TaskIdConflict", "TaskNotFound",
+        "MissingExtra", "NotReplicated", "OnebeatError", "PayloadError", "QueueFull", "QueueNotFound", "ResultNotKept",
+        "ResultTimeout", "Retry", "RevokeTask", "SkipRetry", "TaskFailed", "TaskIdConflict", "TaskNotFound",
     ],
     "inspector.inspector": ["Inspector"],
     "options": ["Unique"],
@@ -99,8 +100,8 @@ def __dir__() -> list[str]:
 __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
     "ConfigurationError", "Context", "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle",
-    "Handler", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError",
-    "Progress", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "Scheduler", "Server", "ServerConfig", "SkipRetry", "SyncClient", "SyncHandle", "Task", "TaskFailed",
+    "Handler", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "NotReplicated", "Onebeat", "OnebeatError",
+    "PayloadError", "Progress", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask",
+    "Router", "Scheduler", "Server", "ServerConfig", "SkipRetry", "SyncClient", "SyncHandle", "Task", "TaskFailed",
     "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "current", "exponential",
 ]  # fmt: skip

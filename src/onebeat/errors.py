@@ -10,7 +10,8 @@ Every exception Onebeat raises.
     ├── QueueFull                     the queue refuses more work
     ├── BrokerError                   the store answered with an error that Onebeat did not expect
     │   ├── BrokerUnavailable (ConnectionError)   it cannot be reached, or refuses for now
-    │   └── BrokerUnsupported         it is too old, or of a kind that does not work yet
+    │   ├── BrokerUnsupported         it is too old, or of a kind that does not work yet
+    │   └── NotReplicated             accepted, but too few replicas confirmed it (`durability=`)
     ├── TaskNotFound · QueueNotFound
     ├── TaskFailed                    `result()` of a task that ended in the archive
     ├── ResultTimeout (TimeoutError)  `result(timeout=)` ran out; the task goes on
@@ -94,6 +95,15 @@ class BrokerUnavailable(BrokerError, ConnectionError):  # noqa: N818 - see Inval
 
 class BrokerUnsupported(BrokerError):  # noqa: N818 - see InvalidTask
     """The store is too old, or of a kind that does not work yet. Repeating does not help."""
+
+
+class NotReplicated(BrokerError):  # noqa: N818 - see InvalidTask
+    """
+    What was asked for took place, but fewer replicas confirmed it in time than `durability=` demands.
+
+    Nothing is to be repeated by the caller, who would do it twice: it is lost only if the primary fails before its
+    replicas have caught up.
+    """
 
 
 class TaskNotFound(OnebeatError):  # noqa: N818 - see InvalidTask

@@ -103,7 +103,7 @@ def test_an_empty_store_says_so(url: str) -> None:
     [
         (["stats", "--url", "redis://127.0.0.1:1"], "cannot be used"),
         (["stats", "--url", "http://x"], "start it with one of"),
-        (["stats", "--url", "redis+sentinel://h/m"], "does not work yet"),
+        (["stats", "--url", "redis+sentinel://h/0"], "it does not say which primary"),
         (["run", "no.such:app", "--url", "redis://127.0.0.1:1"], "there is no module"),
         (["run", "json:app", "--url", "redis://127.0.0.1:1"], "is no Onebeat application"),
     ],

@@ -53,6 +53,9 @@ class Onebeat(Declaring, Generic[S]):
 
         url: Where the store is; default `ONEBEAT_URL`, else the embedded store of the project.
 
+        durability: "replicas:n" has n replicas confirm every task before it counts as enqueued; default: as the URL
+            says, else none. See `Client`.
+
         codec: What payloads and results are written by unless a task has its own: "json", "msgpack", or a `Codec` of
             yours.
 
@@ -71,14 +74,16 @@ class Onebeat(Declaring, Generic[S]):
         name: str = "onebeat",
         *,
         url: str | None = None,
+        durability: str | None = None,
         lifespan: Lifespan[S] | None = None,
         codec: str | Codec = "json",
         codecs: Iterable[Codec] = (),
     ) -> None:
         self.name: str = text("application name", name, refusal=ConfigurationError)
         _check_lifespan(lifespan)
-        check_source(url)
+        check_source(url, durability)
         self._url = url
+        self._durability = durability
         super().__init__()
         self._codec = check_codec(codec)
         self._codecs = {
@@ -90,7 +95,7 @@ class Onebeat(Declaring, Generic[S]):
         self._surroundings: list[Surroundings] = []
         self.adopted: set[str] = set()
         self.mux: Mux = Mux()
-        self._transport = self._own_transport = Transport(url)
+        self._transport = self._own_transport = Transport(url, durability)
 
     @property
     def url(self) -> str | None:
@@ -104,9 +109,9 @@ class Onebeat(Declaring, Generic[S]):
 
     @url.setter
     def url(self, url: str | None) -> None:
-        check_source(url)
+        check_source(url, self._durability)
         self._url = url
-        former, self._own_transport = self._own_transport, Transport(url)
+        former, self._own_transport = self._own_transport, Transport(url, self._durability)
         former.sync_client.close()
         if self._transport is former:
             self._transport = self._own_transport

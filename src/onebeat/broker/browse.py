@@ -70,7 +70,7 @@ def run(queue: str, ids: Sequence[str]) -> Call[list[str]]:
     Returns:
         Per id "pending", "gone", "already pending", "already active", or "error <text>".
     """
-    return Call("run", queue, list(ids), texts)
+    return Call("run", queue, list(ids), texts, durable=True)
 
 
 def cancel(queue: str, ids: Sequence[str]) -> Call[list[str]]:
@@ -80,7 +80,7 @@ def cancel(queue: str, ids: Sequence[str]) -> Call[list[str]]:
     Returns:
         Per id a `Cancellation`'s value, "gone", or "error <text>".
     """
-    return Call("cancel", queue, [queue, *ids], texts)
+    return Call("cancel", queue, [queue, *ids], texts, durable=True)
 
 
 def cancellation(queue: str, task_id: str, answer: str) -> Cancellation:

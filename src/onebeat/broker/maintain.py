@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from onebeat.broker.call import Call, texts
+from onebeat.broker.call import Argument, Call, texts
+from onebeat.broker.store import Store
+from onebeat.wire import keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +102,28 @@ def survey(queues: Sequence[str]) -> Call[list[Surveyed]]:
         return [Surveyed(queues[int(place)], bool(work), int(due) if due != b"" else None) for place, work, due in rows]
 
     return Call("survey", queues[0], list(queues), interpret)
+
+
+_WORKING = ("pending", "active", "lease", "scheduled", "retry", "completed")
+_OWN_WORKING = ("exact", "due", "stuck")
+
+
+@lru_cache(8192)
+def _any_work(queue: str) -> tuple[Argument, ...]:
+    root, own = keys.root(queue), keys.own_root(queue)
+    return ("EXISTS", *(root + name for name in _WORKING), *(own + name for name in _OWN_WORKING))
+
+
+async def look(store: Store, queues: Sequence[str]) -> list[Surveyed]:
+    """
+    Look at many queues, wherever they lie.
+
+    No script may touch two nodes' keys, and a script per queue would cost each more than to be at rest is worth. So
+    where queues are spread, one round trip per node tells which have anything, and only these are surveyed, one by one.
+    """
+    if not store.is_spread:
+        return await store.run(survey(queues))
+    found = await store.commands([_any_work(queue) for queue in queues])
+    busy = [queue for queue, number in zip(queues, found, strict=True) if number]
+    answers = await asyncio.gather(*(store.run(survey([queue])) for queue in busy))
+    return [item for answer in answers for item in answer]

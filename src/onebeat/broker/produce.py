@@ -79,4 +79,4 @@ def enqueue(queue: str, *, client: str, sequence: int, tasks: Sequence[NewTask])
         placed = [Placed(status, detail) for status, _, detail in (text.partition(" ") for text in texts(answer))]
         return placed * len(tasks) if placed and placed[0].status == "stale" else placed
 
-    return Call("enqueue", queue, arguments, interpret)
+    return Call("enqueue", queue, arguments, interpret, durable=True)

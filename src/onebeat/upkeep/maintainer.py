@@ -106,8 +106,7 @@ class Maintainer:
     def _surveyed(self, found: Surveyed) -> None:
         if found.has_work:
             self.found_work(found.queue)
-        horizon_s = period(len(self._queues)) + MAX_SLEEP_S
-        is_soon = found.due_in_ms is not None and found.due_in_ms < horizon_s * 1000
+        is_soon = found.due_in_ms is not None and found.due_in_ms < self._horizon() * 1000
         if is_soon and found.queue not in self._attended:
             self._attend(found.queue)
 
@@ -153,7 +152,11 @@ class Maintainer:
             await _wait(event, min(pause, MAX_SLEEP_S))
 
     def _is_at_rest(self, done: Maintained, pause: float) -> bool:
-        return not done.is_busy and not done.errors and pause > period(len(self._queues)) + MAX_SLEEP_S
+        return not done.is_busy and not done.errors and pause > self._horizon()
+
+    def _horizon(self) -> float:
+        """Return within how many seconds from now something due is attended: the survey looks again before that."""
+        return period(len(self._queues), is_spread=self._store.is_spread) + MAX_SLEEP_S
 
     def _pause(self, done: Maintained, spent: float) -> float:
         if done.was_full:
