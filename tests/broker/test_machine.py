@@ -35,7 +35,8 @@ from onebeat.broker.produce import NewTask, Placed, enqueue
 from onebeat.broker.store import BlockingStore
 from onebeat.server.outcome import LAST_FAILED_AT
 from onebeat.wire.message import TaskMessage, around, encode
-from tests.conftest import NOON
+from tests.anywhere import everywhere_blocking, keys_of
+from tests.conftest import NOON, NOW_KEYS
 
 GIVEN = os.environ.get("ONEBEAT_MACHINE_EXAMPLES")
 EXAMPLES = int(GIVEN or "250")
@@ -79,7 +80,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.store = BlockingStore(endpoint(self.url), injected_clock=True)
         self.now_s = float(NOON)
-        self.store.commands([("FLUSHALL",)])
+        everywhere_blocking(self.store, "FLUSHALL")
         self.tick(0)
         self.clients = {name: Client() for name in CLIENTS}
         self.servers = {name: Server() for name in SERVERS}
@@ -116,7 +117,8 @@ class Machine(RuleBasedStateMachine):
     def tick(self, seconds: float) -> None:
         """Let time pass, or the clock jump."""
         self.now_s += seconds
-        self.command("SET", "onebeat:test:now", str(round(self.now_s * 1_000_000)))
+        for key in NOW_KEYS if self.store.endpoint.is_cluster else NOW_KEYS[:1]:
+            self.command("SET", key, str(round(self.now_s * 1_000_000)))
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
@@ -411,7 +413,7 @@ class Machine(RuleBasedStateMachine):
     # -------------------------------------------------------------- what must be true
 
     def everything(self) -> dict[str, Any]:
-        keys = sorted(text(key) for key in self.command("KEYS", "*"))
+        keys = [text(key) for key in keys_of(self.store, "*")]
         return dict(zip(keys, self.store.commands([("DUMP", key) for key in keys]), strict=True))
 
     @invariant()
@@ -449,6 +451,7 @@ class Machine(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_random_histories_keep_every_promise(engine: str) -> None:
     """250 histories of fifty steps, always the same; `make proof-machine` runs thousands of new ones."""
     Machine.url = engine

@@ -13,6 +13,7 @@ from onebeat.scheduler.scheduler import Scheduler
 from onebeat.scheduler.triggers import Cron
 from onebeat.task import Task
 from onebeat.upkeep.service import cancelled
+from tests.anywhere import everywhere
 from tests.server.conftest import until
 
 
@@ -32,13 +33,18 @@ async def test_several_schedulers_fire_each_tick_once(url: str) -> None:
             return int(await store.command("LLEN", "asynq:{beat}:pending")) >= number
 
         await until(lambda: ticks(5))
-        await store.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await everywhere(store, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         await until(lambda: ticks(15))
         for task in running:
             await cancelled(task)
         ids = await store.command("LRANGE", "asynq:{beat}:pending", 0, -1)
     fired = sorted(int(id_.decode().partition(":")[2]) for id_ in ids)
-    assert list(range(fired[0], fired[-1] + 1, 100)) == fired
+    ticks_there_were = list(range(fired[0], fired[-1] + 1, 100))
+    if store.endpoint.seeds:  # nodes are found again in more than a tick's time, and missed ticks fire as one
+        assert len(set(fired)) == len(fired)
+        assert set(fired) <= set(ticks_there_were)
+    else:
+        assert ticks_there_were == fired
 
 
 @pytest.mark.parametrize("spec", ["@every 30s", "0 3 * * *", Cron("@hourly", "Europe/Kyiv")])
