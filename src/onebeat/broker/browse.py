@@ -9,7 +9,7 @@ from typing import Any
 
 from onebeat.broker.call import Call, texts
 from onebeat.errors import BrokerError, TaskNotFound, shown
-from onebeat.states import LISTS, Cancellation, TaskState
+from onebeat.states import Cancellation, TaskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def list_ids(queue: str, state: TaskState, *, offset: int, limit: int) -> Call[l
     Pending and active tasks come with the next to run, or the longest running, first; all others by
     rising score (asynq: inspect.go). Aggregating tasks live in their groups and are not listed here.
     """
-    return Call("list", queue, ("list" if state in LISTS else "zset", state.value, offset, limit), texts)
+    return Call("list", queue, (state.value, offset, limit), texts)
 
 
 def run(queue: str, ids: Sequence[str]) -> Call[list[str]]:

@@ -1,5 +1,5 @@
 -- bulk: run, archive or delete the first tasks of one state, some of them: a step of many (SE-44).
--- uses: admit, clock, guard, protobuf, archive, unlock, lock, remove, steer
+-- uses: admit, clock, guard, protobuf, archive, unlock, lock, remove, steer, front
 --
 -- KEYS[1] root  asynq:{q}:     pending list · scheduled, retry, archived, completed, g:<group> zset · groups set ·
 --                              t:<id> hash · unique:… string
@@ -17,19 +17,9 @@
 
 local action, state, group = ARGV[1], ARGV[2], ARGV[3]
 local skip, limit, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local source = KEYS[1] .. (state == "aggregating" and "g:" .. group or state)
+local suffix = state == "aggregating" and "g:" .. group or state
+local source = KEYS[1] .. suffix
 local is_list = state == "pending"
-
-local function entries()
-  if not is_list then
-    return redis.call("ZRANGE", source, skip, skip + limit - 1)
-  end
-  local page, turned = redis.call("LRANGE", source, -skip - limit, -skip - 1), {}
-  for i = #page, 1, -1 do
-    turned[#turned + 1] = page[i]
-  end
-  return turned
-end
 
 -- Whether a task whose record names another state really is there: then its entry here is an old one.
 local function is_elsewhere(id, f)
@@ -79,7 +69,7 @@ redis.call("ZCARD", KEYS[1] .. "archived")
 redis.call("ZCARD", KEYS[2] .. "exact")
 local there = redis.call(is_list and "LLEN" or "ZCARD", source)
 local looked, moved, left, weight, why = 0, 0, {}, 0, ""
-for _, id in ipairs(entries()) do
+for _, id in ipairs(front(suffix, skip, limit)) do
   local f = guarded(record, id)
   local answer = f
   if type(f) == "table" then

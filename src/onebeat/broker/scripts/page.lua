@@ -1,5 +1,5 @@
 -- page: some tasks of one state, whole, in the order of asynq's tools (inspect.go listMessages, listZSetEntries).
--- uses: clock, describe
+-- uses: clock, describe, front
 --
 -- KEYS[1] root  asynq:{q}:     t:<id> hash · pending, active list · the other states' zsets, g:<group>, lease
 -- KEYS[2] root  onebeat:{q}:   exact zset (due, ms)
@@ -11,22 +11,8 @@
 --
 -- Entries without a record are passed over (SE-13).
 
-local key, limit, offset = KEYS[1] .. ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[2])
-local is_list = ARGV[1] == "pending" or ARGV[1] == "active"
-
-local function ids_of_page()
-  if not is_list then
-    return redis.call("ZRANGE", key, offset, offset + limit - 1)
-  end
-  local page, turned = redis.call("LRANGE", key, -offset - limit, -offset - 1), {}
-  for i = #page, 1, -1 do
-    turned[#turned + 1] = page[i]
-  end
-  return turned
-end
-
 local answer, weight, seen = { 0 }, 0, 0
-for _, id in ipairs(ids_of_page()) do
+for _, id in ipairs(front(ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]))) do
   local found = describe(id)
   weight = weight + (found and #found[1] + #found[3] or 0)
   if seen > 0 and weight > tonumber(ARGV[4]) then
