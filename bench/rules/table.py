@@ -217,7 +217,8 @@ RULES = [
     ),
     Rule(
         13, "a handler that does not end keeps its task for ever", "server/executor.py",
-        "            self._give_up(attempt, self._stopped(attempt))\n            return\n", "            return\n",
+        "            self._end_elsewhere(attempt, self._stopped(attempt))\n            return\n",
+        "            return\n",
         HANGS + "test_a_coroutine_that_ignores_its_cancellation_is_given_up",
     ),
     Rule(

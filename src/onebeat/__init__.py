@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         BrokerUnsupported,
         ConfigurationError,
         DuplicateTask,
+        HandlerNotFound,
         InvalidTask,
         MissingExtra,
         OnebeatError,
@@ -31,12 +32,15 @@ if TYPE_CHECKING:
         ResultTimeout,
         Retry,
         RevokeTask,
+        SemaphoreFull,
         SkipRetry,
+        TaskCrashed,
         TaskFailed,
         TaskIdConflict,
         TaskNotFound,
     )
     from onebeat.inspector.inspector import Inspector
+    from onebeat.limits.semaphore import Semaphore
     from onebeat.options import Unique
     from onebeat.preparing import BulkResult, Enqueued, Failure
     from onebeat.scheduler.scheduler import Scheduler
@@ -59,11 +63,13 @@ _HOMES = {
     "app.router": ["Router"],
     "client": ["Client"],
     "errors": [
-        "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask", "InvalidTask",
-        "MissingExtra", "OnebeatError", "PayloadError", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout",
-        "Retry", "RevokeTask", "SkipRetry", "TaskFailed", "TaskIdConflict", "TaskNotFound",
+        "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask",
+        "HandlerNotFound", "InvalidTask", "MissingExtra", "OnebeatError", "PayloadError", "QueueFull", "QueueNotFound",
+        "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "SemaphoreFull", "SkipRetry", "TaskCrashed",
+        "TaskFailed", "TaskIdConflict", "TaskNotFound",
     ],
     "inspector.inspector": ["Inspector"],
+    "limits.semaphore": ["Semaphore"],
     "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
     "scheduler.scheduler": ["Scheduler"],
@@ -99,8 +105,9 @@ def __dir__() -> list[str]:
 __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
     "ConfigurationError", "Context", "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle",
-    "Handler", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError",
-    "Progress", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "Scheduler", "Server", "ServerConfig", "SkipRetry", "SyncClient", "SyncHandle", "Task", "TaskFailed",
-    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "current", "exponential",
+    "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat",
+    "OnebeatError", "PayloadError", "Progress", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry",
+    "RevokeTask", "Router", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "SkipRetry",
+    "SyncClient", "SyncHandle", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound",
+    "TaskState", "Unique", "current", "exponential",
 ]  # fmt: skip

@@ -12,6 +12,8 @@ Every exception Onebeat raises.
     │   ├── BrokerUnavailable (ConnectionError)   it cannot be reached, or refuses for now
     │   └── BrokerUnsupported         it is too old, or of a kind that does not work yet
     ├── TaskNotFound · QueueNotFound
+    ├── HandlerNotFound (LookupError) no handler for a task's type here
+    ├── TaskCrashed                   the process that ran a task died, or its lease lapsed
     ├── TaskFailed                    `result()` of a task that ended in the archive
     ├── ResultTimeout (TimeoutError)  `result(timeout=)` ran out; the task goes on
     ├── ResultNotKept                 the task keeps no result
@@ -21,6 +23,7 @@ Every exception Onebeat raises.
     ├── SkipRetry                     archive now, whatever is left of the retries
     ├── RevokeTask                    forget the task: neither retried nor archived
     └── Retry                         run again, after `delay`, counted as a failure or not
+        └── SemaphoreFull             run again, as soon as a semaphore may have a token
 
 A message names the object, the value and the remedy, in that order.
 """
@@ -104,6 +107,22 @@ class QueueNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
     """No queue of that name is known: nothing was ever enqueued there."""
 
 
+class HandlerNotFound(OnebeatError, LookupError):  # noqa: N818 - see InvalidTask
+    """
+    A server has no handler for a task's type. asynq: `ErrHandlerNotFound`.
+
+    Raised by a handler for `not_found`, or by middleware, it makes the task wait for a server that has one.
+    """
+
+
+class TaskCrashed(OnebeatError):  # noqa: N818 - see InvalidTask
+    """
+    The process that ran a task died, or its lease lapsed; the task itself is run again, or archived.
+
+    Never raised: what an error handler is given. asynq: `ErrLeaseExpired`, and what `IsPanicError` tells.
+    """
+
+
 class TaskFailed(OnebeatError):  # noqa: N818 - see InvalidTask
     """`result()` of a task that ended in the archive. The message is its last error."""
 
@@ -157,3 +176,14 @@ class Retry(TaskControl):
         if given is not None and (not is_number(given) or math.isnan(given)):
             raise InvalidTask(f"delay of Retry is {shown(delay)}: give seconds as a number, or a timedelta")
         self.counts = counts
+
+
+class SemaphoreFull(Retry):
+    """
+    Run the task again when its semaphore may have a token: raised by `Semaphore.held`.
+
+    It costs no retry, not even of a task that has none left, and is no error that hooks are told of.
+    """
+
+    def __init__(self, message: str = "semaphore is full", *, delay: float | timedelta | None = None) -> None:
+        super().__init__(message, delay=delay, counts=False)

@@ -132,3 +132,5 @@ class TaskInfo:
     """How often a process died with it since it last ended an attempt."""
     progress: Progress | None
     """How far its last attempt said it is; None if it said nothing."""
+    soft_failures: int = 0
+    """How often it failed without its counting (`is_failure`, `Retry(counts=False)`)."""

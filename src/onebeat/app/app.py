@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, Unpack
 from onebeat.app.declared import Declared
 from onebeat.app.declaring import Declaring
 from onebeat.app.handle import Replies
+from onebeat.app.hooking import Hooking
 from onebeat.app.surroundings import Surroundings
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store, check_source
@@ -44,7 +45,7 @@ else:
 Lifespan = Callable[[], AbstractAsyncContextManager[S]]
 
 
-class Onebeat(Declaring, Generic[S]):
+class Onebeat(Declaring, Hooking, Generic[S]):
     """
     An application.
 
@@ -80,6 +81,7 @@ class Onebeat(Declaring, Generic[S]):
         check_source(url)
         self._url = url
         super().__init__()
+        Hooking.__init__(self)
         self._codec = check_codec(codec)
         self._codecs = {
             **KNOWN,

@@ -25,7 +25,7 @@ from onebeat.options import EnqueueOptions, text, unknown_option
 from onebeat.scheduler.entry import Entry, entry, id_of
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.server.context import Context
-from onebeat.server.mux import Backoff, Middleware, is_async, takes
+from onebeat.server.mux import Backoff, Middleware, check_middleware, takes
 from onebeat.sync import SyncClient
 from onebeat.task import Task
 
@@ -235,10 +235,7 @@ class Declaring(ABC):
         Raises:
             ConfigurationError: It is no async function of three arguments.
         """
-        if not is_async(function) or not takes(function, None, None, None):
-            raise ConfigurationError(
-                f"middleware {shown(function)}: write an async function of three, the context, the task and call_next"
-            )
+        check_middleware(function)
         self.layers.append(function)
         return function
 

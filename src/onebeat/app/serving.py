@@ -61,7 +61,7 @@ class Serving:
             check_place(task)
         self._app = app
         self._settings: ServerSettings = {"queues": served_queues(app), **settings}
-        self.config: ServerConfig = Server(**self._settings).config  # bad settings are refused here
+        self.config: ServerConfig = Server(**app.hooks, **self._settings).config  # bad settings are refused here
         """The server's settings, its queues among them."""
         self._url = url or app.url
         self._signals = signals
@@ -77,13 +77,14 @@ class Serving:
         return self
 
     async def _start(self, stack: AsyncExitStack, store: Store, state: object) -> None:
-        serving = Server(store, **self._settings)
+        serving = Server(store, **self._app.hooks, **self._settings)
         scheduler = Scheduler(store, app=self._app.name, entries=self._app.entries.values())
         await scheduler.declare(store)  # from here on no tick is missed
         maintainer = Maintainer(
             store,
             serving.config.queues,
             max_crashes=serving.config.max_crashes,
+            archive=serving.config.archive,
             report=lambda queue, done: scheduler.report(store, queue, done),
         )
         self._server = serving.serving(self._app.mux, state=state, maintainer=maintainer, settled=self._settled)

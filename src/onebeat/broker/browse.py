@@ -24,6 +24,8 @@ class RawTask:
     """Why it was archived unread, if its bytes could not be decoded."""
     progress: str = ""
     """How far it said it is, "<ms> <fraction> <text>"; "" if it said nothing."""
+    soft_failures: int = 0
+    """How often it failed without its counting."""
 
 
 def info(queue: str, task_id: str, *, waiter: str = "") -> Call[RawTask | None]:
@@ -41,7 +43,7 @@ def info(queue: str, task_id: str, *, waiter: str = "") -> Call[RawTask | None]:
 def _raw(answer: Any) -> RawTask | None:
     if not answer:
         return None
-    message, state, result, due, _since, crashes, set_aside, progress = answer
+    message, state, result, due, _since, crashes, set_aside, progress, soft = answer
     return RawTask(
         message=message,
         state=TaskState(state.decode()),
@@ -50,6 +52,7 @@ def _raw(answer: Any) -> RawTask | None:
         crashes=int(crashes or 0),
         set_aside=set_aside.decode("utf-8", "replace"),
         progress=progress.decode("utf-8", "replace"),
+        soft_failures=int(soft or 0),
     )
 
 

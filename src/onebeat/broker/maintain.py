@@ -6,7 +6,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onebeat.broker.call import Call, texts
+from onebeat.broker.call import Argument, Call, texts
+from onebeat.wire import keys
+
+MAX_SIZE = 9_999
+MAX_AGE_S = 90 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """
+    What the archive of a queue keeps: so many tasks, each for so many seconds; 0 is no limit. The defaults are asynq's.
+
+    They stand in `onebeat:{q}:limits`, where every script that archives finds them, an inspector's, too.
+    """
+
+    size: int = MAX_SIZE
+    age_s: int = MAX_AGE_S
+
+    @property
+    def are_default(self) -> bool:
+        """Whether scripts take them when nothing is said."""
+        return self == ArchiveLimits()
+
+    def said(self, queue: str) -> tuple[Argument, ...]:
+        """Return the command that says them for one queue, before a server there archives anything."""
+        return "HSET", f"{keys.own_root(queue)}limits", "size", self.size, "age", self.age_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +44,7 @@ class Maintained:
 
         next_due_ms: When something of this queue is due next; None when nothing waits.
 
-        forwarded, expired: How many delayed tasks became pending, how many completed ones were deleted.
+        forwarded, expired: How many delayed tasks became pending, how many completed or archived ones were deleted.
 
         fired: (schedule id, tick in ms) of every tick it enqueued.
 
@@ -51,9 +76,17 @@ class Maintained:
         return max(self.forwarded, self.expired, len(self.fired), len(self.recovered)) >= 100
 
 
-def maintain(queue: str, *, max_crashes: int) -> Call[Maintained]:
-    """Fire schedules, forward what is due, recover lapsed leases, delete the expired; any server, any time."""
-    return Call("maintain", queue, (max_crashes,), _interpret)
+def maintain(queue: str, *, max_crashes: int, archive: ArchiveLimits | None = None) -> Call[Maintained]:
+    """
+    Fire schedules, forward what is due, recover lapsed leases, delete the expired; any server, any time.
+
+    Args:
+        max_crashes: A task whose process died this often is archived.
+
+        archive: What the archive keeps from now on; None: as it was.
+    """
+    limits = () if archive is None else (archive.size, archive.age_s)
+    return Call("maintain", queue, (max_crashes, *limits), _interpret)
 
 
 def _interpret(answer: Any) -> Maintained:

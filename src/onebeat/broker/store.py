@@ -88,7 +88,8 @@ def check_version(info: dict[str, Any], shown: str) -> None:
 
 def _command(script: Script, call: Call[Any], verb: str) -> list[Argument]:
     body = script.sha if verb == "EVALSHA" else script.source
-    return [verb, body, 2, keys.root(call.queue), keys.own_root(call.queue), *call.arguments]
+    names = call.keys or (keys.root(call.queue), keys.own_root(call.queue))
+    return [verb, body, len(names), *names, *call.arguments]
 
 
 class Store:

@@ -200,6 +200,7 @@ def task_info(queue: str, task_id: str, raw: RawTask) -> TaskInfo:
         headers=dict(message.headers),
         group=message.group_key,
         crashes=raw.crashes,
+        soft_failures=raw.soft_failures,
         progress=_progress(raw.progress),
     )
 

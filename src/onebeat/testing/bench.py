@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from onebeat.broker import browse, registry
 from onebeat.broker.connection import Endpoint
-from onebeat.broker.consume import Outcome, Taken, TakenTask, extend, take
+from onebeat.broker.consume import Outcome, Taken, TakenTask, extend, take, write_result
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.private import Ahead, ahead
 from onebeat.broker.store import Store
@@ -30,8 +30,10 @@ from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context
 from onebeat.server.deadlines import Deadlines
 from onebeat.server.executor import Executor
+from onebeat.server.hooks import Hooks, HookSettings
 from onebeat.server.mux import Mux
 from onebeat.server.outcome import in_chain
+from onebeat.server.reports import Crashes
 from onebeat.server.running import Running, Stop
 from onebeat.states import TaskState
 from onebeat.testing.clock import SimulatedClock, next_instant, seeded_delay, seeded_jitter
@@ -69,6 +71,8 @@ class Plan:
         seed: Of all that is drawn by chance.
 
         processes: Isolated tasks run in processes of their own.
+
+        hooks: The application's.
     """
 
     mux: Mux
@@ -80,6 +84,7 @@ class Plan:
     guard: float
     seed: int
     processes: bool
+    hooks: HookSettings
 
 
 @dataclass(slots=True)
@@ -119,6 +124,9 @@ class Bench:
         self._crew = Crew()
         self.words: Words = Words(store, self._crew)
         self.faults: Faults = Faults(self._attempt_of, lambda attempt, why: self._executor.stop(attempt, why))
+        given: HookSettings = {"retry_delay": seeded_delay(plan.seed), **plan.hooks}
+        hooks = Hooks(**given, limit=plan.config.hook_timeout)
+        self._crashes = Crashes(store, hooks, state)
         self._executor = Executor(
             WatchedMux(plan.mux, self.faults, processes=plan.processes),
             plan.config,
@@ -127,7 +135,8 @@ class Bench:
             freed=lambda: self.changed(),
             clock=plan.clock,
             said=self.words.say,
-            retry_delay=seeded_delay(plan.seed),
+            keep_result=self._keep_result,
+            hooks=hooks,
             jitter=seeded_jitter(plan.seed),
             threads=threads,
         )
@@ -135,8 +144,14 @@ class Bench:
         self._acknowledger = Acknowledger(store, self._answered)
         self._scheduler = Scheduler(store, app=plan.app)
         self._maintainer = Maintainer(
-            store, plan.config.queues, max_crashes=plan.config.max_crashes, report=self._report, clock=plan.clock
+            store,
+            plan.config.queues,
+            max_crashes=plan.config.max_crashes,
+            archive=plan.config.archive,
+            report=self._report,
+            clock=plan.clock,
         )
+        self._maintainer.recovered = self._crashes.note
         self._queues: list[str] = sorted(plan.config.queues)
         self._sequences: Counter[str] = Counter()
         self._ready: deque[tuple[str, Taken, TakenTask]] = deque()
@@ -156,6 +171,7 @@ class Bench:
         ears = CancelEars(store, bench._executor)
         bench._crew.start(ears)
         await ears.listening.wait()
+        await bench._maintainer.say_limits()
         await bench.declare()
         return bench
 
@@ -238,6 +254,7 @@ class Bench:
     async def _maintain(self, queue: str) -> None:
         """Do what is due in a queue, and take what became pending."""
         done = await self._maintainer.look(queue)
+        await self._crashes.tell_waiting()
         if done.errors:
             raise BrokerError(f"queue {queue!r} of the test kit: {'; '.join(done.errors)}")
         gone = {(queue, id_) for place, id_ in done.recovered if place == "archived"}
@@ -246,6 +263,9 @@ class Bench:
         self._lost[queue] -= len(done.recovered)
         if (done.forwarded or done.fired or done.recovered) and queue in self.plan.config.queues:
             await self._take(queue)
+
+    async def _keep_result(self, attempt: Running, result: bytes) -> bool:
+        return await self.store.run(write_result(attempt.queue, attempt.id, attempt.token, result))
 
     def next_instant(self) -> int | None:
         """Say when something is due next, as far as was seen when the bench came to rest."""
@@ -282,7 +302,7 @@ class Bench:
         self._finishing.discard(attempt)
 
     def _answered(self, attempt: Running, answer: str) -> None:
-        is_written = answer in ("applied", "already")
+        is_written = answer in ("applied", "already", "spent")
         self._record(attempt, _state(attempt, self.faults.witnesses.get(attempt)) if is_written else "lost")
         self.changed()
 

@@ -76,6 +76,7 @@ def make_kit(
         guard=guard,
         seed=seed,
         processes=processes,
+        hooks=app.hooks,
     )
     return Kit(app, plan, state, eager=eager)
 

@@ -15,7 +15,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterable
 
 from onebeat.broker import registry
-from onebeat.broker.maintain import Maintained, Surveyed, maintain
+from onebeat.broker.maintain import ArchiveLimits, Maintained, Surveyed, maintain
 from onebeat.broker.store import Store
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError
@@ -45,6 +45,8 @@ class Maintainer:
 
         max_crashes: A task whose process died this often is archived.
 
+        archive: What the archives keep; None: that is for others to say.
+
         report: Awaited after each call that did or found something.
     """
 
@@ -56,12 +58,14 @@ class Maintainer:
         queues: Iterable[str],
         *,
         max_crashes: int = 5,
+        archive: ArchiveLimits | None = None,
         report: Report | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._store = store
         self._queues = set(queues)
         self._max_crashes = max_crashes
+        self._archive = archive
         self._report = report
         self._clock = clock or SystemClock()
         self._attended: dict[str, asyncio.Event] = {}
@@ -71,6 +75,14 @@ class Maintainer:
         self._trouble = TroubleLog(self.name, log)
         self.found_work: Callable[[str], None] = lambda _queue: None
         """Called with a queue that was seen to have pending tasks."""
+        self.recovered: Callable[[str, list[tuple[str, str]]], None] = lambda _queue, _recovered: None
+        """Called with what was recovered in a queue, (place, id) of each task."""
+
+    async def say_limits(self) -> None:
+        """Say what archives keep, so that it is known before anything is archived; upkeep repeats it."""
+        if self._archive is not None and not self._archive.are_default:
+            for queue in sorted(self._queues):
+                await self._store.command(*self._archive.said(queue))
 
     def wake(self, queue: str) -> None:
         """Look at a queue now."""
@@ -84,6 +96,9 @@ class Maintainer:
         self._crew = Crew()
         self._attended.clear()
         try:
+            if self._archive is not None and not self._archive.are_default:
+                for queue in self._queues:  # they may keep too much by now
+                    self._attend(queue)
             self._queues |= await registry.schedule_queues(self._store)
             self._crew.start(_Ears(self._store, self._heard), self._trouble)
             self._crew.start(Survey(self._store, lambda: self._queues, self._surveyed), self._trouble)
@@ -120,9 +135,11 @@ class Maintainer:
 
     async def look(self, queue: str) -> Maintained:
         """Call `maintain` once and pass on what it did."""
-        done = await self._store.run(maintain(queue, max_crashes=self._max_crashes))
+        done = await self._store.run(maintain(queue, max_crashes=self._max_crashes, archive=self._archive))
         self._trouble.over()
         self._log_recovered(queue, done)
+        if done.recovered:
+            self.recovered(queue, done.recovered)
         if self._report is not None:
             await self._report(queue, done)
         return done

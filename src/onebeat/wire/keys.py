@@ -83,3 +83,8 @@ def slot(key: str) -> int:
         if end > start + 1:
             key = key[start + 1 : end]
     return crc_hqx(key.encode(), 0) % SLOTS
+
+
+def semaphore(scope: str) -> str:
+    """Return the key of a counting semaphore of asynq's module x/rate; it has no hash tag, so a slot of its own."""
+    return f"asynq:sema:{scope}"

@@ -5,6 +5,7 @@
 -- KEYS[1] root  asynq:{q}:
 -- KEYS[2] root  onebeat:{q}:
 -- ARGV[1] int   max_crashes    a task whose process died this often is archived
+-- ARGV[2,3] int size, age_s    what the archive keeps (lib/archive.lua); absent: as it was said before
 -- returns list                 now (µs) · next due instant (ms) or "" · forwarded · expired ·
 --                              fired ("<id> <tick>") · recovered ("<place> <id>") · low (ids of calendars
 --                              that want ticks) · errors ("<part> <text>") · mended · 1 if tasks run or
@@ -43,6 +44,13 @@ end)
 local forwarded = part("forward", forward) or 0
 local recovered = part("recover", recover, tonumber(ARGV[1])) or {}
 local expired = part("expire", expire) or 0
+expired = expired
+  + (part("archive", function()
+    if ARGV[3] then
+      keep_in_archive(ARGV[2], ARGV[3])
+    end
+    return trim_archive()
+  end) or 0)
 local mended = part("sweep", sweep) or 0
 
 local function next_due()

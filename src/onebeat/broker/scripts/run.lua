@@ -39,7 +39,7 @@ local function run(id)
   end
   redis.call("ZREM", KEYS[2] .. "exact", id)
   redis.call("LPUSH", KEYS[1] .. "pending", id)
-  redis.call("HDEL", task, "group", "ob_crash", "ob_unknown", "ob_error", "ob_cancel", "ob_expires")
+  redis.call("HDEL", task, "group", "ob_crash", "ob_unknown", "ob_soft", "ob_error", "ob_cancel", "ob_expires")
   if f[2] == "archived" or f[2] == "completed" then
     redis.call("HDEL", task, "ob_prev", "ob_done") -- a new life: whoever ended the last one has no say in it
     if not f[4] then -- else its bytes are no message, and kept as they came
