@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from onebeat.limits.semaphore import Semaphore
     from onebeat.options import Unique
     from onebeat.preparing import BulkResult, Enqueued, Failure
+    from onebeat.scheduler.periodic import PeriodicTask
     from onebeat.scheduler.scheduler import Scheduler
     from onebeat.scheduler.triggers import Cron, Every
     from onebeat.server.backoff import exponential
@@ -72,6 +73,7 @@ _HOMES = {
     "limits.semaphore": ["Semaphore"],
     "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
+    "scheduler.periodic": ["PeriodicTask"],
     "scheduler.scheduler": ["Scheduler"],
     "scheduler.triggers": ["Cron", "Every"],
     "server.backoff": ["exponential"],
@@ -106,8 +108,8 @@ __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
     "ConfigurationError", "Context", "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle",
     "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat",
-    "OnebeatError", "PayloadError", "Progress", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry",
-    "RevokeTask", "Router", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "SkipRetry",
-    "SyncClient", "SyncHandle", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound",
-    "TaskState", "Unique", "current", "exponential",
+    "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull", "QueueNotFound", "ResultNotKept",
+    "ResultTimeout", "Retry", "RevokeTask", "Router", "Scheduler", "Semaphore", "SemaphoreFull", "Server",
+    "ServerConfig", "SkipRetry", "SyncClient", "SyncHandle", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict",
+    "TaskInfo", "TaskNotFound", "TaskState", "Unique", "current", "exponential",
 ]  # fmt: skip

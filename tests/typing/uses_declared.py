@@ -157,6 +157,43 @@ async def of_two(ctx: Context[int], task: Task[object]) -> object:
     return None
 
 
+@app.on_error
+async def tell(ctx: Context[int], task: Task[object], error: BaseException) -> None: ...
+
+
+@app.is_failure
+def counts(error: BaseException) -> bool:
+    return True
+
+
+@app.retry_delay
+def wait(failures: int, error: BaseException) -> float:
+    return 1.0
+
+
+@app.health_check
+def check(error: onebeat.BrokerError | None) -> None: ...
+
+
+@app.schedules(every=60)
+async def rows() -> list[onebeat.PeriodicTask]:
+    return [onebeat.PeriodicTask("@daily", beat.bind())]
+
+
+@app.on_error  # wrong
+def of_one(error: BaseException) -> None: ...
+
+
+@app.is_failure  # wrong
+def says_text(error: BaseException) -> str:
+    return ""
+
+
+@app.schedules()  # wrong
+def no_rows() -> int:
+    return 5
+
+
 @app.every(1.5)
 @app.cron("@daily", id="daily", tz="Europe/Kyiv")
 @app.task()

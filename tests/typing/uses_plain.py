@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
@@ -10,14 +12,18 @@ from onebeat import (
     Cancellation,
     Client,
     Context,
+    Cron,
     Enqueued,
     Failure,
+    Handler,
     Health,
     Inspector,
     Mux,
+    PeriodicTask,
     Retry,
     RevokeTask,
     Scheduler,
+    Semaphore,
     Server,
     SkipRetry,
     SyncClient,
@@ -80,6 +86,52 @@ async def clients() -> None:
         blocking.enqueue_many(iter([1]))  # wrong
 
 
+async def tell(ctx: Context[Any], task: Task[Any], error: BaseException) -> None: ...
+
+
+@contextmanager
+def within(ctx: Context[Any]) -> Iterator[None]:
+    yield
+
+
+def rows() -> list[PeriodicTask]:
+    return [PeriodicTask("@daily", Task("t"), id="a", retention=60), PeriodicTask(Cron("@hourly"), Task("t"))]
+
+
+async def muxes() -> None:
+    outer = Mux()
+    outer.mount("image:", mux)
+
+    @outer.use
+    async def layer(ctx: Context[Any], task: Task[Any], call_next: Handler) -> object:
+        return await call_next(ctx, task)
+
+    @outer.not_found
+    async def missing(ctx: Context[Any], task: Task[Any]) -> None:
+        await ctx.write_result(b"x")
+        assert_type(ctx.deadline, datetime | None)
+        await ctx.write_result("x")  # wrong
+
+    outer.use(missing)  # wrong
+    outer.mount(mux)  # wrong
+    outer.mount("image:", missing)  # wrong
+
+
+async def semaphores(ctx: Context[Any]) -> None:
+    semaphore = Semaphore("redis://db", "api", 5, retry_in=timedelta(seconds=2))
+    assert_type(await semaphore.acquire(ctx), bool)
+    assert_type(await semaphore.release(), bool)
+    assert_type(semaphore.acquire_sync(), bool)
+    async with semaphore.held() as nothing:
+        assert_type(nothing, None)
+    with semaphore.held_sync(ctx):
+        ...
+    Semaphore("redis://db", "api")  # wrong
+    Semaphore("redis://db", "api", "5")  # wrong
+    with semaphore.held():  # wrong
+        ...
+
+
 async def servers() -> None:
     server = Server(concurrency=64, queues={"critical": 6, "default": 3}, strict=True, stall_limit=10.0, grace=1)
     await server.run(mux)
@@ -87,6 +139,13 @@ async def servers() -> None:
         assert_type(serving.health, Health)
         assert_type(serving.id, str)
     Server("redis://db", retry_delay=lambda failures, error: 1.0)
+    Server("redis://db", retry_delay=lambda failures, error, task: 1.0, log_level="debug", archive_max_age=None)
+    Server(on_error=tell, is_failure=lambda error: not isinstance(error, OSError), base_context=within)
+    Server(health_check=lambda error: print(error), archive_max_size=0, archive_max_age=timedelta(days=1))
+    Server(on_error=within)  # wrong
+    Server(is_failure=tell)  # wrong
+    Server(base_context=tell)  # wrong
+    Server(archive_max_size="many")  # wrong
     Server(stall_limit="10")  # wrong
     Server(queues=["default"])  # wrong
     Server(retry_delay=5)  # wrong
@@ -99,6 +158,13 @@ async def schedulers() -> None:
     scheduler = Scheduler("redis://db:6379/0")
     scheduler.register("@every 1.5s", Task("t"), queue="low")
     scheduler.register("0 3 * * *", Task("t"), id="nightly")
+    scheduler.provide(rows)
+    scheduler.provide(rows, every=timedelta(minutes=5))
+    await scheduler.sync_now()
+    scheduler.provide(rows())  # wrong
+    scheduler.provide(lambda: ["@daily"])  # wrong
+    PeriodicTask("@daily", "t")  # wrong
+    PeriodicTask("@daily", Task("t"), que="low")  # wrong
     scheduler.register(5, Task("t"))  # wrong
     scheduler.register("@daily", "t")  # wrong
     scheduler.register("@daily", Task("t"), que="low")  # wrong

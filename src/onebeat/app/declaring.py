@@ -21,8 +21,9 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, InvalidTask, shown
-from onebeat.options import EnqueueOptions, text, unknown_option
+from onebeat.options import Duration, EnqueueOptions, text, unknown_option
 from onebeat.scheduler.entry import Entry, entry, id_of
+from onebeat.scheduler.periodic import SYNC_EVERY_S, Provider, Source
 from onebeat.scheduler.triggers import Cron, Every, Trigger
 from onebeat.server.context import Context
 from onebeat.server.mux import Backoff, Middleware, check_middleware, takes
@@ -32,6 +33,7 @@ from onebeat.task import Task
 P = ParamSpec("P")
 R = TypeVar("R")
 M = TypeVar("M", bound=Middleware)
+G = TypeVar("G", bound=Provider)
 
 Errors = tuple[type[BaseException], ...]
 
@@ -67,7 +69,7 @@ class Declaring(ABC):
     Declares tasks and schedules.
 
     Attributes:
-        tasks, entries: What was declared, included routers' too.
+        tasks, entries, sources: What was declared, included routers' too.
 
         layers: The middleware of its own tasks, the outermost first.
 
@@ -80,6 +82,7 @@ class Declaring(ABC):
         self.prefix = prefix
         self.tasks: dict[str, Declared[Any, Any, Any, Any]] = {}
         self.entries: dict[str, Entry] = {}
+        self.sources: list[Source] = []
         self.layers: list[Middleware] = []
         self.parent: Declaring | None = None
 
@@ -252,6 +255,8 @@ class Declaring(ABC):
             self._register(declared)
         for item in router.entries.values():
             self._add_entry(item)
+        for source in router.sources:
+            self._add_source(source)
         router.parent = self
 
     def every(self, interval: float | timedelta, *, id: str | None = None) -> Callable[[N], N]:
@@ -290,6 +295,31 @@ class Declaring(ABC):
             ConfigurationError: The id is taken or not usable, or an option cannot be used on a schedule.
         """
         self._add_entry(entry(id, trigger, task, options))
+
+    def schedules(self, *, every: Duration = SYNC_EVERY_S) -> Callable[[G], G]:
+        """
+        Have the decorated function give schedules from a source of your own, such as a table of a database.
+
+        Async or plain, it returns all of its schedules, an iterable of `PeriodicTask`, and is asked again and again.
+        See `Scheduler.provide`. Servers do not learn from it which queues to serve.
+
+        Args:
+            every: Seconds, or a `timedelta`, between two calls.
+
+        Raises:
+            ConfigurationError: It is no function, or the interval is none.
+        """
+
+        def declare(provider: G) -> G:
+            self._add_source(Source(provider, every))
+            return provider
+
+        return declare
+
+    def _add_source(self, source: Source) -> None:
+        if self.parent is not None:
+            self.parent._add_source(source)
+        self.sources.append(source)
 
     def _add_entry(self, added: Entry) -> None:
         if added.id in self.entries:

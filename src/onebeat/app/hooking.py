@@ -15,8 +15,9 @@ from onebeat.server.hooks import (
     IsFailure,
     RetryDelayOfTask,
 )
-from onebeat.server.mux import Middleware, Mux, Plain, Route, is_async
+from onebeat.server.mux import Middleware, Mux, Plain, Route
 from onebeat.server.outcome import RetryDelay
+from onebeat.upkeep.foreign import is_async
 
 D = TypeVar("D", bound=RetryDelay | RetryDelayOfTask)
 F = TypeVar("F", bound=IsFailure)

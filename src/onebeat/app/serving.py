@@ -78,7 +78,8 @@ class Serving:
 
     async def _start(self, stack: AsyncExitStack, store: Store, state: object) -> None:
         serving = Server(store, **self._app.hooks, **self._settings)
-        scheduler = Scheduler(store, app=self._app.name, entries=self._app.entries.values())
+        scheduler = Scheduler(store, app=self._app.name, entries=self._app.entries.values(), sources=self._app.sources)
+        self._scheduler = scheduler
         await scheduler.declare(store)  # from here on no tick is missed
         maintainer = Maintainer(
             store,
@@ -109,6 +110,16 @@ class Serving:
     def signalled(self) -> None:
         """Stop as a signal does; if asked again, without waiting for handlers."""
         self._server.signalled()
+
+    async def sync_schedules(self) -> None:
+        """
+        Ask all sources of schedules now, and put their answers into force. See `Scheduler.sync_now`.
+
+        Raises:
+            ConfigurationError: A source fails; its last answer stays in force.
+            BrokerUnavailable: The store could not be reached; it is tried again by itself.
+        """
+        await self._scheduler.sync_now()
 
     @property
     def health(self) -> Health:

@@ -16,10 +16,11 @@ from typing import Any, TypedDict
 
 from onebeat.errors import BrokerError, ConfigurationError, SemaphoreFull, shown
 from onebeat.server.context import Context
-from onebeat.server.mux import is_async, takes
+from onebeat.server.mux import takes
 from onebeat.server.outcome import RetryDelay, default_retry_delay
 from onebeat.task import Task
 from onebeat.upkeep import foreign
+from onebeat.upkeep.foreign import is_async
 
 log: logging.Logger = logging.getLogger("onebeat.hooks")
 

@@ -11,6 +11,7 @@ from onebeat import codecs
 from onebeat.errors import ConfigurationError, HandlerNotFound, shown
 from onebeat.server.context import Context
 from onebeat.task import Task
+from onebeat.upkeep.foreign import is_async
 
 Plain = Callable[[Context[Any], Task[Any]], Awaitable[object] | object]
 H = TypeVar("H", bound=Plain)
@@ -63,12 +64,6 @@ class Route:
     def can_be_stopped(self) -> bool:
         """Whether the handler ends when it is told to: a thread cannot be made to."""
         return self.is_async or bool(self.isolated)
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it gives a coroutine: async functions, and objects whose `__call__` is one."""
-    called = getattr(function, "__call__", None)  # noqa: B004 - not whether, but what
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
 def takes(function: object, *args: object) -> bool:

@@ -9,7 +9,7 @@ kept by a thread, no timer runs. `Driving` says when a turn is taken.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from onebeat.broker.store import Store
 from onebeat.errors import BrokerError, RevokeTask
 from onebeat.ids import new_id
 from onebeat.scheduler.entry import Entry
+from onebeat.scheduler.periodic import Source
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.server.acknowledger import Acknowledger
 from onebeat.server.cancels import CancelEars
@@ -42,6 +43,7 @@ from onebeat.testing.records import Attempt, AttemptState, Drained
 from onebeat.testing.words import Words
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
+from onebeat.wire import keys
 
 TAKEN_AT_ONCE = 64
 END_S = 1.0
@@ -56,7 +58,10 @@ class Plan:
     What a bench runs, and how.
 
     Attributes:
-        mux, entries: Handlers and schedules; `entries` is asked for each time that time moves.
+        mux, entries: Handlers and schedules; `entries` is asked for each time that time moves, and given what the
+            sources said then.
+
+        sources: Where schedules come from.
 
         config: The server's.
 
@@ -76,7 +81,8 @@ class Plan:
     """
 
     mux: Mux
-    entries: Callable[[], Iterable[Entry]]
+    entries: Callable[[Iterable[Entry]], Iterable[Entry]]
+    sources: Sequence[Source]
     config: ServerConfig
     app: str
     clock: SimulatedClock
@@ -142,6 +148,7 @@ class Bench:
         )
         self._executor.deadlines = _StandingStill(lambda _attempt: None, plan.clock)
         self._acknowledger = Acknowledger(store, self._answered)
+        self._sources = [source.copy() for source in plan.sources]
         self._scheduler = Scheduler(store, app=plan.app)
         self._maintainer = Maintainer(
             store,
@@ -158,7 +165,7 @@ class Bench:
         self._finishing: set[Running] = set()
         self._lost: Counter[str] = Counter()
         self._archived: set[tuple[str, str]] = set()
-        self._declared: tuple[str, ...] = ()
+        self._declared: tuple[tuple[str, str], ...] = ()
         self._ahead: list[Ahead] = []
         self._due: list[str] = []
 
@@ -187,11 +194,18 @@ class Bench:
 
     async def declare(self) -> None:
         """Declare the schedules, again if there are others than before."""
-        entries = list(self.plan.entries())
-        revisions = tuple(item.rev for item in entries)
+        provided: dict[str, Entry] = {}
+        own = {item.id: item for item in self.plan.entries(())}
+        for source in self._sources:
+            await source.fetch_if_it_can({**own, **provided})
+            provided |= source.entries or {}
+        entries = list(self.plan.entries(provided.values()))
+        revisions = tuple((item.id, item.rev) for item in entries)
         if revisions == self._declared:
             return
-        self._scheduler = Scheduler(self.store, app=self.plan.app, entries=entries)
+        for item in entries:  # here is nobody who could declare an older form
+            await self.store.command("DEL", f"{keys.own_root(item.queue)}seen:{item.id}")
+        self._scheduler = Scheduler(self.store, app=self.plan.app, entries=entries, live_ms=0)
         await self._scheduler.declare(self.store)
         self._declared = revisions
         self._queues = sorted({*self.plan.config.queues, *await registry.schedule_queues(self.store)})

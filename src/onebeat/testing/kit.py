@@ -69,6 +69,7 @@ def make_kit(
     plan = Plan(
         mux=app.mux,
         entries=_chosen(app, schedules),
+        sources=app.sources if schedules else (),
         config=config,
         app=app.name,
         clock=clock,
@@ -83,20 +84,20 @@ def make_kit(
 
 def _chosen(
     app: Onebeat[Any], schedules: bool | Collection[Declared[Any, Any, Any, Any] | str]
-) -> Callable[[], Iterable[Entry]]:
+) -> Callable[[Iterable[Entry]], Iterable[Entry]]:
     """Return what gives the schedules that fire: all of the app's, none, or those of some tasks or ids."""
     if isinstance(schedules, bool):
-        return lambda: app.entries.values() if schedules else ()
+        return lambda provided: [*app.entries.values(), *provided] if schedules else ()
     if isinstance(schedules, (str, bytes)) or not isinstance(schedules, Collection):
         raise ConfigurationError(f"schedules is {shown(schedules)}: give True, False, or a list of tasks and ids")
     names = {one.type if isinstance(one, Declared) else one for one in schedules}
     known = {name for entry in app.entries.values() for name in (entry.id, entry.type)}
-    if names - known:
+    if names - known and not app.sources:
         raise ConfigurationError(
             f"schedules names {shown(min(names - known, key=str))}, which is no schedule's id and no scheduled task: "
             f"choose from {', '.join(sorted(app.entries)) or 'none'}"
         )
-    return lambda: [entry for entry in app.entries.values() if {entry.id, entry.type} & names]
+    return lambda provided: [entry for entry in [*app.entries.values(), *provided] if {entry.id, entry.type} & names]
 
 
 def _now() -> datetime:

@@ -16,6 +16,12 @@ MAX_HUNG = 32
 _hung: set[threading.Thread] = set()
 
 
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives a coroutine: async functions, and objects whose `__call__` is one."""
+    called = getattr(function, "__call__", None)  # noqa: B004 - not whether, but what
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
 async def called(function: Callable[..., Any], *args: object, limit: float) -> Any:
     """
     Call a function: a coroutine here, anything else in a thread of its own, with the context variables of here.
@@ -27,7 +33,7 @@ async def called(function: Callable[..., Any], *args: object, limit: float) -> A
         Exception: Whatever it raises.
     """
     async with asyncio.timeout(limit):
-        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - not whether, but what
+        if is_async(function):
             return await function(*args)
         return await _in_thread(function, *args)
 
