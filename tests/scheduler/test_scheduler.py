@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from onebeat.broker.maintain import maintain
+from onebeat.broker.schedules import entries
 from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.scheduler.triggers import Cron
 from onebeat.task import Task
 from onebeat.upkeep.service import cancelled
+from tests.conftest import Clock
 from tests.server.conftest import until
 
 
@@ -49,3 +52,42 @@ def test_specs_are_asynqs_or_triggers(spec: Any) -> None:
     with pytest.raises(ConfigurationError, match="registered twice"):
         scheduler.register(spec, Task("t"))
     assert "other" == scheduler.register(spec, Task("t"), id="other")
+
+
+def test_a_schedule_is_taken_out_again() -> None:
+    """asynq: `Unregister`; an unknown one is named."""
+    scheduler = Scheduler()
+    scheduler.register("@daily", Task("t"))
+    with pytest.raises(ConfigurationError, match="schedule 'x' is not registered: choose from t"):
+        scheduler.unregister("x")
+    scheduler.unregister("t")
+    scheduler.register("@hourly", Task("t"))
+
+
+async def test_what_is_taken_out_is_parked(store: Store, clock: Clock) -> None:
+    """Once no instance has had it for a minute."""
+    scheduler = Scheduler(store)
+    for id_ in ("stays", "goes"):
+        scheduler.register("@every 10s", Task("t"), id=id_)
+    await scheduler.declare(store)
+    scheduler.unregister("goes")
+    for _ in range(5):
+        await clock.advance(15)
+        await scheduler.declare(store)
+    assert ["stays"] == [item.id for item in await store.run(entries("default")) or []]
+
+
+async def test_schedules_are_shown_at_once(store: Store, clock: Clock) -> None:
+    """Not after a first interval, and they stay when the scheduler stops (SE-29)."""
+    scheduler = Scheduler(store)
+    scheduler.register("@every 10s", Task("t"))
+    running = asyncio.create_task(scheduler.serve(store))
+
+    async def are_shown() -> bool:
+        return 1 == int(await store.command("LLEN", "asynq:schedulers:{default}"))
+
+    await until(are_shown)
+    await clock.advance(10)
+    await store.run(maintain("default", max_crashes=5))
+    await cancelled(running)
+    assert 1 == int(await store.command("ZCARD", "asynq:scheduler_history:{default}:t"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -630,3 +631,46 @@ def test_no_hook_is_the_default() -> None:
     """So that nothing is done for a task where there is none."""
     hooks = Hooks()
     assert (None, None, None, None) == (hooks.is_failure, hooks.on_error, hooks.base_context, hooks.health_check)
+
+
+# Beginning and ending, as asynq does --------------------------------------------------------------------------------
+
+
+async def test_a_serving_begins_once(bench: Bench) -> None:
+    """asynq: starting twice is an error; another one of the same server is another server."""
+    server = Server(bench.store)
+    serving_ = server.serving(bench.mux)
+    async with serving_:
+        with pytest.raises(ConfigurationError, match="has begun already"):
+            await serving_.__aenter__()
+        async with server.serving(bench.mux) as other:
+            assert serving_.id != other.id
+
+
+async def test_sigtstp_ends_the_taking(bench: Bench) -> None:
+    """What runs goes on, what waits stays, asynq's tools see "stopped"; SIGTERM may follow."""
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    @bench.mux.handle("t")
+    async def work(ctx: Ctx, task: Task[Any]) -> None:
+        begun.set()
+        await may_end.wait()
+        bench.ran.append(ctx.id)
+
+    await bench.enqueue("t", task_id="runs")
+    running = asyncio.create_task(Server(bench.store).run(bench.mux))
+    await begun.wait()
+    signal.raise_signal(signal.SIGTSTP)
+    await asyncio.sleep(0)
+    await bench.enqueue("t", task_id="waits")
+
+    async def is_shown() -> bool:
+        [key] = await bench.store.command("ZRANGE", "asynq:servers", 0, -1)
+        return b"stopped" in await bench.store.command("GET", key)
+
+    await until(is_shown)
+    may_end.set()
+    await bench.reaches(processed=1, pending=1)
+    signal.raise_signal(signal.SIGTERM)
+    await running
+    assert ["runs"] == bench.ran

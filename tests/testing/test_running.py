@@ -360,3 +360,29 @@ async def test_eager_mode_runs_within_enqueue_and_raises_there(app: Onebeat[Any]
             with pytest.raises(ValueError, match="negative"):
                 await handler.enqueue(-1)
             assert [TaskState.RETRY] == [info.state for info in t.tasks(TaskState.RETRY)]
+
+
+async def test_hooks_of_the_application_are_heard() -> None:
+    """Of failures, and of crashes once they are recovered; what is no failure costs no retry."""
+    app = Onebeat("shop")
+    told: list[tuple[str, str]] = []
+
+    @app.on_error
+    async def tell(ctx: Context, task: Task[Any], error: BaseException) -> None:
+        told.append((task.type, type(error).__name__))
+
+    @app.is_failure
+    def counts(error: BaseException) -> bool:
+        return not isinstance(error, ConnectionError)
+
+    @app.task(max_retry=1)
+    async def work() -> None: ...
+
+    async with app.testing() as t:
+        t.fail(work, ConnectionError)
+        handle = await work.enqueue()
+        await t.drain()
+        assert (0, 1) == ((await handle.info()).retried, (await handle.info()).soft_failures)
+        t.crash(work)
+        await t.advance(120)
+    assert [("work", "ConnectionError"), ("work", "TaskCrashed")] == told

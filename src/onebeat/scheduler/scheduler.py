@@ -17,7 +17,7 @@ from onebeat.broker import browse, registry, schedules
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.schedules import Declaration, ShownEntry
 from onebeat.broker.store import Store, check_source
-from onebeat.errors import BrokerError, ConfigurationError
+from onebeat.errors import BrokerError, ConfigurationError, shown
 from onebeat.options import Duration, EnqueueOptions, text
 from onebeat.scheduler.entry import Entry, check_task, coming, entry, id_of, rebuild
 from onebeat.scheduler.periodic import SYNC_EVERY_S, Provider, Source, as_trigger
@@ -100,6 +100,20 @@ class Scheduler:
             raise ConfigurationError(f"schedule {added.id!r} is registered twice: give one of them another id")
         self._entries[added.id] = added
         return added.id
+
+    def unregister(self, id: str) -> None:
+        """
+        Take a schedule out again, before the scheduler runs or while it does.
+
+        Once no instance of the application has it any more, it fires for another minute at most.
+
+        Raises:
+            ConfigurationError: None of that id is registered here.
+        """
+        if self._entries.pop(id, None) is None:
+            raise ConfigurationError(
+                f"schedule {shown(id)} is not registered: choose from {', '.join(sorted(self._entries)) or 'none'}"
+            )
 
     def provide(self, provider: Provider, *, every: Duration = SYNC_EVERY_S) -> None:
         """

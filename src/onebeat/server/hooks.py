@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from onebeat.errors import BrokerError, ConfigurationError, SemaphoreFull, shown
@@ -58,12 +58,14 @@ class Hooks:
     base_context: BaseContext | None = None
     health_check: HealthCheck | None = None
     limit: float = 5.0
-    """Seconds that the store's time is held up by one of them at most."""
+    """Seconds that one of them is waited for."""
+    _asks_for_task: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        delay = self.retry_delay
+        delay: Any = self.retry_delay
         wanted = "give a function of the failures so far and the error, or of the task as well"
         _check("retry_delay", delay, wanted, (0, ValueError()), (0, ValueError(), _PROBE), plain=True)
+        object.__setattr__(self, "_asks_for_task", not takes(delay, 0, ValueError()))
         if self.is_failure is not None:
             _check("is_failure", self.is_failure, "give a function of the error", (ValueError(),), plain=True)
         if self.on_error is not None:
@@ -78,8 +80,8 @@ class Hooks:
     def delay_of(self, task: Callable[[], Task[Any]]) -> RetryDelay:
         """Return the back-off for a task, which is made only if it asks for it."""
         delay: Any = self.retry_delay
-        if takes(delay, 0, _PROBE):
-            return delay  # type: ignore[no-any-return] # looked at just now
+        if not self._asks_for_task:
+            return delay  # type: ignore[no-any-return] # looked at in the beginning
         return lambda retried, error: float(delay(retried, error, task()))
 
     def counts(self, error: BaseException) -> bool:

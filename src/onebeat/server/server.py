@@ -75,14 +75,19 @@ class Health(Enum):
 
 @contextmanager
 def stopped_by_signals(serving: Serving) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop a server while the block runs. Only for the main thread."""
+    """
+    Let SIGTERM and SIGINT stop a server while the block runs, and SIGTSTP keep it from taking more, as asynq's do.
+
+    Only for the main thread.
+    """
     loop = asyncio.get_running_loop()
-    for number in SIGNALS:
-        loop.add_signal_handler(number, serving.signalled)
+    handlers = dict.fromkeys(SIGNALS, serving.signalled) | {signal.SIGTSTP: serving.takes_no_more}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         yield
     finally:
-        for number in SIGNALS:
+        for number in handlers:
             loop.remove_signal_handler(number)
 
 
@@ -177,7 +182,8 @@ class Server:
 
     async def run(self, mux: Mux) -> None:
         """
-        Serve until SIGTERM or SIGINT; a second signal stops running handlers at once.
+        Serve until SIGTERM or SIGINT; a second signal stops running handlers at once. After SIGTSTP it takes nothing
+        more, and ends what it runs.
 
         A process whose handlers cannot be stopped is ended with status 1 after their tasks were put back.
         """
@@ -229,6 +235,8 @@ class Serving:
         self._crew = Crew()
         self._hurry = asyncio.Event()
         self.stop_asked: asyncio.Event = asyncio.Event()
+        self._takes_more = True
+        self._has_begun = False
         self.stubborn: int = 0
         """Handlers that did not end although they were stopped."""
         self.unwritten: int = 0
@@ -242,7 +250,17 @@ class Serving:
             log.info("stopping: running tasks have %g s to end", self._config.shutdown_timeout)
         self.stop_asked.set()
 
+    def takes_no_more(self) -> None:
+        """Take nothing more, but go on with what runs. asynq: `Stop`, and SIGTSTP."""
+        if self._takes_more:
+            log.info("taking no more tasks; those that run go on")
+        self._takes_more = False
+        self.keeper.takes_no_more()
+
     async def __aenter__(self) -> Self:
+        if self._has_begun:
+            raise ConfigurationError(f"serving {self.id} has begun already: call Server.serving() again for another")
+        self._has_begun = True
         self._set_level()
         source = self._server._source
         self._owns_store = not isinstance(source, Store)
@@ -338,7 +356,8 @@ class Serving:
 
     def _room(self) -> int:
         """How many tasks may be taken: the free slots, none while too many outcomes wait to be written."""
-        if self.stop_asked.is_set() or len(self.acknowledger.unanswered) > 4 * self._config.concurrency:
+        is_swamped = len(self.acknowledger.unanswered) > 4 * self._config.concurrency
+        if is_swamped or not self._takes_more or self.stop_asked.is_set():
             return 0
         return self.executor.free
 
@@ -405,7 +424,7 @@ class Serving:
     @property
     def health(self) -> Health:
         """How the server fares."""
-        if self.stop_asked.is_set():
+        if self.stop_asked.is_set() or not self._takes_more:
             return Health.STOPPING
         return Health.DEGRADED if self.executor.overstaying else Health.OK
 
