@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from onebeat.app.app import Onebeat
 from onebeat.broker.consume import Outcome
 from onebeat.broker.maintain import ArchiveLimits, maintain
 from onebeat.broker.store import Store
@@ -192,3 +193,28 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], words: st
     """With the value and the remedy."""
     with pytest.raises(ConfigurationError, match=words):
         ServerConfig(**settings)
+
+
+async def test_an_application_has_settings_for_its_servers(url: str) -> None:
+    """They hold wherever it is served, unless it is told otherwise there."""
+    app = Onebeat("shop", url=url, server={"archive_max_size": 5, "concurrency": 3})
+
+    @app.task()
+    async def work() -> None: ...
+
+    async with app.serving(concurrency=2) as serving:
+        assert (5, 2) == (serving.config.archive_max_size, serving.config.concurrency)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"archive_max_size": -1}, "archive_max_size is -1"),
+        ({"sise": 1}, "setting sise is unknown"),
+        (5, "server is 5"),
+    ],
+)
+def test_settings_of_an_application_are_looked_at_where_they_are_written(settings: Any, words: str) -> None:
+    """Before anything is served."""
+    with pytest.raises(ConfigurationError, match=words):
+        Onebeat("shop", server=settings)

@@ -30,7 +30,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context
 from onebeat.server.hooks import Hooks
 from onebeat.server.mux import Handler
-from onebeat.server.server import Server, Serving
+from onebeat.server.server import Health, Server, Serving
 from onebeat.task import Task
 from tests.server.conftest import Bench, until
 
@@ -645,6 +645,16 @@ async def test_a_serving_begins_once(bench: Bench) -> None:
             await serving_.__aenter__()
         async with server.serving(bench.mux) as other:
             assert serving_.id != other.id
+
+
+async def test_a_server_may_be_told_to_take_nothing_before_it_begins(bench: Bench) -> None:
+    """As by a signal that comes early; what waits stays."""
+    await bench.enqueue("t")
+    serving_ = Server(bench.store).serving(bench.mux)
+    serving_.takes_no_more()
+    async with serving_:
+        assert Health.STOPPING is serving_.health
+    assert 1 == (await bench.stats()).pending
 
 
 async def test_sigtstp_ends_the_taking(bench: Bench) -> None:

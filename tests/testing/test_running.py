@@ -386,3 +386,18 @@ async def test_hooks_of_the_application_are_heard() -> None:
         t.crash(work)
         await t.advance(120)
     assert [("work", "ConnectionError"), ("work", "TaskCrashed")] == told
+
+
+async def test_soft_failures_that_are_too_many_end_in_the_archive() -> None:
+    """As in a server; the kit's record says so."""
+    app = Onebeat("shop")
+    app.is_failure(lambda error: False)
+
+    @app.task()
+    async def work() -> None:
+        raise ValueError
+
+    async with app.testing(max_soft_failures=1) as t:
+        await work.enqueue()
+        assert 1 == (await t.drain()).retried
+        assert 1 == (await t.advance(3600)).archived

@@ -61,10 +61,14 @@ class Onebeat(Declaring, Hooking, Generic[S]):
 
         lifespan: Entered once by every server process; what it yields is the handlers' `Context.state`.
 
+        server: Settings of its servers, as keywords of `ServerConfig`, also under `onebeat run`, unless they are told
+            otherwise where they start.
+
     Use `async with app:` to close its connection in good time; without it, that ends with the event loop.
 
     Raises:
-        ConfigurationError: The name is blank, the lifespan cannot be entered, or a codec is none.
+        ConfigurationError: The name is blank, the lifespan cannot be entered, a codec is none, or a setting cannot
+            work.
     """
 
     def __init__(
@@ -75,9 +79,11 @@ class Onebeat(Declaring, Hooking, Generic[S]):
         lifespan: Lifespan[S] | None = None,
         codec: str | Codec = "json",
         codecs: Iterable[Codec] = (),
+        server: ServerSettings | None = None,
     ) -> None:
         self.name: str = text("application name", name, refusal=ConfigurationError)
         _check_lifespan(lifespan)
+        self.server_settings: ServerSettings = _checked_settings(server)
         check_source(url)
         self._url = url
         super().__init__()
@@ -286,6 +292,18 @@ class Onebeat(Declaring, Hooking, Generic[S]):
     def enqueue_many_sync(self, tasks: Iterable[Task[Any]], **options: Unpack[EnqueueOptions]) -> BulkResult:
         """Enqueue any number of bound tasks from code that blocks. See `SyncClient.enqueue_many`."""
         return self._transport.sync_client.enqueue_many(tasks, **options)
+
+
+def _checked_settings(settings: ServerSettings | None) -> ServerSettings:
+    """Refuse settings that no server could have, where they are written."""
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise ConfigurationError(f'server is {shown(settings)}: give settings, such as {{"concurrency": 16}}')
+    from onebeat.server.server import Server  # a client need not load the server
+
+    Server(**settings)
+    return settings
 
 
 def _check_lifespan(lifespan: object) -> None:

@@ -37,7 +37,8 @@ class Serving:
     Args:
         app: The application.
 
-        settings: The server's; see `ServerConfig`. Queues default to those its tasks and schedules name.
+        settings: The server's, before the application's own; see `ServerConfig`. Queues default to those its tasks
+            and schedules name.
 
         url: Overrides the application's store.
 
@@ -60,7 +61,7 @@ class Serving:
         for task in app.tasks.values():
             check_place(task)
         self._app = app
-        self._settings: ServerSettings = {"queues": served_queues(app), **settings}
+        self._settings: ServerSettings = {"queues": served_queues(app), **app.server_settings, **settings}
         self.config: ServerConfig = Server(**app.hooks, **self._settings).config  # bad settings are refused here
         """The server's settings, its queues among them."""
         self._url = url or app.url

@@ -8,6 +8,7 @@ answer does no harm (docs/decisions/0004). Everything that decides what fires is
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -156,7 +157,8 @@ class Source:
         self.was_asked = True
         try:
             ask = self._provider if is_async(self._provider) else self._ask
-            entries = _checked(await foreign.called(ask, limit=LIMIT_S), others)
+            answer = await foreign.called(ask, limit=LIMIT_S)
+            entries = await asyncio.to_thread(_checked, answer, others)  # there may be thousands
         except Exception as error:
             said = str(error) or type(error).__name__
             kept = "its last answer stays in force" if self.entries is not None else "it has given none yet"

@@ -236,7 +236,7 @@ class Serving:
         self._hurry = asyncio.Event()
         self.stop_asked: asyncio.Event = asyncio.Event()
         self._takes_more = True
-        self._has_begun = False
+        self._has_begun = self._has_built = False
         self.stubborn: int = 0
         """Handlers that did not end although they were stopped."""
         self.unwritten: int = 0
@@ -255,7 +255,8 @@ class Serving:
         if self._takes_more:
             log.info("taking no more tasks; those that run go on")
         self._takes_more = False
-        self.keeper.takes_no_more()
+        if self._has_built:
+            self.keeper.takes_no_more()
 
     async def __aenter__(self) -> Self:
         if self._has_begun:
@@ -272,6 +273,9 @@ class Serving:
         )
         with suppress(BrokerError):  # then it is said by the first upkeep
             await maintainer.say_limits()
+        self._has_built = True
+        if not self._takes_more:  # a signal came early
+            self.keeper.takes_no_more()
         self.keeper.start()
         maintainer.found_work = self.watcher.may_work
         self._start_reports(maintainer)

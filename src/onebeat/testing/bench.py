@@ -317,7 +317,8 @@ class Bench:
 
     def _answered(self, attempt: Running, answer: str) -> None:
         is_written = answer in ("applied", "already", "spent")
-        self._record(attempt, _state(attempt, self.faults.witnesses.get(attempt)) if is_written else "lost")
+        state = "archived" if answer == "spent" else _state(attempt, self.faults.witnesses.get(attempt))
+        self._record(attempt, state if is_written else "lost")
         self.changed()
 
     def _record(self, attempt: Running, state: AttemptState) -> None:

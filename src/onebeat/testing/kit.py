@@ -57,6 +57,7 @@ def make_kit(
     **settings: Unpack[ServerSettings],
 ) -> Kit[S]:
     """Test an application. See `Onebeat.testing`."""
+    settings = {**app.server_settings, **settings}
     Server(**settings)  # unknown and bad ones are refused by the same sentences as everywhere
     concurrency = settings.pop("concurrency", 1)
     config = ServerConfig(
