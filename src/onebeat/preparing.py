@@ -116,7 +116,7 @@ def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD)
     task_id = given.task_id or new_id()
     lock = ""
     if given.unique_ms:
-        identity = b"key\0" + given.unique_on.encode() if given.unique_on else task.payload or None
+        identity = b"key\0" + given.unique_on.encode() if given.unique_on else task.identity
         lock = unique_key(given.queue, task.type, identity)
     message = TaskMessage(
         type=task.type,

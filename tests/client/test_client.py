@@ -97,6 +97,15 @@ async def test_duplicates_and_conflicts_are_told_apart(client: Client) -> None:
     assert 1 == await pending(client)
 
 
+async def test_empty_bytes_are_not_the_lock_of_no_payload(client: Client) -> None:
+    """Go tells the two apart, so they exclude each other no more here than there (protocol §1.4)."""
+    empty = await client.enqueue(Task("t", b""), unique=60)
+    none = await client.enqueue(Task("t"), unique=60)
+    store = await client.store()
+    locks = [b"asynq:{default}:unique:t:d41d8cd98f00b204e9800998ecf8427e", b"asynq:{default}:unique:t:"]
+    assert [empty.id.encode(), none.id.encode()] == await store.command("MGET", *locks)
+
+
 async def test_concurrent_calls_share_batches(client: Client) -> None:
     """A thousand concurrent calls take a handful of scripts, and each gets its own answer or error."""
     store = await client.store()
