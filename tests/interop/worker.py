@@ -1,0 +1,48 @@
+"""
+Our server in a process of its own, to be killed: `python -m tests.interop.worker URL LEASE [LEDGER]`.
+
+It prints the id of each task that it begins. Given a ledger, the key of a list in the store, it puts the ids there
+instead, and ends each task at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from onebeat.broker.store import Store
+from onebeat.server.context import Context
+from onebeat.server.mux import Mux
+from onebeat.server.server import Server
+from onebeat.task import Task
+from tests.interop.handlers import mux
+
+
+async def start(url: str, lease: float, ledger: str = "") -> asyncio.subprocess.Process:
+    """Start such a process."""
+    words = [sys.executable, "-m", "tests.interop.worker", url, str(lease), ledger]
+    root = Path(__file__).parents[2]
+    return await asyncio.create_subprocess_exec(*words, cwd=root, stdout=asyncio.subprocess.PIPE)
+
+
+def booking(store: Store, ledger: str) -> Mux:
+    """Make the handler that writes into a ledger."""
+    handlers = Mux()
+
+    @handlers.handle("work")
+    async def work(ctx: Context[Any], task: Task[Any]) -> None:
+        await store.command("RPUSH", ledger, ctx.id)
+
+    return handlers
+
+
+async def serve(url: str, lease: float, ledger: str) -> None:
+    async with await Store.open(url) as store:
+        handlers = booking(store, ledger) if ledger else mux(lambda ran: print(ran.id, flush=True))
+        await Server(url, concurrency=4, lease=lease, allow_short_lease=True).run(handlers)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(sys.argv[1], float(sys.argv[2]), sys.argv[3]))
