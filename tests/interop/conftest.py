@@ -12,6 +12,7 @@ from pathlib import Path
 import pluggy
 import pytest
 
+from tests.interop.mon import Asynqmon
 from tests.interop.peer import PeerProcess
 from tests.interop.sides import Go, Python, Side
 from tests.interop.table import PAIRS, Cell, Verdict, drawn, gaps, merged
@@ -97,6 +98,15 @@ def peer(program: Path) -> Iterator[PeerProcess]:
     process = PeerProcess(program)
     yield process
     process.kill()
+
+
+@pytest.fixture(scope="session")
+def asynqmon(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[Asynqmon]:
+    """Run asynqmon on the session's store."""
+    program = compiled(SOURCE.parent / "mon", tmp_path_factory.mktemp("mon") / "mon")
+    process = Asynqmon(program, engine.removeprefix("unix://"))
+    yield process
+    process.end()
 
 
 @pytest.fixture
