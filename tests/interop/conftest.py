@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -16,11 +17,13 @@ from tests.interop.mon import Asynqmon
 from tests.interop.peer import PeerProcess
 from tests.interop.sides import Go, Python, Side
 from tests.interop.table import PAIRS, Cell, Verdict, drawn, gaps, merged
+from tests.interop.tool import NotHadError, Tool, had
 from tests.server.conftest import Bench, bench
 
 __all__ = ["bench"]
 
-SOURCE = Path(__file__).parent / "peer"
+HERE = Path(__file__).parent
+BUILT = HERE.parents[1] / "build" / "interop"
 WHOLE = "ONEBEAT_INTEROP"
 """Set to "whole", cells that no test proves fail the run."""
 
@@ -53,10 +56,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def _why(report: pytest.TestReport) -> str:
     """Say in a line why a test did not pass."""
+    if isinstance(report.longrepr, tuple):
+        return report.longrepr[2].removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
     text = crash.message if crash is not None else report.longreprtext
-    if isinstance(report.longrepr, tuple):
-        text = report.longrepr[2]
     return f"{report.location[2]}: {text.strip().splitlines()[0]}" if text.strip() else ""
 
 
@@ -76,20 +79,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
-def compiled(source: Path, target: Path) -> Path:
-    """Build a Go program; where there is no Go, CI fails and a contributor's run says why it skips."""
+def compiled(name: str) -> Path:
+    """
+    Build a Go program of ours; where there is no Go, CI fails and a contributor's run says why it skips.
+
+    It stays in `build`, where Go sees that it needs no building; the processes of pytest-xdist take turns.
+    """
     if shutil.which("go") is None:
         if os.environ.get("CI"):
             pytest.fail("interop needs Go, and CI must have it: install golang-go")
         pytest.skip("interop needs Go: install it, or leave these tests to CI")
-    subprocess.run(["go", "build", "-o", str(target), "."], cwd=source, check=True)
-    return target
+    BUILT.mkdir(parents=True, exist_ok=True)
+    with (BUILT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["go", "build", "-o", str(BUILT / name), "."], cwd=HERE / name, check=True)
+    return BUILT / name
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program() -> Path:
     """Build the peer."""
-    return compiled(SOURCE, tmp_path_factory.mktemp("peer") / "peer")
+    return compiled("peer")
 
 
 @pytest.fixture(scope="session")
@@ -101,12 +111,20 @@ def peer(program: Path) -> Iterator[PeerProcess]:
 
 
 @pytest.fixture(scope="session")
-def asynqmon(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[Asynqmon]:
+def asynqmon(engine: str) -> Iterator[Asynqmon]:
     """Run asynqmon on the session's store."""
-    program = compiled(SOURCE.parent / "mon", tmp_path_factory.mktemp("mon") / "mon")
-    process = Asynqmon(program, engine.removeprefix("unix://"))
+    process = Asynqmon(compiled("mon"), engine.removeprefix("unix://"))
     yield process
     process.end()
+
+
+@pytest.fixture(scope="session")
+def tool(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Tool:
+    """Return asynq's command line tool; where its module cannot be had, its cells say so and are left out."""
+    try:
+        return Tool(had(tmp_path_factory.mktemp("tool")), engine.removeprefix("unix://"))
+    except NotHadError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

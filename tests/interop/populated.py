@@ -25,6 +25,11 @@ STATES = {
 }  # fmt: skip
 """State → the id of the task in it; all of them in queue "default"."""
 
+RUNNABLE = ("scheduled", "retry", "archived")
+ARCHIVABLE = ("pending", "scheduled", "retry")
+DELETABLE = ("pending", "scheduled", "retry", "archived", "completed")
+"""From which states asynq's tools run, archive and delete."""
+
 
 @dataclass(frozen=True)
 class Populated:
@@ -103,7 +108,7 @@ async def stock(bench: Bench, owner: Side, **counts: int) -> None:
         for number in range(1, count + 1):
             await owner.enqueue(kinds[state], PAYLOAD, task_id=f"{state}-{number}", retention=600)
     async with owner.serving(concurrency=1):
-        await bench.reaches(**ran, active=0, pending=0)
+        await bench.reaches("default", **ran, active=0, pending=0)
     for number in range(1, counts.get("scheduled", 0) + 1):
         await owner.enqueue("ok", PAYLOAD, task_id=f"scheduled-{number}", process_in=3600 + 10 * number, retention=600)
     for number in range(1, counts.get("pending", 0) + 1):

@@ -45,6 +45,8 @@ class Wanted:
     queues: Mapping[str, int] = field(default_factory=lambda: {"default": 1})
     concurrency: int = 4
     strict: bool = False
+    ledger: str = ""
+    """The key of a list: each handler puts its task's id there and ends. A Go server's only."""
     stops: bool = True
     """Whether it is to be stopped in the end: one that is about to be killed is not."""
 
@@ -106,7 +108,12 @@ class Go:
         name, settings = f"server {next(self._numbers)}", Wanted(**wanted)
         run = Run(asyncio.Queue())
         self._peer.listen(name, lambda said: run.heard.put_nowait(_ran(said)))
-        order = {"queues": settings.queues, "concurrency": settings.concurrency, "strict": settings.strict}
+        order = {
+            "queues": settings.queues,
+            "concurrency": settings.concurrency,
+            "strict": settings.strict,
+            "ledger": settings.ledger,
+        }
         await self.ask("serve", Name=name, Server=order)
         try:
             yield run

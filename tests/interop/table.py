@@ -33,6 +33,10 @@ TABLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "killed, recovered by Go", "killed, recovered by Python",
         ),
     ),
+    "mixed fleet": (
+        ("kill -9 of both", "no kill"),
+        ("all tasks ran", "counters add up", "keys well-formed", "both ran some", "no double without a kill"),
+    ),
     "asynq's tools on our data": (
         TOOLS,
         (

@@ -8,8 +8,9 @@ import pytest
 
 from onebeat.wire import keys
 from tests.interop import table
+from tests.interop.looks import is_heard, leaves_alone
 from tests.interop.mon import Asynqmon
-from tests.interop.populated import stock
+from tests.interop.populated import ARCHIVABLE, DELETABLE, RUNNABLE, stock
 from tests.interop.sides import Python
 from tests.interop.soundness import flaws
 from tests.server.conftest import Bench, until
@@ -28,11 +29,6 @@ async def test_pause_and_resume(bench: Bench, python: Python, asynqmon: Asynqmon
         assert 1 == (await bench.stats()).pending
         await asynqmon.do("POST", "/queues/default:resume")
         assert "a" == (await run.ran()).id
-
-
-async def leaves_alone(serving: object) -> bool:
-    """Whether our server has seen that the queue is paused."""
-    return bool(serving.watcher._left_alone)  # type: ignore[attr-defined]
 
 
 @cell("remove a queue")
@@ -63,17 +59,6 @@ async def test_cancel(bench: Bench, python: Python, asynqmon: Asynqmon, path: st
         assert answer == ({"canceled_ids": ["a"], "error_ids": []} if path.endswith("batch_cancel") else "")
         await bench.reaches(archived=1, active=0)
     assert "cancelled" == (await asynqmon.get("/queues/default/tasks/a"))["error_message"]
-
-
-async def is_heard(bench: Bench) -> bool:
-    """Whether our server listens for cancellations."""
-    [_, listeners] = await bench.store.command("PUBSUB", "NUMSUB", keys.CANCEL_CHANNEL)
-    return bool(listeners)
-
-
-RUNNABLE = ("scheduled", "retry", "archived")
-ARCHIVABLE = ("pending", "scheduled", "retry")
-DELETABLE = ("pending", "scheduled", "retry", "archived", "completed")
 
 
 @pytest.mark.parametrize(

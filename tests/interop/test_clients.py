@@ -9,20 +9,13 @@ import pytest
 
 from onebeat.wire import keys
 from tests.interop.conftest import Pair
+from tests.interop.looks import shown
 from tests.interop.sides import RefusedError, at
 from tests.interop.table import cell
 from tests.server.conftest import Bench
 
 pytestmark = pytest.mark.interop
 TABLE = "client → server"
-
-
-async def shown(pair: Pair, *names: str, task_id: str = "a", queue: str = "default") -> tuple[Any, ...]:
-    """Return these facts of a task, which both inspectors must tell alike."""
-    seen = [await side.inspector.task(task_id, queue) for side in pair.both]
-    facts = [tuple(getattr(info, name) for name in names) for info in seen]
-    assert facts[0] == facts[1]
-    return facts[0]
 
 
 @cell(TABLE, "queue")

@@ -10,10 +10,10 @@ import pytest
 from onebeat.broker.store import Store
 from tests.interop import worker
 from tests.interop.conftest import Pair
+from tests.interop.looks import shown
 from tests.interop.peer import PeerProcess
 from tests.interop.sides import Go
 from tests.interop.table import cell
-from tests.interop.test_clients import shown
 from tests.server.conftest import Bench
 
 pytestmark = pytest.mark.interop

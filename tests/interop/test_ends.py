@@ -6,12 +6,11 @@ import time
 
 import pytest
 
-from onebeat.wire import keys
 from tests.interop.conftest import Pair
 from tests.interop.inspectors import RefusedError
+from tests.interop.looks import is_heard, shown
 from tests.interop.sides import at
 from tests.interop.table import cell
-from tests.interop.test_clients import shown
 from tests.server.conftest import Bench, until
 
 pytestmark = pytest.mark.interop
@@ -138,7 +137,7 @@ async def cancelled(pair: Pair, bench: Bench, by: str) -> None:
     await pair.first.enqueue("hold", task_id="a")
     async with pair.second.serving() as run:
         await run.ran()
-        await until(lambda: _is_heard(bench))
+        await until(lambda: is_heard(bench))
         await getattr(pair, by).inspector.do("cancel", "a")
         if pair.second is pair.go:
             await bench.reaches(retry=1, failed=1)
@@ -146,11 +145,6 @@ async def cancelled(pair: Pair, bench: Bench, by: str) -> None:
         else:
             await bench.reaches(archived=1)
             assert ("archived", 0, "cancelled") == await shown(pair, "state", "retried", "error")
-
-
-async def _is_heard(bench: Bench) -> bool:
-    [_, listeners] = await bench.store.command("PUBSUB", "NUMSUB", keys.CANCEL_CHANNEL)
-    return bool(listeners)
 
 
 @cell(TABLE, "cancelled by Go")

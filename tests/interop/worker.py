@@ -1,8 +1,8 @@
 """
 Our server in a process of its own, to be killed: `python -m tests.interop.worker URL LEASE [LEDGER]`.
 
-It prints the id of each task that it begins. Given a ledger, the key of a list in the store, it puts the ids there
-instead, and ends each task at once.
+It says that it serves, and then the id of each task that it begins. Given a ledger, the key of a list in the store, it
+puts the ids there instead, and ends each task at once.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from tests.interop.handlers import mux
 
 
 async def start(url: str, lease: float, ledger: str = "") -> asyncio.subprocess.Process:
-    """Start such a process."""
+    """Start such a process, and wait until it serves."""
     words = [sys.executable, "-m", "tests.interop.worker", url, str(lease), ledger]
     root = Path(__file__).parents[2]
-    return await asyncio.create_subprocess_exec(*words, cwd=root, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(*words, cwd=root, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    assert b"serving\n" == await process.stdout.readline()
+    return process
 
 
 def booking(store: Store, ledger: str) -> Mux:
@@ -33,7 +36,8 @@ def booking(store: Store, ledger: str) -> Mux:
 
     @handlers.handle("work")
     async def work(ctx: Context[Any], task: Task[Any]) -> None:
-        await store.command("RPUSH", ledger, ctx.id)
+        await asyncio.sleep(0.01)
+        await store.command("RPUSH", ledger, f"Python {ctx.id}")
 
     return handlers
 
@@ -41,7 +45,9 @@ def booking(store: Store, ledger: str) -> Mux:
 async def serve(url: str, lease: float, ledger: str) -> None:
     async with await Store.open(url) as store:
         handlers = booking(store, ledger) if ledger else mux(lambda ran: print(ran.id, flush=True))
-        await Server(url, concurrency=4, lease=lease, allow_short_lease=True).run(handlers)
+        async with Server(url, concurrency=4, lease=lease, allow_short_lease=True).serving(handlers):
+            print("serving", flush=True)
+            await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -87,7 +87,8 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	most, _ := asynq.GetMaxRetry(ctx)
 	queue, _ := asynq.GetQueueName(ctx)
 	if h.book != "" {
-		return h.redis.RPush(ctx, h.book, id).Err()
+		time.Sleep(10 * time.Millisecond)
+		return h.redis.RPush(ctx, h.book, "Go "+id).Err()
 	}
 	say(map[string]any{"server": h.name, "ran": id, "type": t.Type(), "payload": t.Payload(), "headers": t.Headers(),
 		"retried": retried, "max_retry": most, "queue": queue, "at": unix(time.Now())})
