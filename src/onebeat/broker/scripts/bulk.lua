@@ -1,5 +1,5 @@
 -- bulk: run, archive or delete the first tasks of one state, some of them: a step of many (SE-44).
--- uses: admit, clock, guard, protobuf, archive, unlock, lock, remove, steer
+-- uses: admit, clock, guard, protobuf, archive, unlock, lock, ungroup, remove, steer
 --
 -- KEYS[1] root  asynq:{q}:     pending list · scheduled, retry, archived, completed, g:<group> zset · groups set ·
 --                              t:<id> hash · unique:… string

@@ -1,5 +1,5 @@
 -- moved: delete a task whose copy is in another queue by now, if it still is what was copied.
--- uses: admit, clock, guard, protobuf, archive, unlock, lock, remove, steer
+-- uses: admit, clock, guard, protobuf, archive, unlock, lock, ungroup, remove, steer
 --
 -- KEYS[1] root  asynq:{q}:     t:<id> hash · pending list · scheduled, retry zset · unique:… string
 -- KEYS[2] root  onebeat:{q}:   exact zset

@@ -1,8 +1,8 @@
 -- stats: how much work one queue holds and did (asynq: inspect.go currentStatsCmd, without its memory estimate).
 -- uses: clock, counters
 --
--- KEYS[1] root  asynq:{q}:     the lists and zsets of the states · processed, failed and their days · paused · groups ·
---                              aggregation_sets
+-- KEYS[1] root  asynq:{q}:     the lists and zsets of the states · processed, failed and their days · paused · groups,
+--                              aggregation_sets, g:<group>, g:<group>:<set>
 -- KEYS[2] root  onebeat:{q}:
 -- ARGV[1] int   most           groups, and aggregation sets, that are counted
 -- returns list                 pending · active · scheduled · retry · archived · completed · aggregating · staged ·

@@ -1,5 +1,5 @@
 -- steer: run, archive or delete some tasks of one queue, named by their ids.
--- uses: admit, clock, guard, protobuf, archive, unlock, lock, remove, steer
+-- uses: admit, clock, guard, protobuf, archive, unlock, lock, ungroup, remove, steer
 --
 -- KEYS[1] root  asynq:{q}:     pending, active list · scheduled, retry, archived, completed, lease,
 --                              g:<group> zset · groups set · t:<id> hash · unique:… string

@@ -1,5 +1,5 @@
 -- update: change a task that does not run: its message, when it is due, its own fields, its lock; or nothing at all.
--- uses: clock, protobuf, archive, unlock, lock, remove, forward
+-- uses: clock, protobuf, archive, unlock, lock, group, ungroup, remove, forward
 --
 -- KEYS[1] root  asynq:{q}:     t:<id> hash · pending list · scheduled, retry, g:<group> zset · groups set · unique:…
 -- KEYS[2] root  onebeat:{q}:   exact zset (due, ms)
@@ -75,6 +75,7 @@ if ARGV[7] ~= "" then
 end
 if moves and is_now then
   forward_one(id, state)
+  settle_groups()
 elseif moves then
   if not waits then
     leave(id, state, f[5])
