@@ -33,7 +33,18 @@ class Ran:
     """When, seconds since 1970."""
 
 
-async def act(say: Callable[[Ran], None], ctx: Context[Any], task: Task[Any]) -> bytes:
+@dataclass(frozen=True)
+class Aggregated:
+    """A group as an aggregator saw it."""
+
+    group: str
+    payloads: list[bytes]
+
+
+Say = Callable[[Ran | Aggregated], None]
+
+
+async def act(say: Say, ctx: Context[Any], task: Task[Any]) -> bytes:
     """Say what is seen, then do what the type says."""
     say(Ran(ctx.id, task.type, task.payload, dict(task.headers), ctx.retried, ctx.max_retry, ctx.queue, time.time()))
     match task.type:
@@ -52,10 +63,18 @@ async def act(say: Callable[[Ran], None], ctx: Context[Any], task: Task[Any]) ->
     return f"ran {ctx.id}".encode()
 
 
-def mux(say: Callable[[Ran], None]) -> Mux:
+def mux(say: Say, *, aggregates: bool = False) -> Mux:
     """Make the handlers; those that are to fail for a while are retried soon, others not while one looks."""
     handlers = Mux()
     for name in TYPES:
         delay = 0.05 if name in RETRIED_SOON else 3600.0
         handlers.add(name, Route(partial(act, say), True, backoff=lambda _failures, _error, delay=delay: delay))  # type: ignore[misc]
+    if aggregates:
+
+        @handlers.aggregate()
+        def whole(group: str, tasks: list[Task[Any]]) -> Task[Any]:
+            payloads = [task.payload for task in tasks]
+            say(Aggregated(group, payloads))
+            return Task("whole", b",".join(payloads), retention=60)
+
     return handlers

@@ -1,19 +1,10 @@
-"""Either side's inspector, asked and answering in the same words."""
+"""What either side's inspector does and answers, in words that are neither's."""
 
 from __future__ import annotations
 
-from base64 import b64decode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
-
-from onebeat.errors import OnebeatError
-from onebeat.inspector.inspector import Inspector
-from onebeat.task import TaskInfo
-from tests.interop.peer import GoError
-
-Ask = Callable[..., Awaitable[Any]]
+from typing import Protocol
 
 
 class RefusedError(Exception):
@@ -26,7 +17,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Seen:
-    """A task as an inspector shows it; instants are seconds since 1970, 0 for none, and whole as on the wire."""
+    """A task; instants are seconds since 1970, 0 for none, and whole as on the wire, but for `next` in ours."""
 
     id: str
     queue: str
@@ -47,81 +38,86 @@ class Seen:
     result: bytes
 
 
+@dataclass(frozen=True)
+class SeenWorker:
+    """A task that a server runs, and the seconds it is given."""
+
+    id: str
+    type: str
+    payload: bytes
+    queue: str
+    time: float
+
+
+@dataclass(frozen=True)
+class SeenServer:
+    """A server."""
+
+    id: str
+    pid: int
+    concurrency: int
+    queues: Mapping[str, int]
+    strict: bool
+    status: str
+    started: float
+    workers: Sequence[SeenWorker]
+
+
+@dataclass(frozen=True)
+class SeenEntry:
+    """A schedule."""
+
+    id: str
+    spec: str
+    type: str
+    payload: bytes
+    options: frozenset[str]
+    next: float
+    prev: float
+
+
+Counts = Mapping[str, int]
+"""The seven states, and "processed", "failed", "paused"."""
+
+Days = Sequence[tuple[str, int, int]]
+"""Date, processed, failed; the newest first."""
+
+
 class Inspects(Protocol):
     """What both do. Each may raise `RefusedError`."""
 
+    async def queues(self) -> set[str]: ...
+
+    async def counts(self, queue: str = "default") -> Counts: ...
+
+    async def history(self, queue: str = "default") -> Days: ...
+
     async def task(self, task_id: str, queue: str = "default") -> Seen: ...
 
-    async def do(self, what: str, task_id: str, queue: str = "default") -> None: ...
-
-
-class GoInspects:
-    """asynq's inspector."""
-
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
-
-    async def _try(self, do: str, **order: Any) -> Any:
-        try:
-            return await self._ask(do, **order)
-        except GoError as error:
-            raise RefusedError(str(error)) from error
-
-    async def task(self, task_id: str, queue: str = "default") -> Seen:
-        return _seen_by_go(await self._try("info", Queue=queue, ID=task_id))
+    async def page(self, state: str, *, group: str = "", page: int = 1, size: int = 30) -> list[Seen]: ...
 
     async def do(self, what: str, task_id: str, queue: str = "default") -> None:
         """Run, archive, delete or cancel a task."""
-        await self._try(what, Queue=queue, ID=task_id)
+        ...
 
+    async def do_all(self, what: str, state: str, group: str = "") -> int:
+        """Run, archive or delete all tasks of a state."""
+        ...
 
-def _seen_by_go(shown: dict[str, Any]) -> Seen:
-    whole = {name: int(shown[name]) for name in ("failed_at", "deadline", "completed_at")}
-    loud = {name: b64decode(shown[name] or "") for name in ("payload", "result")}
-    return Seen(**{**shown, **whole, **loud, "headers": shown["headers"] or {}})
+    async def update(self, task_id: str, payload: bytes) -> None: ...
 
+    async def pause(self, queue: str = "default") -> None: ...
 
-class PythonInspects:
-    """Ours."""
+    async def resume(self, queue: str = "default") -> None: ...
 
-    def __init__(self, inspector: Inspector) -> None:
-        self._inspector = inspector
+    async def remove(self, queue: str = "default", *, force: bool = False) -> None: ...
 
-    async def task(self, task_id: str, queue: str = "default") -> Seen:
-        try:
-            return _seen_by_us(await self._inspector.task(queue, task_id))
-        except OnebeatError as error:
-            raise RefusedError(str(error)) from error
+    async def groups(self) -> Mapping[str, int]: ...
 
-    async def do(self, what: str, task_id: str, queue: str = "default") -> None:
-        """Run, archive, delete or cancel a task."""
-        try:
-            await getattr(self._inspector, what)(queue, task_id)
-        except OnebeatError as error:
-            raise RefusedError(str(error)) from error
+    async def servers(self) -> list[SeenServer]: ...
 
+    async def entries(self) -> list[SeenEntry]: ...
 
-def _seen_by_us(info: TaskInfo) -> Seen:
-    return Seen(
-        id=info.id,
-        queue=info.queue,
-        type=info.type,
-        payload=info.payload,
-        state=info.state.value,
-        headers=dict(info.headers),
-        max_retry=info.max_retry,
-        retried=info.retried,
-        error=info.last_error,
-        failed_at=int(since_1970(info.last_failed_at)),
-        timeout=info.timeout.total_seconds(),
-        deadline=int(since_1970(info.deadline)),
-        group=info.group,
-        next=since_1970(info.next_process_at),
-        retention=info.retention.total_seconds(),
-        completed_at=int(since_1970(info.completed_at)),
-        result=info.result or b"",
-    )
-
-
-def since_1970(moment: datetime | None) -> float:
-    return moment.timestamp() if moment is not None else 0.0
+    async def events(self, entry_id: str, *, page: int = 1, size: int = 30) -> list[tuple[str, float]]:
+        """Return which task each fire of a schedule enqueued, and when."""
+        ...

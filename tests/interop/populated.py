@@ -18,6 +18,7 @@ from tests.server.conftest import Bench, until
 
 TEXT = '{"ключ":"é"}'
 PAYLOAD = TEXT.encode()
+GROUP = "g:é"
 BINARY = b"\x00\xff"
 STATES = {
     "pending": "waits", "active": "held", "scheduled": "soon",
@@ -52,7 +53,7 @@ async def populated(bench: Bench, python: Python) -> AsyncIterator[Populated]:
     """
     Fill the database, and keep the server and the schedules going meanwhile.
 
-    Queue "default" has a task in each state; "beat" has what two schedules fire, and nobody serves it.
+    Queue "default" has a task in each state, group "g:é" two; "beat" has what two schedules fire, and nobody serves it.
     """
     await python.enqueue("flaky", PAYLOAD, task_id="kept", retention=3600, headers={"x": "y"}, timeout=0.5)
     await python.enqueue("later", PAYLOAD, task_id="later", max_retry=5)
@@ -63,6 +64,8 @@ async def populated(bench: Bench, python: Python) -> AsyncIterator[Populated]:
         await python.enqueue("hold", PAYLOAD, task_id="held", timeout=100)
         await bench.reaches(active=1)
         await python.enqueue("ok", BINARY, task_id="waits", unique=Unique(600, key="k"), expires=600)
+        for number in (1, 2):
+            await python.enqueue("part", PAYLOAD, task_id=f"part-{number}", group=GROUP)
         await python.enqueue("ok", PAYLOAD, task_id="soon", process_in=3600.5, unique=600)
         async with scheduling(bench):
             run.serving.keeper._presence._next = 0.0

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -15,11 +15,14 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.errors import DuplicateTask, TaskIdConflict
 from onebeat.inspector.inspector import Inspector
+from onebeat.scheduler.scheduler import Scheduler
 from onebeat.server.server import Server, Serving
 from onebeat.task import Task
-from tests.interop.handlers import TYPES, Ran, mux
-from tests.interop.inspectors import GoInspects, Inspects, PythonInspects, RefusedError
+from tests.interop.go_inspector import GoInspects
+from tests.interop.handlers import Aggregated, Ran, mux
+from tests.interop.inspectors import Inspects, RefusedError
 from tests.interop.peer import GoError, PeerProcess
+from tests.interop.python_inspector import PythonInspects
 
 HEARD_S = 20
 
@@ -28,14 +31,25 @@ HEARD_S = 20
 class Run:
     """A server that runs: what its handlers see, and ours itself where it is ours."""
 
-    heard: asyncio.Queue[Any]
+    heard: asyncio.Queue[Ran | Aggregated]
     serving: Serving | None = None
 
     async def ran(self) -> Ran:
         """Return the next task that it began."""
-        async with asyncio.timeout(HEARD_S):
-            found: Ran = await self.heard.get()
+        found = await self.next()
+        assert isinstance(found, Ran)
         return found
+
+    async def aggregated(self) -> Aggregated:
+        """Return the next group that it aggregated."""
+        found = await self.next()
+        assert isinstance(found, Aggregated)
+        return found
+
+    async def next(self) -> Ran | Aggregated:
+        """Return the next thing that it did."""
+        async with asyncio.timeout(HEARD_S):
+            return await self.heard.get()
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,8 @@ class Wanted:
     strict: bool = False
     ledger: str = ""
     """The key of a list: each handler puts its task's id there and ends. A Go server's only."""
+    group_size: int = 0
+    """If not 0, it aggregates groups: after a second of quiet, or when they have so many members."""
     stops: bool = True
     """Whether it is to be stopped in the end: one that is about to be killed is not."""
 
@@ -62,6 +78,10 @@ class Side(Protocol):
     async def enqueue(self, type: str, payload: bytes | None = None, /, **options: Any) -> str: ...
 
     def serving(self, **wanted: Any) -> AbstractAsyncContextManager[Run]: ...
+
+    def scheduling(
+        self, spec: str, type: str, payload: bytes, /, **options: Any
+    ) -> AbstractAsyncContextManager[str]: ...
 
 
 GO_WORDS = {"task_id": "ID", "max_retry": "MaxRetry", "process_in": "In", "process_at": "At"}
@@ -107,13 +127,9 @@ class Go:
     async def serving(self, **wanted: Any) -> AsyncIterator[Run]:
         name, settings = f"server {next(self._numbers)}", Wanted(**wanted)
         run = Run(asyncio.Queue())
-        self._peer.listen(name, lambda said: run.heard.put_nowait(_ran(said)))
-        order = {
-            "queues": settings.queues,
-            "concurrency": settings.concurrency,
-            "strict": settings.strict,
-            "ledger": settings.ledger,
-        }
+        self._peer.listen(name, lambda said: run.heard.put_nowait(_said(said)))
+        order = {name: getattr(settings, name) for name in ("queues", "concurrency", "strict", "ledger")}
+        order |= {"Aggregate": settings.group_size > 0, "GroupSize": settings.group_size}
         await self.ask("serve", Name=name, Server=order)
         try:
             yield run
@@ -122,8 +138,19 @@ class Go:
                 await self.ask("stop", Name=name)
             self._peer.deafen(name)
 
+    @asynccontextmanager
+    async def scheduling(self, spec: str, type: str, payload: bytes, /, **options: Any) -> AsyncIterator[str]:
+        name = f"scheduler {next(self._numbers)}"
+        entry_id = await self.ask("schedule", Name=name, Spec=spec, Tasks=[go_task(type, payload, options)])
+        try:
+            yield str(entry_id)
+        finally:
+            await self.ask("stop", Name=name)
 
-def _ran(said: Mapping[str, Any]) -> Ran:
+
+def _said(said: Mapping[str, Any]) -> Ran | Aggregated:
+    if "aggregated" in said:
+        return Aggregated(said["aggregated"], [b64decode(payload or "") for payload in said["payloads"]])
     return Ran(
         id=said["ran"],
         type=said["type"],
@@ -163,10 +190,24 @@ class Python:
             queues=settings.queues,
             concurrency=settings.concurrency,
             strict=settings.strict,
-            shutdown_timeout=1.0,
+            shutdown_timeout=0.5,
+            group_grace=1.0,
+            group_max_size=settings.group_size,
         )
-        async with server.serving(mux(run.heard.put_nowait)) as run.serving:
+        async with server.serving(mux(run.heard.put_nowait, aggregates=settings.group_size > 0)) as run.serving:
             yield run
+
+    @asynccontextmanager
+    async def scheduling(self, spec: str, type: str, payload: bytes, /, **options: Any) -> AsyncIterator[str]:
+        scheduler = Scheduler(self._store, app="interop")
+        scheduler.register(spec, Task(type, payload), id="entry", **options)
+        keeping = asyncio.create_task(scheduler.run())
+        try:
+            yield f"{{{options.get('queue', 'default')}}}:entry"
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
 
 
 def at(seconds: float) -> datetime:
@@ -174,4 +215,4 @@ def at(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-__all__ = ["TYPES", "Go", "Python", "Ran", "RefusedError", "Run", "Side", "at"]
+__all__ = ["Aggregated", "Go", "Python", "Ran", "RefusedError", "Run", "Side", "at"]

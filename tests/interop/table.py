@@ -31,6 +31,22 @@ TABLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "done", "completed with result", "retried, then done", "retries exhausted", "SkipRetry", "RevokeTask",
             "panic", "timed out", "past its deadline", "cancelled by Go", "cancelled by Python",
             "killed, recovered by Go", "killed, recovered by Python",
+            "group by size", "group by grace", "delayed group task", "aggregate runs at either",
+            "unique group task",
+        ),
+    ),
+    "scheduler → inspector": (
+        PAIRS,
+        ("entry", "options", "next and previous", "history of fires", "its tasks", "after its end"),
+    ),
+    "scheduler → server": (PAIRS, ("what it fires runs",)),
+    "inspector → tasks of": (
+        PAIRS,
+        (
+            "queues", "counts", "days", "pages", "one task", "run", "archive", "delete", "run all", "archive all",
+            "delete all", "run, and it runs", "cancel", "update payload", "pause and resume", "remove a queue",
+            "groups", "aggregating tasks", "run of a group's", "archive of a group's", "delete of a group's",
+            "run all of a group", "archive all of a group", "delete all of a group", "servers", "workers", "refusals",
         ),
     ),
     "mixed fleet": (

@@ -125,6 +125,26 @@ async def test_some(
     assert [] == await flaws(bench.store)
 
 
+@pytest.mark.parametrize(
+    ("method", "act", "said"),
+    [
+        pytest.param("POST", "run", "scheduled", marks=[cell("run"), cell("run all")]),
+        pytest.param("POST", "archive", "archived", marks=[cell("archive"), cell("archive all")]),
+        pytest.param("DELETE", "delete", "deleted", marks=[cell("delete"), cell("delete all")]),
+    ],
+)
+async def test_of_a_group(bench: Bench, python: Python, asynqmon: Asynqmon, method: str, act: str, said: str) -> None:
+    """One, then the rest of a group; and the group is gone."""
+    for number in range(1, 4):
+        await python.enqueue("part", task_id=f"part-{number}", group="g")
+    path = "/queues/default/groups/g/aggregating_tasks"
+    await asynqmon.do(method, f"{path}/part-1" + (f":{act}" if method == "POST" else ""))
+    assert {said: 2} == await asynqmon.do(method, f"{path}:{act}_all")
+    assert {} == await python.inspector.groups()
+    assert 3 * (act != "delete") == (await bench.stats()).size
+    assert [] == await flaws(bench.store)
+
+
 async def test_what_was_run_from_there_runs_here(bench: Bench, python: Python, asynqmon: Asynqmon) -> None:
     """A task that failed for good, run from the page, runs again; what was to be deleted never does."""
     await stock(bench, python, scheduled=2, retry=1, archived=1)

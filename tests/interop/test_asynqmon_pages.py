@@ -9,29 +9,32 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
 
 from tests.interop import table
 from tests.interop.mon import Asynqmon
-from tests.interop.populated import STATES, TEXT, opened, populated
+from tests.interop.populated import GROUP, STATES, TEXT, opened, populated
 
 pytestmark = pytest.mark.interop
 cell = partial(table.cell, "asynq's tools on our data", column="asynqmon")
 COUNTS = {
-    "active": 1, "pending": 1, "scheduled": 1, "retry": 1, "archived": 1, "completed": 1, "aggregating": 0, "size": 6,
-    "groups": 0, "processed": 4, "failed": 3, "succeeded": 1, "paused": False,
+    "active": 1, "pending": 1, "scheduled": 1, "retry": 1, "archived": 1, "completed": 1, "aggregating": 2, "size": 8,
+    "groups": 1, "processed": 4, "failed": 3, "succeeded": 1, "paused": False,
 }  # fmt: skip
 PRIVATE = {
-    "onebeat:schedules", "onebeat:sched-queues", "app:", "beat", "c:", "d:", "declared", "due", "exact", "f:", "mirror",
-    "seen:", "tape:",
+    "onebeat:schedules", "onebeat:sched-queues", "app:", "beat", "c:", "d:", "declared", "due", "exact", "f:", "groups",
+    "joined", "mirror", "seen:", "tape:",
 }  # fmt: skip
 """The kinds of our keys (docs/internals.md)."""
 
 
+AGGREGATING = f"/queues/default/groups/{quote(GROUP)}/aggregating_tasks"
 PATHS = (
-    "/queues", "/queues/default", "/queue_stats", "/queues/default/groups", "/servers", "/scheduler_entries",
+    AGGREGATING, "/queues", "/queues/default", "/queue_stats", "/queues/default/groups", "/servers",
+    "/scheduler_entries",
     "/scheduler_entries/%7Bbeat%7D:tick/enqueue_events?size=100&page=1", "/redis_info",
     *(f"/queues/default/{state}_tasks?size=20&page={page}" for state in STATES for page in (1, 2)),
     *(f"/queues/default/tasks/{task_id}" for task_id in (*STATES.values(), "none")),
@@ -122,6 +125,19 @@ def test_what_belongs_to_a_state(shown: Shown) -> None:
     assert "ran kept" == task["completed"]["result"]
     assert 3500 < task["completed"]["ttl_seconds"] <= 3600
     assert abs(instant(task["completed"]["completed_at"]) - now) < 60
+
+
+@cell("groups")
+@cell("aggregating")
+def test_groups(shown: Shown) -> None:
+    """The group with its size, and the tasks in it."""
+    groups = [{"group": GROUP, "size": 2}]
+    assert groups == shown("/queues/default/groups")["groups"]
+    page = shown(AGGREGATING)
+    assert groups == page["groups"]
+    assert {("part-1", GROUP, TEXT), ("part-2", GROUP, TEXT)} == {
+        (task["id"], task["group"], task["payload"]) for task in page["tasks"]
+    }
 
 
 @cell("one task")

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.interop import table
-from tests.interop.populated import STATES, TEXT, opened, populated
+from tests.interop.populated import GROUP, STATES, TEXT, opened, populated
 from tests.interop.tool import Tool, tables
 
 pytestmark = pytest.mark.interop
@@ -21,10 +21,11 @@ Said = dict[str, str]
 COMMANDS = (
     "queue ls", "queue inspect default beat", "queue history default --days 3", "server ls", "cron ls",
     "cron history {beat}:tick", "stats", "stats --json", "group ls -q default",
+    f"task ls -q default -s aggregating -g {GROUP}",
     *(f"task ls -q default -s {state}" for state in STATES),
     *(f"task inspect -q default -i {task_id}" for task_id in STATES.values()),
 )  # fmt: skip
-COUNTS = dict.fromkeys(STATES, "1") | {"aggregating": "0"}
+COUNTS = dict.fromkeys(STATES, "1") | {"aggregating": "2"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,7 +50,7 @@ def test_queues(said: Said) -> None:
 def test_a_queue_and_its_days(said: Said) -> None:
     """Its size, its counts by state, and today's."""
     text = said["queue inspect default beat"]
-    assert ["default", "6", "0", "false"] == [line.split()[1] for line in text.splitlines()[1:5]]
+    assert ["default", "8", "1", "false"] == [line.split()[1] for line in text.splitlines()[1:5]]
     counts, today, *_ = tables(text)
     assert [COUNTS] == counts
     assert [{"processed": "4", "failed": "3", "error rate": "75.00%"}] == today
@@ -76,6 +77,17 @@ def test_tasks_of_a_state(said: Said, state: str) -> None:
         case "completed":
             assert "ran kept" == task["Result"]
             assert abs(instant(task["CompletedAt"]) - time.time()) < 60
+
+
+@cell("groups")
+@cell("aggregating")
+def test_groups(said: Said) -> None:
+    """The group by its name, and the tasks in it."""
+    assert [GROUP] == said["group ls -q default"].split()
+    [rows] = tables(said[f"task ls -q default -s aggregating -g {GROUP}"])
+    assert {("part-1", TEXT, GROUP), ("part-2", TEXT, GROUP)} == {
+        (row["ID"], row["Payload"], row["Group"]) for row in rows
+    }
 
 
 @cell("one task")
@@ -127,11 +139,11 @@ def test_statistics(said: Said) -> None:
     """Over all queues, by queue, of today and of the store, in tables and as JSON."""
     by_state, by_queue, today, store = tables(said["stats"])
     assert COUNTS | {"pending": by_state[0]["pending"]} == by_state[0]
-    assert "6" == by_queue[0]["default"]
+    assert "8" == by_queue[0]["default"]
     assert [{"processed": "4", "failed": "3", "error rate": "75.00%"}] == today
     assert store[0]["version"]
     shown = json.loads(said["stats --json"])
     assert (1, 4, 3) == tuple(shown["aggregate"][name] for name in ("active", "processed", "failed"))
     [queue] = [queue for queue in shown["queues"] if queue["Queue"] == "default"]
-    assert (6, 1, False, 4) == tuple(queue[name] for name in ("Size", "Pending", "Paused", "ProcessedTotal"))
+    assert (8, 1, False, 4) == tuple(queue[name] for name in ("Size", "Pending", "Paused", "ProcessedTotal"))
     assert 0 < queue["MemoryUsage"] < 20_000

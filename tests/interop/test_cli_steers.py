@@ -95,6 +95,25 @@ async def test_all(bench: Bench, python: Python, tool: Tool, act: str, state: st
     assert [] == await flaws(bench.store)
 
 
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        pytest.param("run", "2 tasks are now pending\n", marks=[cell("run"), cell("run all")]),
+        pytest.param("archive", "2 tasks archived\n", marks=[cell("archive"), cell("archive all")]),
+        pytest.param("delete", "2 tasks deleted\n", marks=[cell("delete"), cell("delete all")]),
+    ],
+)
+async def test_of_a_group(bench: Bench, python: Python, tool: Tool, act: str, says: str) -> None:
+    """One, then the rest of a group; and the group is gone."""
+    for number in range(1, 4):
+        await python.enqueue("part", task_id=f"part-{number}", group="g")
+    await tool("task", act, "-q", "default", "-i", "part-1")
+    assert says == await tool("task", f"{act}all", "-q", "default", "-s", "aggregating", "-g", "g")
+    assert {} == await python.inspector.groups()
+    assert 3 * (act != "delete") == (await bench.stats()).size
+    assert [] == await flaws(bench.store)
+
+
 @cell("enqueue")
 async def test_what_it_enqueues_we_run(python: Python, tool: Tool) -> None:
     """With the payload as typed and every option that it has."""

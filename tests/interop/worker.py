@@ -17,7 +17,7 @@ from onebeat.server.context import Context
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server
 from onebeat.task import Task
-from tests.interop.handlers import mux
+from tests.interop.handlers import Aggregated, Ran, mux
 
 
 async def start(url: str, lease: float, ledger: str = "") -> asyncio.subprocess.Process:
@@ -42,9 +42,14 @@ def booking(store: Store, ledger: str) -> Mux:
     return handlers
 
 
+def say(seen: Ran | Aggregated) -> None:
+    assert isinstance(seen, Ran)
+    print(seen.id, flush=True)
+
+
 async def serve(url: str, lease: float, ledger: str) -> None:
     async with await Store.open(url) as store:
-        handlers = booking(store, ledger) if ledger else mux(lambda ran: print(ran.id, flush=True))
+        handlers = booking(store, ledger) if ledger else mux(say)
         async with Server(url, concurrency=4, lease=lease, allow_short_lease=True).serving(handlers):
             print("serving", flush=True)
             await asyncio.Event().wait()
