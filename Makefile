@@ -48,8 +48,8 @@ docs: setup ## build the documentation site in build/site
 	@$(BIN)/python docs/site/build.py
 
 .PHONY: interop
-interop: setup ## with the real asynq; needs Go
-	@$(PYTEST) -m interop
+interop: setup ## with the real asynq, and the table of who × what; needs Go
+	@ONEBEAT_INTEROP=whole $(PYTEST) -n $(WORKERS) -q -m interop tests/interop
 
 .PHONY: format
 format: setup ## format and mend what can be mended

@@ -78,6 +78,11 @@ async def shows_what_runs(bench: Bench) -> bool:
     return bool(await bench.store.command("KEYS", "asynq:workers:*"))
 
 
+async def shows_servers(bench: Bench, count: int) -> bool:
+    """Whether so many servers are listed."""
+    return bool(count == await bench.store.command("ZCARD", "asynq:servers"))
+
+
 @asynccontextmanager
 async def scheduling(bench: Bench) -> AsyncIterator[None]:
     """Keep an interval and a calendar, of which the interval has fired."""
