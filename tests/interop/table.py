@@ -30,7 +30,7 @@ TABLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "headers", "payload nil", "payload empty", "payload binary", "payload unicode",
             "done", "completed with result", "retried, then done", "retries exhausted", "SkipRetry", "RevokeTask",
             "panic", "timed out", "past its deadline", "cancelled by Go", "cancelled by Python",
-            "killed, recovered by Go", "killed, recovered by Python",
+            "living, left alone", "killed, recovered by Go", "killed, recovered by Python",
             "group by size", "group by grace", "delayed group task", "aggregate runs at either",
             "unique group task",
         ),

@@ -57,6 +57,20 @@ def _pairs(answer: list[bytes]) -> list[tuple[bytes, float]]:
     return [(name, float(score)) for name, score in zip(answer[::2], answer[1::2], strict=True)]
 
 
+@cell(TABLE, "living, left alone")
+async def test_what_a_living_server_runs_is_left_to_it(pair: Pair, bench: Bench) -> None:
+    """Servers of both sides come and look for what lapsed, and find nothing."""
+    await pair.first.enqueue("hold", task_id="a", max_retry=0)
+    async with pair.second.serving() as holder:
+        await holder.ran()
+        for side in pair.both:
+            async with side.serving(queues={"default": 1, "low": 1}) as other:
+                await side.enqueue("ok", queue="low", task_id=side.name)
+                assert side.name == (await other.ran()).id
+        found = await bench.stats()
+        assert (1, 0, 0, 0) == (found.active, found.retry, found.archived, found.failed)
+
+
 @cell(TABLE, "killed, recovered by Go")
 async def test_go_takes_back(pair: Pair, bench: Bench, program: Path, url: str) -> None:
     """By asynq's rules: thirty seconds past the lease it is a failure, and the task waits in retry."""

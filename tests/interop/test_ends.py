@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -157,3 +158,26 @@ async def test_go_cancels(pair: Pair, bench: Bench) -> None:
 async def test_python_cancels(pair: Pair, bench: Bench) -> None:
     """So does our cancel, a Go handler too."""
     await cancelled(pair, bench, "python")
+
+
+async def test_a_cut_line_is_mended_before_the_next_cancellation(pair: Pair, bench: Bench) -> None:
+    """Whoever serves listens again after its subscription was killed, and asynq's word is then heard."""
+    await pair.first.enqueue("hold", task_id="a")
+    async with pair.second.serving() as run:
+        await run.ran()
+        await until(lambda: is_heard(bench))
+        lines = await listeners(bench)
+        await bench.store.command("CLIENT", "KILL", "TYPE", "pubsub")
+
+        async def are_others() -> bool:
+            return not lines & await listeners(bench) and await is_heard(bench)
+
+        await until(are_others)
+        await pair.go.inspector.do("cancel", "a")
+        await bench.reaches(active=0, processed=1)
+
+
+async def listeners(bench: Bench) -> set[bytes]:
+    """List the connections that subscribe to anything."""
+    found: bytes = await bench.store.command("CLIENT", "LIST", "TYPE", "pubsub")
+    return set(re.findall(rb"^id=\d+", found, re.MULTILINE))

@@ -32,6 +32,9 @@ WAVES = 6
 WAVE = 150
 """Tasks of each client in a wave."""
 
+FAILING = 10
+"""Of so many tasks in a wave one fails the first time it is run."""
+
 
 class Fleet:
     """Two server processes of each side, whose handlers write into one ledger."""
@@ -117,7 +120,9 @@ async def play(bench: Bench, go: Go, python: Python, running: Fleet, *, kills: b
     accepted: list[str] = []
     for _ in range(WAVES):
         sides: list[Side] = [go, python] * WAVE
-        accepted += await asyncio.gather(*(side.enqueue("work", b"x", retention=600) for side in sides))
+        payloads = [b"x" if number % FAILING else b"fail" for number in range(len(sides))]
+        enqueued = [side.enqueue("work", how, retention=600) for side, how in zip(sides, payloads, strict=True)]
+        accepted += await asyncio.gather(*enqueued)
         if kills:
             await running.kill_and_replace()
     await all_end(bench, len(accepted))
@@ -134,6 +139,7 @@ async def judge(bench: Bench, accepted: list[str], doubles: int) -> None:
     found = await bench.stats()
     assert len(accepted) == found.completed == found.size
     assert len(accepted) == found.processed - found.failed
+    assert 0 <= found.failed - len(accepted) // FAILING <= doubles
     assert [] == await flaws(bench.store)
 
 

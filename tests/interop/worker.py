@@ -14,7 +14,7 @@ from typing import Any
 
 from onebeat.broker.store import Store
 from onebeat.server.context import Context
-from onebeat.server.mux import Mux
+from onebeat.server.mux import Mux, Route
 from onebeat.server.server import Server
 from onebeat.task import Task
 from tests.interop.handlers import Aggregated, Ran, mux
@@ -31,14 +31,16 @@ async def start(url: str, lease: float, ledger: str = "") -> asyncio.subprocess.
 
 
 def booking(store: Store, ledger: str) -> Mux:
-    """Make the handler that writes into a ledger."""
-    handlers = Mux()
+    """Make the handler that writes into a ledger, unless its payload says that it fails the first time."""
 
-    @handlers.handle("work")
     async def work(ctx: Context[Any], task: Task[Any]) -> None:
         await asyncio.sleep(0.01)
+        if task.payload == b"fail" and ctx.retried == 0:
+            raise ValueError("as ordered")
         await store.command("RPUSH", ledger, f"Python {ctx.id}")
 
+    handlers = Mux()
+    handlers.add("work", Route(work, True, backoff=lambda _failures, _error: 0.05))
     return handlers
 
 

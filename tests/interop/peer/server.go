@@ -68,7 +68,7 @@ func serve(conn asynq.RedisClientOpt, name string, s settings) error {
 
 // Tasks that are to fail for a while are retried soon, those that are to be looked at while they wait are not.
 func retryDelay(_ int, _ error, t *asynq.Task) time.Duration {
-	if t.Type() == "flaky" || t.Type() == "always" {
+	if t.Type() == "flaky" || t.Type() == "always" || t.Type() == "work" {
 		return 50 * time.Millisecond
 	}
 	return time.Hour
@@ -88,6 +88,9 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	queue, _ := asynq.GetQueueName(ctx)
 	if h.book != "" {
 		time.Sleep(10 * time.Millisecond)
+		if string(t.Payload()) == "fail" && retried == 0 {
+			return errors.New("as ordered")
+		}
 		return h.redis.RPush(ctx, h.book, "Go "+id).Err()
 	}
 	say(map[string]any{"server": h.name, "ran": id, "type": t.Type(), "payload": t.Payload(), "headers": t.Headers(),
