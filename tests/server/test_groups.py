@@ -129,7 +129,14 @@ async def test_what_fails_too_often_is_archived_and_can_be_run(bench: Bench) -> 
             Task("t", group="g"),
             "returned a task of that very group, which would go round for ever: leave out its group",
         ),
-        (Task("t", queue="low", unique=60), "returned a unique task for another queue, 'low', which may refuse it"),
+        (
+            Task("t", queue="low", unique=60),
+            "returned a task that is unique or has an id of its own for another queue, 'low'",
+        ),
+        (
+            Task("t", queue="low", task_id="x"),
+            "which may refuse it when the group is gone: leave out unique and task_id",
+        ),
         (Task("t", max_retry=-1), "option max_retry is -1: give 0 for no retry"),
     ],
 )
