@@ -120,9 +120,9 @@ class Aggregator:
         self._trouble = TroubleLog("aggregating groups", log)
 
     @property
-    def is_busy(self) -> bool:
-        """Whether it aggregates anything now."""
-        return bool(self._working)
+    def aggregating(self) -> list[str]:
+        """What it aggregates now, in words."""
+        return [f"aggregator of {GroupSet(queue, key).group} (queue {queue})" for key, queue in self._queues.items()]
 
     def wants(self, queue: str) -> Aggregating:
         """Say what upkeep is to stage for it in a queue."""
@@ -268,7 +268,7 @@ class Aggregator:
             await self._deliver(of.queue, item)
 
     async def _deliver(self, home: str, item: Outgoing) -> None:
-        """Enqueue a combined task where it goes. What does not succeed is done again in a few seconds, by any server."""
+        """Enqueue a combined task where it goes. What does not succeed is done again, by any server."""
         try:
             await registry.publish_queue(self._store, item.queue)
             answer = await self._ask(groups.deliver(item))
@@ -365,8 +365,9 @@ def _prepared(of: GroupSet, combined: object) -> Prepared:
         )
     if prepared.queue != of.queue and (prepared.new.unique_key or prepared.new.id != of.id):
         raise InvalidTask(
-            f"aggregator of group {of.group!r} returned a task that is unique or has an id of its own for another queue, "
-            f"{prepared.queue!r}, which may refuse it when the group is gone: leave out unique and task_id, or its queue"
+            f"aggregator of group {of.group!r} returned a task for another queue, {prepared.queue!r}, that is unique "
+            "or has an id of its own, and may be refused there when the group is gone: leave out unique and task_id, "
+            "or its queue"
         )
     return prepared
 
