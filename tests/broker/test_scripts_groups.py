@@ -1,4 +1,4 @@
-"""Groups: joining, staging, reading, aggregating, returning; every answer and every key afterwards (protocol §3.2, §3.4)."""
+"""Groups: joining, staging, aggregating, going back; every answer and every key afterwards (protocol §3.2, §3.4)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from onebeat.broker import browse, groups
-from onebeat.broker.groups import Aggregating, GroupSet, Returned, Rule
 from onebeat.broker.consume import Finished, Outcome
+from onebeat.broker.groups import Aggregating, GroupSet, Returned, Rule
 from onebeat.broker.maintain import Maintained, maintain, survey
 from onebeat.broker.produce import NewTask, enqueue
 from onebeat.broker.store import Store
@@ -58,8 +58,8 @@ async def members(store: Store, of: GroupSet, owner: str = "s") -> list[str]:
 
 
 async def combine(
-    store: Store, of: GroupSet, count: int, *, owner: str = "s", queue: str = "q", locks: Sequence[tuple[str, str]] = (),
-    **fields: Any,
+    store: Store, of: GroupSet, count: int, *, owner: str = "s", queue: str = "q",
+    locks: Sequence[tuple[str, str]] = (), **fields: Any,
 ) -> str:  # fmt: skip
     new = NewTask(fields.pop("id", of.id), message(of.id), **fields)
     return await store.run(groups.aggregate(of, owner, count, new, queue, locks))
@@ -135,12 +135,26 @@ async def test_a_delayed_task_joins_when_it_is_due(store: Store, clock: Clock) -
     assert [f"scheduled {NOON * 1000 + 1500}"] == await add(store, "a", due="+1500")
     task = (await dump(store))["asynq:{q}:t:a"]
     assert (b"scheduled", b"g") == (task[b"state"], task[b"group"])
-    assert set() == await listed(store)
     await clock.advance(1.5)
     done = await look(store, GRACE)
     assert (1, (NOON * 1000 + 11_500)) == (done.forwarded, done.next_due_ms)
     assert [(b"a", NOON + 1.0)] == await of_group(store)
     assert {b"g"} == await listed(store)
+
+
+async def test_the_group_of_a_delayed_task_is_listed_for_gos_servers(store: Store, clock: Clock) -> None:
+    """They forward to it, and do not list it; our upkeep, which does, takes an empty one from the list."""
+    await add(store, "a", due="+60000")
+    assert {b"g"} == await listed(store)
+    await look(store, GRACE, cursor="0")
+    assert set() == await listed(store)
+
+
+async def test_a_group_that_was_listed_early_is_new_when_somebody_joins(store: Store, clock: Clock) -> None:
+    """Its times are exact, as of any other."""
+    await add(store, "a", due="+1250")
+    await clock.advance(1.25)
+    assert NOON * 1000 + 1250 + 3000 == (await look(store, Rule("", 10_000, 3000, 0))).next_due_ms
 
 
 async def test_a_group_that_go_forwards_to_is_listed_again(store: Store, clock: Clock) -> None:
@@ -150,6 +164,7 @@ async def test_a_group_that_go_forwards_to_is_listed_again(store: Store, clock: 
     await store.command("ZREM", "asynq:{q}:scheduled", "a")
     await store.command("ZADD", "asynq:{q}:g:g", NOON + 2, "a")
     await store.command("HSET", "asynq:{q}:t:a", "state", "aggregating")
+    await store.command("DEL", "asynq:{q}:groups")
     done = await look(store, GRACE)
     assert {b"g"} == await listed(store)
     assert NOON * 1000 + 12_000 == done.next_due_ms
@@ -281,11 +296,10 @@ async def test_staging_goes_in_steps(store: Store, clock: Clock) -> None:
     for start in range(0, 2500, 250):
         await add(store, *(f"t{n:04}" for n in range(start, start + 250)))
     await clock.advance(10)
-    sizes, done = [], await look(store, GRACE)
+    done = await look(store, GRACE)
     while done.was_full:
         done = await look(store, GRACE)
-    for one in sets(done):
-        sizes.append(len(await members(store, one)))
+    sizes = [len(await members(store, one)) for one in sets(done)]
     assert [1000, 1000, 500] == sorted(sizes, reverse=True)
     found = await store.run(browse.stats("q"))
     assert 2500 == found.aggregating + found.staged
@@ -449,7 +463,7 @@ async def test_a_combined_task_for_another_queue_is_noted_first(store: Store, cl
     assert [] == list((await look(store, GRACE)).outgoing)
 
 
-# -------------------------------------------------------------- returning
+# -------------------------------------------------------------- going back
 
 
 async def test_a_set_goes_back_without_a_count_when_its_server_stops(store: Store, clock: Clock) -> None:

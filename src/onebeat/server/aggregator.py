@@ -82,7 +82,8 @@ class Aggregator:
 
         settled: Called whenever an aggregation has ended.
 
-        is_timed: Whether time limits count; the test kit's time stands still.
+        is_simulated: Time stands still, as in the test kit: no limit counts, and it looks after every queue, also
+            without aggregators, so that groups that nobody aggregates are put aside.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Aggregator:
         threads: Threads | None = None,
         made: Callable[[Prepared], None] = lambda _prepared: None,
         settled: Callable[[], None] = lambda: None,
-        is_timed: bool = True,
+        is_simulated: bool = False,
     ) -> None:
         self._store = store
         self._aggregations = aggregations
@@ -109,7 +110,7 @@ class Aggregator:
         self._threads = threads
         self._made = made
         self._settled = settled
-        self._is_timed = is_timed
+        self._is_simulated = is_simulated
         self._working: dict[str, asyncio.Task[None]] = {}
         self._queues: dict[str, str] = {}
         self._overstaying = 0
@@ -119,9 +120,9 @@ class Aggregator:
         self._trouble = TroubleLog("aggregating groups", log)
 
     @property
-    def is_busy(self) -> bool:
-        """Whether it aggregates anything now."""
-        return bool(self._working)
+    def aggregating(self) -> list[str]:
+        """What it aggregates now, in words."""
+        return [f"aggregator of {GroupSet(queue, key).group} (queue {queue})" for key, queue in self._queues.items()]
 
     def wants(self, queue: str) -> Aggregating:
         """Say what upkeep is to stage for it in a queue."""
@@ -131,7 +132,7 @@ class Aggregator:
             backoff_ms=round(config.group_backoff * 1000),
             frees=config.release_unique_on_archive,
         )
-        if queue not in config.queues or not self._aggregations:
+        if not self._is_simulated and (queue not in config.queues or not self._aggregations):
             return asks
         here = sum(name == queue for name in self._queues.values())
         free = max(0, AT_ONCE - len(self._working) - self._overstaying)
@@ -165,7 +166,7 @@ class Aggregator:
             if key not in self._working and not self._is_stopping:
                 self._begin(key, queue, self._work(GroupSet(queue, key)))
         for item in done.outgoing:
-            if item.id not in self._working:
+            if item.id not in self._working and not self._is_stopping:
                 self._begin(item.id, queue, self._deliver(queue, item))
 
     def _begin(self, key: str, queue: str, work: Any) -> None:
@@ -208,7 +209,12 @@ class Aggregator:
             self._made(prepared)
             await self._hand_over(of, prepared)
         elif answer == "lost":
-            log.warning("group %s of queue %s was aggregated too late: others have its tasks", of.group, of.queue)
+            log.warning(
+                "group %s of queue %s: its tasks were returned, run or cancelled meanwhile; what became of them does "
+                "not count",
+                of.group,
+                of.queue,
+            )
         elif answer not in ("already", "changed"):
             raise Refused(f"combined task {prepared.new.id} was refused by the store: {answer}")
         return answer
@@ -227,7 +233,7 @@ class Aggregator:
 
     async def _combine(self, aggregation: Aggregation, group: str, items: list[Any]) -> object:
         timeout = self._config.group_timeout if aggregation.timeout is None else aggregation.timeout
-        limit = timeout if self._is_timed else None
+        limit = None if self._is_simulated else timeout
         if not aggregation.is_async:
             return await self._in_thread(aggregation, group, items, limit)
         running = asyncio.timeout(limit)
@@ -262,12 +268,16 @@ class Aggregator:
             await self._deliver(of.queue, item)
 
     async def _deliver(self, home: str, item: Outgoing) -> None:
-        await registry.publish_queue(self._store, item.queue)
-        answer = await self._ask(groups.deliver(item))
-        if answer.startswith("error"):
-            log.error("combined task %s was not enqueued in queue %s: %s", item.id, item.queue, answer)
-            return
-        await self._store.command(*groups.delivered(home, item.id))
+        """Enqueue a combined task where it goes. What does not succeed is done again, by any server."""
+        try:
+            await registry.publish_queue(self._store, item.queue)
+            answer = await self._ask(groups.deliver(item))
+            if not answer.startswith("error"):
+                await self._store.command(*groups.delivered(home, item.id))
+                return
+        except BrokerError as error:
+            answer = str(error)
+        log.warning("combined task %s is not yet in queue %s: %s; trying again", item.id, item.queue, answer)
 
     async def _ask(self, call: Call[T]) -> T:
         """Ask until there is an answer, but for errors that repeating does not mend."""
@@ -353,10 +363,11 @@ def _prepared(of: GroupSet, combined: object) -> Prepared:
             f"aggregator of group {of.group!r} returned a task of that very group, which would go round for ever: "
             "leave out its group, or name another"
         )
-    if prepared.new.unique_key and prepared.queue != of.queue:
+    if prepared.queue != of.queue and (prepared.new.unique_key or prepared.new.id != of.id):
         raise InvalidTask(
-            f"aggregator of group {of.group!r} returned a unique task for another queue, {prepared.queue!r}, which may "
-            "refuse it when the group is gone: leave out unique, or its queue"
+            f"aggregator of group {of.group!r} returned a task for another queue, {prepared.queue!r}, that is unique "
+            "or has an id of its own, and may be refused there when the group is gone: leave out unique and task_id, "
+            "or its queue"
         )
     return prepared
 
