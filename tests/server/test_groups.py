@@ -447,7 +447,7 @@ def test_an_aggregator_is_checked_where_it_is_registered() -> None:
         (lambda: mux.aggregate(grace=0)(join), "option grace is 0 seconds: give a value from 0.001"),
         (
             lambda: mux.aggregate(max_size=-1)(join),
-            "option max_size is -1: give a whole number of tasks, 0 for no limit",
+            "option max_size is -1: give a whole number of tasks up to 1000, 0 for no limit",
         ),
         (lambda: mux.aggregate(timeout="1")(join), "option timeout is '1': give seconds as a number"),  # type: ignore[arg-type]
     ]
@@ -459,6 +459,6 @@ def test_an_aggregator_is_checked_where_it_is_registered() -> None:
 def test_bad_settings_of_groups_are_named_together() -> None:
     """All in one message."""
     with pytest.raises(ConfigurationError) as caught:
-        ServerConfig(group_grace=0, group_max_delay=-1, group_max_size=1.5, group_max_failures=0)  # type: ignore[arg-type]
-    for name in ("group_grace is 0 s", "group_max_delay is -1 s", "group_max_size is 1.5", "group_max_failures is 0"):
+        ServerConfig(group_grace=0, group_max_delay=-1, group_max_size=1001, group_max_failures=0)
+    for name in ("group_grace is 0 s", "group_max_delay is -1 s", "group_max_size is 1001", "group_max_failures is 0"):
         assert name in str(caught.value)

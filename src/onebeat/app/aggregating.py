@@ -7,7 +7,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from onebeat.app.binder import annotations_of, reason
+from onebeat.app.binder import annotations_of, reason, signature_of
 from onebeat.app.surroundings import surrounded, surrounded_async
 from onebeat.codecs.codec import name_of
 from onebeat.codecs.hooks import fitting
@@ -45,7 +45,7 @@ def aggregation(
 
 def _item(function: Callable[..., Any], named: str, scope: Mapping[str, Any]) -> Any:
     """Return the type of what the list holds."""
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = list(signature_of(function).parameters.values())
     positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     if len(parameters) != 2 or any(one.kind not in positional for one in parameters):
         raise ConfigurationError(f"{named}: it takes {len(parameters)} parameters; {_HOW}")

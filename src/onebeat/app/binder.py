@@ -163,7 +163,7 @@ def reason(error: Exception) -> BaseException:
 
 def _parameters(function: Callable[..., Any], name: str) -> list[Parameter]:
     try:
-        parameters = list(_signature(function).parameters.values())
+        parameters = list(signature_of(function).parameters.values())
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"task {name}: {error}; wrap it in a function that names its parameters") from None
     if parameters and parameters[0].name in ("self", "cls"):
@@ -193,14 +193,14 @@ def annotations_of(function: Callable[..., Any], named: str, scope: Mapping[str,
 if sys.version_info >= (3, 14):  # where annotations are read when asked for, and may fail then
     import annotationlib
 
-    def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    def signature_of(function: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
 
     def _written(function: Callable[..., Any]) -> dict[str, Any]:
         return annotationlib.get_annotations(function, format=annotationlib.Format.STRING)
 else:
 
-    def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    def signature_of(function: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(function)
 
     def _written(function: Callable[..., Any]) -> dict[str, Any]:

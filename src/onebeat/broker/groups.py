@@ -10,6 +10,9 @@ from onebeat.broker.call import Argument, Call, texts
 from onebeat.broker.produce import NewTask, rest
 from onebeat.wire import keys
 
+MAX_SET = 1000
+"""Members of a set at most: so many are moved, read and deleted in a script each (lib/stage.lua)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from onebeat.broker.groups import MAX_SET
 from onebeat.errors import ConfigurationError, InvalidTask, shown
-from onebeat.options import MAX_INT32, Duration, seconds
+from onebeat.options import Duration, seconds
 from onebeat.task import Task
 
 Aggregate = Callable[[str, list[Any]], Task[Any] | Awaitable[Task[Any]]]
@@ -102,7 +103,9 @@ def limits(
         except InvalidTask as error:
             raise ConfigurationError(str(error)) from None
     if max_size is not None and (
-        isinstance(max_size, bool) or not isinstance(max_size, int) or not 0 <= max_size <= MAX_INT32
+        isinstance(max_size, bool) or not isinstance(max_size, int) or not 0 <= max_size <= MAX_SET
     ):
-        raise ConfigurationError(f"option max_size is {shown(max_size)}: give a whole number of tasks, 0 for no limit")
+        raise ConfigurationError(
+            f"option max_size is {shown(max_size)}: give a whole number of tasks up to {MAX_SET}, 0 for no limit"
+        )
     return {**found, "max_size": max_size}

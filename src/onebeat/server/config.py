@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from onebeat.broker.groups import MAX_SET
 from onebeat.errors import ConfigurationError, InvalidTask, is_number, shown
 from onebeat.options import MAX_INT32, MAX_SECONDS, check_queue
 
@@ -47,8 +48,8 @@ class ServerConfig:
         group_max_delay: Seconds after which a group is aggregated though members still come, counted from its oldest.
             Default 0: no limit.
 
-        group_max_size: Members with which a group is aggregated at once; a larger one is cut. Default 0: no limit but
-            1,000 members or 4 MB at a time.
+        group_max_size: Members with which a group is aggregated at once, up to 1,000; a larger group is cut. Default 0:
+            no limit but 1,000 members or 4 MB at a time.
 
         group_timeout: Seconds that an aggregator may take. Default 120.
 
@@ -109,10 +110,10 @@ class ServerConfig:
             value = getattr(self, name)
             if not is_number(value) or not least <= value <= MAX_SECONDS:
                 problems.append(f"{name} is {shown(value)} s: give {least:g} to {MAX_SECONDS}")
-        for name, least in {"group_max_size": 0, "group_max_failures": 1}.items():
+        for name, (least, most) in {"group_max_size": (0, MAX_SET), "group_max_failures": (1, MAX_INT32)}.items():
             value = getattr(self, name)
-            if not _is_int(value) or not least <= value <= MAX_INT32:
-                problems.append(f"{name} is {shown(value)}: give a whole number from {least} to {MAX_INT32}")
+            if not _is_int(value) or not least <= value <= most:
+                problems.append(f"{name} is {shown(value)}: give a whole number from {least} to {most}")
         return problems
 
     def _switches(self) -> list[str]:
