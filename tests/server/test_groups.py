@@ -341,7 +341,7 @@ async def test_an_outage_of_the_store_costs_no_group(bench: Bench) -> None:
         for _ in range(10):
             await knife.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             await asyncio.sleep(0.02)  # so that something is under way again
-        await bench.reaches(aggregating=0, pending=0, active=0)
+        await bench.reaches(aggregating=0, staged=0, pending=0, active=0)
     found = Counter(int(part) for payload in ran for part in payload.split()[1:])
     assert set(range(300)) == set(found)
 
@@ -368,7 +368,7 @@ async def test_two_servers_never_aggregate_a_member_twice(bench: Bench, url: str
             await bench.client.enqueue_many(
                 Task("event", f"{n}".encode(), group=f"g{n % 300}") for n in range(start, start + 500)
             )
-        await bench.reaches(aggregating=0, pending=0, active=0)
+        await bench.reaches(aggregating=0, staged=0, pending=0, active=0)
     assert [f"{n}".encode() for n in range(3000)] == sorted(made, key=int)
 
 
@@ -430,7 +430,7 @@ async def test_servers_with_different_aggregators_share_a_queue(bench: Bench, ur
         for n in range(5):
             await bench.enqueue("event", b"x", group=f"mail:{n}")
             await bench.enqueue("event", b"x", group=f"log:{n}")
-        await bench.reaches(aggregating=0, pending=0, active=0)
+        await bench.reaches(aggregating=0, staged=0, pending=0, active=0)
     assert {f"{kind}:{n}: x".encode() for kind in ("mail", "log") for n in range(5)} == {*mail, *logs}
     assert 10 == len(mail) + len(logs)
 
