@@ -22,7 +22,8 @@ end
 local age, oldest = 0, redis.call("LINDEX", KEYS[1] .. "pending", -1)
 if oldest then
   local since = redis.call("HGET", KEYS[1] .. "t:" .. oldest, "pending_since")
-  age = since and math.max(0, math.floor(now_ms - tonumber(since) / 1000000)) or 0
+  local since_us = since and tonumber(string.sub(since, 1, -4)) -- a number of Lua's holds µs exactly, but not ns
+  age = since_us and math.max(0, math.floor((now_us - since_us) / 1000)) or 0
 end
 local today = ":" .. utc_date(now_s)
 return {

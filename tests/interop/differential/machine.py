@@ -1,0 +1,186 @@
+"""Random sequences of everything that can be done to a queue, for both sides."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from tests.interop.differential.pair import Pair
+
+QUEUES = st.sampled_from(["q", "q", "q", "r"])
+POOL = st.sampled_from("abcdef")
+WHICH = st.integers(0, 5)
+STATES = ("pending", "active", "scheduled", "retry", "archived", "completed")
+ON_ONE = ("info", "run", "cancel")
+
+
+class Machine(RuleBasedStateMachine):
+    """Two databases, and whatever may be done to them."""
+
+    pair: ClassVar[Pair]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pair.begin()
+        self.has_fractions = False
+
+    def tasks(self, *states: str) -> list[dict[str, str]]:
+        """List the tasks that are in one of these states."""
+        return [{"queue": queue, "id": task_id} for queue in "qr" for task_id in self.pair.ids(queue, *states)]
+
+    def one(self, which: int, *states: str) -> dict[str, str]:
+        """Choose a task by number."""
+        tasks = self.tasks(*states)
+        return tasks[which % len(tasks)]
+
+    # -------------------------------------------------------------- time
+
+    @initialize(has_fractions=st.sampled_from([False, False, False, True]))
+    def begin(self, has_fractions: bool) -> None:
+        """Most sequences know whole seconds only: then asynq's scores and ours are the same."""
+        self.has_fractions = has_fractions
+        self.pair.do("upkeep", queue="q")
+
+    @rule(seconds=st.sampled_from([1, 3, 10, 30, 61, 86_400]))
+    def time_passes(self, seconds: int) -> None:
+        self.pair.tick(seconds)
+
+    @precondition(lambda self: self.has_fractions)
+    @rule(seconds=st.sampled_from([0.25, 0.5, 1.75]))
+    def a_moment_passes(self, seconds: float) -> None:
+        self.pair.tick(seconds)
+
+    @rule(queue=QUEUES)
+    def upkeep(self, queue: str) -> None:
+        self.pair.do("upkeep", queue=queue)
+
+    @rule(queue=QUEUES, seconds=st.sampled_from([6, 31, 66]))
+    def time_passes_under_upkeep(self, queue: str, seconds: int) -> None:
+        """Nobody is away for so long that recovery holds back."""
+        while seconds > 0:
+            self.pair.tick(min(seconds, 5))
+            self.pair.do("upkeep", queue=queue)
+            seconds -= 5
+
+    # -------------------------------------------------------------- clients
+
+    @rule(
+        queue=QUEUES,
+        task_id=POOL,
+        type=st.sampled_from(["t", "u"]),
+        payload=st.sampled_from([b"", b"x"]),
+        max_retry=st.sampled_from([0, 1, 25]),
+        lasting=st.fixed_dictionaries(
+            {},
+            optional={
+                "timeout": st.sampled_from([30, 1.5]),
+                "deadline": st.integers(0, 600),
+                "retention": st.sampled_from([60, 3600, 2.5]),
+                "headers": st.sampled_from([{"k": "v"}, {"a": "1", "ü": "x y"}]),
+            },
+        ),
+        unique=st.sampled_from([None, None, 5, 60, 90.5]),
+        due=st.sampled_from([None, None, 10, 10.5, 120, -3]),
+    )
+    def enqueue(
+        self,
+        queue: str,
+        task_id: str,
+        type: str,
+        payload: bytes,
+        max_retry: int,
+        lasting: dict[str, Any],
+        unique: float | None,
+        due: float | None,
+    ) -> None:
+        options = {"queue": queue, "task_id": task_id, "max_retry": max_retry, **lasting}
+        if "deadline" in lasting:
+            options["deadline"] = self.at(lasting["deadline"])
+        if not self.has_fractions:
+            options |= {name: int(options[name]) for name in ("timeout", "retention") if name in options}
+            unique, due = int(unique) if unique else None, int(due) if due else None
+        if unique:
+            options["unique"] = unique
+        if due is not None and due < 0:
+            options["process_at"] = self.at(due)
+        elif due is not None:
+            options["process_in"] = due
+        self.pair.do("enqueue", type=type, payload=payload, options=options)
+
+    def at(self, seconds: float) -> datetime:
+        return datetime.fromtimestamp(self.pair.now_us / 1_000_000 + seconds, UTC)
+
+    # -------------------------------------------------------------- servers
+
+    @precondition(lambda self: self.tasks("pending"))
+    @rule(queue=QUEUES)
+    def dequeue(self, queue: str) -> None:
+        self.pair.do("dequeue", queue=queue)
+
+    @precondition(lambda self: self.tasks("active"))
+    @rule(which=WHICH, result=st.sampled_from([b"", b"result"]))
+    def succeed(self, which: int, result: bytes) -> None:
+        self.pair.do("succeed", **self.one(which, "active"), result=result)
+
+    @precondition(lambda self: self.tasks("active"))
+    @rule(which=WHICH, kind=st.sampled_from(["plain", "plain", "soft", "skip", "revoke"]))
+    def fail(self, which: int, kind: str) -> None:
+        self.pair.do("fail", **self.one(which, "active"), kind=kind, error="böse")
+
+    @precondition(lambda self: self.tasks("active"))
+    @rule(which=WHICH)
+    def requeue(self, which: int) -> None:
+        self.pair.do("requeue", **self.one(which, "active"))
+
+    @precondition(lambda self: self.tasks("active"))
+    @rule(which=WHICH)
+    def extend(self, which: int) -> None:
+        self.pair.do("extend", **self.one(which, "active"))
+
+    @precondition(lambda self: self.pair.ours.held)
+    @rule(which=WHICH, do=st.sampled_from(["succeed", "fail", "requeue", "extend"]))
+    def whoever_it_is(self, which: int, do: str) -> None:
+        """A worker writes about a task that it may have lost."""
+        held = sorted(self.pair.ours.held)
+        queue, task_id = held[which % len(held)]
+        self.pair.do(do, queue=queue, id=task_id, kind="plain", error="late", result=b"late")
+
+    @precondition(lambda self: self.tasks("scheduled", "retry", "archived", "completed"))
+    @rule(which=WHICH, kind=st.sampled_from(["plain", "skip"]))
+    def run_and_fail(self, which: int, kind: str) -> None:
+        """What waits or has ended is run by hand, and whatever is in front of the queue fails."""
+        one = self.one(which, "scheduled", "retry", "archived", "completed")
+        self.pair.do("run", **one)
+        if task_id := self.pair.do("dequeue", queue=one["queue"]):
+            self.pair.do("fail", queue=one["queue"], id=task_id, kind=kind, error="again")
+
+    @precondition(lambda self: self.tasks("active"))
+    @rule(queue=QUEUES, do=st.sampled_from(["succeed", "extend", "dequeue", "cancel"]))
+    def servers_sleep(self, queue: str, do: str) -> None:
+        """Servers stand still until their tasks are recovered; then one of them goes on."""
+        self.time_passes_under_upkeep(queue, 36)
+        if waiting := [task_id for where, task_id in self.pair.ours.held if where == queue]:
+            self.pair.do(do, queue=queue, id=min(waiting), result=b"late")
+
+    # -------------------------------------------------------------- operators
+
+    @precondition(lambda self: self.tasks())
+    @rule(do=st.sampled_from(ON_ONE), which=WHICH)
+    def steer(self, do: str, which: int) -> None:
+        """Something is done to a task, whatever state it is in."""
+        self.pair.do(do, **self.one(which))
+
+    @rule(do=st.sampled_from(ON_ONE), queue=QUEUES, task_id=POOL)
+    def steer_what_may_not_be_there(self, do: str, queue: str, task_id: str) -> None:
+        self.pair.do(do, queue=queue, id=task_id)
+
+    @rule(queue=QUEUES, state=st.sampled_from(STATES))
+    def list(self, queue: str, state: str) -> None:
+        self.pair.do("list", queue=queue, state=state)
+
+    @rule(queue=QUEUES)
+    def stats(self, queue: str) -> None:
+        self.pair.do("stats", queue=queue)
