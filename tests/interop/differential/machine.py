@@ -12,6 +12,7 @@ from tests.interop.differential.pair import Pair
 
 QUEUES = st.sampled_from(["q", "q", "q", "r"])
 POOL = st.sampled_from("abcdef")
+KINDS = st.sampled_from(["plain", "plain", "soft", "skip", "revoke"])
 WHICH = st.integers(0, 5)
 STATES = ("pending", "active", "scheduled", "retry", "archived", "completed")
 ON_ONE = ("info", "run", "cancel")
@@ -59,11 +60,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule(queue=QUEUES, seconds=st.sampled_from([6, 31, 66]))
     def time_passes_under_upkeep(self, queue: str, seconds: int) -> None:
-        """Nobody is away for so long that recovery holds back."""
-        while seconds > 0:
-            self.pair.tick(min(seconds, 5))
-            self.pair.do("upkeep", queue=queue)
-            seconds -= 5
+        """Upkeep comes twice within five seconds, so that recovery does not hold back."""
+        self.pair.tick(seconds - 5)
+        self.pair.do("upkeep", queue=queue)
+        self.pair.tick(5)
+        self.pair.do("upkeep", queue=queue)
 
     # -------------------------------------------------------------- clients
 
@@ -120,13 +121,24 @@ class Machine(RuleBasedStateMachine):
     def dequeue(self, queue: str) -> None:
         self.pair.do("dequeue", queue=queue)
 
+    @precondition(lambda self: self.tasks("pending"))
+    @rule(queue=QUEUES, do=st.sampled_from(["succeed", "fail", "requeue", "cancel"]), kind=KINDS)
+    def work(self, queue: str, do: str, kind: str) -> None:
+        """A task is taken and ends at once, or is cancelled meanwhile and does not succeed."""
+        if task_id := self.pair.do("dequeue", queue=queue):
+            one = {"queue": queue, "id": task_id}
+            if do == "cancel":
+                self.pair.do("cancel", **one)
+                do = "requeue" if kind == "soft" else "fail"
+            self.pair.do(do, **one, kind=kind, error="böse", result=b"result")
+
     @precondition(lambda self: self.tasks("active"))
     @rule(which=WHICH, result=st.sampled_from([b"", b"result"]))
     def succeed(self, which: int, result: bytes) -> None:
         self.pair.do("succeed", **self.one(which, "active"), result=result)
 
     @precondition(lambda self: self.tasks("active"))
-    @rule(which=WHICH, kind=st.sampled_from(["plain", "plain", "soft", "skip", "revoke"]))
+    @rule(which=WHICH, kind=KINDS)
     def fail(self, which: int, kind: str) -> None:
         self.pair.do("fail", **self.one(which, "active"), kind=kind, error="böse")
 

@@ -35,4 +35,5 @@ def test_both_sides_stay_the_same(databases: Pair, record_property: Callable[[st
     )
     run_state_machine_as_test(seed(SEED)(Machine), settings=chosen)
     record_property("differential: seed, sequences, operations", (SEED, SEQUENCES, databases.compared.total()))
+    record_property("differential: operations", dict(databases.compared.most_common()))
     record_property("differential: declared differences met", dict(databases.used.most_common()))
