@@ -24,6 +24,7 @@ from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, shown
 from onebeat.options import EnqueueOptions, text
 from onebeat.preparing import BulkResult
+from onebeat.server.aggregation import Aggregation
 from onebeat.server.mux import Mux, Route
 from onebeat.sync import SyncClient
 from onebeat.task import Task
@@ -156,6 +157,10 @@ class Onebeat(Declaring, Generic[S]):
     def _register(self, declared: Declared[Any, Any, Any, Any]) -> None:
         super()._register(declared)
         self.mux.add(declared.type, declared.route)
+
+    def _add_aggregation(self, added: Aggregation) -> None:
+        super()._add_aggregation(added)
+        self.mux.aggregations.add(added)
 
     async def __aenter__(self) -> Self:
         await self.client()

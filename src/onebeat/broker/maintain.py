@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onebeat.broker.call import Call, texts
+from onebeat.broker.groups import Aggregating, Outgoing, Returned, outgoing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,18 @@ class Maintained:
 
         mended: Entries that belonged to nothing and were dropped or put right.
 
-        is_busy: Whether tasks run, or schedules await their ticks: then it wants looking after all the time.
+        is_busy: Whether tasks run, schedules await their ticks, or groups somebody: then it wants looking after all the
+            time.
+
+        sets: Keys of the aggregation sets that are the caller's.
+
+        cursor: Where its scan of all groups goes on; "" if there was none.
+
+        has_more_groups: Whether more are due than one call stages.
+
+        returned: Sets that were returned to their groups, as their server is gone.
+
+        outgoing: Combined tasks that were to go to other queues, and whose server did not see to it.
     """
 
     now_us: int
@@ -44,22 +56,37 @@ class Maintained:
     errors: list[str]
     mended: int
     is_busy: bool
+    sets: Sequence[str] = ()
+    cursor: str = ""
+    has_more_groups: bool = False
+    returned: Sequence[Returned] = ()
+    outgoing: Sequence[Outgoing] = ()
 
     @property
     def was_full(self) -> bool:
         """Whether a part stopped at its limit, so that more may be due right now."""
-        return max(self.forwarded, self.expired, len(self.fired), len(self.recovered)) >= 100
+        most = max(self.forwarded, self.expired, len(self.fired), len(self.recovered))
+        return most >= 100 or self.has_more_groups
 
 
-def maintain(queue: str, *, max_crashes: int) -> Call[Maintained]:
-    """Fire schedules, forward what is due, recover lapsed leases, delete the expired; any server, any time."""
-    return Call("maintain", queue, (max_crashes,), _interpret)
+NOTHING = Aggregating()
+
+
+def maintain(queue: str, *, max_crashes: int, aggregating: Aggregating = NOTHING) -> Call[Maintained]:
+    """
+    Fire schedules, forward what is due, recover lapsed leases, delete the expired; any server, any time.
+
+    Args:
+        aggregating: The caller's aggregators, for which groups that are due are staged.
+    """
+    return Call("maintain", queue, (max_crashes, *aggregating.arguments()), _interpret)
 
 
 def _interpret(answer: Any) -> Maintained:
-    now, due, forwarded, expired, fired, recovered, low, errors, mended, is_busy = answer
+    now, due, forwarded, expired, fired, recovered, low, errors, mended, is_busy, sets, cursor, more, back, out = answer
     ticks = [text.rpartition(" ") for text in texts(fired)]
     places = [text.partition(" ") for text in texts(recovered)]
+    pairs = zip(texts(back[::2]), texts(back[1::2]), strict=True)
     return Maintained(
         now_us=int(now),
         next_due_ms=int(due) if due else None,
@@ -71,6 +98,11 @@ def _interpret(answer: Any) -> Maintained:
         errors=texts(errors),
         mended=mended,
         is_busy=bool(is_busy),
+        sets=[key.decode() for key in sets],
+        cursor=cursor.decode(),
+        has_more_groups=bool(more),
+        returned=[Returned(key, *map(int, counts.split())) for key, counts in pairs],
+        outgoing=[outgoing(task_id, noted) for task_id, noted in zip(out[::2], out[1::2], strict=True)],
     )
 
 

@@ -109,6 +109,8 @@ def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mappi
         definition["unique_until"] = prepared.new.unique_until
     if prepared.new.expires:
         definition["expires_ms"] = prepared.new.expires.removeprefix("+")
+    if prepared.new.group:
+        definition["group"] = prepared.new.group
     if prepared.new.timeout_ms:
         definition["timeout_ms"] = prepared.new.timeout_ms
     return Entry(schedule_id, task.type, prepared.queue, trigger, definition, _digest(prepared.queue, definition))
@@ -174,6 +176,8 @@ def shown_options(options: Mapping[str, Any], queue: str) -> list[str]:
             shown.append(gotext.option(word, round(seconds(name, duration) * 1_000_000_000)))
     if options.get("max_retry") is not None:
         shown.append(gotext.option("MaxRetry", options["max_retry"]))
+    if options.get("group") is not None:
+        shown.append(gotext.option("Group", options["group"]))
     return shown
 
 

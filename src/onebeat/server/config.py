@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from onebeat.errors import ConfigurationError, InvalidTask, is_number, shown
-from onebeat.options import MAX_INT32, check_queue
+from onebeat.options import MAX_INT32, MAX_SECONDS, check_queue
 
 MIN_LEASE_S = 15.0
 MAX_CONCURRENCY = 10_000
@@ -41,6 +41,22 @@ class ServerConfig:
 
         max_crashes: A task whose process died this often is archived. Default 5.
 
+        group_grace: Seconds without a new member after which a group is aggregated. Default 60, as asynq's; from
+            0.001, where asynq wants a second.
+
+        group_max_delay: Seconds after which a group is aggregated though members still come, counted from its oldest.
+            Default 0: no limit.
+
+        group_max_size: Members with which a group is aggregated at once; a larger one is cut. Default 0: no limit but
+            1,000 members or 4 MB at a time.
+
+        group_timeout: Seconds that an aggregator may take. Default 120.
+
+        group_max_failures: A task whose group could not be aggregated this often is archived. Default 5.
+
+        group_backoff: Seconds that a group rests after a failure, twice as long after each further one, at most ten
+            minutes. Default 5.
+
         release_unique_on_archive: Free the unique lock of a task that is archived. Default: keep it until
             it expires, as asynq does.
 
@@ -55,11 +71,17 @@ class ServerConfig:
     grace: float = 5.0
     stall_limit: float = 60.0
     max_crashes: int = 5
+    group_grace: float = 60.0
+    group_max_delay: float = 0.0
+    group_max_size: int = 0
+    group_timeout: float = 120.0
+    group_max_failures: int = 5
+    group_backoff: float = 5.0
     release_unique_on_archive: bool = False
     allow_short_lease: bool = False
 
     def __post_init__(self) -> None:
-        problems = [*self._numbers(), *self._switches(), *self._queues()]
+        problems = [*self._numbers(), *self._groups(), *self._switches(), *self._queues()]
         if problems:
             raise ConfigurationError("; ".join(problems))
 
@@ -78,6 +100,19 @@ class ServerConfig:
             value = getattr(self, name)
             if not is_number(value) or not 0 <= value <= 86_400:
                 problems.append(f"{name} is {shown(value)} s: give 0 to 86400")
+        return problems
+
+    def _groups(self) -> list[str]:
+        problems = []
+        lowest = {"group_grace": 0.001, "group_max_delay": 0, "group_timeout": 0.001, "group_backoff": 0.001}
+        for name, least in lowest.items():
+            value = getattr(self, name)
+            if not is_number(value) or not least <= value <= MAX_SECONDS:
+                problems.append(f"{name} is {shown(value)} s: give {least:g} to {MAX_SECONDS}")
+        for name, least in {"group_max_size": 0, "group_max_failures": 1}.items():
+            value = getattr(self, name)
+            if not _is_int(value) or not least <= value <= MAX_INT32:
+                problems.append(f"{name} is {shown(value)}: give a whole number from {least} to {MAX_INT32}")
         return problems
 
     def _switches(self) -> list[str]:

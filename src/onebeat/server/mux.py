@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 
 from onebeat import codecs
 from onebeat.errors import ConfigurationError, shown
+from onebeat.options import Duration
+from onebeat.server.aggregation import Aggregate, Aggregation, Aggregations, check_pattern, limits
 from onebeat.server.context import Context
 from onebeat.task import Task
 
 Plain = Callable[[Context[Any], Task[Any]], Awaitable[object] | object]
 H = TypeVar("H", bound=Plain)
+A = TypeVar("A", bound=Aggregate)
 
 Handler = Callable[[Context[Any], Task[Any]], Awaitable[object]]
 """What a middleware is given to call: `await call_next(ctx, task)`."""
@@ -96,6 +99,7 @@ class Mux:
     """
 
     def __init__(self) -> None:
+        self.aggregations: Aggregations = Aggregations()
         self._routes: dict[str, Route] = {}
         self._known: dict[str, Route | None] = {}
 
@@ -132,6 +136,43 @@ class Mux:
         check_returns(route.handler, named)
         self._routes[pattern] = route
         self._known.clear()
+
+    def aggregate(
+        self,
+        pattern: str = "",
+        *,
+        grace: Duration | None = None,
+        max_delay: Duration | None = None,
+        max_size: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Callable[[A], A]:
+        """
+        Have the decorated function, async or plain, make one task of the tasks in a group. asynq: `GroupAggregator`.
+
+        `async def digest(group: str, tasks: list[Task]) -> Task`. What it returns takes the place of the tasks; its
+        queue is theirs unless it says otherwise.
+
+        Args:
+            pattern: What the names of the groups begin with; of several that fit the longest counts. "" is all.
+
+            grace, max_delay, max_size, timeout: In place of the server's `group_grace`, `group_max_delay`,
+                `group_max_size` and `group_timeout`.
+
+        Raises:
+            ConfigurationError: The pattern is taken, a limit is none, or the function cannot be called so.
+        """
+        check_pattern(pattern)
+        given = limits(grace, max_delay, max_size, timeout)
+
+        def register(function: A) -> A:
+            named = f"aggregator of groups {shown(pattern)} is {shown(function)}"
+            if not takes(function, "", []):
+                raise ConfigurationError(f"{named}: give a function of two, the group's name and the list of its tasks")
+            check_returns(function, named)
+            self.aggregations.add(Aggregation(pattern, function, is_async(function), **given))
+            return function
+
+        return register
 
     def find(self, task_type: str) -> Route | None:
         """Return the route of a type, or None."""

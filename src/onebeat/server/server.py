@@ -29,6 +29,7 @@ from onebeat.errors import BrokerError, ConfigurationError, shown
 from onebeat.ids import new_id
 from onebeat.server import outcome
 from onebeat.server.acknowledger import Acknowledger
+from onebeat.server.aggregator import Aggregator
 from onebeat.server.cancels import CancelEars
 from onebeat.server.config import ServerConfig
 from onebeat.server.executor import Executor
@@ -96,6 +97,12 @@ class ServerSettings(TypedDict, total=False):
     grace: float
     stall_limit: float
     max_crashes: int
+    group_grace: float
+    group_max_delay: float
+    group_max_size: int
+    group_timeout: float
+    group_max_failures: int
+    group_backoff: float
     release_unique_on_archive: bool
     allow_short_lease: bool
 
@@ -219,6 +226,15 @@ class Serving:
             self.store, self._config.queues, max_crashes=self._config.max_crashes
         )
         maintainer.found_work = self.watcher.may_work
+        self.aggregator: Aggregator = Aggregator(
+            self.store,
+            self._mux.aggregations,
+            self._config,
+            owner=self.id,
+            wake=maintainer.wake,
+            clock=self._clock,
+        )
+        maintainer.groups = self.aggregator
         self._crew.start(maintainer)
         self._crew.start(self.executor.deadlines)
         self._crew.start(CancelEars(self.store, self.executor))
@@ -378,8 +394,12 @@ class Serving:
         self.keeper.takes_no_more()
         self.fetcher.stop()
         await asyncio.wait([self._fetching], timeout=self._config.shutdown_timeout)
+        aggregating = asyncio.get_running_loop().create_task(
+            self.aggregator.stop(self._config.shutdown_timeout, self._config.grace, self._hurry)
+        )
         await self._end_handlers()
         await self._write_outcomes()
+        await aggregating
         await cancelled(self._fetching)
         await self._crew.stop()
         await asyncio.to_thread(self.keeper.stop)

@@ -13,9 +13,11 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from onebeat.broker import registry
-from onebeat.broker.maintain import Maintained, Surveyed, maintain
+from onebeat.broker.groups import Aggregating
+from onebeat.broker.maintain import NOTHING, Maintained, Surveyed, maintain
 from onebeat.broker.store import Store
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError
@@ -32,6 +34,13 @@ MAX_CALLS = 16
 DISCOVER_EVERY_S = 15.0
 
 Report = Callable[[str, Maintained], Awaitable[None]]
+
+
+class Groups(Protocol):
+    """Who aggregates groups: says what is to be staged, and is told what was."""
+
+    def wants(self, queue: str) -> Aggregating: ...
+    def seen(self, queue: str, asked: Aggregating, done: Maintained) -> None: ...
 
 
 class Maintainer:
@@ -71,6 +80,8 @@ class Maintainer:
         self._trouble = TroubleLog(self.name, log)
         self.found_work: Callable[[str], None] = lambda _queue: None
         """Called with a queue that was seen to have pending tasks."""
+        self.groups: Groups | None = None
+        """Who aggregates groups here, if anybody."""
 
     def wake(self, queue: str) -> None:
         """Look at a queue now."""
@@ -120,7 +131,10 @@ class Maintainer:
 
     async def look(self, queue: str) -> Maintained:
         """Call `maintain` once and pass on what it did."""
-        done = await self._store.run(maintain(queue, max_crashes=self._max_crashes))
+        wanted = self.groups.wants(queue) if self.groups is not None else NOTHING
+        done = await self._store.run(maintain(queue, max_crashes=self._max_crashes, aggregating=wanted))
+        if self.groups is not None:
+            self.groups.seen(queue, wanted, done)
         self._trouble.over()
         self._log_recovered(queue, done)
         if self._report is not None:

@@ -48,6 +48,11 @@ def task(queue: str, task_id: str) -> str:
     return f"{root(queue)}t:{task_id}"
 
 
+def group(queue: str, name: str) -> str:
+    """Return the key of a group; that of a set that is being aggregated is this, a colon, and the set's id."""
+    return f"{root(queue)}g:{name}"
+
+
 def daily(queue: str, counter: str, day: date) -> str:
     """Return the key of "processed" or "failed" of one UTC day."""
     return f"{root(queue)}{counter}:{day.isoformat()}"

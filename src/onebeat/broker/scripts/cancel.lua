@@ -1,9 +1,9 @@
 -- cancel: stop tasks of one queue for good: those that wait are deleted, those that run are marked.
--- uses: admit, fence, guard, unlock, remove
+-- uses: admit, fence, guard, unlock, ungroup, remove
 --
--- KEYS[1] root  asynq:{q}:     pending list · scheduled, retry, lease, g:<group> zset · groups set · t:<id> hash ·
---                              unique:… string
--- KEYS[2] root  onebeat:{q}:   exact zset
+-- KEYS[1] root  asynq:{q}:     pending list · scheduled, retry, lease, g:<group>, g:<group>:<set>, aggregation_sets
+--                              zset · groups set · t:<id> hash · unique:… string
+-- KEYS[2] root  onebeat:{q}:   exact zset · groups, joined, sets (lib/group.lua)
 -- ARGV[1] str   queue
 -- ARGV[2…] str  ids
 -- returns list of str          "deleted" | "stopping" | "ended" (completed or archived) | "gone" | "error <text>"

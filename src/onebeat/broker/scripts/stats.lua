@@ -1,7 +1,8 @@
 -- stats: how much work one queue holds and did (asynq: inspect.go currentStatsCmd, without its memory estimate).
 -- uses: clock, counters
 --
--- KEYS[1] root  asynq:{q}:     the lists and zsets of the states · processed, failed and their days · paused · groups
+-- KEYS[1] root  asynq:{q}:     the lists and zsets of the states · processed, failed and their days · paused · groups,
+--                              aggregation_sets, g:<group>, g:<group>:<set>
 -- KEYS[2] root  onebeat:{q}:
 -- returns list                 pending · active · scheduled · retry · archived · completed · aggregating ·
 --                              processed, failed today · processed, failed in all · paused (0, 1) ·
@@ -18,6 +19,9 @@ end
 local aggregating = 0
 for _, group in ipairs(redis.call("SRANDMEMBER", KEYS[1] .. "groups", 1000)) do
   aggregating = aggregating + redis.call("ZCARD", KEYS[1] .. "g:" .. group)
+end
+for _, set in ipairs(redis.call("ZRANGE", KEYS[1] .. "aggregation_sets", 0, 999)) do -- asynq counts these nowhere (SE-65)
+  aggregating = aggregating + redis.call("ZCARD", set)
 end
 local age, oldest = 0, redis.call("LINDEX", KEYS[1] .. "pending", -1)
 if oldest then
