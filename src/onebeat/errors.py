@@ -12,6 +12,8 @@ Every exception Onebeat raises.
     │   ├── BrokerUnavailable (ConnectionError)   it cannot be reached, or refuses for now
     │   └── BrokerUnsupported         it is too old, or of a kind that does not work yet
     ├── TaskNotFound · QueueNotFound
+    ├── WrongState                    a task or queue is not in the state that this needs; it was left alone
+    ├── QueueNotEmpty                 a queue that holds or runs tasks was to be removed
     ├── TaskFailed                    `result()` of a task that ended in the archive
     ├── ResultTimeout (TimeoutError)  `result(timeout=)` ran out; the task goes on
     ├── ResultNotKept                 the task keeps no result
@@ -102,6 +104,18 @@ class TaskNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
 
 class QueueNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
     """No queue of that name is known: nothing was ever enqueued there."""
+
+
+class WrongState(OnebeatError):  # noqa: N818 - see InvalidTask
+    """
+    A task or a queue was left alone, since what was asked of it cannot be done in the state that it is in.
+
+    asynq: `FAILED_PRECONDITION`.
+    """
+
+
+class QueueNotEmpty(OnebeatError):  # noqa: N818 - see InvalidTask
+    """A queue was not removed, since it holds or runs tasks. asynq: `ErrQueueNotEmpty`."""
 
 
 class TaskFailed(OnebeatError):  # noqa: N818 - see InvalidTask

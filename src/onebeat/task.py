@@ -132,3 +132,9 @@ class TaskInfo:
     """How often a process died with it since it last ended an attempt."""
     progress: Progress | None
     """How far its last attempt said it is; None if it said nothing."""
+    is_orphaned: bool = False
+    """It is active, but nobody extends its lease any more: it will be recovered."""
+    pending_since: datetime | None = None
+    """Since when it waits for a server; None where that was not written."""
+    expires_at: datetime | None = None
+    """Until when it is worth starting."""

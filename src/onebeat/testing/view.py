@@ -9,7 +9,7 @@ from onebeat.app.app import Onebeat
 from onebeat.broker import browse
 from onebeat.broker.connection import Endpoint
 from onebeat.broker.store import BlockingStore
-from onebeat.inspector.inspector import task_info
+from onebeat.inspector.showing import task_info
 from onebeat.preparing import Prepared
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
