@@ -271,23 +271,12 @@ async def test_run_makes_a_task_pending_now(store: Store, clock: Clock, state: s
 
 
 async def test_run_says_what_it_leaves_alone(store: Store, clock: Clock) -> None:
-    """Pending, active and missing tasks are told apart; one that is being aggregated is an error of its own."""
+    """Pending, active and missing tasks are told apart; one whose group was lost is put back."""
     await put(store, *"ab")
     await grab(store, limit=1)
     await store.command("HSET", "asynq:{q}:t:broken", "msg", "m", "state", "aggregating")
     answers = await store.run(browse.run("q", ["a", "b", "nobody", "broken"]))
-    assert ["already active", "already pending", "gone"] == answers[:3]
-    assert answers[3].startswith("error")
-
-
-async def test_run_takes_a_task_out_of_its_group_for_good(store: Store, clock: Clock) -> None:
-    """So that a failure does not put it back (SE-22); an empty group is not listed."""
-    await store.command("HSET", "asynq:{q}:t:a", "msg", "m", "state", "aggregating", "group", "g")
-    await store.command("ZADD", "asynq:{q}:g:g", NOON, "a")
-    await store.command("SADD", "asynq:{q}:groups", "g")
-    assert ["pending"] == await store.run(browse.run("q", ["a"]))
-    assert None is await store.command("HGET", "asynq:{q}:t:a", "group")
-    assert 0 == await store.command("EXISTS", "asynq:{q}:groups")
+    assert ["already active", "already pending", "gone", "pending"] == answers
 
 
 async def test_lists_are_in_asynqs_order(store: Store, clock: Clock) -> None:

@@ -31,6 +31,7 @@ async def dump(store: Store, pattern: str = "asynq:*") -> dict[str, Any]:
             "string": ["GET", key],
             "hash": ["HGETALL", key],
             "list": ["LRANGE", key, 0, -1],
+            "set": ["SMEMBERS", key],
             "zset": ["ZRANGE", key, 0, -1, "WITHSCORES"],
         }
         found[key.decode()] = await store.command(*words[kind])

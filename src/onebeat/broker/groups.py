@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from onebeat.broker.call import Argument, Call, texts
 from onebeat.broker.produce import NewTask, rest
 from onebeat.wire import keys
@@ -101,14 +99,14 @@ class Outgoing:
     due: str
     rest: bytes
 
-    def noted(self) -> bytes:
-        return msgspec.msgpack.encode([self.queue, self.message, self.due, self.rest])
 
-
-def outgoing(task_id: bytes, noted: bytes) -> Outgoing:
-    """Read what the store has noted of a task that was to go to another queue."""
-    _since, queue, message, due, rest_ = msgspec.msgpack.decode(noted, type=tuple[Any, bytes, bytes, bytes, bytes])
-    return Outgoing(task_id.decode(), queue.decode(), message, due.decode(), rest_)
+def outgoing(answer: Any) -> list[Outgoing]:
+    """Read what the store has noted of tasks that were to go to other queues."""
+    rows = zip(*(answer[place::5] for place in range(5)), strict=True)
+    return [
+        Outgoing(task_id.decode(), queue.decode(), message, due.decode(), rest_)
+        for task_id, queue, message, due, rest_ in rows
+    ]
 
 
 def members(of: GroupSet, owner: str) -> Call[list[tuple[str, bytes]]]:
@@ -136,8 +134,8 @@ def aggregate(
     Returns:
         "aggregated", "already", "changed", "lost", "conflict", "duplicate <holder>" or "error <text>".
     """
-    noted = b"" if queue == of.queue else Outgoing(new.id, queue, new.message, new.due, rest(new)).noted()
-    words: list[Argument] = [of.queue, of.key, owner, count, new.id, noted, new.message, new.due, rest(new)]
+    elsewhere = queue if queue != of.queue else ""
+    words: list[Argument] = [of.queue, of.key, owner, count, new.id, elsewhere, new.message, new.due, rest(new)]
     for lock in locks:
         words += lock
     return Call("aggregate", of.queue, words, lambda answer: str(answer.decode()))

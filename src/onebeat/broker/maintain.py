@@ -102,7 +102,7 @@ def _interpret(answer: Any) -> Maintained:
         cursor=cursor.decode(),
         has_more_groups=bool(more),
         returned=[Returned(key, *map(int, counts.split())) for key, counts in pairs],
-        outgoing=[outgoing(task_id, noted) for task_id, noted in zip(out[::2], out[1::2], strict=True)],
+        outgoing=outgoing(out),
     )
 
 

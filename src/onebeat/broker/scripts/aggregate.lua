@@ -8,7 +8,7 @@
 -- ARGV[3] str   owner          the server whose set it is
 -- ARGV[4] int   count          of its members that went into the combined task
 -- ARGV[5] str   id             of the combined task; the set's own unless it was given one
--- ARGV[6] str   elsewhere      "" if it goes to this queue; else what to note of it (lib/outgoing.lua)
+-- ARGV[6] str   elsewhere      "" if it goes to this queue; else the name of its queue (lib/outgoing.lua)
 -- ARGV[7…]      msg · due · rest of the combined task, as in `enqueue`
 -- ARGV[10…]     per member with a unique lock: id · key
 -- returns str                  "aggregated" | "already" (by an earlier call) | "changed" (a member was taken out of the
@@ -30,7 +30,7 @@ if #members ~= tonumber(ARGV[4]) then
   return #members > 0 and "changed" or "lost"
 end
 if ARGV[6] ~= "" then
-  note_outgoing(id, ARGV[6])
+  note_outgoing(id, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
 else
   local answer = guarded(place, id, ARGV[7], ARGV[8], ARGV[9])
   if string.match(answer, "^%a+") ~= "pending" and string.match(answer, "^%a+") ~= "scheduled" and answer ~= "aggregating" then

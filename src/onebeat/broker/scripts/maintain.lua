@@ -21,7 +21,7 @@
 --                              keys of the sets that are the server's · cursor, "" if there was no scan ·
 --                              1 if more groups are due, else 0 · what was returned to groups (key of a set,
 --                              "<back> <archived>") · tasks that were to go to other queues and whose server did not
---                              see to it (lib/outgoing.lua): id, what is noted
+--                              see to it: id, queue, msg, due, rest (lib/outgoing.lua)
 --
 -- Any number of servers may call it at any time. Each part is guarded: one that fails, because a key
 -- holds a foreign type, does not stop the others. While the store's memory is full no schedule fires, as

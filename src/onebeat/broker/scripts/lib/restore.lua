@@ -18,6 +18,7 @@ local function look_again(group)
   local _, _, _, hold = times_of(group)
   unlist_if_empty(group)
   if redis.call("EXISTS", KEYS[1] .. "g:" .. group) == 1 then
+    redis.call("SADD", KEYS[1] .. "groups", group)
     look_by(group, math.max(now_ms, hold))
   end
 end
