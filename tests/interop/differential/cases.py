@@ -131,12 +131,20 @@ def rule(cites: str) -> Callable[[Claims], Claims]:
     return enter
 
 
+ON_ONE = ("info", "run", "cancel", "archive", "delete", "update")
+WRITES = ("succeed", "fail", "requeue", "extend")
+
+
 def plain_answer(do: str, answer: Any) -> Any:
-    """Put answers into common words: who was refused a write is told so in several."""
-    if do in ("succeed", "fail", "requeue", "extend") and str(answer).startswith(("lost", "gone", "lapsed", "already")):
+    """Put answers into common words: who was refused is told so in several, and some answers say less than others."""
+    if do in WRITES and str(answer).startswith(("lost", "gone", "lapsed", "already")):
         return "nothing written"
-    if do in ("info", "run", "cancel") and answer == "refused: queue not found":
+    if do in ON_ONE and answer == "refused: queue not found":
         return "refused: task not found"
-    if do == "cancel":
-        return answer if "refused" in str(answer) else "ok"
+    if do == "remove" and answer == "refused: precondition":
+        return "refused: not empty"
+    if do == "queues":
+        return sorted(answer or [])
+    if do not in ("info", "list", "stats", "history", "groups") and "refused" not in str(answer):
+        return answer if do in ("enqueue", "dequeue", *WRITES, "run_all", "archive_all", "delete_all") else "ok"
     return answer

@@ -2,8 +2,8 @@
 What stands in a database, as facts that can be compared one by one, and what must be true of them by themselves.
 
 A fact is (key, part) → value: the score of one member, one field of a hash, one field of the message in it, the order
-of a list. Times to live pass by the store's own clock, which no test can set; so after every operation they are
-taken off their keys and noted as instants of the test's clock, by which `age` ends them.
+of a list. Times to live pass by the store's own clock, which no test can set; so each is put beyond all dates as soon
+as it is read, at an instant of the test's clock, by which the next reading ends it.
 """
 
 from __future__ import annotations
@@ -20,27 +20,41 @@ from onebeat.wire.records import EnqueueEventRecord, EntryRecord, ServerRecord, 
 Part = tuple[str, str]
 Facts = dict[Part, Any]
 
-LEDGER = "differential:ends"
 GRAIN_MS = 500
 """Times to live in these tests are multiples of it, so that what has passed of one is rounded away."""
 
+STEP_MS = 250
+"""So are the instants that the test's clock shows, of this."""
+
+BEYOND_MS = 4_102_444_800_000
+"""The year 2100. What is to end at an instant of the test's clock expires so long after, by the store's."""
+
 _READ = """
-local ledger, now_ms, out = KEYS[1], tonumber(ARGV[1]), {}
-for _, key in ipairs(redis.call("KEYS", "*")) do
-  local kind, ttl = redis.call("TYPE", key).ok, redis.call("PTTL", key)
-  local at = ""
-  if string.find(key, "^asynq:{[^}]*}:processed") or string.find(key, "^asynq:{[^}]*}:failed") then
-    local time = redis.call("TIME")
-    at = ttl > 0 and string.format("%.0f", (time[1] * 1000 + time[2] / 1000 + ttl) / 1000) or ""
-  elseif string.find(key, "^asynq:") then
-    if ttl > 0 then
-      local grain = tonumber(ARGV[2])
-      redis.call("ZADD", ledger, now_ms + math.ceil(ttl / grain) * grain, key)
-      redis.call("PERSIST", key)
+local now_ms, grain, step, beyond = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local time, out = redis.call("TIME"), {}
+local real_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function ends(key)
+  local ttl = redis.call("PTTL", key)
+  local at = real_ms + ttl
+  if ttl <= 0 or not string.find(key, "^asynq:") then
+    return ""
+  elseif string.find(key, "}:processed:") or string.find(key, "}:failed:") then
+    return string.format("%.0f", at / 1000)
+  elseif at < beyond then
+    at = now_ms + math.ceil(ttl / grain) * grain
+    redis.call("PEXPIREAT", key, string.format("%.0f", beyond + at))
+  else
+    at = math.floor((at - beyond) / step + 0.5) * step
+    if at <= now_ms then
+      redis.call("DEL", key)
     end
-    at = redis.call("ZSCORE", ledger, key) or ""
   end
-  local value
+  return string.format("%.0f", at)
+end
+
+for _, key in ipairs(redis.call("KEYS", "*")) do
+  local at, kind, value = ends(key), redis.call("TYPE", key).ok, nil
   if kind == "string" then
     value = redis.call("GET", key)
   elseif kind == "list" then
@@ -49,24 +63,14 @@ for _, key in ipairs(redis.call("KEYS", "*")) do
     value = redis.call("HGETALL", key)
   elseif kind == "set" then
     value = redis.call("SMEMBERS", key)
-  else
+  elseif kind == "zset" then
     value = redis.call("ZRANGE", key, 0, -1, "WITHSCORES")
   end
-  out[#out + 1] = { key, kind, at, value }
-end
-return out
-"""
-
-_AGE = """
-for _, key in ipairs(redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", ARGV[1])) do
-  redis.call("DEL", key)
-  redis.call("ZREM", KEYS[1], key)
-end
-for _, key in ipairs(redis.call("ZRANGE", KEYS[1], 0, -1)) do
-  if redis.call("EXISTS", key) == 0 then
-    redis.call("ZREM", KEYS[1], key)
+  if value then
+    out[#out + 1] = { key, kind, at, value }
   end
 end
+return out
 """
 
 _SETS = ("scheduled", "retry", "archived", "completed")
@@ -79,17 +83,12 @@ class Database:
         self.number = number
         self.client = redis.Redis(unix_socket_path=socket, db=number)
         self._read = self.client.register_script(_READ)
-        self._age = self.client.register_script(_AGE)
-
-    def age(self, now_ms: int) -> None:
-        """End whatever lapsed by now."""
-        self._age(keys=[LEDGER], args=[now_ms])
 
     def read(self, now_ms: int) -> tuple[Facts, Facts]:
-        """Return what is asynq's and what is private; and note when what has a time to live will end."""
+        """Return what is asynq's and what is private; what has a time to live ends by the test's clock from now on."""
         public: Facts = {}
         private: Facts = {}
-        rows = cast("list[tuple[bytes, bytes, bytes, Any]]", self._read(keys=[LEDGER], args=[now_ms, GRAIN_MS]))
+        rows = cast("list[tuple[bytes, bytes, bytes, Any]]", self._read(args=[now_ms, GRAIN_MS, STEP_MS, BEYOND_MS]))
         for raw, kind, at, value in rows:
             key = raw.decode()
             if key.startswith("asynq:"):
@@ -108,9 +107,6 @@ class Database:
             own = [field for field in cast("list[bytes]", self.client.hkeys(key)) if field.startswith(b"ob_")]
             if own:
                 self.client.hdel(key, *own)
-        at = other.client.zscore(LEDGER, key)
-        if at is not None:
-            self.client.zadd(LEDGER, {key: at})
 
     def close(self) -> None:
         self.client.close()

@@ -13,9 +13,14 @@ from tests.interop.differential.pair import Pair
 QUEUES = st.sampled_from(["q", "q", "q", "r"])
 POOL = st.sampled_from("abcdef")
 KINDS = st.sampled_from(["plain", "plain", "soft", "skip", "revoke"])
+BULKS = [
+    *(("run_all", state) for state in ("scheduled", "retry", "archived")),
+    *(("archive_all", state) for state in ("pending", "scheduled", "retry")),
+    *(("delete_all", state) for state in ("pending", "scheduled", "retry", "archived", "completed")),
+]
 WHICH = st.integers(0, 5)
 STATES = ("pending", "active", "scheduled", "retry", "archived", "completed")
-ON_ONE = ("info", "run", "cancel")
+ON_ONE = ("info", "run", "run", "cancel", "archive", "delete")
 
 
 class Machine(RuleBasedStateMachine):
@@ -45,6 +50,7 @@ class Machine(RuleBasedStateMachine):
         self.has_fractions = has_fractions
         self.pair.do("upkeep", queue="q")
 
+    @precondition(lambda self: self.tasks())
     @rule(seconds=st.sampled_from([1, 3, 10, 30, 61, 86_400]))
     def time_passes(self, seconds: int) -> None:
         self.pair.tick(seconds)
@@ -54,10 +60,12 @@ class Machine(RuleBasedStateMachine):
     def a_moment_passes(self, seconds: float) -> None:
         self.pair.tick(seconds)
 
+    @precondition(lambda self: self.tasks())
     @rule(queue=QUEUES)
     def upkeep(self, queue: str) -> None:
         self.pair.do("upkeep", queue=queue)
 
+    @precondition(lambda self: self.tasks())
     @rule(queue=QUEUES, seconds=st.sampled_from([6, 31, 66]))
     def time_passes_under_upkeep(self, queue: str, seconds: int) -> None:
         """Upkeep comes twice within five seconds, so that recovery does not hold back."""
@@ -110,6 +118,19 @@ class Machine(RuleBasedStateMachine):
         elif due is not None:
             options["process_in"] = due
         self.pair.do("enqueue", type=type, payload=payload, options=options)
+
+    @rule(queue=QUEUES, first=WHICH, unique=st.sampled_from([None, 60]), due=st.sampled_from([None, None, 10]))
+    def enqueue_some(self, queue: str, first: int, unique: int | None, due: int | None) -> None:
+        """Three tasks of one kind, so that there is something to do."""
+        for number in range(3):
+            options: dict[str, Any] = {
+                "queue": queue,
+                "task_id": "abcdef"[(first + number) % 6],
+                "retention": 60 * number,
+            }
+            options |= {"unique": unique} if unique else {}
+            options |= {"process_in": due} if due else {}
+            self.pair.do("enqueue", type="t", payload=b"%d" % number, options=options)
 
     def at(self, seconds: float) -> datetime:
         return datetime.fromtimestamp(self.pair.now_us / 1_000_000 + seconds, UTC)
@@ -185,14 +206,39 @@ class Machine(RuleBasedStateMachine):
         """Something is done to a task, whatever state it is in."""
         self.pair.do(do, **self.one(which))
 
+    @precondition(lambda self: self.tasks())
     @rule(do=st.sampled_from(ON_ONE), queue=QUEUES, task_id=POOL)
     def steer_what_may_not_be_there(self, do: str, queue: str, task_id: str) -> None:
         self.pair.do(do, queue=queue, id=task_id)
 
-    @rule(queue=QUEUES, state=st.sampled_from(STATES))
-    def list(self, queue: str, state: str) -> None:
-        self.pair.do("list", queue=queue, state=state)
+    @precondition(lambda self: self.tasks("scheduled", "active", "completed"))
+    @rule(which=WHICH, payload=st.sampled_from([b"", b"x", b"y"]))
+    def update(self, which: int, payload: bytes) -> None:
+        """asynq changes scheduled tasks only; that we change all that wait is no difference but an addition."""
+        self.pair.do("update", **self.one(which, "scheduled", "active", "completed"), payload=payload)
 
-    @rule(queue=QUEUES)
-    def stats(self, queue: str) -> None:
+    @precondition(lambda self: len(self.tasks()) > 2)
+    @rule(queue=QUEUES, what=st.sampled_from(BULKS))
+    def steer_all(self, queue: str, what: tuple[str, str]) -> None:
+        self.pair.do(what[0], queue=queue, state=what[1])
+
+    @precondition(lambda self: len(self.tasks()) > 2)
+    @rule(queue=QUEUES, do=st.sampled_from(["pause", "resume", "resume"]))
+    def pause_or_resume(self, queue: str, do: str) -> None:
+        self.pair.do(do, queue=queue)
+
+    @precondition(lambda self: len(self.tasks()) > 2)
+    @rule(queue=QUEUES, force=st.booleans())
+    def remove(self, queue: str, force: bool) -> None:
+        """Who enqueues next has just started: a client remembers for a while, or for ever, that it listed a queue."""
+        self.pair.do("remove", queue=queue, force=force)
+        self.pair.do("new_client")
+
+    @precondition(lambda self: self.tasks())
+    @rule(queue=QUEUES, state=st.sampled_from(STATES), page=st.integers(-1, 3), size=st.integers(-1, 3))
+    def look(self, queue: str, state: str, page: int, size: int) -> None:
+        """Whoever looks sees the same, in the same order and on the same page."""
+        self.pair.do("list", queue=queue, state=state, page=page, size=size)
         self.pair.do("stats", queue=queue)
+        self.pair.do("history", queue=queue, size=2)
+        self.pair.do("queues")

@@ -13,17 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from hypothesis import reject
-
 from tests.conftest import NOON
 from tests.interop.differential import facts
 from tests.interop.differential.cases import ANSWER, Case, Difference, plain_answer
 from tests.interop.differential.facts import GRAIN_MS, Database, Facts
-from tests.interop.differential.rules import RULES
-from tests.interop.differential.sides import DELAY_S, GoSide, OurSide
-
-UNITS = {"timeout": "TimeoutUs", "unique": "UniqueUs", "process_in": "InUs", "retention": "RetentionUs"}
-PLAIN = {"task_id": "ID", "queue": "Queue", "max_retry": "MaxRetry", "headers": "Headers"}
+from tests.interop.differential.go_side import GoSide
+from tests.interop.differential.our_side import OurSide
+from tests.interop.differential.table import RULES
 
 
 class Pair:
@@ -35,6 +31,7 @@ class Pair:
         self.go_base, self.our_base = Database(socket, 1), Database(socket, 0)
         self.used: Counter[str] = Counter()
         self.compared: Counter[str] = Counter()
+        self.stalled_ms = 0.0
 
     def __enter__(self) -> Self:
         self.ours.__enter__()
@@ -55,6 +52,7 @@ class Pair:
         self.ours.begin()
         self.state: Facts = {}
         self.private: Facts = {}
+        self.stalled_ms = 0.0
         self.now_us = NOON * 1_000_000
         self.tick(0)
 
@@ -67,8 +65,7 @@ class Pair:
         self.now_us += round(seconds * 1_000_000)
         self.ours.set_time(self.now_us)
         self.go.ask("now", NowUs=self.now_us)
-        for base in (self.our_base, self.go_base):
-            base.age(self.now_ms)
+        self.go_base.read(self.now_ms)
         self.state, self.private = self.our_base.read(self.now_ms)
 
     def ids(self, queue: str, *states: str) -> list[str]:
@@ -82,7 +79,7 @@ class Pair:
     def do(self, do: str, **order: Any) -> Any:
         """Apply an operation to both sides, compare, and return the answer."""
         began = time.perf_counter()
-        ours = getattr(self, f"_ours_{do}")(order)
+        ours = self.ours.apply(do, order)
         public, private = self.our_base.read(self.now_ms)
         between = time.perf_counter()
         answer = self._ask(do, order)
@@ -90,8 +87,7 @@ class Pair:
         if lapsed:
             answer = self._ask(do, order, Force=True)
         go_public, _ = self.go_base.read(self.now_ms)
-        if max(between - began, time.perf_counter() - between) * 1000 > GRAIN_MS * 0.8:
-            reject()  # the machine stood still, and times to live went on meanwhile: nothing can be said
+        self.stalled_ms = max(self.stalled_ms, (between - began) * 1000, (time.perf_counter() - between) * 1000)
         case = Case(do, order, self.now_us, self.state, self.private, go_public, public, private)
         case.lapsed = lapsed
         case.answers = (plain_answer(do, answer), plain_answer(do, ours))
@@ -106,7 +102,7 @@ class Pair:
         differences = case.differences()
         for difference in differences:
             names = [rule.name for rule in RULES if rule.claims(case, difference)]
-            if not names:
+            if not names and not self._is_doubtful(difference):
                 unclaimed.append(difference)
             self.used.update(names[:1])
         assert not unclaimed, report(case, unclaimed)
@@ -115,75 +111,24 @@ class Pair:
         facts.check(case.ours, case.private)
         self.compared[case.do] += 1
 
-    # -------------------------------------------------------------- the same order, in the words of each side
+    def _is_doubtful(self, it: Difference) -> bool:
+        """Whether the machine stood still so long between a write and its reading that this may come of it."""
+        if it.part != "ends" or None in (it.go, it.ours):
+            return False
+        return self.has_stalled and bool(abs(it.go - it.ours) <= self.stalled_ms + GRAIN_MS)
+
+    @property
+    def has_stalled(self) -> bool:
+        """Whether times to live may have passed unseen."""
+        return self.stalled_ms > GRAIN_MS * 0.8
 
     def _ask(self, do: str, order: dict[str, Any], **more: Any) -> Any:
-        if do == "enqueue":
-            return self.go.ask(do, Type=order["type"], Payload=order["payload"], **_go_options(order["options"]))
+        """Put an operation to asynq; what it has no word for becomes what comes nearest."""
         if do == "cancel":
-            do = "delete" if self._state_of(order) in ("pending", "scheduled", "retry", "aggregating") else "cancel"
-            do = do if self._state_of(order) else "info"
-        words = {"queue": "Queue", "id": "ID", "state": "State", "kind": "Kind", "error": "Error", "result": "Result"}
-        named = {words[key]: value for key, value in order.items() if key in words}
-        page = {"Page": 1} if do == "list" else {}
-        return self.go.ask(do, DelayUs=DELAY_S * 1_000_000, **page, **named, **more)
-
-    def _state_of(self, order: dict[str, Any]) -> str | None:
-        return self.state.get((f"asynq:{{{order['queue']}}}:t:{order['id']}", "state"))
-
-    def _ours_enqueue(self, order: dict[str, Any]) -> Any:
-        return self.ours.enqueue(order["type"], order["payload"], order["options"])
-
-    def _ours_dequeue(self, order: dict[str, Any]) -> Any:
-        return self.ours.dequeue(order["queue"])
-
-    def _finish(self, do: str, order: dict[str, Any]) -> Any:
-        more = {"kind": order.get("kind", ""), "error": order.get("error", ""), "result": order.get("result", b"")}
-        return self.ours.finish(order["queue"], order["id"], do, **more)
-
-    def _ours_succeed(self, order: dict[str, Any]) -> Any:
-        return self._finish("succeed", order)
-
-    def _ours_fail(self, order: dict[str, Any]) -> Any:
-        return self._finish("fail", order)
-
-    def _ours_requeue(self, order: dict[str, Any]) -> Any:
-        return self._finish("requeue", order)
-
-    def _ours_extend(self, order: dict[str, Any]) -> Any:
-        return self.ours.extend(order["queue"], order["id"])
-
-    def _ours_upkeep(self, order: dict[str, Any]) -> Any:
-        return self.ours.upkeep(order["queue"])
-
-    def _ours_info(self, order: dict[str, Any]) -> Any:
-        return self.ours.info(order["queue"], order["id"])
-
-    def _ours_list(self, order: dict[str, Any]) -> Any:
-        return self.ours.list(order["queue"], order["state"])
-
-    def _ours_stats(self, order: dict[str, Any]) -> Any:
-        return self.ours.stats(order["queue"])
-
-    def _ours_run(self, order: dict[str, Any]) -> Any:
-        return self.ours.run(order["queue"], order["id"])
-
-    def _ours_cancel(self, order: dict[str, Any]) -> Any:
-        return self.ours.cancel(order["queue"], order["id"])
-
-
-def _go_options(options: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"MaxRetry": 25}
-    for name, value in options.items():
-        if name in UNITS:
-            found[UNITS[name]] = round(value * 1_000_000)
-        elif name == "deadline":
-            found["DeadlineS"] = int(value.timestamp())
-        elif name == "process_at":
-            found["AtUs"] = round(value.timestamp() * 1_000_000)
-        else:
-            found[PLAIN[name]] = value
-    return found
+            key = f"asynq:{{{order['queue']}}}:t:{order['id']}"
+            waits = self.state.get((key, "state")) in ("pending", "scheduled", "retry", "aggregating")
+            do = "delete" if waits else "cancel" if (key, "state") in self.state else "info"
+        return self.go.apply(do.replace("_all", " all"), order, **more)
 
 
 def report(case: Case, unclaimed: list[Difference]) -> str:

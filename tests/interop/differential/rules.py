@@ -11,12 +11,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tests.interop.differential.cases import ANSWER, RULES, Case, Difference, rule
-from tests.interop.differential.sides import DELAY_S, LEASE_S
-
-__all__ = ["RULES"]
-MAX_CRASHES = 3
-
+from tests.interop.differential.cases import ANSWER, Case, Difference, rule
+from tests.interop.differential.go_side import DELAY_S
+from tests.interop.differential.our_side import LEASE_S, MAX_CRASHES
 
 # ---------------------------------------------------------------- instants
 
@@ -90,14 +87,6 @@ def lock_to_the_millisecond(case: Case, it: Difference) -> bool:
 
 
 # ---------------------------------------------------------------- running
-
-
-@rule("SE-40")
-def pending_since_when_put_back(case: Case, it: Difference) -> bool:
-    """Whatever makes a task pending notes since when it waits."""
-    if case.do not in ("requeue", "run") or it.part != "pending_since":
-        return False
-    return it.key == case.task() and it.ours == f"{case.now_us}000"
 
 
 @rule("cancelling a running task")
@@ -244,13 +233,3 @@ def _archived(case: Case) -> list[str]:
 def forwarded_by_due_time(case: Case, it: Difference) -> bool:
     """What is due at once joins the queue by its time, not first all of `scheduled` and then all of `retry`."""
     return case.do == "upkeep" and it.key == case.key("pending") and it.ours == pending_after_upkeep(case)
-
-
-# ---------------------------------------------------------------- operators
-
-
-@rule('"run" of an archived task')
-def run_resets_retried(case: Case, it: Difference) -> bool:
-    """A task that had ended has all its retries again."""
-    had_ended = case.state() in ("archived", "completed")
-    return case.do == "run" and had_ended and it.part == "msg.retried" and it.ours == 0

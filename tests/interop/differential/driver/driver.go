@@ -106,11 +106,10 @@ func Drive(socket string, in io.Reader, out io.Writer) {
 
 // begin forgets everything: a new client, and no worker holds a task.
 func begin(connection *redis.Client) *driver {
-	store := rdb.NewRDB(connection)
-	store.SetClock(driverClock)
+	store := connect(connection)
 	d := &driver{rdb: store, failed: make(chan *syncRequest, 1), held: map[string]held{}}
-	d.client = &Client{broker: store, sharedConnection: true}
-	d.inspector = &Inspector{rdb: store, sharedConnection: true}
+	d.client = &Client{broker: connect(connection), sharedConnection: true} // each in a process of its own
+	d.inspector = &Inspector{rdb: connect(connection), sharedConnection: true}
 	logger := log.NewLogger(silent{})
 	d.processor = &processor{
 		logger: logger, broker: store, clock: driverClock, syncRequestCh: d.failed,
@@ -118,6 +117,12 @@ func begin(connection *redis.Client) *driver {
 		isFailureFunc:  func(error) bool { return !d.soft },
 	}
 	return d
+}
+
+func connect(connection redis.UniversalClient) *rdb.RDB {
+	store := rdb.NewRDB(connection)
+	store.SetClock(driverClock)
+	return store
 }
 
 type silent struct{}
@@ -154,6 +159,9 @@ func micro(us int64) time.Duration { return time.Duration(us) * time.Microsecond
 func (d *driver) apply(o order) (any, error) {
 	switch o.Do {
 	case "now":
+		return "ok", nil
+	case "new_client":
+		d.client = &Client{broker: connect(d.rdb.Client()), sharedConnection: true}
 		return "ok", nil
 	case "enqueue":
 		return d.enqueue(o)

@@ -169,15 +169,15 @@ func (d *driver) inspect(o order) (any, error) {
 func (d *driver) all(o order) (any, error) {
 	i := d.inspector
 	plain := map[string]func(string) (int, error){
-		"run scheduled": i.RunAllScheduledTasks, "run retry": i.RunAllRetryTasks, "run archived": i.RunAllArchivedTasks,
-		"archive pending": i.ArchiveAllPendingTasks, "archive scheduled": i.ArchiveAllScheduledTasks,
-		"archive retry": i.ArchiveAllRetryTasks, "delete pending": i.DeleteAllPendingTasks,
-		"delete scheduled": i.DeleteAllScheduledTasks, "delete retry": i.DeleteAllRetryTasks,
-		"delete archived": i.DeleteAllArchivedTasks, "delete completed": i.DeleteAllCompletedTasks,
+		"run all scheduled": i.RunAllScheduledTasks, "run all retry": i.RunAllRetryTasks, "run all archived": i.RunAllArchivedTasks,
+		"archive all pending": i.ArchiveAllPendingTasks, "archive all scheduled": i.ArchiveAllScheduledTasks,
+		"archive all retry": i.ArchiveAllRetryTasks, "delete all pending": i.DeleteAllPendingTasks,
+		"delete all scheduled": i.DeleteAllScheduledTasks, "delete all retry": i.DeleteAllRetryTasks,
+		"delete all archived": i.DeleteAllArchivedTasks, "delete all completed": i.DeleteAllCompletedTasks,
 	}
 	grouped := map[string]func(string, string) (int, error){
-		"run aggregating": i.RunAllAggregatingTasks, "archive aggregating": i.ArchiveAllAggregatingTasks,
-		"delete aggregating": i.DeleteAllAggregatingTasks,
+		"run all aggregating": i.RunAllAggregatingTasks, "archive all aggregating": i.ArchiveAllAggregatingTasks,
+		"delete all aggregating": i.DeleteAllAggregatingTasks,
 	}
 	if do, known := plain[o.Do+" "+o.State]; known {
 		return do(o.Queue)
