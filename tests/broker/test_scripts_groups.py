@@ -1,4 +1,4 @@
-"""Groups: joining, staging, reading, aggregating, returning; every answer and every key afterwards (protocol §3.2, §3.4)."""
+"""Groups: joining, staging, aggregating, going back; every answer and every key afterwards (protocol §3.2, §3.4)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from onebeat.broker import browse, groups
-from onebeat.broker.groups import Aggregating, GroupSet, Returned, Rule
 from onebeat.broker.consume import Finished, Outcome
+from onebeat.broker.groups import Aggregating, GroupSet, Returned, Rule
 from onebeat.broker.maintain import Maintained, maintain, survey
 from onebeat.broker.produce import NewTask, enqueue
 from onebeat.broker.store import Store
@@ -58,14 +58,16 @@ async def members(store: Store, of: GroupSet, owner: str = "s") -> list[str]:
 
 
 async def combine(
-    store: Store, of: GroupSet, count: int, *, owner: str = "s", queue: str = "q", locks: Sequence[tuple[str, str]] = (),
-    **fields: Any,
+    store: Store, of: GroupSet, count: int, *, owner: str = "s", queue: str = "q",
+    locks: Sequence[tuple[str, str]] = (), **fields: Any,
 ) -> str:  # fmt: skip
     new = NewTask(fields.pop("id", of.id), message(of.id), **fields)
     return await store.run(groups.aggregate(of, owner, count, new, queue, locks))
 
 
-async def give_back(store: Store, of: GroupSet, reason: str = "", *, owner: str = "s", most: int = 3, **given: Any) -> Any:
+async def give_back(
+    store: Store, of: GroupSet, reason: str = "", *, owner: str = "s", most: int = 3, **given: Any
+) -> Any:
     frees = given.get("frees", False)
     return await store.run(groups.restore(of, owner, reason=reason, most=most, backoff_ms=1000, frees=frees))
 
@@ -279,11 +281,10 @@ async def test_staging_goes_in_steps(store: Store, clock: Clock) -> None:
     for start in range(0, 2500, 250):
         await add(store, *(f"t{n:04}" for n in range(start, start + 250)))
     await clock.advance(10)
-    sizes, done = [], await look(store, GRACE)
+    done = await look(store, GRACE)
     while done.was_full:
         done = await look(store, GRACE)
-    for one in sets(done):
-        sizes.append(len(await members(store, one)))
+    sizes = [len(await members(store, one)) for one in sets(done)]
     assert [1000, 1000, 500] == sorted(sizes, reverse=True)
     assert 2500 == (await store.run(browse.stats("q"))).aggregating
 
@@ -381,9 +382,7 @@ async def test_a_repeat_of_aggregate_changes_nothing(store: Store, clock: Clock)
     assert before == await dump(store)
 
 
-@pytest.mark.parametrize(
-    ("due", "group", "state"), [("+5000", "", b"scheduled"), ("", "h", b"aggregating")]
-)
+@pytest.mark.parametrize(("due", "group", "state"), [("+5000", "", b"scheduled"), ("", "h", b"aggregating")])
 async def test_a_combined_task_may_wait_itself(store: Store, clock: Clock, due: str, group: str, state: bytes) -> None:
     """Delayed, or in another group."""
     found = await staged(store, clock, "a")
@@ -448,7 +447,7 @@ async def test_a_combined_task_for_another_queue_is_noted_first(store: Store, cl
     assert [] == list((await look(store, GRACE)).outgoing)
 
 
-# -------------------------------------------------------------- returning
+# -------------------------------------------------------------- going back
 
 
 async def test_a_set_goes_back_without_a_count_when_its_server_stops(store: Store, clock: Clock) -> None:
@@ -552,7 +551,9 @@ async def test_a_stale_set_of_go_goes_back_in_steps(store: Store, clock: Clock) 
     await breathe(store, clock, 6)
     key = "asynq:{q}:g:g:6f1c6b0a-0000-4000-8000-000000000001"
     for n in range(1500):
-        await store.command("HSET", f"asynq:{{q}}:t:t{n}", "msg", message(f"t{n}"), "state", "aggregating", "group", "g")
+        await store.command(
+            "HSET", f"asynq:{{q}}:t:t{n}", "msg", message(f"t{n}"), "state", "aggregating", "group", "g"
+        )
         await store.command("ZADD", key, NOON, f"t{n}")
     await store.command("ZADD", "asynq:{q}:aggregation_sets", int(clock.now) + 2, key)
     assert [] == await breathe(store, clock, 1)

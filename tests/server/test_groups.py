@@ -125,7 +125,10 @@ async def test_what_fails_too_often_is_archived_and_can_be_run(bench: Bench) -> 
     ("returned", "sentence"),
     [
         (None, "aggregator of group 'g' returned None: return a Task, or what bind() returns"),
-        (Task("t", group="g"), "returned a task of that very group, which would go round for ever: leave out its group"),
+        (
+            Task("t", group="g"),
+            "returned a task of that very group, which would go round for ever: leave out its group",
+        ),
         (Task("t", queue="low", unique=60), "returned a unique task for another queue, 'low', which may refuse it"),
         (Task("t", max_retry=-1), "option max_retry is -1: give 0 for no retry"),
     ],
@@ -223,7 +226,8 @@ async def test_delayed_tasks_join_their_group_when_they_are_due(bench: Bench) ->
     ran = collect(bench)
     bench.mux.aggregate(max_size=3)(join)
     await bench.client.enqueue_many(
-        Task("event", payload, group="g", process_in=delay) for payload, delay in ((b"a", 0.03), (b"b", 0.06), (b"c", 0))
+        Task("event", payload, group="g", process_in=delay)
+        for payload, delay in ((b"a", 0.03), (b"b", 0.06), (b"c", 0))
     )
     async with bench.serving():
         await bench.reaches(processed=1, aggregating=0, scheduled=0)
@@ -369,9 +373,7 @@ asyncio.run(Server(sys.argv[1], group_grace=0.01, lease=1.5, allow_short_lease=T
 
 
 @pytest.mark.slow
-async def test_the_groups_of_a_killed_server_are_aggregated_by_another(
-    bench: Bench, url: str, tmp_path: Path
-) -> None:
+async def test_the_groups_of_a_killed_server_are_aggregated_by_another(bench: Bench, url: str, tmp_path: Path) -> None:
     """SIGKILL amid aggregation: another server has them back when the lease has lapsed, and aggregates them once."""
     ran = collect(bench)
     bench.mux.aggregate()(join)
@@ -379,9 +381,7 @@ async def test_the_groups_of_a_killed_server_are_aggregated_by_another(
     script.write_text(VICTIM)
     for n in range(10):
         await bench.enqueue("event", f"{n}".encode(), group="g")
-    victim = await asyncio.create_subprocess_exec(
-        sys.executable, str(script), url, stdout=asyncio.subprocess.PIPE
-    )
+    victim = await asyncio.create_subprocess_exec(sys.executable, str(script), url, stdout=asyncio.subprocess.PIPE)
     assert victim.stdout is not None
     assert b"10\n" == await victim.stdout.readline()
     async with bench.serving(group_grace=0.01, group_backoff=0.01):
@@ -423,11 +423,14 @@ def test_an_aggregator_is_checked_where_it_is_registered() -> None:
     mux.aggregate("a")(join)
     wrong: list[tuple[Callable[[], object], str]] = [
         (lambda: mux.aggregate("a")(join), "groups 'a' have an aggregator already"),
-        (lambda: mux.aggregate("b")(lambda group: Task("t")), "give a function of two, the group's name and the list"),  # type: ignore[misc, arg-type]
+        (lambda: mux.aggregate("b")(lambda group: Task("t")), "give a function of two, the group's name and the list"),  # type: ignore[type-var]
         (lambda: mux.aggregate(join)(join), "write aggregate() with its brackets"),  # type: ignore[arg-type]
         (lambda: mux.aggregate(" ")(join), "give the start of their names"),
         (lambda: mux.aggregate(grace=0)(join), "option grace is 0 seconds: give a value from 0.001"),
-        (lambda: mux.aggregate(max_size=-1)(join), "option max_size is -1: give a whole number of tasks, 0 for no limit"),
+        (
+            lambda: mux.aggregate(max_size=-1)(join),
+            "option max_size is -1: give a whole number of tasks, 0 for no limit",
+        ),
         (lambda: mux.aggregate(timeout="1")(join), "option timeout is '1': give seconds as a number"),  # type: ignore[arg-type]
     ]
     for declare, sentence in wrong:

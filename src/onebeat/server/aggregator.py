@@ -82,7 +82,8 @@ class Aggregator:
 
         settled: Called whenever an aggregation has ended.
 
-        is_timed: Whether time limits count; the test kit's time stands still.
+        is_simulated: Time stands still, as in the test kit: no limit counts, and it looks after every queue, also
+            without aggregators, so that groups that nobody aggregates are put aside.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Aggregator:
         threads: Threads | None = None,
         made: Callable[[Prepared], None] = lambda _prepared: None,
         settled: Callable[[], None] = lambda: None,
-        is_timed: bool = True,
+        is_simulated: bool = False,
     ) -> None:
         self._store = store
         self._aggregations = aggregations
@@ -109,7 +110,7 @@ class Aggregator:
         self._threads = threads
         self._made = made
         self._settled = settled
-        self._is_timed = is_timed
+        self._is_simulated = is_simulated
         self._working: dict[str, asyncio.Task[None]] = {}
         self._queues: dict[str, str] = {}
         self._overstaying = 0
@@ -131,7 +132,7 @@ class Aggregator:
             backoff_ms=round(config.group_backoff * 1000),
             frees=config.release_unique_on_archive,
         )
-        if queue not in config.queues or not self._aggregations:
+        if not self._is_simulated and (queue not in config.queues or not self._aggregations):
             return asks
         here = sum(name == queue for name in self._queues.values())
         free = max(0, AT_ONCE - len(self._working) - self._overstaying)
@@ -227,7 +228,7 @@ class Aggregator:
 
     async def _combine(self, aggregation: Aggregation, group: str, items: list[Any]) -> object:
         timeout = self._config.group_timeout if aggregation.timeout is None else aggregation.timeout
-        limit = timeout if self._is_timed else None
+        limit = None if self._is_simulated else timeout
         if not aggregation.is_async:
             return await self._in_thread(aggregation, group, items, limit)
         running = asyncio.timeout(limit)

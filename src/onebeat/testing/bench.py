@@ -8,6 +8,7 @@ kept by a thread, no timer runs. `Driving` says when a turn is taken.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor as Threads
@@ -22,9 +23,11 @@ from onebeat.broker.private import Ahead, ahead
 from onebeat.broker.store import Store
 from onebeat.errors import BrokerError, RevokeTask
 from onebeat.ids import new_id
+from onebeat.preparing import Prepared
 from onebeat.scheduler.entry import Entry
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.server.acknowledger import Acknowledger
+from onebeat.server.aggregator import Aggregator
 from onebeat.server.cancels import CancelEars
 from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context
@@ -107,6 +110,8 @@ class Bench:
         inside: Handlers that wait for the bench themselves: they hold nothing up.
 
         changed: Called whenever there may be something to do.
+
+        made: Called with each task that an aggregator has made of a group.
     """
 
     def __init__(self, plan: Plan, store: Store, state: object, threads: Threads) -> None:
@@ -115,6 +120,7 @@ class Bench:
         self.log: Log = Log()
         self.inside: Counter[tuple[str, str]] = Counter()
         self.changed: Callable[[], None] = lambda: None
+        self.made: Callable[[Prepared], None] = lambda _prepared: None
         self._id = new_id()
         self._crew = Crew()
         self.words: Words = Words(store, self._crew)
@@ -136,6 +142,18 @@ class Bench:
         self._scheduler = Scheduler(store, app=plan.app)
         self._maintainer = Maintainer(
             store, plan.config.queues, max_crashes=plan.config.max_crashes, report=self._report, clock=plan.clock
+        )
+        self._aggregator = self._maintainer.groups = Aggregator(
+            store,
+            plan.mux.aggregations,
+            plan.config,
+            owner=self._id,
+            wake=lambda _queue: self.changed(),
+            clock=plan.clock,
+            threads=threads,
+            made=lambda prepared: self.made(prepared),
+            settled=lambda: self.changed(),
+            is_simulated=True,
         )
         self._queues: list[str] = sorted(plan.config.queues)
         self._sequences: Counter[str] = Counter()
@@ -162,6 +180,9 @@ class Bench:
     async def aclose(self) -> None:
         """Stop what still runs, and close the store."""
         self._ready.clear()
+        hurry = asyncio.Event()
+        hurry.set()
+        await self._aggregator.stop(END_S, END_S, hurry)
         self._executor.cancel_all(Stop.LOST)
         await self._executor.drain(END_S)
         await self._crew.stop()
@@ -209,7 +230,7 @@ class Bench:
             await self._take(queue)
         if found:
             return "did something"
-        if self._acknowledger.unanswered or self._finishing:
+        if self._acknowledger.unanswered or self._finishing or self._aggregator.is_busy:
             return "waits"
         self._due = [item.queue for item in self._ahead if item.wants_upkeep]
         if self._due:

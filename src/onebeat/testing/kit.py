@@ -179,6 +179,7 @@ class Kit(Generic[S]):
             state = await stack.enter_async_context(_in_one_task(lifespan)) if lifespan is not None else None
         driving = Driving(await Bench.open(self._plan, where, state, turnstile))
         stack.push_async_callback(driving.aclose)
+        driving.bench.made = view.note
         reach.driving = driving
         stack.callback(reach.close)
         view.open(driving, reach, transport, state)
