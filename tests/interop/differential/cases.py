@@ -92,7 +92,7 @@ class Case:
 
     def recovered(self) -> list[str]:
         """List the tasks whose lease had lapsed and that are not active any more, longest running last."""
-        if self.do != "upkeep":
+        if not self.has_upkeep:
             return []
         running: tuple[str, ...] = self.old("active") or ()
         return [i for i in running if self.old("lease", i) <= self.now_s and self.new("lease", i) is None]
@@ -101,6 +101,15 @@ class Case:
         """List the tasks that are due, in the order in which they are."""
         waiting = self.ids_in("scheduled") + self.ids_in("retry")
         return sorted((i for i in waiting if self.exact(i) <= self.now_ms), key=lambda i: (self.exact(i), i))
+
+    @property
+    def has_upkeep(self) -> bool:
+        """Whether the operation looks after the queue; staging groups is a part of that."""
+        return self.do in ("upkeep", "stage")
+
+    def group(self, task_id: str) -> str:
+        """Say of which group a task was, if it had one that still counted."""
+        return str(self.old(f"t:{task_id}", "group") or "") if self.state(task_id) != "retry" else ""
 
     def ids_in(self, name: str) -> list[str]:
         return [part for key, part in self.before if key == self.key(name)]
@@ -132,6 +141,10 @@ def rule(cites: str) -> Callable[[Claims], Claims]:
 
 
 ON_ONE = ("info", "run", "cancel", "archive", "delete", "update")
+TELLING = (
+    "enqueue", "dequeue", "combine", "info", "list", "stats", "history", "groups", "run_all", "archive_all",
+    "delete_all",
+)  # fmt: skip
 WRITES = ("succeed", "fail", "requeue", "extend")
 
 
@@ -146,5 +159,7 @@ def plain_answer(do: str, answer: Any) -> Any:
     if do == "queues":
         return sorted(answer or [])
     if do not in ("info", "list", "stats", "history", "groups") and "refused" not in str(answer):
-        return answer if do in ("enqueue", "dequeue", *WRITES, "run_all", "archive_all", "delete_all") else "ok"
+        return (
+            answer if do in ("enqueue", "dequeue", *WRITES, "run_all", "archive_all", "delete_all", "combine") else "ok"
+        )
     return answer

@@ -16,7 +16,7 @@ WORDS = {
     "queue": "Queue", "id": "ID", "state": "State", "group": "Group", "page": "Page", "size": "Size", "force": "Force",
     "payload": "Payload", "type": "Type", "task_id": "ID", "max_retry": "MaxRetry", "headers": "Headers",
     "kind": "Kind", "error": "Error", "result": "Result", "grace": "GraceS", "max_delay": "MaxDelayS",
-    "max_size": "MaxSize",
+    "max_size": "MaxSize", "set_id": "SetID",
 }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ class GoSide:
         """Apply an operation, given in our words."""
         named = {WORDS[name]: value for name, value in order.items() if name in WORDS}
         options = _options(order["options"]) if "options" in order else {}
-        return self.ask(do, DelayUs=DELAY_S * 1_000_000, **named, **options, **more)
+        return self.ask(do, DelayUs=DELAY_S * 1_000_000, **{**named, **options, **more})
 
     def close(self) -> None:
         self._in.close()

@@ -18,6 +18,7 @@ BULKS = [
     *(("archive_all", state) for state in ("pending", "scheduled", "retry")),
     *(("delete_all", state) for state in ("pending", "scheduled", "retry", "archived", "completed")),
 ]
+GROUPS = st.sampled_from(["g", "g:h"])
 WHICH = st.integers(0, 5)
 STATES = ("pending", "active", "scheduled", "retry", "archived", "completed")
 ON_ONE = ("info", "run", "run", "cancel", "archive", "delete")
@@ -32,6 +33,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.pair.begin()
         self.has_fractions = False
+        self.limits: dict[str, int] = {}
 
     def tasks(self, *states: str) -> list[dict[str, str]]:
         """List the tasks that are in one of these states."""
@@ -44,10 +46,19 @@ class Machine(RuleBasedStateMachine):
 
     # -------------------------------------------------------------- time
 
-    @initialize(has_fractions=st.sampled_from([False, False, False, True]))
-    def begin(self, has_fractions: bool) -> None:
+    @initialize(
+        has_fractions=st.sampled_from([False, False, False, True]),
+        limits=st.fixed_dictionaries(
+            {
+                "grace": st.sampled_from([1, 10]),
+                "max_delay": st.sampled_from([0, 5]),
+                "max_size": st.sampled_from([0, 1, 2]),
+            }
+        ),
+    )
+    def begin(self, has_fractions: bool, limits: dict[str, int]) -> None:
         """Most sequences know whole seconds only: then asynq's scores and ours are the same."""
-        self.has_fractions = has_fractions
+        self.has_fractions, self.limits = has_fractions, limits
         self.pair.do("upkeep", queue="q")
 
     @precondition(lambda self: self.tasks())
@@ -88,6 +99,7 @@ class Machine(RuleBasedStateMachine):
                 "timeout": st.sampled_from([30, 1.5]),
                 "deadline": st.integers(0, 600),
                 "retention": st.sampled_from([60, 3600, 2.5]),
+                "group": GROUPS,
                 "headers": st.sampled_from([{"k": "v"}, {"a": "1", "ü": "x y"}]),
             },
         ),
@@ -221,6 +233,40 @@ class Machine(RuleBasedStateMachine):
     @rule(queue=QUEUES, what=st.sampled_from(BULKS))
     def steer_all(self, queue: str, what: tuple[str, str]) -> None:
         self.pair.do(what[0], queue=queue, state=what[1])
+
+    @precondition(lambda self: self.tasks("aggregating"))
+    @rule(queue=QUEUES, do=st.sampled_from(["run_all", "archive_all", "delete_all"]), group=GROUPS)
+    def steer_a_group(self, queue: str, do: str, group: str) -> None:
+        self.pair.do(do, queue=queue, state="aggregating", group=group)
+
+    # -------------------------------------------------------------- groups
+
+    @rule(queue=QUEUES, first=WHICH, group=GROUPS, unique=st.sampled_from([None, 60]), due=st.sampled_from([None, 10]))
+    def enqueue_a_group(self, queue: str, first: int, group: str, unique: int | None, due: int | None) -> None:
+        for number in range(3):
+            options: dict[str, Any] = {"queue": queue, "task_id": "abcdef"[(first + number) % 6], "group": group}
+            options |= {"unique": unique} if unique else {}
+            options |= {"process_in": due} if due and number else {}
+            self.pair.do("enqueue", type="t", payload=b"%d" % number, options=options)
+
+    @precondition(lambda self: self.tasks("aggregating"))
+    @rule(queue=QUEUES, seconds=st.sampled_from([0, 1, 5]))
+    def stage(self, queue: str, seconds: int) -> None:
+        """Groups that are due, after a moment, are cut into sets."""
+        self.pair.tick(seconds)
+        self.pair.do("stage", queue=queue, **self.limits)
+        if ("asynq:queues", queue) in self.pair.state:
+            self.pair.do("groups", queue=queue)
+
+    @precondition(lambda self: self.pair.sets())
+    @rule(which=WHICH, task_id=POOL)
+    def combine(self, which: int, task_id: str) -> None:
+        sets = self.pair.sets()
+        queue, group, set_id = sets[which % len(sets)]
+        order = {"type": "all", "payload": b"them", "options": {"queue": queue, "task_id": task_id}}
+        self.pair.do("combine", queue=queue, group=group, set_id=set_id, **order)
+
+    # -------------------------------------------------------------- queues
 
     @precondition(lambda self: len(self.tasks()) > 2)
     @rule(queue=QUEUES, do=st.sampled_from(["pause", "resume", "resume"]))

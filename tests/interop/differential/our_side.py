@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from onebeat.broker import consume, maintain
+from onebeat.broker import consume, groups, maintain
 from onebeat.broker.connection import endpoint
 from onebeat.broker.consume import Finished
 from onebeat.broker.store import BlockingStore, Store
@@ -28,6 +28,7 @@ from onebeat.errors import (
     WrongState,
 )
 from onebeat.inspector.inspector import Inspector
+from onebeat.preparing import prepare
 from onebeat.server import outcome
 from onebeat.server.running import Running
 from onebeat.task import Task
@@ -165,6 +166,20 @@ class OurSide:
         done = self.store.run(maintain.maintain(order["queue"], max_crashes=MAX_CRASHES))
         return "ok" if not done.errors else f"errors: {done.errors}"
 
+    def stage(self, order: Order) -> str:
+        rule = groups.Rule("", order["grace"] * 1000, order["max_delay"] * 1000, order["max_size"])
+        aggregating = groups.Aggregating(owner="s", lease_ms=LEASE_S * 1000, at_once=16, cursor="0", rules=[rule])
+        done = self.store.run(maintain.maintain(order["queue"], max_crashes=MAX_CRASHES, aggregating=aggregating))
+        return "ok" if not done.errors else f"errors: {done.errors}"
+
+    def combine(self, order: Order) -> str:
+        queue = order["queue"]
+        of = groups.GroupSet(queue, f"asynq:{{{queue}}}:g:{order['group']}:{order['set_id']}")
+        members = self.store.run(groups.members(of, "s"))
+        locks = [(task_id, decode(message).unique_key) for task_id, message in members]
+        new = prepare(Task(order["type"], order["payload"], **order["options"]), {}).new
+        return self.store.run(groups.aggregate(of, "s", len(members), new, queue, [lock for lock in locks if lock[1]]))
+
     # -------------------------------------------------------------- operators
 
     def info(self, order: Order) -> Any:
@@ -191,7 +206,7 @@ class OurSide:
         return [[day.day.isoformat(), day.processed, day.failed] for day in days]
 
     def groups(self, order: Order) -> Any:
-        return {group.name: group.size for group in self._wait(self.inspector.groups(order["queue"]))}
+        return {one.name: one.size for one in self._wait(self.inspector.groups(order["queue"])) if one.size}
 
     def queues(self, _order: Order) -> Any:
         return self._wait(self.inspector.queues())

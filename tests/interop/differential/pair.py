@@ -74,6 +74,12 @@ class Pair:
         found = [key.removeprefix(prefix) for key, part in self.state if part == "state" and key.startswith(prefix)]
         return sorted(i for i in found if not states or self.state[prefix + i, "state"] in states)
 
+    def sets(self) -> list[tuple[str, str, str]]:
+        """List the aggregation sets: their queue, group and id."""
+        found = [part for key, part in self.state if key.endswith("}:aggregation_sets")]
+        parts = (key.removeprefix("asynq:{").partition("}:g:") for key in sorted(found))
+        return [(queue, *rest.rpartition(":")[::2]) for queue, _, rest in parts]
+
     # -------------------------------------------------------------- one operation on both
 
     def do(self, do: str, **order: Any) -> Any:
@@ -86,6 +92,8 @@ class Pair:
         lapsed = answer == "lapsed" and ours in ("applied", "ok")
         if lapsed:
             answer = self._ask(do, order, Force=True)
+        if do == "stage":
+            self._name_sets(public)
         go_public, _ = self.go_base.read(self.now_ms)
         self.stalled_ms = max(self.stalled_ms, (between - began) * 1000, (time.perf_counter() - between) * 1000)
         case = Case(do, order, self.now_us, self.state, self.private, go_public, public, private)
@@ -111,6 +119,17 @@ class Pair:
         facts.check(case.ours, case.private)
         self.compared[case.do] += 1
 
+    def _name_sets(self, ours: Facts) -> None:
+        """Give asynq's new aggregation sets the names of ours that hold the same tasks: both are made up."""
+        theirs, _ = self.go_base.read(self.now_ms)
+        names = {_members(ours, key): key for key in _new_sets(ours, self.state)}
+        for key in _new_sets(theirs, self.state):
+            if name := names.get(_members(theirs, key)):
+                index = key[: key.index("}:")] + "}:aggregation_sets"
+                self.go_base.client.rename(key, name)
+                self.go_base.client.zrem(index, key)
+                self.go_base.client.zadd(index, {name: theirs[index, key]})
+
     def _is_doubtful(self, it: Difference) -> bool:
         """Whether the machine stood still so long between a write and its reading that this may come of it."""
         if it.part != "ends" or None in (it.go, it.ours):
@@ -129,6 +148,14 @@ class Pair:
             waits = self.state.get((key, "state")) in ("pending", "scheduled", "retry", "aggregating")
             do = "delete" if waits else "cancel" if (key, "state") in self.state else "info"
         return self.go.apply(do.replace("_all", " all"), order, **more)
+
+
+def _new_sets(facts_: Facts, before: Facts) -> list[str]:
+    return [part for key, part in facts_ if key.endswith("}:aggregation_sets") and (key, part) not in before]
+
+
+def _members(facts_: Facts, set_key: str) -> tuple[str, ...]:
+    return (set_key.rpartition(":")[0], *sorted(part for key, part in facts_ if key == set_key))
 
 
 def report(case: Case, unclaimed: list[Difference]) -> str:

@@ -34,12 +34,17 @@ def ceil_scores(case: Case, it: Difference) -> bool:
 @rule("due times")
 def due_to_the_millisecond(case: Case, it: Difference) -> bool:
     """What is due within this second is forwarded in it, not at its end."""
-    early = [i for i in case.forwarded() if case.exact(i) > case.now_s * 1000]
+    early = [i for i in case.forwarded() if case.exact(i) > case.now_s * 1000] if case.has_upkeep else []
     if it.key == case.key("pending"):
         return bool(early) and it.ours == pending_after_upkeep(case)
     if it.part in early and it.key in (case.key("scheduled"), case.key("retry")):
         return it.ours is None
+    joined = {i: case.key(f"g:{case.group(i)}") for i in early if case.group(i)}
+    if it.part in joined and it.key == joined[it.part]:
+        return bool(it.ours == case.now_s)
     promised = {"state": "pending", "pending_since": f"{case.now_us}000"}
+    if it.key.removeprefix(case.key("t:")) in joined:
+        promised = {"state": "aggregating"}
     return it.key in map(case.task, early) and it.ours == promised.get(it.part)
 
 
@@ -159,7 +164,8 @@ def without(ids: tuple[str, ...] | None, gone: set[str]) -> tuple[str, ...] | No
 def pending_after_upkeep(case: Case) -> tuple[str, ...] | None:
     """Say how the queue must stand: what is due joined by its time, what was recovered is at the front."""
     front = [i for i in case.recovered() if case.new(f"t:{i}", "state") == "pending"]
-    return (*reversed(case.forwarded()), *(case.old("pending") or ()), *front) or None
+    due = [i for i in case.forwarded() if not case.group(i)]
+    return (*reversed(due), *(case.old("pending") or ()), *front) or None
 
 
 @rule("who recovers Go's tasks")
@@ -215,7 +221,7 @@ def crashes_have_their_own_count(case: Case, it: Difference) -> bool:
 def recovery_holds_back(case: Case, it: Difference) -> bool:
     """After an outage nothing is recovered for five seconds, so that whoever lives can say so first."""
     until = case.private.get((f"onebeat:{{{case.queue}}}:beat", "hold_until"), 0)
-    if case.do != "upkeep" or int(until) <= case.now_ms:
+    if not case.has_upkeep or int(until) <= case.now_ms:
         return False
     lapsed = [i for i in case.ids_in("lease") if case.old("lease", i) <= case.now_s - 30]
     name = it.key.removeprefix(case.key(""))
@@ -232,4 +238,4 @@ def _archived(case: Case) -> list[str]:
 @rule("due times")
 def forwarded_by_due_time(case: Case, it: Difference) -> bool:
     """What is due at once joins the queue by its time, not first all of `scheduled` and then all of `retry`."""
-    return case.do == "upkeep" and it.key == case.key("pending") and it.ours == pending_after_upkeep(case)
+    return case.has_upkeep and it.key == case.key("pending") and it.ours == pending_after_upkeep(case)

@@ -173,8 +173,10 @@ func (d *driver) apply(o order) (any, error) {
 		return d.extend(o)
 	case "upkeep":
 		return d.upkeep(o)
-	case "check", "read", "drop", "reclaim":
-		return d.aggregate(o)
+	case "stage":
+		return d.stage(o)
+	case "combine":
+		return d.combine(o)
 	case "show", "hide", "entries", "hide entries", "event":
 		return d.present(o)
 	}
@@ -317,24 +319,35 @@ func (d *driver) upkeep(o order) (any, error) {
 	return "ok", d.rdb.DeleteExpiredCompletedTasks(o.Queue, 100)
 }
 
-func (d *driver) aggregate(o order) (any, error) {
-	switch o.Do {
-	case "check":
-		id, err := d.rdb.AggregationCheck(o.Queue, o.Group, driverClock.Now(), time.Duration(o.GraceS)*time.Second,
-			time.Duration(o.MaxDelayS)*time.Second, o.MaxSize)
-		return id, err
-	case "read":
-		msgs, deadline, err := d.rdb.ReadAggregationSet(o.Queue, o.Group, o.SetID)
-		if err != nil {
-			return nil, err
-		}
-		ids := []string{}
-		for _, msg := range msgs {
-			ids = append(ids, msg.ID)
-		}
-		return map[string]any{"ids": ids, "deadline": deadline.Unix()}, nil
-	case "drop":
-		return "ok", d.rdb.DeleteAggregationSet(context.Background(), o.Queue, o.Group, o.SetID)
+// stage does what the aggregator does with groups that are due, after the upkeep that runs beside it.
+func (d *driver) stage(o order) (any, error) {
+	if answer, err := d.upkeep(o); err != nil {
+		return answer, err
 	}
-	return "ok", d.rdb.ReclaimStaleAggregationSets(o.Queue)
+	groups, err := d.rdb.ListGroups(o.Queue)
+	if err != nil {
+		return nil, err
+	}
+	grace, delay := time.Duration(o.GraceS)*time.Second, time.Duration(o.MaxDelayS)*time.Second
+	for _, group := range groups {
+		for id := "first"; id != ""; {
+			if id, err = d.rdb.AggregationCheck(o.Queue, group, driverClock.Now(), grace, delay, o.MaxSize); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return "ok", nil
+}
+
+// combine does what the aggregator does with a set: its members become one task.
+func (d *driver) combine(o order) (any, error) {
+	if _, _, err := d.rdb.ReadAggregationSet(o.Queue, o.Group, o.SetID); err != nil {
+		return nil, err
+	}
+	group := o.Group
+	o.Group = ""
+	if _, err := d.enqueue(o); err != nil {
+		return nil, err
+	}
+	return "aggregated", d.rdb.DeleteAggregationSet(context.Background(), o.Queue, group, o.SetID)
 }
