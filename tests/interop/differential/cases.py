@@ -143,7 +143,7 @@ def rule(cites: str) -> Callable[[Claims], Claims]:
 ON_ONE = ("info", "run", "cancel", "archive", "delete", "update")
 TELLING = (
     "enqueue", "dequeue", "combine", "info", "list", "stats", "history", "groups", "run_all", "archive_all",
-    "delete_all",
+    "delete_all", "fire",
 )  # fmt: skip
 WRITES = ("succeed", "fail", "requeue", "extend")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class GoSide:
 
     def apply(self, do: str, order: dict[str, Any], **more: Any) -> Any:
         """Apply an operation, given in our words."""
+        if do in SHOWING:
+            return SHOWING[do](self, order)
         named = {WORDS[name]: value for name, value in order.items() if name in WORDS}
         options = _options(order["options"]) if "options" in order else {}
         return self.ask(do, DelayUs=DELAY_S * 1_000_000, **{**named, **options, **more})
@@ -51,6 +54,46 @@ class GoSide:
         self._in.close()
         self._process.wait()
         self._out.close()
+
+
+def _server(order: dict[str, Any]) -> dict[str, Any]:
+    record, workers = order["server"]
+    shown = [
+        {"ID": one.task_id, "Type": one.task_type, "Payload": base64.b64encode(one.task_payload).decode(),
+         "Queue": one.queue, "StartNs": one.start_time, "DeadlineS": one.deadline // 10**9}
+        for one in workers
+    ]  # fmt: skip
+    return {
+        "Host": record.host, "PID": record.pid, "ID": record.server_id, "Concurrency": record.concurrency,
+        "Queues": record.queues, "StartNs": record.start_time, "Workers": shown,
+    }  # fmt: skip
+
+
+def _entries(go: GoSide, order: dict[str, Any]) -> Any:
+    entries = [
+        {"ID": one.id, "Spec": one.spec, "Type": one.task_type, "Options": one.enqueue_options,
+         "Payload": base64.b64encode(one.task_payload).decode(), "NextS": (one.next_enqueue_time or 0) // 10**9,
+         "PrevS": (one.prev_enqueue_time or 0) // 10**9}
+        for one in order["entries"]
+    ]  # fmt: skip
+    return go.ask("entries", Scheduler=order["queue"], Entries=entries, TTLs=20)
+
+
+def _fire(go: GoSide, order: dict[str, Any]) -> Any:
+    """Do what asynq's scheduler does at a tick, with the id and the header that ours gives its task."""
+    task_id, tick = f"{order['schedule']}:{order['tick']}", {"tick": str(order["tick"])}
+    task = {"type": order["type"], "payload": order["payload"]}
+    answer = go.apply("enqueue", {**task, "options": {"queue": order["queue"], "task_id": task_id, "headers": tick}})
+    go.ask("event", ID=task_id, EntryID=f"{{{order['queue']}}}:{order['schedule']}")
+    return answer
+
+
+SHOWING: dict[str, Callable[[GoSide, dict[str, Any]], Any]] = {
+    "show": lambda go, order: go.ask("show", Server=_server(order)),
+    "hide": lambda go, order: go.ask("hide", Server=_server(order)),
+    "entries": _entries,
+    "fire": _fire,
+}
 
 
 def _options(options: dict[str, Any]) -> dict[str, Any]:

@@ -258,6 +258,15 @@ class Machine(RuleBasedStateMachine):
         if ("asynq:queues", queue) in self.pair.state:
             self.pair.do("groups", queue=queue)
 
+    @rule(queue=QUEUES, group=GROUPS, task_id=POOL)
+    def aggregate(self, queue: str, group: str, task_id: str) -> None:
+        """A group fills, rests, is staged, and becomes one task."""
+        self.enqueue_a_group(queue, 0, group, None, None)
+        self.pair.tick(10)
+        self.pair.do("stage", queue=queue, **self.limits)
+        if self.pair.sets():
+            self.combine(0, task_id)
+
     @precondition(lambda self: self.pair.sets())
     @rule(which=WHICH, task_id=POOL)
     def combine(self, which: int, task_id: str) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from onebeat.broker import consume, groups, maintain
+from onebeat.broker import consume, groups, maintain, presence
 from onebeat.broker.connection import endpoint
 from onebeat.broker.consume import Finished
 from onebeat.broker.store import BlockingStore, Store
@@ -82,26 +82,26 @@ class OurSide:
     def __enter__(self) -> Self:
         self._runner = asyncio.Runner()
         self.store = BlockingStore(endpoint(self.url), injected_clock=True)
-        self._async_store = self._wait(Store.open(self.url, injected_clock=True))
-        self.inspector = Inspector(self._async_store)
+        self.async_store = self.wait(Store.open(self.url, injected_clock=True))
+        self.inspector = Inspector(self.async_store)
         self.begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._wait(self._async_store.aclose())
+        self.wait(self.async_store.aclose())
         self.store.close()
         self._runner.close()
 
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
 
     def begin(self) -> None:
         """Forget everything: a new client, and no server holds a task."""
         self.held.clear()
         self._sequence = 0
-        self.client = Client(self._async_store, clock=self.clock)
+        self.client = Client(self.async_store, clock=self.clock)
 
     def set_time(self, now_us: int) -> None:
         self.clock.seconds = now_us / 1_000_000
@@ -118,12 +118,12 @@ class OurSide:
     # -------------------------------------------------------------- clients and servers
 
     def new_client(self, _order: Order) -> str:
-        self.client = Client(self._async_store, clock=self.clock)
+        self.client = Client(self.async_store, clock=self.clock)
         return "ok"
 
     def enqueue(self, order: Order) -> str:
         task = Task(order["type"], order["payload"] or None, **order["options"])
-        return str(self._wait(self.client.enqueue(task)).state)
+        return str(self.wait(self.client.enqueue(task)).state)
 
     def dequeue(self, order: Order) -> str | None:
         self._sequence += 1
@@ -178,12 +178,32 @@ class OurSide:
         members = self.store.run(groups.members(of, "s"))
         locks = [(task_id, decode(message).unique_key) for task_id, message in members]
         new = prepare(Task(order["type"], order["payload"], **order["options"]), {}).new
-        return self.store.run(groups.aggregate(of, "s", len(members), new, queue, [lock for lock in locks if lock[1]]))
+        held = [lock for lock in locks if lock[1]]
+        answer = self.store.run(groups.aggregate(of, "s", len(members), new, queue, held))
+        return answer if answer == "aggregated" else f"refused: {answer.partition(' ')[0]}"
+
+    # -------------------------------------------------------------- what servers and schedulers show
+
+    def show(self, order: Order) -> None:
+        record, workers = order["server"]
+        tag = f"{record.host}:{record.pid}:{record.server_id}"
+        presence.show(self.store, tag, record.encode(), [(one.task_id, one.encode()) for one in workers])
+
+    def hide(self, order: Order) -> None:
+        record, _ = order["server"]
+        presence.hide(self.store, f"{record.host}:{record.pid}:{record.server_id}")
+
+    def entries(self, order: Order) -> None:
+        self.wait(order["scheduler"].show(self.async_store))
+
+    def fire(self, order: Order) -> str:
+        [fired] = self.store.run(maintain.maintain(order["queue"], max_crashes=MAX_CRASHES)).fired
+        return "pending" if fired == (order["schedule"], order["tick"]) else f"fired {fired}"
 
     # -------------------------------------------------------------- operators
 
     def info(self, order: Order) -> Any:
-        t = self._wait(self.inspector.task(order["queue"], order["id"]))
+        t = self.wait(self.inspector.task(order["queue"], order["id"]))
         return [
             t.type, _coded(t.payload), str(t.state), t.max_retry, t.retried, t.last_error, _epoch(t.last_failed_at),
             _seconds(t.timeout), _epoch(t.deadline), t.group, _epoch(t.next_process_at), _seconds(t.retention),
@@ -192,57 +212,57 @@ class OurSide:
 
     def list(self, order: Order) -> Any:
         where = {name: order[name] for name in ("state", "group", "page", "size") if name in order}
-        return [task.id for task in self._wait(self.inspector.page(order["queue"], **where))]
+        return [task.id for task in self.wait(self.inspector.page(order["queue"], **where))]
 
     def stats(self, order: Order) -> Any:
-        s = self._wait(self.inspector.stats(order["queue"]))
+        s = self.wait(self.inspector.stats(order["queue"]))
         return [
             s.pending, s.active, s.scheduled, s.retry, s.archived, s.completed, s.aggregating, s.processed_today,
             s.failed_today, s.processed, s.failed, s.paused, s.latency_ms,
         ]  # fmt: skip
 
     def history(self, order: Order) -> Any:
-        days = self._wait(self.inspector.history(order["queue"], order["size"]))
+        days = self.wait(self.inspector.history(order["queue"], order["size"]))
         return [[day.day.isoformat(), day.processed, day.failed] for day in days]
 
     def groups(self, order: Order) -> Any:
-        return {one.name: one.size for one in self._wait(self.inspector.groups(order["queue"])) if one.size}
+        return {one.name: one.size for one in self.wait(self.inspector.groups(order["queue"])) if one.size}
 
     def queues(self, _order: Order) -> Any:
-        return self._wait(self.inspector.queues())
+        return self.wait(self.inspector.queues())
 
     def run(self, order: Order) -> Any:
-        return self._wait(self.inspector.run(order["queue"], order["id"]))
+        return self.wait(self.inspector.run(order["queue"], order["id"]))
 
     def archive(self, order: Order) -> Any:
-        return self._wait(self.inspector.archive(order["queue"], order["id"]))
+        return self.wait(self.inspector.archive(order["queue"], order["id"]))
 
     def delete(self, order: Order) -> Any:
-        return self._wait(self.inspector.delete(order["queue"], order["id"]))
+        return self.wait(self.inspector.delete(order["queue"], order["id"]))
 
     def cancel(self, order: Order) -> Any:
-        return self._wait(self.inspector.cancel(order["queue"], order["id"]))
+        return self.wait(self.inspector.cancel(order["queue"], order["id"]))
 
     def update(self, order: Order) -> Any:
-        self._wait(self.inspector.update(order["queue"], order["id"], payload=order["payload"]))
+        self.wait(self.inspector.update(order["queue"], order["id"], payload=order["payload"]))
 
     def run_all(self, order: Order) -> Any:
-        return self._wait(self.inspector.run_all(order["queue"], order["state"], group=order.get("group", "")))
+        return self.wait(self.inspector.run_all(order["queue"], order["state"], group=order.get("group", "")))
 
     def archive_all(self, order: Order) -> Any:
-        return self._wait(self.inspector.archive_all(order["queue"], order["state"], group=order.get("group", "")))
+        return self.wait(self.inspector.archive_all(order["queue"], order["state"], group=order.get("group", "")))
 
     def delete_all(self, order: Order) -> Any:
-        return self._wait(self.inspector.delete_all(order["queue"], order["state"], group=order.get("group", "")))
+        return self.wait(self.inspector.delete_all(order["queue"], order["state"], group=order.get("group", "")))
 
     def pause(self, order: Order) -> Any:
-        return self._wait(self.inspector.pause(order["queue"]))
+        return self.wait(self.inspector.pause(order["queue"]))
 
     def resume(self, order: Order) -> Any:
-        return self._wait(self.inspector.resume(order["queue"]))
+        return self.wait(self.inspector.resume(order["queue"]))
 
     def remove(self, order: Order) -> Any:
-        self._wait(self.inspector.remove_queue(order["queue"], force=order["force"]))
+        self.wait(self.inspector.remove_queue(order["queue"], force=order["force"]))
 
 
 def failed(attempt: Running, kind: str, text: str) -> Finished:

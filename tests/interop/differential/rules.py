@@ -239,3 +239,15 @@ def _archived(case: Case) -> list[str]:
 def forwarded_by_due_time(case: Case, it: Difference) -> bool:
     """What is due at once joins the queue by its time, not first all of `scheduled` and then all of `retry`."""
     return case.has_upkeep and it.key == case.key("pending") and it.ours == pending_after_upkeep(case)
+
+
+# ---------------------------------------------------------------- what is shown
+
+
+@rule("the same schedule on N servers")
+def schedules_soonest_first(case: Case, it: Difference) -> bool:
+    """The list of schedules begins with the one that fires next; asynq's ends with it."""
+    is_list = case.do == "entries" and it.key == f"asynq:schedulers:{{{case.queue}}}" and it.part == ""
+    return (
+        is_list and it.ours == tuple(reversed(it.go)) and it.ours[0].next_enqueue_time < it.ours[-1].next_enqueue_time
+    )

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from onebeat.scheduler.entry import entry
+from onebeat.scheduler.scheduler import Scheduler
+from onebeat.scheduler.triggers import Every
+from onebeat.task import Task
+from onebeat.wire.records import EntryRecord, ServerRecord, WorkerRecord
 from tests.conftest import NOON
 from tests.interop.differential.cases import Rule
 from tests.interop.differential.pair import Pair
@@ -201,6 +207,101 @@ def queue_is_listed_again(pair: Pair) -> None:
     enqueue(pair)
 
 
+def schedules_soonest_first(pair: Pair) -> None:
+    enqueue(pair)
+    task = Task("report", b"x", queue="q")
+    schedules = [entry("often", Every(60), task, {}), entry("seldom", Every(90), task, {"max_retry": 3})]
+    scheduler = Scheduler(entries=schedules)
+    pair.ours.wait(scheduler.declare(pair.ours.async_store))
+    shown = [
+        EntryRecord(id="{q}:often", spec="@every 1m0s", task_type="report", task_payload=b"x",
+                    next_enqueue_time=1_900_000_020 * 10**9, enqueue_options=['Queue("q")']),
+        EntryRecord(id="{q}:seldom", spec="@every 1m30s", task_type="report", task_payload=b"x",
+                    next_enqueue_time=1_900_000_080 * 10**9, enqueue_options=['Queue("q")', "MaxRetry(3)"]),
+    ]  # fmt: skip
+    in_queue(pair, "entries", scheduler=scheduler, entries=shown)
+    pair.tick(20)
+    more = {"schedule": "often", "tick": 1_900_000_020_000, "type": "report", "payload": b"x"}
+    assert "pending" == in_queue(pair, "fire", **more)
+    assert 2 == len(pair.ids("q"))
+
+
+LIMITS = {"grace": 10, "max_delay": 0, "max_size": 0}
+
+
+def stage(pair: Pair) -> tuple[str, str]:
+    """Have what waits in the only group be staged; return the group and the id of the set."""
+    pair.tick(10)
+    in_queue(pair, "stage", **LIMITS)
+    [(_, group, set_id)] = pair.sets()
+    return group, set_id
+
+
+def combine(pair: Pair, group: str, set_id: str) -> Any:
+    order = {"type": "all", "payload": b"them", "options": {"queue": "q", "task_id": "combined"}}
+    return in_queue(pair, "combine", group=group, set_id=set_id, **order)
+
+
+def delayed_task_knows_its_group(pair: Pair) -> None:
+    enqueue(pair, group="g", process_in=10)
+
+
+def group_is_listed_when_joined(pair: Pair) -> None:
+    enqueue(pair, group="g", process_in=10)
+    pair.tick(10)
+    in_queue(pair, "upkeep")
+
+
+def group_task_records_its_lock(pair: Pair) -> None:
+    enqueue(pair, group="g", unique=60)
+
+
+def run_leaves_the_group(pair: Pair) -> None:
+    enqueue(pair, group="g")
+    on(pair, "run")
+
+
+def staged_task_can_be_steered(pair: Pair) -> None:
+    enqueue(pair, group="g")
+    stage(pair)
+    on(pair, "archive")
+
+
+def members_free_their_locks(pair: Pair) -> None:
+    enqueue(pair, group="g", unique=60)
+    enqueue(pair, "b", group="g")
+    assert "aggregated" == combine(pair, *stage(pair))
+    assert ["combined"] == pair.ids("q")
+
+
+def set_is_kept_while_its_server_lives(pair: Pair) -> None:
+    enqueue(pair, group="g")
+    stage(pair)
+    pair.tick(5)
+    in_queue(pair, "stage", **LIMITS)
+
+
+def set_of_a_dead_server_goes_back(pair: Pair) -> None:
+    enqueue(pair, group="g")
+    stage(pair)
+    under_upkeep(pair, 36)
+    assert [] == pair.sets()
+
+
+def reclaim_holds_back(pair: Pair) -> None:
+    enqueue(pair, group="g")
+    stage(pair)
+    pair.tick(121)
+    in_queue(pair, "upkeep")
+
+
+def group_rests_after_a_failure(pair: Pair) -> None:
+    enqueue(pair, group="g")
+    stage(pair)
+    under_upkeep(pair, 31)
+    in_queue(pair, "stage", **LIMITS)
+
+
 @pytest.mark.parametrize("name", [rule.name for rule in RULES])
 def test_a_declared_difference_is_met(name: str, pair: Pair) -> None:
     """The example of its name shows it; a rule that claims nothing any more is stale."""
@@ -264,6 +365,24 @@ def test_golden_sequence_a(pair: Pair) -> None:
     assert [] == pair.ids("default")
 
 
+def test_golden_group_of_sequence_b(pair: Pair) -> None:
+    """§10.5 by both sides: a task joins its group."""
+    pair.do("enqueue", type="t", payload=b"x", options={"queue": "low", "task_id": "g-1", "group": "grp"})
+    task = "asynq:{low}:t:g-1"
+    assert (NOON, True) == (fact(pair, "asynq:{low}:g:grp", "g-1"), fact(pair, "asynq:{low}:groups", "grp"))
+    assert ("aggregating", "grp", "grp") == tuple(
+        fact(pair, task, part) for part in ("state", "group", "msg.group_key")
+    )
+
+
+def test_golden_pause_of_sequence_b(pair: Pair) -> None:
+    """§10.5 by both sides: a paused queue says since when, and gives nothing out."""
+    pair.do("enqueue", type="t", payload=b"x", options={"queue": "low", "task_id": "a"})
+    pair.do("pause", queue="low")
+    assert str(NOON) == fact(pair, "asynq:{low}:paused")
+    assert pair.do("dequeue", queue="low") is None
+
+
 def test_golden_archive_of_sequence_b(pair: Pair) -> None:
     """§10.5 by both sides: a task without retries fails, and stays for a human."""
     pair.do("enqueue", type="t", payload=b"", options={"queue": "low", "task_id": "a-1", "max_retry": 0})
@@ -276,3 +395,25 @@ def test_golden_archive_of_sequence_b(pair: Pair) -> None:
     )
     counters = ("processed", "failed", "processed:2030-03-17", "failed:2030-03-17")
     assert ["1"] * 4 == [fact(pair, f"asynq:{{low}}:{name}") for name in counters]
+
+
+SERVER = ServerRecord(
+    host="web-1", pid=42, server_id="6f1c6b0a-0000-4000-8000-000000000001", concurrency=10, queues={"default": 1},
+    start_time=NOON * 10**9 + 123_456_789, active_worker_count=1,
+)  # fmt: skip
+WORKER = WorkerRecord(
+    host="web-1", pid=42, server_id=SERVER.server_id, task_id="job-1", task_type="t", task_payload=b"{}",
+    queue="default", start_time=NOON * 10**9, deadline=(NOON + 1800) * 10**9,
+)  # fmt: skip
+
+
+def test_golden_server_of_sequence_b(pair: Pair) -> None:
+    """§10.5 by both sides: a server and what it runs are listed for ten seconds, and struck off at its end."""
+    shown = {"server": (SERVER, [WORKER]), "queue": "default"}
+    pair.do("show", **shown)
+    listed = [key for key, _ in pair.state if key.startswith(("asynq:servers", "asynq:workers"))]
+    assert 6 == len(listed)
+    pair.do("show", server=(replace(SERVER, active_worker_count=0), []), queue="default")
+    pair.do("show", **shown)
+    pair.do("hide", **shown)
+    assert not pair.state
