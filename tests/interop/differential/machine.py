@@ -252,8 +252,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.tasks("aggregating"))
     @rule(queue=QUEUES, seconds=st.sampled_from([0, 1, 5]))
     def stage(self, queue: str, seconds: int) -> None:
-        """Groups that are due, after a moment, are cut into sets."""
+        """Groups that are due are cut into sets; no outage is just over, and all groups are listed (SE-03)."""
         self.pair.tick(seconds)
+        self.time_passes_under_upkeep(queue, 6)
         self.pair.do("stage", queue=queue, **self.limits)
         if ("asynq:queues", queue) in self.pair.state:
             self.pair.do("groups", queue=queue)
@@ -262,8 +263,7 @@ class Machine(RuleBasedStateMachine):
     def aggregate(self, queue: str, group: str, task_id: str) -> None:
         """A group fills, rests, is staged, and becomes one task."""
         self.enqueue_a_group(queue, 0, group, None, None)
-        self.pair.tick(10)
-        self.pair.do("stage", queue=queue, **self.limits)
+        self.stage(queue, 10)
         if self.pair.sets():
             self.combine(0, task_id)
 
