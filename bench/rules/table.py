@@ -287,17 +287,17 @@ RULES = [
         DAMAGE + "test_entries_that_belong_to_nothing_are_swept_in_chunks",
     ),
     Rule(
-        18, "public scores are cut down, as Go's are", lua("enqueue"),
+        18, "public scores are cut down, as Go's are", lua("lib/place"),
         "int(math.ceil(at / 1000))", "int(math.floor(at / 1000))",
         PRODUCE + "test_a_scheduled_task_is_scored_upwards",
     ),
     Rule(
-        19, "nobody is told that something is due earlier", lua("enqueue"),
-        'redis.call("PUBLISH", "onebeat:wake", ARGV[1])', "",
+        19, "nobody is told that something is due earlier", lua("lib/place"),
+        'redis.call("PUBLISH", "onebeat:wake", queue)', "",
         PRODUCE + "test_the_forwarder_is_woken_when_the_head_moves_up",
     ),
     Rule(
-        20, "the lock is taken before the id is looked at", lua("enqueue"),
+        20, "the lock is taken before the id is looked at", lua("lib/place"),
         '    return "conflict"\n', '    redis.call("SET", unique_key, id, "NX")\n    return "conflict"\n',
         PRODUCE + "test_a_conflict_leaves_no_lock",
     ),
@@ -313,7 +313,7 @@ RULES = [
         CONSUME + "test_what_belongs_to_one_run_goes_with_it",
     ),
     Rule(
-        21, "a timeout below a second is cut to whole ones", lua("enqueue"),
+        21, "a timeout below a second is cut to whole ones", lua("lib/place"),
         'if timeout_ms ~= "" then', "if false then",
         PRODUCE + "test_an_exact_timeout_stands_in_the_hash",
     ),

@@ -135,12 +135,26 @@ async def test_a_delayed_task_joins_when_it_is_due(store: Store, clock: Clock) -
     assert [f"scheduled {NOON * 1000 + 1500}"] == await add(store, "a", due="+1500")
     task = (await dump(store))["asynq:{q}:t:a"]
     assert (b"scheduled", b"g") == (task[b"state"], task[b"group"])
-    assert set() == await listed(store)
     await clock.advance(1.5)
     done = await look(store, GRACE)
     assert (1, (NOON * 1000 + 11_500)) == (done.forwarded, done.next_due_ms)
     assert [(b"a", NOON + 1.0)] == await of_group(store)
     assert {b"g"} == await listed(store)
+
+
+async def test_the_group_of_a_delayed_task_is_listed_for_gos_servers(store: Store, clock: Clock) -> None:
+    """They forward to it, and do not list it; our upkeep, which does, takes an empty one from the list."""
+    await add(store, "a", due="+60000")
+    assert {b"g"} == await listed(store)
+    await look(store, GRACE, cursor="0")
+    assert set() == await listed(store)
+
+
+async def test_a_group_that_was_listed_early_is_new_when_somebody_joins(store: Store, clock: Clock) -> None:
+    """Its times are exact, as of any other."""
+    await add(store, "a", due="+1250")
+    await clock.advance(1.25)
+    assert NOON * 1000 + 1250 + 3000 == (await look(store, Rule("", 10_000, 3000, 0))).next_due_ms
 
 
 async def test_a_group_that_go_forwards_to_is_listed_again(store: Store, clock: Clock) -> None:
@@ -150,6 +164,7 @@ async def test_a_group_that_go_forwards_to_is_listed_again(store: Store, clock: 
     await store.command("ZREM", "asynq:{q}:scheduled", "a")
     await store.command("ZADD", "asynq:{q}:g:g", NOON + 2, "a")
     await store.command("HSET", "asynq:{q}:t:a", "state", "aggregating")
+    await store.command("DEL", "asynq:{q}:groups")
     done = await look(store, GRACE)
     assert {b"g"} == await listed(store)
     assert NOON * 1000 + 12_000 == done.next_due_ms

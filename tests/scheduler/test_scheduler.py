@@ -9,8 +9,9 @@ import pytest
 
 from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
+from onebeat.scheduler.entry import entry, shown_options
 from onebeat.scheduler.scheduler import Scheduler
-from onebeat.scheduler.triggers import Cron
+from onebeat.scheduler.triggers import Cron, Every
 from onebeat.task import Task
 from onebeat.upkeep.service import cancelled
 from tests.server.conftest import until
@@ -49,3 +50,11 @@ def test_specs_are_asynqs_or_triggers(spec: Any) -> None:
     with pytest.raises(ConfigurationError, match="registered twice"):
         scheduler.register(spec, Task("t"))
     assert "other" == scheduler.register(spec, Task("t"), id="other")
+
+
+def test_a_schedule_shows_and_holds_its_group() -> None:
+    """As asynq's tools read options; the digest changes with it."""
+    plain, grouped = entry("s", Every(10), Task("t")), entry("s", Every(10), Task("t", group='g"1'))
+    assert 'g"1' == grouped.definition["group"]
+    assert 'Group("g\\"1")' in shown_options({"group": 'g"1'}, "q")
+    assert plain.rev != grouped.rev

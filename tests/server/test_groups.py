@@ -21,6 +21,8 @@ from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server
+from onebeat.states import TaskState
+from onebeat.sync import SyncClient
 from onebeat.task import Task
 from tests.server.conftest import Bench, until
 
@@ -54,6 +56,21 @@ async def test_a_group_becomes_one_task(bench: Bench) -> None:
     assert 1 == len(ran)
     assert (b"g:", [b"a", b"b", b"c"]) == (ran[0].split()[0], sorted(ran[0].split()[1:]))
     assert [] == [key for key in await bench.store.command("KEYS", "*{default}:g*") if b"groups" not in key]
+
+
+async def test_enqueue_says_that_a_task_aggregates(bench: Bench, url: str) -> None:
+    """Both clients, one task and many; a delayed one is scheduled."""
+    accepted = await bench.client.enqueue(Task("event"), group="g")
+    assert (TaskState.AGGREGATING, None) == (accepted.state, accepted.process_at)
+    assert TaskState.SCHEDULED is (await bench.client.enqueue(Task("event"), group="g", process_in=60)).state
+
+    def blocking() -> None:
+        with SyncClient(url) as client:
+            assert TaskState.AGGREGATING is client.enqueue(Task("event", group="g")).state
+            assert 2 == client.enqueue_many([Task("event"), Task("event")], group="g").enqueued
+
+    await asyncio.to_thread(blocking)
+    assert 4 == (await bench.stats()).aggregating
 
 
 async def test_coroutines_and_plain_functions_aggregate(bench: Bench) -> None:
@@ -129,7 +146,8 @@ async def test_what_fails_too_often_is_archived_and_can_be_run(bench: Bench) -> 
             Task("t", group="g"),
             "returned a task of that very group, which would go round for ever: leave out its group",
         ),
-        (Task("t", queue="low", unique=60), "returned a unique task for another queue, 'low', which may refuse it"),
+        (Task("t", queue="low", unique=60), "a task for another queue, 'low', that is unique or has an id of its own"),
+        (Task("t", queue="low", task_id="x"), "when the group is gone: leave out unique and task_id, or its queue"),
         (Task("t", max_retry=-1), "option max_retry is -1: give 0 for no retry"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from onebeat import Onebeat, Task, TaskState
+from onebeat import Onebeat, OnebeatError, Task, TaskState
+from onebeat.testing import HandlerStuck
 
 NOON = datetime(2030, 3, 17, 12, tzinfo=UTC)
 
@@ -132,6 +134,44 @@ async def test_a_schedule_may_feed_a_group(shop: Shop) -> None:
     async with shop.app.testing(start=NOON) as t:
         await t.advance(45)
         assert [("digest:x", ["t", "t", "t", "t"])] == shop.told
+
+
+async def test_a_delayed_tick_joins_its_group_when_it_is_due(shop: Shop) -> None:
+    """A schedule's process_in, and its group."""
+
+    @shop.app.every(100)
+    @shop.app.task("tick", group="digest:x", process_in=5)
+    async def tick(item: str = "t") -> None: ...
+
+    digest(shop, grace=1)
+    async with shop.app.testing(start=NOON) as t:
+        await t.advance(105.9)
+        assert [] == shop.told
+        await t.advance(0.1)
+        assert [("digest:x", ["t"])] == shop.told
+
+
+async def test_an_aggregator_that_never_ends_is_named(shop: Shop) -> None:
+    """As a handler is."""
+
+    @shop.app.aggregate()
+    async def endless(group: str, sales: list[Sale]) -> Task[None]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with shop.app.testing(guard=0.05) as t:
+        await shop.sale.options(group="x").enqueue("a")
+        with pytest.raises(HandlerStuck, match=r"aggregator of x \(queue default\)"):
+            await t.advance(60)
+
+
+async def test_the_result_of_a_member_is_not_kept(shop: Shop) -> None:
+    """Whoever waits for it hears that its group was aggregated."""
+    digest(shop)
+    async with shop.app.testing():
+        handle = await shop.sale.options(group="digest:x", retention=60).enqueue("a")
+        with pytest.raises(OnebeatError):
+            await handle.result()
 
 
 def test_plain_aggregators_run_in_the_thread_of_a_test_that_blocks(shop: Shop) -> None:

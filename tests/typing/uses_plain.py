@@ -37,6 +37,43 @@ async def images(ctx: Context, task: Task) -> bytes:
     return task.payload
 
 
+@mux.aggregate("mail:", grace=5, max_delay=timedelta(minutes=1), max_size=100, timeout=1.5)
+async def digest(group: str, tasks: list[Task]) -> Task:
+    assert_type(tasks[0].payload, bytes)
+    tasks[0].result  # wrong
+    return Task("digest", {"count": len(tasks)}, group="digests")
+
+
+@mux.aggregate()
+def count(group: str, tasks: list[Task[Any]]) -> Task[int]:
+    return Task("count", len(tasks))
+
+
+assert_type(count("g", []), Task[int])
+mux.aggregate("mail:", size=5)  # wrong
+mux.aggregate(max_size="5")  # wrong
+mux.aggregate(grace="5")  # wrong
+mux.aggregate(5)  # wrong
+
+
+@mux.aggregate("few")  # wrong
+async def few(group: str) -> Task:
+    raise NotImplementedError
+
+
+@mux.aggregate("none")  # wrong
+async def gives_none(group: str, tasks: list[Task]) -> None: ...
+
+
+@mux.aggregate("numbers")  # wrong
+def numbers(group: int, tasks: list[Task]) -> Task:
+    raise NotImplementedError
+
+
+Task("event", b"", group="g")
+Task("event", b"", group=5)  # wrong
+
+
 @mux.handle("plain:")
 def plain(ctx: Context, task: Task) -> None: ...
 

@@ -120,9 +120,9 @@ class Aggregator:
         self._trouble = TroubleLog("aggregating groups", log)
 
     @property
-    def is_busy(self) -> bool:
-        """Whether it aggregates anything now."""
-        return bool(self._working)
+    def aggregating(self) -> list[str]:
+        """What it aggregates now, in words."""
+        return [f"aggregator of {GroupSet(queue, key).group} (queue {queue})" for key, queue in self._queues.items()]
 
     def wants(self, queue: str) -> Aggregating:
         """Say what upkeep is to stage for it in a queue."""
@@ -166,7 +166,7 @@ class Aggregator:
             if key not in self._working and not self._is_stopping:
                 self._begin(key, queue, self._work(GroupSet(queue, key)))
         for item in done.outgoing:
-            if item.id not in self._working:
+            if item.id not in self._working and not self._is_stopping:
                 self._begin(item.id, queue, self._deliver(queue, item))
 
     def _begin(self, key: str, queue: str, work: Any) -> None:
@@ -209,7 +209,12 @@ class Aggregator:
             self._made(prepared)
             await self._hand_over(of, prepared)
         elif answer == "lost":
-            log.warning("group %s of queue %s was aggregated too late: others have its tasks", of.group, of.queue)
+            log.warning(
+                "group %s of queue %s: its tasks were returned, run or cancelled meanwhile; what became of them does "
+                "not count",
+                of.group,
+                of.queue,
+            )
         elif answer not in ("already", "changed"):
             raise Refused(f"combined task {prepared.new.id} was refused by the store: {answer}")
         return answer
@@ -263,12 +268,16 @@ class Aggregator:
             await self._deliver(of.queue, item)
 
     async def _deliver(self, home: str, item: Outgoing) -> None:
-        await registry.publish_queue(self._store, item.queue)
-        answer = await self._ask(groups.deliver(item))
-        if answer.startswith("error"):
-            log.error("combined task %s was not enqueued in queue %s: %s", item.id, item.queue, answer)
-            return
-        await self._store.command(*groups.delivered(home, item.id))
+        """Enqueue a combined task where it goes. What does not succeed is done again, by any server."""
+        try:
+            await registry.publish_queue(self._store, item.queue)
+            answer = await self._ask(groups.deliver(item))
+            if not answer.startswith("error"):
+                await self._store.command(*groups.delivered(home, item.id))
+                return
+        except BrokerError as error:
+            answer = str(error)
+        log.warning("combined task %s is not yet in queue %s: %s; trying again", item.id, item.queue, answer)
 
     async def _ask(self, call: Call[T]) -> T:
         """Ask until there is an answer, but for errors that repeating does not mend."""
@@ -354,10 +363,11 @@ def _prepared(of: GroupSet, combined: object) -> Prepared:
             f"aggregator of group {of.group!r} returned a task of that very group, which would go round for ever: "
             "leave out its group, or name another"
         )
-    if prepared.new.unique_key and prepared.queue != of.queue:
+    if prepared.queue != of.queue and (prepared.new.unique_key or prepared.new.id != of.id):
         raise InvalidTask(
-            f"aggregator of group {of.group!r} returned a unique task for another queue, {prepared.queue!r}, which may "
-            "refuse it when the group is gone: leave out unique, or its queue"
+            f"aggregator of group {of.group!r} returned a task for another queue, {prepared.queue!r}, that is unique "
+            "or has an id of its own, and may be refused there when the group is gone: leave out unique and task_id, "
+            "or its queue"
         )
     return prepared
 

@@ -210,6 +210,11 @@ class Bench:
         return self._executor.running
 
     @property
+    def aggregating(self) -> list[str]:
+        """The aggregators that run, in words."""
+        return self._aggregator.aggregating
+
+    @property
     def busy(self) -> int:
         """How many handlers run and do not wait for the bench themselves."""
         return sum((attempt.queue, attempt.id) not in self.inside for attempt in self._executor.running)
@@ -230,7 +235,7 @@ class Bench:
             await self._take(queue)
         if found:
             return "did something"
-        if self._acknowledger.unanswered or self._finishing or self._aggregator.is_busy:
+        if self._acknowledger.unanswered or self._finishing or self._aggregator.aggregating:
             return "waits"
         self._due = [item.queue for item in self._ahead if item.wants_upkeep]
         if self._due:

@@ -9,7 +9,9 @@
 --                               (ms), the size at which it is full or 0, and until when it rests after a failure (ms)
 -- onebeat:{q}:sets hash         key of a set of ours → "<lease> <server>": ms until which it is that server's
 --
--- check_group(group) fails, before anything is written, where a key holds a foreign type. join(id, task, group) puts
+-- announce(task, group) has a delayed task join its group when it is due, also where only Go servers forward: they
+-- honour the hash, and do not list the group (SE-02, SE-03), so that it is listed beforehand, for as long as nobody
+-- finds it empty. check_group(group) fails, before anything is written, where a key holds a foreign type. join(id, task, group) puts
 -- a task there. settle_groups() ends a script in which tasks have joined: it lists their groups, and returns whether
 -- one of them wants to be looked at earlier than before. Needs clock.
 
@@ -24,6 +26,11 @@ local function join(id, task, group)
   redis.call("ZADD", KEYS[1] .. "g:" .. group, now_s, id)
   redis.call("HSET", task, "state", "aggregating", "group", group)
   joining[group] = true
+end
+
+local function announce(task, group)
+  redis.call("HSET", task, "group", group)
+  redis.call("SADD", KEYS[1] .. "groups", group)
 end
 
 local function times_of(group)
@@ -47,9 +54,9 @@ local function look_by(group, at_ms)
 end
 
 local function settle_group(group)
-  local first, _, limit, hold = times_of(group)
+  local first, last, limit, hold = times_of(group)
   local size = redis.call("ZCARD", KEYS[1] .. "g:" .. group)
-  local is_new = redis.call("SADD", KEYS[1] .. "groups", group) == 1
+  local is_new = redis.call("SADD", KEYS[1] .. "groups", group) == 1 or last == 0
   note_times(group, is_new and now_ms or first, now_ms, limit, hold)
   local is_full = limit > 0 and size >= limit
   if hold <= now_ms and (is_new or is_full or not redis.call("ZSCORE", KEYS[2] .. "groups", group)) then

@@ -67,7 +67,7 @@ local function place(id, msg, due, rest)
   end
   redis.call("HSET", task, "msg", msg, "state", "scheduled")
   if group ~= "" then
-    redis.call("HSET", task, "group", group)
+    announce(task, group)
   end
   redis.call("ZADD", KEYS[1] .. "scheduled", int(math.ceil(at / 1000)), id)
   redis.call("ZADD", KEYS[2] .. "exact", int(at), id)

@@ -100,7 +100,10 @@ local function enqueue(id, d, task_id, tick)
     redis.call("HSET", task, "ob_expires", int(at + tonumber(d.expires_ms)))
   end
   if at > now_ms then
-    redis.call("HSET", task, "state", "scheduled", unpack(d.group and { "group", d.group } or {}))
+    redis.call("HSET", task, "state", "scheduled")
+    if d.group then
+      announce(task, d.group)
+    end
     redis.call("ZADD", KEYS[1] .. "scheduled", int(math.ceil(at / 1000)), task_id)
     redis.call("ZADD", KEYS[2] .. "exact", int(at), task_id)
   elseif d.group then
