@@ -62,7 +62,7 @@ proto: setup ## generate the wire messages again, readable by the oldest protobu
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 	@sed -i 's/Timestamp, _Mapping\]/Timestamp, _Mapping[str, int]]/g' src/onebeat/wire/asynq_pb2.pyi # else its type is unknown
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight proof-differential
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight proof-differential proof-inspector
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -98,3 +98,5 @@ proof-weight: setup ## measure: import time and idle memory, beside streaq, task
 	@$(BIN)/python -m bench.weight
 proof-differential: setup ## prove: put faults into our scripts, and see the comparison with asynq notice; needs Go
 	@$(PYTEST) -q -m interop tests/interop/differential/mutants.py
+proof-inspector: setup ## measure: how long bulk operations on 200,000 tasks hold the store
+	@$(BIN)/python -m bench.inspector

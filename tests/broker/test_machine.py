@@ -27,7 +27,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from onebeat.broker import browse, groups
+from onebeat.broker import admin, browse, groups
 from onebeat.broker.call import Call
 from onebeat.broker.connection import endpoint
 from onebeat.broker.consume import Finished, Outcome, Taken, extend, finish, take
@@ -35,7 +35,11 @@ from onebeat.broker.groups import Aggregating, GroupSet, Rule
 from onebeat.broker.maintain import maintain
 from onebeat.broker.produce import NewTask, Placed, enqueue
 from onebeat.broker.store import BlockingStore
+from onebeat.errors import QueueNotEmpty, TaskNotFound, WrongState
+from onebeat.inspector import removing, steering, updating
+from onebeat.inspector.steps import follow_blocking
 from onebeat.server.outcome import LAST_FAILED_AT
+from onebeat.states import TaskState
 from onebeat.wire.message import TaskMessage, around, encode
 from tests.conftest import NOON
 
@@ -46,6 +50,8 @@ POOL = [f"t{number}" for number in range(9)]
 CLIENTS, SERVERS = ["c1", "c2"], ["s1", "s2", "s3"]
 LEASE_MS = 15_000
 SETS = ("scheduled", "retry", "archived", "completed")
+RARELY = st.sampled_from([True] + [False] * 9)
+"""Whether what ends or moves everything is really done: else no history would come far."""
 SUCCESSES = (Outcome.DONE, Outcome.COMPLETED)
 RULES = [Rule("g", 2000, 10_000, 3)]
 MOST = 2
@@ -527,6 +533,95 @@ class Machine(RuleBasedStateMachine):
         else:
             assert answer in ("gone", "ended")
 
+    # -------------------------------------------------------------- the inspector
+
+    @rule(action=st.sampled_from(["archive", "delete"]), task_id=st.sampled_from(POOL))
+    def steer(self, action: str, task_id: str) -> None:
+        [answer] = self.store.run(admin.steer("q", action, [task_id]))
+        if answer in ("archived", "deleted"):
+            self.steered(answer, task_id)
+        else:
+            assert answer in ("gone", "already archived", "already active")
+            assert (answer == "already active") == (task_id in self.holder and task_id not in self.damaged)
+
+    def steered(self, answer: str, task_id: str) -> None:
+        assert task_id not in self.holder or task_id in self.damaged, "a task was moved that somebody holds"
+        self.seen[answer] += 1
+        self.recovered_from.pop(task_id, None)
+        if answer == "deleted":
+            self.alive.discard(task_id)
+        elif task_id not in self.damaged:
+            self.alive.add(task_id)  # a completed one lives again
+
+    @rule(action=st.sampled_from(["run", "archive", "delete"]), is_meant=RARELY, data=st.data())
+    def bulk(self, action: str, is_meant: bool, data: st.DataObject) -> None:
+        """All of a state: those that were there and have a record."""
+        if not is_meant:
+            return
+        states = [state for state in steering.STATES[action] if state is not TaskState.AGGREGATING]
+        state = data.draw(st.sampled_from(states))
+        range_ = "LRANGE" if state is TaskState.PENDING else "ZRANGE"
+        ids = [text(task_id) for task_id in self.command(range_, f"asynq:{{q}}:{state}", 0, -1)]
+        whole = [task_id for task_id in ids if self.command("EXISTS", f"asynq:{{q}}:t:{task_id}")]
+        step = self.store.run(admin.bulk("q", action, state, "", skip=0, limit=100))
+        assert (len(ids), len(ids), len(whole), 0, "") == (step.there, step.looked, step.moved, step.left, step.why)
+        for task_id in whole:
+            self.steered({"run": "ran", "archive": "archived", "delete": "deleted"}[action], task_id)
+
+    @rule(
+        task_id=st.sampled_from(POOL),
+        change=st.sampled_from(
+            [{"payload": b"p"}, {"max_retry": 2}, {"process_in": 0}, {"process_in": 2}, {"process_in": 90}]
+        ),
+    )
+    def update(self, task_id: str, change: dict[str, Any]) -> None:
+        """A task that waits is changed; one that runs is left to who holds it."""
+        state = self.command("HGET", f"asynq:{{q}}:t:{task_id}", "state")
+        try:
+            new = follow_blocking(self.store, updating.update("q", task_id, change))
+        except (TaskNotFound, WrongState):
+            assert state in (None, b"active", b"completed", b"archived")
+            return
+        assert task_id in self.alive
+        assert task_id not in self.holder
+        if state == b"pending" and new.state is TaskState.SCHEDULED:
+            self.recovered_from.pop(task_id, None)
+
+    @rule(name=st.sampled_from(SERVERS))
+    def pause(self, name: str) -> None:
+        """A paused queue hands out nothing."""
+        assert self.store.run(admin.pause("q", "pause"))
+        server = self.servers[name]
+        if server.unanswered is None:
+            server.sequence += 1
+            call = take("q", server=name, sequence=server.sequence, limit=4, lease_ms=LEASE_MS)
+            assert [] == self.store.run(call).tasks
+        assert self.store.run(admin.pause("q", "resume"))
+
+    @rule(is_meant=RARELY)
+    def remove_queue(self, is_meant: bool) -> None:
+        """All of it goes, or, while tasks run, nothing."""
+        if not is_meant:
+            return
+        self.command("SADD", "asynq:queues", "q")
+        before = self.everything()
+        try:
+            follow_blocking(self.store, removing.remove_queue("q", is_forced=True))
+        except QueueNotEmpty:
+            assert self.command("LLEN", "asynq:{q}:active")
+            assert before == self.everything()
+            return
+        self.seen["removed"] += 1
+        assert ["onebeat:test:now"] == list(self.everything())
+        assert set() == self.alive & self.holder.keys()
+        for known in (self.alive, self.damaged, self.holder, self.recovered_from, self.marked, self.counts):
+            known.clear()
+        for client in self.clients.values():
+            client.unanswered = None
+        for server in self.servers.values():
+            server.unanswered = None
+        self.upkeep_at = 0.0
+
     # -------------------------------------------------------------- what must be true
 
     def everything(self) -> dict[str, Any]:
@@ -620,5 +715,9 @@ def test_random_histories_keep_every_promise(engine: str) -> None:
         "set of go",
         "aggregated by go",
         "member archived",
+        "archived",
+        "deleted",
+        "ran",
+        "removed",
     }
     assert rare <= Machine.seen.keys(), "the histories do not reach what they are there for"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from onebeat.wire.message import around, decode
 from tests.conftest import NOON, Clock
 
 LAST_FAILED_AT, COMPLETED_AT = 11, 13
-WAITING = ("pending", "scheduled", "retry", "aggregating")
+_fetches = count(1)
 STATES = tuple(state.value for state in TaskState)
 
 
@@ -83,7 +84,7 @@ async def grab(store: Store, task_id: str) -> Taken:
     """Take a pending task, as if it were the next."""
     await store.command("LREM", "asynq:{q}:pending", 0, task_id)
     await store.command("RPUSH", "asynq:{q}:pending", task_id)
-    taken = await store.run(take("q", server=f"s:{task_id}", sequence=1, limit=1, lease_ms=15_000))
+    taken = await store.run(take("q", server="server", sequence=next(_fetches), limit=1, lease_ms=15_000))
     assert [task_id] == [task.id for task in taken.tasks]
     return taken
 
@@ -156,9 +157,9 @@ async def check_places(store: Store, queue: str = "q") -> int:
         for task_id in members:
             places.setdefault(task_id.decode(), []).append("aggregating")
     records = await store.command("KEYS", root.replace("[", "\\[") + "t:*")
-    for key in records:
+    states = await store.commands([("HGET", key, "state") for key in records])
+    for key, state in zip(records, states, strict=True):
         task_id = key.decode().removeprefix(root + "t:")
-        state = await store.command("HGET", key, "state")
         assert [state.decode()] == places.pop(task_id, []), f"{task_id} is {state}"
     assert {} == places, "entries without a record"
     leased = await store.command("ZRANGE", root + "lease", 0, -1)

@@ -10,19 +10,24 @@ from onebeat import (
     Cancellation,
     Client,
     Context,
+    DayStats,
     Enqueued,
     Failure,
+    GroupInfo,
     Health,
     Inspector,
     Mux,
+    QueueStats,
     Retry,
     RevokeTask,
     Scheduler,
     Server,
     SkipRetry,
     SyncClient,
+    SyncInspector,
     Task,
     TaskInfo,
+    WorkerInfo,
 )
 
 mux = Mux()
@@ -157,6 +162,21 @@ async def inspectors() -> None:
             await inspector.run("critical", info.id)
         assert_type(await inspector.cancel("low", "id"), Cancellation)
         assert_type(await inspector.run_all("low", "archived"), int)
+        assert_type(await inspector.history("low"), list[DayStats])
+        assert_type(await inspector.memory("low"), int)
+        assert_type(await inspector.page("low", state="retry", page=2), list[TaskInfo])
+        assert_type(await inspector.groups("low"), list[GroupInfo])
+        assert_type((await inspector.servers())[0].workers[0], WorkerInfo)
+        assert_type((await inspector.schedules())[0].next_at, datetime | None)
+        assert_type((await inspector.events("id"))[0].enqueued_at, datetime)
+        assert_type(await inspector.update("low", "id", payload={"a": 1}, process_in=5, move_to="high"), TaskInfo)
+        assert_type(await inspector.delete_all("low", "archived", progress=print), int)
+        assert_type(await inspector.remove_queue("low", force=True), int)
+        assert_type(await inspector.key_slot("low"), int)
+        assert_type(await inspector.nodes("low"), list[str])
+        await inspector.update("low", "id", paylod=1)  # wrong
+        await inspector.update("low", "id", max_retry="3")  # wrong
+        await inspector.remove_queue("low", True)  # wrong
         await inspector.cancel("id")  # wrong
         await inspector.task("id")  # wrong
         inspector.tasks("critical")  # wrong
@@ -164,6 +184,16 @@ async def inspectors() -> None:
         await inspector.run_all("low")  # wrong
         await inspector.stats()  # wrong
     Inspector(url="redis://db")  # wrong
+
+
+def blocking_inspectors() -> None:
+    with SyncInspector("redis://db:6379/0") as inspector:
+        assert_type(inspector, SyncInspector)
+        assert_type(inspector.stats("low"), QueueStats)
+        for info in inspector.tasks("critical", state="archived"):
+            assert_type(info, TaskInfo)
+        assert_type(inspector.update("low", "id", timeout=timedelta(seconds=5)), TaskInfo)
+        inspector.update("low", "id", task_id="b")  # wrong
 
 
 def anything(task: Task[Any]) -> None:

@@ -203,4 +203,4 @@ class SyncInspector:
         List the nodes that hold a queue, "host:port", the one that takes writes first; one, where there is no
         cluster. See `Inspector.nodes`.
         """
-        return self._do(fleet.nodes(queue, self.store.endpoint.shown))
+        return self._do(fleet.nodes(queue, fleet.address(self.store.endpoint)))

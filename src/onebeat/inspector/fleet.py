@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError
 
 from onebeat.broker import browse
+from onebeat.broker.connection import Endpoint
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import ScheduleEntry, ScheduleEvent, ServerInfo, WorkerInfo
 from onebeat.inspector.reading import EVERYTHING, LAST_PAGE, bounds
@@ -129,6 +130,12 @@ def events(entry_id: str, page: object, size: object) -> Procedure[list[Schedule
         ScheduleEvent(task_id=event.task_id, enqueued_at=_instant(event.enqueue_time))
         for event in _decoded(EnqueueEventRecord, records, key)
     ]
+
+
+def address(where: Endpoint) -> str:
+    """Say where a store is that is no cluster: "host:port", or what else it is known by."""
+    host, port = where.settings.get("host"), where.settings.get("port")
+    return f"{host}:{port}" if host and port else where.shown
 
 
 def nodes(queue: str, alone: str) -> Procedure[list[str]]:

@@ -348,4 +348,4 @@ class Inspector:
         Raises:
             BrokerError: No node of the cluster holds it now.
         """
-        return await self._do(fleet.nodes(queue, self.store.endpoint.shown))
+        return await self._do(fleet.nodes(queue, fleet.address(self.store.endpoint)))

@@ -11,7 +11,7 @@ from onebeat.errors import BrokerUnsupported, InvalidTask, QueueNotFound, TaskNo
 from onebeat.inspector.models import DayStats, GroupInfo
 from onebeat.inspector.showing import task_info
 from onebeat.inspector.steps import Procedure, ask, command
-from onebeat.options import text
+from onebeat.options import MAX_INT32, text
 from onebeat.states import LISTS, TaskState
 from onebeat.task import TaskInfo
 from onebeat.wire import keys
@@ -163,14 +163,16 @@ def bounds(page: object, size: object) -> tuple[int, int]:
 
     So it is with asynq: a negative size is 0, a negative page the first, and page 0 the last `size` (SE-59).
     """
-    for name, value in (("page", page), ("size", size)):
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise InvalidTask(f"{name} is {shown(value)}: give a whole number")
-    assert isinstance(page, int)  # noqa: S101 - seen above
-    assert isinstance(size, int)  # noqa: S101
-    if size <= 0:
+    number, most = _whole("page", page), _whole("size", size)
+    if most <= 0:
         return 0, EVERYTHING
-    return (LAST_PAGE if page == 0 else (max(page, 1) - 1) * size), size
+    return (LAST_PAGE if number == 0 else (max(number, 1) - 1) * most), most
+
+
+def _whole(name: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > MAX_INT32:
+        raise InvalidTask(f"{name} is {shown(value)}: give a whole number up to {MAX_INT32}")
+    return value
 
 
 def check_state(state: object, allowed: tuple[TaskState, ...]) -> TaskState:
