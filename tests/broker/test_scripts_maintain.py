@@ -338,3 +338,11 @@ async def test_run_begins_a_new_life(store: Store, clock: Clock) -> None:
     await store.command("LREM", "asynq:{q}:pending", 0, "a")
     assert ["pending"] == await store.run(browse.run("q", ["a"]))
     assert [None, None] == await store.command("HMGET", "asynq:{q}:t:a", "ob_prev", "ob_done")
+
+
+async def test_the_age_of_the_next_task_is_exact_to_the_millisecond(store: Store, clock: Clock) -> None:
+    """Nanoseconds since 1970 are more than a number of Lua's holds, so they are not put into one."""
+    await clock.set(NOON + 1.75)
+    await put(store, "a")
+    await clock.set(NOON + 2)
+    assert 250 == (await store.run(browse.stats("q"))).latency_ms
