@@ -156,6 +156,8 @@ def plain_answer(do: str, answer: Any) -> Any:
         return "refused: task not found"
     if do == "remove" and answer == "refused: precondition":
         return "refused: not empty"
+    if do == "groups" and isinstance(answer, dict):
+        return {group: size for group, size in answer.items() if size}
     if do == "queues":
         return sorted(answer or [])
     if do not in ("info", "list", "stats", "history", "groups") and "refused" not in str(answer):

@@ -18,9 +18,12 @@ def members(case: Case, set_key: str) -> list[str]:
 
 @rule("SE-02")
 def delayed_task_knows_its_group(case: Case, it: Difference) -> bool:
-    """A delayed task has its group in its record, so that it joins it when it is due."""
-    is_it = case.do in ("enqueue", "combine") and (it.key, it.part) == (case.task(), "group")
-    return is_it and bool(it.ours == case.option("group")) and case.ours.get((it.key, "state")) == "scheduled"
+    """A delayed task has its group in its record, and the group is listed, so that any server finds it when due."""
+    group = case.option("group")
+    if case.do not in ("enqueue", "combine") or not group or case.new(f"t:{case.id}", "state") != "scheduled":
+        return False
+    is_listed = (it.key, it.part) == (case.key("groups"), group) and it.ours is True
+    return is_listed or ((it.key, it.part) == (case.task(), "group") and bool(it.ours == group))
 
 
 @rule("SE-11")
@@ -35,6 +38,20 @@ def group_task_records_its_lock(case: Case, it: Difference) -> bool:
 def group_is_listed_when_joined(case: Case, it: Difference) -> bool:
     """A group that a delayed task joins, or that a set returns to, is listed."""
     return case.has_upkeep and it.key == case.key("groups") and it.ours is True and it.go is None
+
+
+@rule("SE-03")
+def empty_group_is_not_listed(case: Case, it: Difference) -> bool:
+    """A group that was listed before its first task is due is listed no longer once a server finds it empty."""
+    is_it = case.has_upkeep and it.key == case.key("groups") and it.ours is None
+    return is_it and not any(key == case.key(f"g:{it.part}") for key, _ in case.ours)
+
+
+@rule("SE-02")
+def announced_group_stays_listed(case: Case, it: Difference) -> bool:
+    """Where a group is listed and has no members yet, there is nothing to be done to all of them, and it stays so."""
+    is_it = case.do.endswith("_all") and (it.key, it.part) == (case.key("groups"), case.order.get("group"))
+    return is_it and it.ours is True and not members(case, case.key(f"g:{it.part}"))
 
 
 @rule("SE-22")

@@ -226,7 +226,7 @@ class OurSide:
         return [[day.day.isoformat(), day.processed, day.failed] for day in days]
 
     def groups(self, order: Order) -> Any:
-        return {one.name: one.size for one in self.wait(self.inspector.groups(order["queue"])) if one.size}
+        return {one.name: one.size for one in self.wait(self.inspector.groups(order["queue"]))}
 
     def queues(self, _order: Order) -> Any:
         return self.wait(self.inspector.queues())

@@ -247,9 +247,19 @@ def delayed_task_knows_its_group(pair: Pair) -> None:
 
 
 def group_is_listed_when_joined(pair: Pair) -> None:
+    enqueue(pair, group="g")
+    stage(pair)
+    under_upkeep(pair, 36)
+
+
+def empty_group_is_not_listed(pair: Pair) -> None:
     enqueue(pair, group="g", process_in=10)
-    pair.tick(10)
-    in_queue(pair, "upkeep")
+    in_queue(pair, "stage", **LIMITS)
+
+
+def announced_group_stays_listed(pair: Pair) -> None:
+    enqueue(pair, group="g", process_in=10)
+    in_queue(pair, "delete_all", state="aggregating", group="g")
 
 
 def group_task_records_its_lock(pair: Pair) -> None:
