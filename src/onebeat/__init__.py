@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from onebeat.app.declared import Declared
     from onebeat.app.handle import Handle, SyncHandle
     from onebeat.app.router import Router
+    from onebeat.broker.browse import QueueStats
     from onebeat.client import Client
     from onebeat.errors import (
         BrokerError,
@@ -21,24 +22,41 @@ if TYPE_CHECKING:
         BrokerUnsupported,
         ConfigurationError,
         DuplicateTask,
+        HandlerNotFound,
         InvalidTask,
         MissingExtra,
+        NotReplicated,
         OnebeatError,
         PayloadError,
         QueueFull,
+        QueueNotEmpty,
         QueueNotFound,
         ResultNotKept,
         ResultTimeout,
         Retry,
         RevokeTask,
+        SemaphoreFull,
         SkipRetry,
+        TaskCrashed,
         TaskFailed,
         TaskIdConflict,
         TaskNotFound,
+        WrongState,
     )
+    from onebeat.inspector.blocking import SyncInspector
     from onebeat.inspector.inspector import Inspector
+    from onebeat.inspector.models import (
+        DayStats,
+        GroupInfo,
+        ScheduleEntry,
+        ScheduleEvent,
+        ServerInfo,
+        WorkerInfo,
+    )
+    from onebeat.limits.semaphore import Semaphore
     from onebeat.options import Unique
     from onebeat.preparing import BulkResult, Enqueued, Failure
+    from onebeat.scheduler.periodic import PeriodicTask
     from onebeat.scheduler.scheduler import Scheduler
     from onebeat.scheduler.triggers import Cron, Every
     from onebeat.server.backoff import exponential
@@ -57,15 +75,21 @@ _HOMES = {
     "app.declared": ["Declared"],
     "app.handle": ["Handle", "SyncHandle"],
     "app.router": ["Router"],
+    "broker.browse": ["QueueStats"],
     "client": ["Client"],
     "errors": [
-        "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask", "InvalidTask",
-        "MissingExtra", "OnebeatError", "PayloadError", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout",
-        "Retry", "RevokeTask", "SkipRetry", "TaskFailed", "TaskIdConflict", "TaskNotFound",
+        "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask",
+        "HandlerNotFound", "InvalidTask", "MissingExtra", "NotReplicated", "OnebeatError", "PayloadError", "QueueFull",
+        "QueueNotEmpty", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "SemaphoreFull",
+        "SkipRetry", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskNotFound", "WrongState",
     ],
+    "inspector.blocking": ["SyncInspector"],
     "inspector.inspector": ["Inspector"],
+    "inspector.models": ["DayStats", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "WorkerInfo"],
+    "limits.semaphore": ["Semaphore"],
     "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
+    "scheduler.periodic": ["PeriodicTask"],
     "scheduler.scheduler": ["Scheduler"],
     "scheduler.triggers": ["Cron", "Every"],
     "server.backoff": ["exponential"],
@@ -98,9 +122,11 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
-    "ConfigurationError", "Context", "Cron", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure", "Handle",
-    "Handler", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux", "Onebeat", "OnebeatError", "PayloadError",
-    "Progress", "QueueFull", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "Scheduler", "Server", "ServerConfig", "SkipRetry", "SyncClient", "SyncHandle", "Task", "TaskFailed",
-    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "current", "exponential",
+    "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure",
+    "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux",
+    "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull",
+    "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
+    "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo",
+    "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict",
+    "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
 ]  # fmt: skip

@@ -21,7 +21,7 @@ from onebeat.broker.coalescer import Coalescer
 from onebeat.broker.produce import Placed
 from onebeat.broker.store import Store, check_source
 from onebeat.clock import Clock, SystemClock
-from onebeat.errors import BrokerError, BrokerUnavailable, OnebeatError
+from onebeat.errors import BrokerError, BrokerUnavailable, NotReplicated, OnebeatError
 from onebeat.ids import new_id
 from onebeat.options import EnqueueOptions, resolve
 from onebeat.preparing import (
@@ -88,6 +88,9 @@ class Client:
 
         max_payload: Largest payload accepted, bytes; 8,000,000 unless given.
 
+        durability: "replicas:n" has n replicas confirm every task before it counts as enqueued (`NotReplicated` if they
+            do not); default: as the URL says, else none.
+
     Raises:
         ConfigurationError: A setting is no such number.
     """
@@ -96,12 +99,14 @@ class Client:
         self,
         store: object = None,
         *,
+        durability: str | None = None,
         give_up_after: float = GIVE_UP_AFTER_S,
         max_payload: int = MAX_PAYLOAD,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._source = check_source(store)
+        self._source = check_source(store, durability)
+        self._durability = durability
         self._store: Store | None = store if isinstance(store, Store) else None
         self._owns_store = self._store is None
         self._opening: asyncio.Lock | None = None
@@ -136,7 +141,7 @@ class Client:
             self._opening = self._opening or asyncio.Lock()
             async with self._opening:
                 if self._store is None:
-                    self._store = await Store.open(self._source)
+                    self._store = await Store.open(self._source, durability=self._durability)
         return self._store.here()
 
     async def _opened(self) -> Client:
@@ -160,6 +165,7 @@ class Client:
             InvalidTask, PayloadError: Refused before anything was written.
             DuplicateTask, TaskIdConflict: Refused by the store; nothing was written.
             BrokerUnavailable: The store could not be reached for `give_up_after` seconds; the task may exist.
+            NotReplicated: The task exists, but for as long too few replicas have confirmed it (`durability`).
         """
         prepared = prepare(task, options, max_payload=self.max_payload)
         await self.store()
@@ -214,7 +220,7 @@ class Client:
             try:
                 await self._publish(store, queue)
                 return await store.run(call)
-            except BrokerUnavailable:
+            except (BrokerUnavailable, NotReplicated):  # a repeat under its number asks for confirmation again
                 if self._clock.monotonic() + pause > until:
                     raise
             await asyncio.sleep(pause * (0.5 + self._jitter()))

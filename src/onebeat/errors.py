@@ -10,8 +10,13 @@ Every exception Onebeat raises.
     ├── QueueFull                     the queue refuses more work
     ├── BrokerError                   the store answered with an error that Onebeat did not expect
     │   ├── BrokerUnavailable (ConnectionError)   it cannot be reached, or refuses for now
-    │   └── BrokerUnsupported         it is too old, or of a kind that does not work yet
+    │   ├── BrokerUnsupported         it is too old, or of a kind that does not work yet
+    │   └── NotReplicated             accepted, but too few replicas confirmed it (`durability=`)
     ├── TaskNotFound · QueueNotFound
+    ├── WrongState                    a task or queue is not in the state that this needs; it was left alone
+    ├── QueueNotEmpty                 a queue that holds or runs tasks was to be removed
+    ├── HandlerNotFound (LookupError) no handler for a task's type here
+    ├── TaskCrashed                   the process that ran a task died, or its lease lapsed
     ├── TaskFailed                    `result()` of a task that ended in the archive
     ├── ResultTimeout (TimeoutError)  `result(timeout=)` ran out; the task goes on
     ├── ResultNotKept                 the task keeps no result
@@ -21,6 +26,7 @@ Every exception Onebeat raises.
     ├── SkipRetry                     archive now, whatever is left of the retries
     ├── RevokeTask                    forget the task: neither retried nor archived
     └── Retry                         run again, after `delay`, counted as a failure or not
+        └── SemaphoreFull             run again, as soon as a semaphore may have a token
 
 A message names the object, the value and the remedy, in that order.
 """
@@ -96,12 +102,49 @@ class BrokerUnsupported(BrokerError):  # noqa: N818 - see InvalidTask
     """The store is too old, or of a kind that does not work yet. Repeating does not help."""
 
 
+class NotReplicated(BrokerError):  # noqa: N818 - see InvalidTask
+    """
+    What was asked for took place, but fewer replicas confirmed it in time than `durability=` demands.
+
+    Nothing is to be repeated by the caller, who would do it twice: it is lost only if the primary fails before its
+    replicas have caught up.
+    """
+
+
 class TaskNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
     """No task of that id is in that queue: it never was, or it ended and was not retained."""
 
 
 class QueueNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
     """No queue of that name is known: nothing was ever enqueued there."""
+
+
+class WrongState(OnebeatError):  # noqa: N818 - see InvalidTask
+    """
+    A task or a queue was left alone, since what was asked of it cannot be done in the state that it is in.
+
+    asynq: `FAILED_PRECONDITION`.
+    """
+
+
+class QueueNotEmpty(OnebeatError):  # noqa: N818 - see InvalidTask
+    """A queue was not removed, since it holds or runs tasks. asynq: `ErrQueueNotEmpty`."""
+
+
+class HandlerNotFound(OnebeatError, LookupError):  # noqa: N818 - see InvalidTask
+    """
+    A server has no handler for a task's type. asynq: `ErrHandlerNotFound`.
+
+    Raised by a handler for `not_found`, or by middleware, it makes the task wait for a server that has one.
+    """
+
+
+class TaskCrashed(OnebeatError):  # noqa: N818 - see InvalidTask
+    """
+    The process that ran a task died, or its lease lapsed; the task itself is run again, or archived.
+
+    Never raised: what an error handler is given. asynq: `ErrLeaseExpired`, and what `IsPanicError` tells.
+    """
 
 
 class TaskFailed(OnebeatError):  # noqa: N818 - see InvalidTask
@@ -157,3 +200,14 @@ class Retry(TaskControl):
         if given is not None and (not is_number(given) or math.isnan(given)):
             raise InvalidTask(f"delay of Retry is {shown(delay)}: give seconds as a number, or a timedelta")
         self.counts = counts
+
+
+class SemaphoreFull(Retry):
+    """
+    Run the task again when its semaphore may have a token: raised by `Semaphore.held`.
+
+    It costs no retry, not even of a task that has none left, and is no error that hooks are told of.
+    """
+
+    def __init__(self, message: str = "semaphore is full", *, delay: float | timedelta | None = None) -> None:
+        super().__init__(message, delay=delay, counts=False)

@@ -61,6 +61,7 @@ class EnqueueOptions(TypedDict, total=False):
     """The keywords of `enqueue`, `options` and `Task`; asynq: the `Option` values of client.go."""
 
     queue: str
+    group: str
     task_id: str
     max_retry: int
     timeout: Duration
@@ -94,6 +95,8 @@ class Resolved:
     expires: str = ""
     """"" never, "+ms" from when it is due, "ms" since 1970."""
     retention_s: int = 0
+    group: str = ""
+    """Where it waits to be aggregated."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -231,7 +234,7 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 ELSEWHERE = {
     "countdown": "process_in", "delay": "process_in", "eta": "process_at", "run_at": "process_at", "ttl": "expires",
     "retries": "max_retry", "max_retries": "max_retry", "time_limit": "timeout", "job_id": "task_id",
-    "result_ttl": "retention", "keep_result": "retention", "queue_name": "queue",
+    "result_ttl": "retention", "keep_result": "retention", "queue_name": "queue", "batch": "group",
 }  # fmt: skip
 """What other libraries call an option."""
 
@@ -271,5 +274,6 @@ def resolve(values: Mapping[str, Any]) -> Resolved:
         due=_due(values),
         expires=_expires(given["expires"]) if "expires" in given else "",
         retention_s=math.ceil(seconds("retention", given.get("retention", 0))),
+        group=text("group", given["group"]) if "group" in given else "",
         headers=_headers(given["headers"]) if "headers" in given else {},
     )

@@ -48,7 +48,7 @@ class Enqueued:
     Attributes:
         id, queue: Where it is.
 
-        state: PENDING, or SCHEDULED when it is due later.
+        state: PENDING, SCHEDULED when it is due later, or AGGREGATING when it waits in its group.
 
         due_ms: When it is due, milliseconds since 1970 by the store's clock; None: now.
 
@@ -116,7 +116,7 @@ def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD)
     task_id = given.task_id or new_id()
     lock = ""
     if given.unique_ms:
-        identity = b"key\0" + given.unique_on.encode() if given.unique_on else task.payload or None
+        identity = b"key\0" + given.unique_on.encode() if given.unique_on else task.identity
         lock = unique_key(given.queue, task.type, identity)
     message = TaskMessage(
         type=task.type,
@@ -128,6 +128,7 @@ def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD)
         deadline=given.deadline_s,
         unique_key="" if given.unique_until == "ttl" else lock,  # what no record names, nobody frees
         retention=given.retention_s,
+        group_key=given.group,
         headers=given.headers,
     )
     new = NewTask(
@@ -139,6 +140,7 @@ def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD)
         given.unique_until,
         given.timeout_ms,
         given.expires,
+        given.group,
     )
     return Prepared(given.queue, task.type, new, task, given)
 
@@ -154,6 +156,8 @@ def understand(prepared: Prepared, placed: Placed) -> Enqueued:
     new, queue = prepared.new, prepared.queue
     if placed.status == "pending":
         return Enqueued(new.id, queue, prepared.type, TaskState.PENDING, None)
+    if placed.status == "aggregating":
+        return Enqueued(new.id, queue, prepared.type, TaskState.AGGREGATING, None)
     if placed.status == "scheduled":
         return Enqueued(new.id, queue, prepared.type, TaskState.SCHEDULED, int(placed.detail))
     if placed.status == "conflict":

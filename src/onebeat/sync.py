@@ -26,7 +26,7 @@ from onebeat.broker.browse import RawTask
 from onebeat.broker.produce import Placed
 from onebeat.broker.store import BlockingStore, Ear, check_source
 from onebeat.clock import Clock, SystemClock
-from onebeat.errors import BrokerUnavailable, ConfigurationError, OnebeatError
+from onebeat.errors import BrokerUnavailable, ConfigurationError, NotReplicated, OnebeatError
 from onebeat.ids import new_id
 from onebeat.options import EnqueueOptions, resolve
 from onebeat.preparing import (
@@ -96,9 +96,9 @@ class _Lane:
 class _Opened:
     """What one process holds open."""
 
-    def __init__(self, source: object) -> None:
+    def __init__(self, source: object, durability: str | None) -> None:
         self.pid = os.getpid()
-        self.store = BlockingStore.open(source)
+        self.store = BlockingStore.open(source, durability=durability)
         self.lanes: deque[_Lane] = deque()
         self.ears: deque[Ear] = deque()
         self.published: dict[str, float] = {}
@@ -124,6 +124,9 @@ class SyncClient:
 
         max_payload: Largest payload accepted, bytes; 8,000,000 unless given.
 
+        durability: "replicas:n" has n replicas confirm every task before it counts as enqueued (`NotReplicated` if they
+            do not); default: as the URL says, else none.
+
     Raises:
         ConfigurationError: A setting is no such number.
     """
@@ -132,13 +135,15 @@ class SyncClient:
         self,
         store: object = None,
         *,
+        durability: str | None = None,
         give_up_after: float = GIVE_UP_AFTER_S,
         max_payload: int = MAX_PAYLOAD,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._source = check_source(store)
+        self._source = check_source(store, durability)
+        self._durability = durability
         check_settings(give_up_after, max_payload)
         self._give_up_after = give_up_after
         self.max_payload = max_payload
@@ -177,7 +182,7 @@ class SyncClient:
             self._opening = threading.Lock()  # of the parent, some thread of which may have held it at the fork
         with self._opening:
             if self._opened is None or self._opened.pid != os.getpid():
-                self._opened = _Opened(self._source)
+                self._opened = _Opened(self._source, self._durability)
             return self._opened
 
     def enqueue(self, task: Task[Any], **options: Unpack[EnqueueOptions]) -> Enqueued:
@@ -189,6 +194,7 @@ class SyncClient:
             InvalidTask, PayloadError: Refused before anything was written.
             DuplicateTask, TaskIdConflict: Refused by the store; nothing was written.
             BrokerUnavailable: The store could not be reached for `give_up_after` seconds; the task may exist.
+            NotReplicated: The task exists, but for as long too few replicas have confirmed it (`durability`).
         """
         refuse_in_loop("SyncClient.enqueue()", "await Client.enqueue() instead")
         prepared = prepare(task, options, max_payload=self.max_payload)
@@ -249,7 +255,7 @@ class SyncClient:
                 try:
                     self._publish(opened, queue)
                     return opened.store.run(call)
-                except BrokerUnavailable:
+                except (BrokerUnavailable, NotReplicated):
                     if self._clock.monotonic() + pause > until:
                         raise
                 self._sleep(pause * (0.5 + self._jitter()))

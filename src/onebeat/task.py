@@ -47,11 +47,12 @@ class Task(Generic[R]):
         PayloadError: The payload has no JSON form.
     """
 
-    __slots__ = ("options", "payload", "result_type", "type")
+    __slots__ = ("_has_payload", "options", "payload", "result_type", "type")
 
     def __init__(self, type: str, payload: Any = None, /, **options: Unpack[EnqueueOptions]) -> None:
         self.type: str = text("task type", type)
         self.payload: bytes = codecs.encode(payload)
+        self._has_payload = payload is not None
         self.options: Mapping[str, Any] = options
         self.result_type: Any = bytes
 
@@ -61,6 +62,7 @@ class Task(Generic[R]):
         task: Task[Any] = cls.__new__(cls)
         task.type = type
         task.payload = payload
+        task._has_payload = bool(payload)  # the wire does not tell empty from none
         task.options = {"headers": headers} if headers else _NO_OPTIONS
         task.result_type = bytes
         return task
@@ -76,6 +78,11 @@ class Task(Generic[R]):
 
     def __hash__(self) -> int:
         return hash((self.type, self.payload))
+
+    @property
+    def identity(self) -> bytes | None:
+        """What a unique lock is taken on: the payload. None where there is none: Go tells it from empty bytes."""
+        return self.payload if self._has_payload else None
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -132,3 +139,11 @@ class TaskInfo:
     """How often a process died with it since it last ended an attempt."""
     progress: Progress | None
     """How far its last attempt said it is; None if it said nothing."""
+    is_orphaned: bool = False
+    """It is active, but nobody extends its lease any more: it will be recovered."""
+    pending_since: datetime | None = None
+    """Since when it waits for a server; None where that was not written."""
+    expires_at: datetime | None = None
+    """Until when it is worth starting."""
+    soft_failures: int = 0
+    """How often it failed without its counting (`is_failure`, `Retry(counts=False)`)."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import redis
+import redis.sentinel
 
 from onebeat.app.app import Onebeat
 from onebeat.broker import guardian
@@ -25,12 +26,16 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server
+from onebeat.sync import SyncClient
 from onebeat.task import Task
 from tests.badinput.conftest import WORD, Locked, refused
 
-SCHEMES = "start it with one of redis://, rediss://, valkey://, valkeys://, unix://, embedded://"
+SCHEMES = (
+    "start it with one of redis://, rediss://, valkey://, valkeys://, unix://, redis+sentinel://, redis+cluster://, "
+    "embedded://"
+)
 PORT = "write redis://user:password@host:6379/0"
-OPTION = "there are db, username, password, and ssl_… with rediss://"
+OPTION = "there are db, username, password, durability, and ssl_… with rediss://"
 SOCKET = "write unix:///run/redis.sock"
 FOLDER = "embedded:///absolute/path"
 
@@ -73,6 +78,24 @@ URLS: list[tuple[Any, str, str]] = [
     ("redis://h\0ost:1", "'redis://h\\x00ost:1'", "as %20 and the like"),
     ("redis://ho st:1", "'redis://ho st:1'", "as %20 and the like"),
     ("redis://\ud800:1", "'redis://\\ud800:1'", "as %20 and the like"),
+    ("redis://h?durability=two", "durability is 'two'", 'write "replicas:1"'),
+    ("redis://h?durability=replicas:0", "durability is 'replicas:0'", 'write "replicas:1"'),
+    ("embedded://x?durability=replicas:1", "option 'durability' is unknown", "there is only fsync"),
+    ("redis+sentinel://h:1/0", "it does not say which primary", "write …/0?master=name"),
+    ("redis+sentinel://h:1/0?master=", "it does not say which primary", "write …/0?master=name"),
+    ("redis+sentinel://h:1/x?master=m", "database 'x' is not a number", "write …/0"),
+    ("redis+sentinel://h:1/0?master=m&colour=red", "option 'colour' is unknown", OPTION),
+    ("redis+cluster://h:1?master=m", "option 'master' is unknown", OPTION),
+    ("redis+cluster://h:1?ssl_ca_certs=x", "option 'ssl_ca_certs' is unknown", OPTION),
+    ("redis+cluster://h:1/3", "a cluster has no database 3", "leave the number out"),
+    ("redis+cluster://", "'' is no host", "write redis+cluster://"),
+    ("redis+cluster://h1:1,", "'' is no host", "write redis+cluster://"),
+    ("redis+cluster://h1,h2:port", "'h2:port' is no host", "write redis+cluster://"),
+    ("redis+sentinel://h:65536?master=m", "'h:65536' is no host", "write redis+sentinel://"),
+    ("redis+cluster://[::1", "'[::1' is no host", "write redis+cluster://"),
+    ("unix+cluster://h", "'unix+cluster://h'", SCHEMES),
+    ("redis-sentinel://h:1", "it does not say which primary", "write …/0?master=name"),
+    ("redis-socket://h", "'unix://h'", SOCKET),
     ("unix://", "'unix://'", SOCKET),
     ("unix:///", "'unix:///'", SOCKET),
     ("unix://run/redis.sock", "'unix://run/redis.sock'", SOCKET),
@@ -136,6 +159,13 @@ SECRETS = [
     "redis://user:secret@h/abc",
     "redis://user:secret@h?colour=red",
     "redis+sentinel://user:secret@h/m",
+    "redis+sentinel://user:secret@127.0.0.1:1/0?master=m",
+    "redis+sentinel://127.0.0.1:1/0?master=m&sentinel_password=secret",
+    "redis+cluster://user:secret@127.0.0.1:1",
+    "redis+cluster://user:half/secret@127.0.0.1:1",
+    "redis+cluster://user:half@secret@127.0.0.1:x",
+    "redis-sentinel://:secret@127.0.0.1:1/0?master=m",
+    "redis-socket://:secret@/run/no.sock",
     "reddis://user:secret@h",
     "user:secret@h:6379",
     "unix://user:secret@/run/no.sock",
@@ -281,11 +311,33 @@ async def test_a_store_that_hangs_up_is_named() -> None:
             await Store.open(url)
 
 
-@pytest.mark.parametrize("name", ["RedisCluster", "Sentinel"])
-async def test_a_client_of_another_kind_is_not_supported_yet(name: str) -> None:
-    """The sentence says which is."""
-    with refused(BrokerUnsupported, f"client {name}", "pass redis.Redis"):
-        await Store.open(type(name, (), {})())
+async def test_a_client_that_names_no_primary_is_refused() -> None:
+    """A sentinel by itself, or a client of its replicas: the sentence says what to pass."""
+    sentinel = redis.sentinel.Sentinel([("h", 1)])
+    with refused(ConfigurationError, "client Sentinel", "pass what its master_for(name) returns"):
+        await Store.open(sentinel)
+    with refused(ConfigurationError, "client of 'm'", "pass master_for's"):
+        await Store.open(sentinel.slave_for("m"))
+
+
+@pytest.mark.parametrize("source", [Store, "redis://h"], ids=["open", "url"])
+async def test_a_durability_that_cannot_be_meant_is_refused(url: str, source: Any) -> None:
+    """Before anything is opened; beside an open store it comes too late."""
+    if source is Store:
+        async with await Store.open(url) as store:
+            with refused(ConfigurationError, "durability is 'replicas:1' beside an open store", "to Store.open()"):
+                Client(store, durability="replicas:1")
+    else:
+        for durability in ("all", "replicas:x", "replicas:-1", "1"):
+            for opening in (Client, SyncClient, lambda url, durability: Onebeat(url=url, durability=durability)):
+                with refused(ConfigurationError, f"durability is {durability!r}", 'write "replicas:1"'):
+                    opening(source, durability=durability)
+
+
+async def test_an_embedded_store_has_no_replicas(tmp_path: Path) -> None:
+    """So none can confirm."""
+    with refused(ConfigurationError, f"embedded://{tmp_path}", "leave durability out"):
+        await Store.open(f"embedded://{tmp_path}", durability="replicas:1")
 
 
 async def test_a_clients_pool_is_not_the_client() -> None:

@@ -11,6 +11,7 @@ from onebeat.broker.maintain import maintain
 from onebeat.broker.produce import NewTask, enqueue
 from onebeat.broker.store import Store
 from onebeat.wire.message import TaskMessage, encode
+from tests.anywhere import everywhere
 from tests.broker.test_scripts_produce import dump, pairs
 from tests.conftest import NOON, Clock
 
@@ -219,7 +220,7 @@ async def test_done_forgets_the_task(store: Store, clock: Clock) -> None:
 async def test_only_its_own_lock_is_released(store: Store, clock: Clock) -> None:
     """A lock that somebody else holds by now stays."""
     for holder, left in (("a", 0), ("b", 1)):
-        await store.command("FLUSHALL")
+        await everywhere(store, "FLUSHALL")
         await clock.set(NOON)
         await put(store, "a")
         await grab(store)
@@ -312,7 +313,7 @@ async def test_the_archive_is_trimmed_with_its_hashes(store: Store, clock: Clock
     assert 51 == await store.command("ZCARD", "asynq:{q}:archived")
     await end(store, outcome(Outcome.ARCHIVED, "b", head=message("b"), tail=b""))
     assert {b"a", b"b"} == set(await store.command("ZRANGE", "asynq:{q}:archived", 0, -1))
-    assert 2 == len(await store.command("KEYS", "asynq:{q}:t:*"))
+    assert 2 == len(await everywhere(store, "KEYS", "asynq:{q}:t:*"))
 
 
 async def test_the_archive_holds_9999(store: Store, clock: Clock) -> None:
@@ -359,7 +360,7 @@ async def test_an_id_is_found_from_either_side(store: Store, clock: Clock, tail_
 async def test_work_ends_and_begins_while_the_store_is_full(store: Store, clock: Clock) -> None:
     """Taking, extending and finishing go through, so that a full store can become empty (mechanism-rules 4)."""
     await put(store, *"abc")
-    await store.command("CONFIG", "SET", "maxmemory", "1")
+    await everywhere(store, "CONFIG", "SET", "maxmemory", "1")
     try:
         assert ["a", "b"] == ids(await grab(store, limit=2))
         assert ["ok"] == await store.run(extend("q", [("a", "s:1")], lease_ms=30_000))
@@ -369,4 +370,4 @@ async def test_work_ends_and_begins_while_the_store_is_full(store: Store, clock:
         ]
         assert ["applied", "applied"] == await end(store, *batch)
     finally:
-        await store.command("CONFIG", "SET", "maxmemory", "0")
+        await everywhere(store, "CONFIG", "SET", "maxmemory", "0")

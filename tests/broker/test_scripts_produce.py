@@ -12,6 +12,7 @@ from onebeat.broker.produce import NewTask, Placed, enqueue
 from onebeat.broker.store import Store
 from onebeat.errors import BrokerError
 from onebeat.wire import keys
+from tests.anywhere import everywhere
 from tests.conftest import NOON, Clock
 
 LOCK = "asynq:{q}:unique:t:x"
@@ -25,7 +26,7 @@ async def put(store: Store, *tasks: NewTask, sequence: int = 1, client: str = "c
 async def dump(store: Store, pattern: str = "asynq:*") -> dict[str, Any]:
     """Return every key with its whole value."""
     found = {}
-    for key in await store.command("KEYS", pattern):
+    for key in await everywhere(store, "KEYS", pattern):
         kind = (await store.command("TYPE", key)).decode()
         words: dict[str, list[Any]] = {
             "string": ["GET", key],
@@ -158,12 +159,12 @@ async def test_one_bad_item_does_not_stop_its_batch(store: Store, clock: Clock) 
 
 async def test_a_full_store_refuses_and_keeps_nothing_half(store: Store, clock: Clock) -> None:
     """OOM is an answer that may pass, and no part of the task is there."""
-    await store.command("CONFIG", "SET", "maxmemory", "1")
+    await everywhere(store, "CONFIG", "SET", "maxmemory", "1")
     try:
         with pytest.raises(BrokerError, match="OOM"):
             await put(store, NewTask("a", b"M"))
     finally:
-        await store.command("CONFIG", "SET", "maxmemory", "0")
+        await everywhere(store, "CONFIG", "SET", "maxmemory", "0")
     assert {} == await dump(store)
 
 
@@ -182,8 +183,8 @@ async def test_the_forwarder_is_woken_when_the_head_moves_up(store: Store, clock
         await put(store, NewTask(str(number), b"M", due), sequence=number + 1)
     await store.command("PUBLISH", keys.WAKE_CHANNEL, "end")
     async with asyncio.timeout(5):
-        while b"end" not in heard:  # noqa: ASYNC110 - messages of another connection tell nobody
+        while b"end" not in heard or len(heard) < 3:  # noqa: ASYNC110 - messages of another connection tell nobody
             await asyncio.sleep(0.002)
     listening.cancel()
     await asyncio.wait([listening])
-    assert [b"q", b"q", b"end"] == heard
+    assert [b"end", b"q", b"q"] == sorted(heard)  # of two nodes either may be the first

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
+from onebeat.broker.store import BlockingStore
 from onebeat.sync import SyncClient
 from onebeat.task import Task
 from tests.cli.programs import until
@@ -62,7 +62,7 @@ class Tasks:
     def __init__(self, url: str) -> None:
         self.url = url
         self._client = SyncClient(url)
-        self._store = redis.Redis.from_url(url)
+        self._store = BlockingStore.open(url)
 
     def enqueue(self, type: str, payload: Any = None, **options: Any) -> str:
         options.setdefault("retention", 60)
@@ -70,7 +70,7 @@ class Tasks:
 
     def field(self, task_id: str, name: str) -> str:
         """Return a field of the task's record."""
-        value: Any = self._store.hget(f"asynq:{{default}}:t:{task_id}", name)
+        [value] = self._store.commands([("HGET", f"asynq:{{default}}:t:{task_id}", name)])
         return value.decode() if value is not None else ""
 
     def reaches(self, task_id: str, state: str) -> None:

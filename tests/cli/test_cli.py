@@ -86,7 +86,7 @@ def test_task_run_makes_archived_tasks_pending(url: str) -> None:
         in run("task", "run", "--url", url, "-q", "default", "-s", "scheduled").output
     )
     again = run("task", "run", "--url", url, "-q", "low", "a")
-    assert (1, True) == (again.exit_code, "already pending" in again.output)
+    assert (1, True) == (again.exit_code, "already in pending state" in again.output)
     gone = run("task", "run", "--url", url, "-q", "low", "nobody")
     assert (1, True) == (gone.exit_code, "not in queue" in gone.output)
     assert 2 == run("task", "run", "--url", url, "-q", "low").exit_code
@@ -103,7 +103,7 @@ def test_an_empty_store_says_so(url: str) -> None:
     [
         (["stats", "--url", "redis://127.0.0.1:1"], "cannot be used"),
         (["stats", "--url", "http://x"], "start it with one of"),
-        (["stats", "--url", "redis+sentinel://h/m"], "does not work yet"),
+        (["stats", "--url", "redis+sentinel://h/0"], "it does not say which primary"),
         (["run", "no.such:app", "--url", "redis://127.0.0.1:1"], "there is no module"),
         (["run", "json:app", "--url", "redis://127.0.0.1:1"], "is no Onebeat application"),
     ],

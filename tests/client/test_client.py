@@ -29,6 +29,7 @@ from onebeat.preparing import Enqueued, Failure
 from onebeat.states import TaskState
 from onebeat.task import Task
 from onebeat.wire.message import decode
+from tests.anywhere import calls, everywhere
 
 
 class Minute:
@@ -97,14 +98,23 @@ async def test_duplicates_and_conflicts_are_told_apart(client: Client) -> None:
     assert 1 == await pending(client)
 
 
+async def test_empty_bytes_are_not_the_lock_of_no_payload(client: Client) -> None:
+    """Go tells the two apart, so they exclude each other no more here than there (protocol §1.4)."""
+    empty = await client.enqueue(Task("t", b""), unique=60)
+    none = await client.enqueue(Task("t"), unique=60)
+    store = await client.store()
+    locks = [b"asynq:{default}:unique:t:d41d8cd98f00b204e9800998ecf8427e", b"asynq:{default}:unique:t:"]
+    assert [empty.id.encode(), none.id.encode()] == await store.command("MGET", *locks)
+
+
 async def test_concurrent_calls_share_batches(client: Client) -> None:
     """A thousand concurrent calls take a handful of scripts, and each gets its own answer or error."""
     store = await client.store()
     await client.enqueue(Task("t"), task_id="5")
-    before = (await store.command("INFO", "commandstats"))["cmdstat_evalsha"]["calls"]
-    calls = (client.enqueue(Task("t"), task_id=str(number)) for number in range(1000))
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    after = (await store.command("INFO", "commandstats"))["cmdstat_evalsha"]["calls"]
+    before = (await calls(store))["evalsha"]
+    enqueuing = (client.enqueue(Task("t"), task_id=str(number)) for number in range(1000))
+    answers = await asyncio.gather(*enqueuing, return_exceptions=True)
+    after = (await calls(store))["evalsha"]
     assert [5] == [number for number, answer in enumerate(answers) if isinstance(answer, TaskIdConflict)]
     assert 999 == sum(isinstance(answer, Enqueued) for answer in answers)
     assert after - before <= 6
@@ -119,7 +129,7 @@ async def test_bad_input_is_refused_before_anything_is_written(client: Client) -
             await client.enqueue(task, **options)  # type: ignore[arg-type] # that is what is tested
     with pytest.raises(PayloadError, match="the limit is 8000000"):
         await client.enqueue(Task("t", b"x" * 8_000_001))
-    assert [] == await (await client.store()).command("KEYS", "*")
+    assert [] == await everywhere((await client.store()), "KEYS", "*")
 
 
 async def test_many_from_any_iterable_with_every_failure(client: Client) -> None:
@@ -160,11 +170,11 @@ async def test_a_bulk_is_not_read_ahead_without_end(client: Client) -> None:
 async def test_a_broken_connection_enqueues_once(client: Client) -> None:
     """Connections that are killed again and again lose no task and double none."""
     store = await client.store()
-    killer = redis.asyncio.Redis(unix_socket_path=store.endpoint.settings["path"])
+    killer = await Store.open(store.endpoint)
 
     async def kill() -> None:
         for _ in range(20):
-            await killer.client_kill_filter(_type="normal", skipme=True)
+            await everywhere(killer, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             await asyncio.sleep(0.005)
 
     answers = await asyncio.gather(kill(), *(client.enqueue(Task("t", n), unique=60) for n in range(500)))
@@ -204,13 +214,6 @@ async def test_an_unreachable_store_is_said_in_one_sentence() -> None:
             pass
 
 
-@pytest.mark.parametrize("kind", ["redis+sentinel://h:1/x", "redis+cluster://h:1", "valkey+cluster://h"])
-async def test_kinds_of_stores_that_do_not_work_yet_say_so(kind: str) -> None:
-    """Sentinel and Cluster are refused with a clear sentence, before anything is tried."""
-    with pytest.raises(BrokerUnsupported, match="does not work yet"):
-        await Store.open(kind)
-
-
 @pytest.mark.parametrize("bad", ["http://x", "redis://h/abc", "localhost:6379", "redis://h:port", 5, ""])
 async def test_bad_urls_are_refused(bad: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence shows the value and how to write it."""
@@ -226,6 +229,7 @@ async def test_a_password_is_never_shown() -> None:
     assert "***@127.0.0.1:1" in str(refused.value)
 
 
+@pytest.mark.one_store  # of other kinds see tests/topology
 async def test_a_redis_client_lends_its_settings(url: str) -> None:
     """A blocking or asyncio redis-py client may be given instead of a URL."""
     for given in (redis.Redis.from_url(url), redis.asyncio.Redis.from_url(url)):
@@ -292,7 +296,7 @@ async def test_a_cancellation_that_the_driver_swallows_is_raised(
     """Who cancels once, as `asyncio.run` does when it ends, is not left waiting: whatever the driver makes of it."""
     begun = asyncio.Event()
 
-    async def swallow(*_words: Any) -> Any:
+    async def swallow(_client: Any, *_words: Any) -> Any:
         begun.set()
         try:
             await asyncio.Event().wait()
@@ -301,7 +305,7 @@ async def test_a_cancellation_that_the_driver_swallows_is_raised(
                 raise late from None
             return late
 
-    monkeypatch.setattr(store._client, "execute_command", swallow)
+    monkeypatch.setattr(redis.asyncio.Redis, "execute_command", swallow)
     asking = asyncio.create_task(store.run(browse.info("default", "x")))
     await begun.wait()
     asking.cancel()

@@ -288,3 +288,48 @@ def test_instants_survive_as_nanoseconds() -> None:
     """Datetimes go there and back to the microsecond."""
     moment = datetime(2030, 3, 17, 17, 46, 40, 123456, tzinfo=UTC)
     assert moment == records.to_datetime(records.to_ns(moment))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MaxRetry", 3),
+        ("Queue", 'cri"t é\t'),
+        ("Queue", "aé\u2028\x00\x7f\u200b\n\\"),
+        ("Queue", "with ) inside"),
+        ("TaskID", "id"),
+        ("Group", "g"),
+        ("Timeout", 5_400_000_000_000),
+        ("Unique", 1_500_000_000),
+        ("ProcessIn", 250_000),
+        ("Retention", 0),
+        ("Deadline", datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)),
+    ],
+)
+def test_options_are_read_back(name: str, value: object) -> None:
+    """As they were written (§6.4)."""
+    assert (name, value) == gotext.parse_option(gotext.option(name, value))
+
+
+def test_headers_are_read_back() -> None:
+    """Both their strings."""
+    assert ("Header", ("k<", 'v"é')) == gotext.parse_option(gotext.header("k<", 'v"é'))
+
+
+def test_a_zone_that_is_only_an_abbreviation_counts_as_utc() -> None:
+    """As it does for Go's reader, which does not know it either."""
+    found = gotext.parse_option("Deadline(Tue Dec 31 23:00:00 JST 2024)")
+    assert ("Deadline", datetime(2024, 12, 31, 23, tzinfo=UTC)) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "MaxRetry", "MaxRetry(", "MaxRetry(x)", "Queue(low)", 'Queue("a\\q")', 'Queue("a"b")', "Timeout(5)",
+        "Nonsense(1)",
+        "Deadline(tomorrow)", "Deadline(Tue Xyz  2 03:04:05 UTC 2024)", "Header([1])", 'Header(["a"])',
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_read_are_none(text: str) -> None:
+    """Go's reader drops them, and crashes where there is no bracket."""
+    assert None is gotext.parse_option(text)

@@ -29,6 +29,7 @@ from onebeat.integrations.django.compat import (
     task_started,
 )
 from onebeat.sync import SyncClient
+from tests.anywhere import keys_of
 from tests.server.conftest import served_in_thread
 
 BACKEND = "onebeat.integrations.django.backend.OnebeatBackend"
@@ -197,7 +198,7 @@ def test_what_cannot_work_is_refused_before_anything_is_written(shop: Any) -> No
         shop.double.enqueue(object())
     with pytest.raises(InvalidTaskError, match="not_a_task is no task where a worker looks for it: put @task above"):
         shop.undecorated.enqueue()
-    assert [] == shop.app.sync_client().store.commands([("KEYS", "asynq:*")])[0]
+    assert [] == keys_of(shop.app.sync_client().store, "asynq:*")
     for unknown in ("", "default:x", "x", ":"):
         with pytest.raises(TaskResultDoesNotExist):
             shop.double.get_result(unknown)
@@ -332,14 +333,14 @@ def test_on_commit_waits_for_the_commit(shop: Any) -> None:
     with transaction.atomic():
         task_id = on_commit(shop.in_thread.bind(), queue="low")
         handles.append(shop.in_thread.handle_sync(task_id, queue="low"))
-        assert [] == shop.app.sync_client().store.commands([("KEYS", "asynq:*")])[0]
+        assert [] == keys_of(shop.app.sync_client().store, "asynq:*")
         with pytest.raises(InvalidTask, match="max_retry is -1"):
             on_commit(shop.in_thread.bind(), max_retry=-1)
     assert TaskState.PENDING is handles[0].info().state
     with transaction.atomic():
         on_commit(shop.in_thread.bind())
         transaction.set_rollback(True)
-    assert [b"asynq:{low}:pending"] == shop.app.sync_client().store.commands([("KEYS", "asynq:*pending")])[0]
+    assert [b"asynq:{low}:pending"] == keys_of(shop.app.sync_client().store, "asynq:*pending")
 
 
 def test_on_commit_keeps_the_id_that_a_task_brings(shop: Any) -> None:

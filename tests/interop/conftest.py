@@ -1,87 +1,166 @@
-"""The Go peer: real asynq, built once per session."""
+"""The Go peer, built once and running for the whole session; and the table of what was proven."""
 
 from __future__ import annotations
 
-import asyncio
-import json
+import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import pluggy
 import pytest
 
-SOURCE = Path(__file__).parent / "peer"
+from tests.interop.mon import Asynqmon
+from tests.interop.peer import PeerProcess
+from tests.interop.sides import Go, Python, Side
+from tests.interop.table import PAIRS, Cell, Verdict, drawn, gaps, merged
+from tests.interop.tool import COMMAND, Tool
+from tests.server.conftest import Bench, bench
+
+__all__ = ["bench"]
+
+HERE = Path(__file__).parent
+BUILT = HERE.parents[1] / "build" / "interop"
+WHOLE = "ONEBEAT_INTEROP"
+"""Set to "whole", cells that no test proves fail the run."""
+
+_verdicts: list[tuple[Cell, Verdict]] = []
 
 
-class Peer:
-    """Real asynq on the store of a test."""
-
-    def __init__(self, program: Path, socket: str) -> None:
-        self._program = program
-        self._socket = socket
-
-    def _words(self, order: dict[str, Any]) -> list[str]:
-        return [str(self._program), json.dumps({"Socket": self._socket, **order})]
-
-    def ask(self, do: str, **order: Any) -> list[Any]:
-        """Give one order and return its answers; an error of Go's fails the test with its text."""
-        done = subprocess.run(self._words({"Do": do, **order}), capture_output=True, text=True, check=False, timeout=30)
-        answers = [json.loads(line) for line in done.stdout.splitlines()]
-        assert 0 == done.returncode, f"{do}: {answers} {done.stderr}"
-        return answers
-
-    def one(self, do: str, **order: Any) -> Any:
-        """Give an order that has one answer."""
-        [answer] = self.ask(do, **order)
-        return answer
-
-    @asynccontextmanager
-    async def serving(self, **queues: int) -> AsyncIterator[Callable[[], Any]]:
-        """Run a Go server; what is yielded gives, awaited, the next task that it ran."""
-        words = self._words({"Do": "serve", "Queues": queues or {"default": 1}})
-        process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
-        stdout = process.stdout
-        assert stdout is not None
-
-        async def ran() -> Any:
-            async with asyncio.timeout(20):
-                return json.loads(await stdout.readline())
-
-        assert {"serving": True} == await ran()
-        try:
-            yield ran
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
-
-    def kill_while_holding(self, task_type: str) -> None:
-        """Run a Go server until it runs a task of this type, and kill it with SIGKILL."""
-        words = self._words({"Do": "serve", "Queues": {"default": 1}})
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if json.loads(line).get("type") == task_type:
-                    process.kill()
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known that puts a test into a cell."""
+    config.addinivalue_line("markers", "cell(table, row, column): the cell of the table of interop that a test proves")
 
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the peer; where there is no Go, CI fails and a contributor's run says why it skips."""
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pluggy.Result[pytest.TestReport]]:
+    """Let a report say which cells it is about; the attribute survives the way from a worker of pytest-xdist."""
+    outcome = yield
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    marks = [mark.args for mark in item.iter_markers("cell")]
+    cells = [(table, row, column or parameters["who"]) for table, row, column in marks]
+    vars(outcome.get_result())["cells"] = cells
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note what a test says of its cells."""
+    if report.when == "call" or report.outcome != "passed":
+        verdict = Verdict(report.outcome, _why(report))
+        _verdicts.extend((tuple(key), verdict) for key in getattr(report, "cells", []))
+
+
+def _why(report: pytest.TestReport) -> str:
+    """Say in a line why a test did not pass."""
+    if isinstance(report.longrepr, tuple):
+        return report.longrepr[2].removeprefix("Skipped: ")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash is not None else report.longreprtext
+    return f"{report.location[2]}: {text.strip().splitlines()[0]}" if text.strip() else ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a whole run that leaves a cell open."""
+    is_worker = hasattr(session.config, "workerinput")
+    if os.environ.get(WHOLE) == "whole" and not is_worker and gaps(merged(_verdicts)) and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print who × what, with a verdict in each cell."""
+    if _verdicts:
+        terminalreporter.section("interop: who × what")
+        for line in drawn(merged(_verdicts)):
+            terminalreporter.write_line(line)
+
+
+def compiled(name: str, package: str = ".") -> Path:
+    """
+    Build a Go program in a folder of ours, or one that its module requires.
+
+    Where there is no Go, CI fails, and a contributor's run says why it skips.
+
+    It stays in `build`, where Go sees that it needs no building; the processes of pytest-xdist take turns.
+    """
     if shutil.which("go") is None:
         if os.environ.get("CI"):
             pytest.fail("interop needs Go, and CI must have it: install golang-go")
         pytest.skip("interop needs Go: install it, or leave these tests to CI")
-    built = tmp_path_factory.mktemp("peer") / "peer"
-    subprocess.run(["go", "build", "-o", str(built), "."], cwd=SOURCE, check=True)
-    return built
+    BUILT.mkdir(parents=True, exist_ok=True)
+    with (BUILT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["go", "build", "-o", str(BUILT / name), package], cwd=HERE / name, check=True)
+    return BUILT / name
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    """Build the peer."""
+    return compiled("peer")
+
+
+@pytest.fixture(scope="session")
+def peer(program: Path) -> Iterator[PeerProcess]:
+    """Return the session's Go process."""
+    process = PeerProcess(program)
+    yield process
+    process.kill()
+
+
+@pytest.fixture(scope="session")
+def asynqmon(engine: str) -> Iterator[Asynqmon]:
+    """Run asynqmon on the session's store."""
+    process = Asynqmon(compiled("mon"), engine.removeprefix("unix://"))
+    yield process
+    process.end()
+
+
+@pytest.fixture(scope="session")
+def tool(engine: str) -> Tool:
+    """Build asynq's command line tool."""
+    return Tool(compiled("cli", COMMAND), engine.removeprefix("unix://"))
 
 
 @pytest.fixture
-def go(program: Path, url: str) -> Peer:
-    """Return a Go peer on the test's store."""
-    return Peer(program, url.removeprefix("unix://"))
+def go(peer: PeerProcess, url: str) -> Go:
+    """Return real asynq on the test's store."""
+    return Go(peer, url.removeprefix("unix://"))
+
+
+@pytest.fixture
+def python(bench: Bench) -> Python:
+    """Return ourselves on the test's store."""
+    return Python(bench.store, bench.client)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Who does the first thing, and who the second; and both, to look from either side."""
+
+    first: Side
+    second: Side
+    go: Go
+    python: Python
+
+    @property
+    def both(self) -> tuple[Side, Side]:
+        return (self.go, self.python)
+
+
+@pytest.fixture(params=PAIRS)
+def who(request: pytest.FixtureRequest) -> str:
+    """Return the column of a test's cell: "first → second"."""
+    return str(request.param)
+
+
+@pytest.fixture
+def pair(who: str, go: Go, python: Python) -> Pair:
+    """Return the two of this column."""
+    sides: dict[str, Side] = {"Go": go, "Python": python}
+    first, second = who.split(" → ")
+    return Pair(sides[first], sides[second], go, python)

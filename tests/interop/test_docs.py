@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.conftest import SOURCE
+from tests.interop.conftest import HERE
 
-PAGE = SOURCE.parents[2] / "docs" / "how-to" / "go-services.md"
+PAGE = HERE.parents[1] / "docs" / "how-to" / "go-services.md"
 IMPORTS = ["context", "encoding/json", "fmt", "time", "github.com/hibiken/asynq"]
 
 
@@ -29,6 +29,6 @@ def test_go_code_of_the_docs_compiles(program: Path, tmp_path: Path) -> None:
     ]
     (tmp_path / "main.go").write_text("\n".join(lines))
     for name in ("go.mod", "go.sum"):
-        shutil.copy(SOURCE / name, tmp_path)
+        shutil.copy(HERE / "peer" / name, tmp_path)
     done = subprocess.run(["go", "vet", "."], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr

@@ -21,6 +21,7 @@ from onebeat.scheduler.scheduler import Scheduler
 from onebeat.scheduler.triggers import Cron, Every
 from onebeat.task import Task
 from onebeat.wire.message import decode
+from tests.anywhere import everywhere
 from tests.conftest import Clock
 
 NOON = 1_900_000_200
@@ -218,11 +219,11 @@ async def test_no_schedule_fires_into_a_full_store(store: Store, clock: Clock) -
     """While memory is full a tick waits, unharmed; when there is room again it fires (mechanism-rules 4)."""
     await declare(store, every(10))
     await clock.set(NOON + 10)
-    await store.command("CONFIG", "SET", "maxmemory", "1")
+    await everywhere(store, "CONFIG", "SET", "maxmemory", "1")
     try:
         done = await look(store)
     finally:
-        await store.command("CONFIG", "SET", "maxmemory", "0")
+        await everywhere(store, "CONFIG", "SET", "maxmemory", "0")
     assert ([], ["schedules wait: the store's memory is full"]) == (done.fired, done.errors)
     assert "live" == await state(store)
     assert [("report", NOON * 1000 + 10_000)] == (await look(store)).fired
@@ -501,7 +502,7 @@ async def test_the_lock_of_a_tick_lives_as_long_as_it_was_told(
     fields = await store.command("HMGET", task, "unique_key", "ob_start")
     assert (in_record, at_start) == (fields[0] is not None, fields[1] is not None)
     assert in_record == bool(decode(await store.command("HGET", task, "msg")).unique_key)
-    assert 1 == len(await store.command("KEYS", f"asynq:{{{Q}}}:unique:*"))
+    assert 1 == len(await everywhere(store, "KEYS", f"asynq:{{{Q}}}:unique:*"))
 
 
 def test_an_instant_at_which_every_tick_would_expire_is_refused() -> None:

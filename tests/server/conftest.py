@@ -64,7 +64,7 @@ class Bench:
     @asynccontextmanager
     async def knife(self) -> AsyncIterator[Store]:
         """Lend a store on which nothing else is under way: it has one connection, which it does not cut itself."""
-        async with await Store.open(f"unix://{self.store.endpoint.settings['path']}") as knife:
+        async with await Store.open(self.store.endpoint) as knife:
             yield knife
 
     async def field(self, task_id: str, name: str, queue: str = "default") -> bytes | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from onebeat.broker.call import Call
+from onebeat.broker.call import Argument, Call
 from onebeat.broker.store import Store
 from onebeat.errors import BrokerUnavailable
 
@@ -59,6 +59,10 @@ class FaultyStore(Store):
             self._use(fault, answer)
             raise BrokerUnavailable("the test cut the line before the answer")
         return answer
+
+    async def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        self.calls.append("commands")
+        return await super().commands(commands)
 
     def _use(self, fault: Fault, answer: Any) -> None:
         fault.seen.append(answer)

@@ -123,7 +123,7 @@ async def test_a_task_that_ran_and_is_gone_is_not_enqueued_again(bench: Bench) -
     gate = asyncio.Event()
     store = faults(bench)
     store.faults.append(Fault("enqueue"))
-    producer = await FaultyStore.open("unix://" + bench.store.endpoint.settings["path"])
+    producer = await FaultyStore.open(bench.store.endpoint.shown)
     producer.faults.append(Fault("enqueue"))
     async with producer, Client(producer) as client:
         producer.gates["enqueue"] = gate

@@ -52,7 +52,7 @@ class Room:
 async def room(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Room]:
     notes = tmp_path / "notes"
     monkeypatch.setenv("ONEBEAT_TEST_NOTES", str(notes))
-    monkeypatch.setattr(app, "url", f"unix://{bench.store.endpoint.settings['path']}")
+    monkeypatch.setattr(app, "url", bench.store.endpoint.shown)
     yield Room(bench, notes)
     await app.aclose()
 

@@ -22,6 +22,7 @@ from onebeat.server.context import Context
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server
 from onebeat.task import Task
+from tests.anywhere import everywhere
 from tests.server.conftest import Bench, until
 
 Ctx = Context[Any]
@@ -155,12 +156,12 @@ async def test_a_changed_password_is_waited_for(bench: Bench, caplog: pytest.Log
     await bench.enqueue("hold")
     async with bench.knife() as knife, bench.serving() as serving:
         await bench.reaches(active=1)
-        await knife.command("CONFIG", "SET", "requirepass", "new")
-        await knife.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await everywhere(knife, "CONFIG", "SET", "requirepass", "new")
+        await everywhere(knife, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         go.set()
         await until(lambda: _ended(serving))
         await until(lambda: _names_the_cause(caplog))
-        await knife.command("CONFIG", "SET", "requirepass", "")
+        await everywhere(knife, "CONFIG", "SET", "requirepass", "")
         await bench.reaches(processed=1, active=0)
         await bench.enqueue("t")
         await bench.reaches(processed=2, active=0)
@@ -177,14 +178,14 @@ async def test_a_full_store_is_worked_empty(bench: Bench) -> None:
         await bench.enqueue("hold")
     for _ in range(20):
         await bench.enqueue("t")
-    await bench.store.command("CONFIG", "SET", "maxmemory", 1)
+    await everywhere(bench.store, "CONFIG", "SET", "maxmemory", 1)
     async with bench.serving(concurrency=4):
         await bench.reaches(active=3, pending=0)
         with pytest.raises(BrokerUnavailable, match="OOM"):
             await Client(bench.store, give_up_after=0.05).enqueue(Task("t"))
         go.set()
         await bench.reaches(processed=23, active=0)
-        await bench.store.command("CONFIG", "SET", "maxmemory", 0)
+        await everywhere(bench.store, "CONFIG", "SET", "maxmemory", 0)
         await bench.enqueue("t")
         await bench.reaches(processed=24)
     assert 24 == len(set(bench.ran)) == len(bench.ran)
@@ -196,7 +197,7 @@ async def test_a_stall_is_sat_out(bench: Bench) -> None:
     await bench.client.enqueue_many(Task("t") for _ in range(200))
     async with bench.serving(concurrency=8):
         await until(lambda: _has_begun(bench))
-        await bench.store.command("CLIENT", "PAUSE", 1000, "ALL")
+        await everywhere(bench.store, "CLIENT", "PAUSE", 1000, "ALL")
         await bench.reaches(processed=200, active=0)
     assert 200 == len(bench.ran) == len(set(bench.ran))
 
@@ -213,7 +214,7 @@ async def test_connections_that_break_all_the_time_lose_nothing(bench: Bench) ->
     async def cut() -> None:
         async with bench.knife() as knife:
             while True:
-                await knife.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                await everywhere(knife, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
                 await asyncio.sleep(0.02)
 
     cutting = asyncio.create_task(cut())

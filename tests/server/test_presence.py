@@ -17,6 +17,7 @@ from onebeat.server.context import Context
 from onebeat.task import Task
 from onebeat.wire import keys
 from onebeat.wire.records import ServerRecord, WorkerRecord
+from tests.anywhere import everywhere
 from tests.server.conftest import Bench, until
 
 
@@ -75,7 +76,10 @@ async def test_a_stopped_server_is_struck_off(bench: Bench) -> None:
     """A clean stop leaves neither keys nor index entries."""
     async with bench.serving():
         await until(lambda: is_listed(bench))
-    left = await bench.store.command("KEYS", "asynq:servers*"), await bench.store.command("KEYS", "asynq:workers*")
+    left = (
+        await everywhere(bench.store, "KEYS", "asynq:servers*"),
+        await everywhere(bench.store, "KEYS", "asynq:workers*"),
+    )
     assert ([], []) == left
 
 
@@ -115,15 +119,13 @@ async def test_a_blocked_loop_does_not_hide_the_server(bench: Bench) -> None:
 
     @bench.mux.handle("t")
     async def handler(ctx: Context[Any], task: Task[Any]) -> None:
-        from redis import Redis
-
-        client = Redis(unix_socket_path=bench.store.endpoint.settings["path"])
-        [listed] = client.zrange(keys.SERVERS, 0, -1)
-        key = str(listed, "utf-8")  # type: ignore[arg-type] # redis-py does not say which of its forms this is
-        client.delete(key)
+        client = BlockingStore(bench.store.endpoint)
+        [[listed]] = client.commands([("ZRANGE", keys.SERVERS, 0, -1)])
+        key = str(listed, "utf-8")
+        client.commands([("DEL", key)])
         serving.keeper._presence._next = 0.0
         for _ in range(400):
-            if client.exists(key):
+            if client.commands([("EXISTS", key)]) == [1]:
                 seen.append(1)
                 break
             time.sleep(0.005)  # noqa: ASYNC251 - blocking the loop is what is tested

@@ -21,6 +21,7 @@ from onebeat.states import TaskState
 from onebeat.task import Task
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
+from tests.anywhere import everywhere
 from tests.conftest import NOON, Clock
 from tests.server.conftest import Bench, until
 
@@ -383,7 +384,7 @@ async def test_an_acknowledgement_is_repeated_until_the_store_answers(bench: Ben
     @bench.mux.handle("t")
     async def handler(ctx: Ctx, task: Task[Any]) -> None:
         bench.ran.append(ctx.id)
-        await bench.store.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await everywhere(bench.store, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
     await bench.enqueue("t")
     async with bench.serving():
@@ -427,7 +428,7 @@ async def test_leases_are_kept_while_the_loop_is_blocked(bench: Bench) -> None:
         recovered.extend(done.recovered)
 
     async def look_after() -> None:
-        async with await Store.open("unix://" + bench.store.endpoint.settings["path"]) as store:
+        async with await Store.open(bench.store.endpoint.shown) as store:
             crew = Crew()
             crew.start(Maintainer(store, ["default"], report=note))
             await asyncio.to_thread(is_over.wait)
@@ -520,7 +521,7 @@ async def test_many_tasks_run_exactly_once_on_several_servers(bench: Bench) -> N
 
 
 async def _task_keys(bench: Bench) -> Any:
-    for key in await bench.store.command("KEYS", "asynq:{default}:t:*"):
+    for key in await everywhere(bench.store, "KEYS", "asynq:{default}:t:*"):
         yield key
 
 

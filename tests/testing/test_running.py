@@ -360,3 +360,44 @@ async def test_eager_mode_runs_within_enqueue_and_raises_there(app: Onebeat[Any]
             with pytest.raises(ValueError, match="negative"):
                 await handler.enqueue(-1)
             assert [TaskState.RETRY] == [info.state for info in t.tasks(TaskState.RETRY)]
+
+
+async def test_hooks_of_the_application_are_heard() -> None:
+    """Of failures, and of crashes once they are recovered; what is no failure costs no retry."""
+    app = Onebeat("shop")
+    told: list[tuple[str, str]] = []
+
+    @app.on_error
+    async def tell(ctx: Context, task: Task[Any], error: BaseException) -> None:
+        told.append((task.type, type(error).__name__))
+
+    @app.is_failure
+    def counts(error: BaseException) -> bool:
+        return not isinstance(error, ConnectionError)
+
+    @app.task(max_retry=1)
+    async def work() -> None: ...
+
+    async with app.testing() as t:
+        t.fail(work, ConnectionError)
+        handle = await work.enqueue()
+        await t.drain()
+        assert (0, 1) == ((await handle.info()).retried, (await handle.info()).soft_failures)
+        t.crash(work)
+        await t.advance(120)
+    assert [("work", "ConnectionError"), ("work", "TaskCrashed")] == told
+
+
+async def test_soft_failures_that_are_too_many_end_in_the_archive() -> None:
+    """As in a server; the kit's record says so."""
+    app = Onebeat("shop")
+    app.is_failure(lambda error: False)
+
+    @app.task()
+    async def work() -> None:
+        raise ValueError
+
+    async with app.testing(max_soft_failures=1) as t:
+        await work.enqueue()
+        assert 1 == (await t.drain()).retried
+        assert 1 == (await t.advance(3600)).archived

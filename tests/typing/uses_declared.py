@@ -110,6 +110,56 @@ app.include("billing")  # wrong
 app.include()  # wrong
 
 
+@app.aggregate("digest:", grace=timedelta(seconds=5), max_size=100)
+async def digest(group: str, states: list[State]) -> Task[str]:
+    assert_type(states[0].greeting, str)
+    states[0].farewell  # wrong
+    return welcome.options(queue="low").bind(len(states))
+
+
+@app.aggregate()
+def summary(group: str, tasks: list[Task[Any]]) -> Task[int]:
+    assert_type(tasks[0].payload, bytes)
+    return charge.bind(len(tasks))
+
+
+@billing.aggregate("bytes:", max_delay=3.5, timeout=1)
+async def raw(group: str, payloads: list[bytes]) -> Task[None]:
+    assert_type(payloads, list[bytes])
+    return bare.bind(5)
+
+
+assert_type(summary("g", []), Task[int])
+app.aggregate(size=5)  # wrong
+app.aggregate(grace="1m")  # wrong
+app.aggregate(max_size=1.5)  # wrong
+app.aggregate(summary)  # wrong
+
+
+@app.aggregate("a")  # wrong
+async def no_task(group: str, states: list[State]) -> None: ...
+
+
+@app.aggregate("b")  # wrong
+async def no_group(states: list[State]) -> Task[str]:
+    raise NotImplementedError
+
+
+@app.aggregate("c")  # wrong
+async def no_list(group: str, state: State) -> Task[str]:
+    raise NotImplementedError
+
+
+@app.aggregate("d")  # wrong
+def not_a_name(group: int, states: list[State]) -> Task[str]:
+    raise NotImplementedError
+
+
+@app.aggregate("e")  # wrong
+async def a_handle(group: str, states: list[State]) -> Handle[str]:
+    return await welcome.enqueue(1)
+
+
 @app.remote("video:encode", queue="go", rename="pascal")
 def encode(url: str, max_width: int = 1080) -> None: ...
 
@@ -155,6 +205,43 @@ def not_async(ctx: Context[int], task: Task[object], call_next: Handler) -> obje
 @app.middleware  # wrong
 async def of_two(ctx: Context[int], task: Task[object]) -> object:
     return None
+
+
+@app.on_error
+async def tell(ctx: Context[int], task: Task[object], error: BaseException) -> None: ...
+
+
+@app.is_failure
+def counts(error: BaseException) -> bool:
+    return True
+
+
+@app.retry_delay
+def wait(failures: int, error: BaseException) -> float:
+    return 1.0
+
+
+@app.health_check
+def check(error: onebeat.BrokerError | None) -> None: ...
+
+
+@app.schedules(every=60)
+async def rows() -> list[onebeat.PeriodicTask]:
+    return [onebeat.PeriodicTask("@daily", beat.bind())]
+
+
+@app.on_error  # wrong
+def of_one(error: BaseException) -> None: ...
+
+
+@app.is_failure  # wrong
+def says_text(error: BaseException) -> str:
+    return ""
+
+
+@app.schedules()  # wrong
+def no_rows() -> int:
+    return 5
 
 
 @app.every(1.5)
@@ -222,6 +309,8 @@ async def enqueue(context: Context[State]) -> None:
     await unique_one.enqueue("a")  # wrong
     await encode.enqueue(max_width=720)  # wrong
     welcome.options(que="x")  # wrong
+    welcome.options(group="digest:1")
+    welcome.options(group=1)  # wrong
     welcome.options(headers={"a": 1})  # wrong
     welcome.options(expires="1h")  # wrong
     welcome.options(process_at=5)  # wrong

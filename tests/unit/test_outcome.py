@@ -135,14 +135,15 @@ def test_the_default_delay_is_asynqs(retried: int, low: int, high: int) -> None:
 
 def test_an_unknown_type_waits_uncounted_for_ten_minutes() -> None:
     """5 to 30 s each time; then it is a failure like any other."""
-    kind = {"delay": lambda retried, error: 1.0, "jitter": lambda: 0.5}
-    fresh = attempt()
-    found = outcome.unknown_type(fresh, 1_000_000, 101.0, **kind)  # type: ignore[arg-type] # plain functions in a dict
+    found = outcome.unknown_type(attempt(), 101.0, jitter=lambda: 0.5)
     assert (Outcome.RETRY, 17_500, "unknown", 0) == (found.outcome, found.number, found.blob, message(found).retried)
     waited = attempt()
+    assert not outcome.was_unknown_for_long(waited, 1_600_001)
     waited.unknown_since_ms = 1_000_000
-    found = outcome.unknown_type(waited, 1_600_001, 101.0, **kind)  # type: ignore[arg-type] # likewise
-    assert ("failure", 1) == (found.blob, message(found).retried)
+    assert (False, True) == (
+        outcome.was_unknown_for_long(waited, 1_600_000),
+        outcome.was_unknown_for_long(waited, 1_600_001),
+    )
 
 
 def test_error_texts_are_bounded_and_valid() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -53,14 +55,18 @@ def test_the_maintainer_sleeps_until_something_is_due(answer: Maintained, spent:
 )
 def test_a_queue_rests_when_nothing_is_due_soon(answer: Maintained, rests: bool) -> None:
     """Nothing runs, nothing failed, and nothing is due before the next two looks of the survey."""
-    maintainer = Maintainer(None, [])  # type: ignore[arg-type] # needs no store
+    store: Any = SimpleNamespace(is_spread=False)
+    maintainer = Maintainer(store, [])
     assert rests is maintainer._is_at_rest(answer, maintainer._pause(answer, 0.0))
 
 
-@pytest.mark.parametrize(("queues", "seconds"), [(1, 1.0), (5_000, 1.0), (20_000, 4.0)])
-def test_many_queues_are_looked_at_in_turns(queues: int, seconds: float) -> None:
-    """Up to 5,000 in a second."""
-    assert seconds == period(queues)
+@pytest.mark.parametrize(
+    ("queues", "is_spread", "seconds"),
+    [(1, False, 1.0), (5_000, False, 1.0), (20_000, False, 4.0), (2_000, True, 1.0), (10_000, True, 5.0)],
+)
+def test_many_queues_are_looked_at_in_turns(queues: int, is_spread: bool, seconds: float) -> None:
+    """Up to 5,000 in a second; in a cluster, where each costs more, up to 2,000."""
+    assert seconds == period(queues, is_spread=is_spread)
 
 
 def test_pauses_double_up_to_a_bound() -> None:

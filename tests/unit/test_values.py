@@ -176,6 +176,6 @@ def test_the_tree_of_errors_is_the_one_that_is_drawn() -> None:
         "Every",
         "Onebeat",
     }
-    builtin = {"ValueError", "ConnectionError", "TimeoutError", "ImportError"}
+    builtin = {"ValueError", "ConnectionError", "TimeoutError", "ImportError", "LookupError"}
     defined = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
     assert defined == drawn - builtin

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, Unpack
 from onebeat.app.declared import Declared
 from onebeat.app.declaring import Declaring
 from onebeat.app.handle import Replies
+from onebeat.app.hooking import Hooking
 from onebeat.app.surroundings import Surroundings
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store, check_source
@@ -24,6 +25,7 @@ from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, shown
 from onebeat.options import EnqueueOptions, text
 from onebeat.preparing import BulkResult
+from onebeat.server.aggregation import Aggregation
 from onebeat.server.mux import Mux, Route
 from onebeat.sync import SyncClient
 from onebeat.task import Task
@@ -44,7 +46,7 @@ else:
 Lifespan = Callable[[], AbstractAsyncContextManager[S]]
 
 
-class Onebeat(Declaring, Generic[S]):
+class Onebeat(Declaring, Hooking, Generic[S]):
     """
     An application.
 
@@ -53,6 +55,9 @@ class Onebeat(Declaring, Generic[S]):
 
         url: Where the store is; default `ONEBEAT_URL`, else the embedded store of the project.
 
+        durability: "replicas:n" has n replicas confirm every task before it counts as enqueued; default: as the URL
+            says, else none. See `Client`.
+
         codec: What payloads and results are written by unless a task has its own: "json", "msgpack", or a `Codec` of
             yours.
 
@@ -60,10 +65,14 @@ class Onebeat(Declaring, Generic[S]):
 
         lifespan: Entered once by every server process; what it yields is the handlers' `Context.state`.
 
+        server: Settings of its servers, as keywords of `ServerConfig`, also under `onebeat run`, unless they are told
+            otherwise where they start.
+
     Use `async with app:` to close its connection in good time; without it, that ends with the event loop.
 
     Raises:
-        ConfigurationError: The name is blank, the lifespan cannot be entered, or a codec is none.
+        ConfigurationError: The name is blank, the lifespan cannot be entered, a codec is none, or a setting cannot
+            work.
     """
 
     def __init__(
@@ -71,15 +80,20 @@ class Onebeat(Declaring, Generic[S]):
         name: str = "onebeat",
         *,
         url: str | None = None,
+        durability: str | None = None,
         lifespan: Lifespan[S] | None = None,
         codec: str | Codec = "json",
         codecs: Iterable[Codec] = (),
+        server: ServerSettings | None = None,
     ) -> None:
         self.name: str = text("application name", name, refusal=ConfigurationError)
         _check_lifespan(lifespan)
-        check_source(url)
+        self.server_settings: ServerSettings = _checked_settings(server)
+        check_source(url, durability)
         self._url = url
+        self._durability = durability
         super().__init__()
+        Hooking.__init__(self)
         self._codec = check_codec(codec)
         self._codecs = {
             **KNOWN,
@@ -90,7 +104,7 @@ class Onebeat(Declaring, Generic[S]):
         self._surroundings: list[Surroundings] = []
         self.adopted: set[str] = set()
         self.mux: Mux = Mux()
-        self._transport = self._own_transport = Transport(url)
+        self._transport = self._own_transport = Transport(url, durability)
 
     @property
     def url(self) -> str | None:
@@ -104,9 +118,9 @@ class Onebeat(Declaring, Generic[S]):
 
     @url.setter
     def url(self, url: str | None) -> None:
-        check_source(url)
+        check_source(url, self._durability)
         self._url = url
-        former, self._own_transport = self._own_transport, Transport(url)
+        former, self._own_transport = self._own_transport, Transport(url, self._durability)
         former.sync_client.close()
         if self._transport is former:
             self._transport = self._own_transport
@@ -156,6 +170,10 @@ class Onebeat(Declaring, Generic[S]):
     def _register(self, declared: Declared[Any, Any, Any, Any]) -> None:
         super()._register(declared)
         self.mux.add(declared.type, declared.route)
+
+    def _add_aggregation(self, added: Aggregation) -> None:
+        super()._add_aggregation(added)
+        self.mux.aggregations.add(added)
 
     async def __aenter__(self) -> Self:
         await self.client()
@@ -284,6 +302,18 @@ class Onebeat(Declaring, Generic[S]):
     def enqueue_many_sync(self, tasks: Iterable[Task[Any]], **options: Unpack[EnqueueOptions]) -> BulkResult:
         """Enqueue any number of bound tasks from code that blocks. See `SyncClient.enqueue_many`."""
         return self._transport.sync_client.enqueue_many(tasks, **options)
+
+
+def _checked_settings(settings: ServerSettings | None) -> ServerSettings:
+    """Refuse settings that no server could have, where they are written."""
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise ConfigurationError(f'server is {shown(settings)}: give settings, such as {{"concurrency": 16}}')
+    from onebeat.server.server import Server  # a client need not load the server
+
+    Server(**settings)
+    return settings
 
 
 def _check_lifespan(lifespan: object) -> None:

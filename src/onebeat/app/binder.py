@@ -57,7 +57,7 @@ class Binder:
         scope: Mapping[str, Any] | None = None,
     ) -> None:
         self._name = name
-        hints = _hints(function, name, scope or {})
+        hints = annotations_of(function, f"task {name}", scope or {})
         parameters = _parameters(function, name)
         self.takes_context: bool = bool(parameters) and _is_context(parameters[0], hints, name)
         if self.takes_context:
@@ -163,7 +163,7 @@ def reason(error: Exception) -> BaseException:
 
 def _parameters(function: Callable[..., Any], name: str) -> list[Parameter]:
     try:
-        parameters = list(_signature(function).parameters.values())
+        parameters = list(signature_of(function).parameters.values())
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"task {name}: {error}; wrap it in a function that names its parameters") from None
     if parameters and parameters[0].name in ("self", "cls"):
@@ -174,7 +174,7 @@ def _parameters(function: Callable[..., Any], name: str) -> list[Parameter]:
     return parameters
 
 
-def _hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) -> dict[str, Any]:
+def annotations_of(function: Callable[..., Any], named: str, scope: Mapping[str, Any]) -> dict[str, Any]:
     """Return the annotations, resolved where the function is declared."""
     local = dict(scope)
     try:
@@ -185,22 +185,22 @@ def _hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) ->
             return typing.get_type_hints(_Annotated(function, unresolved), localns=local, include_extras=True)
         except (NameError, TypeError, AttributeError):
             raise ConfigurationError(
-                f"task {name}: its annotations cannot be read here ({error}); import what they name outside of "
-                "`if TYPE_CHECKING`, and define classes before the task"
+                f"{named}: its annotations cannot be read here ({error}); import what they name outside of "
+                "`if TYPE_CHECKING`, and define classes before it"
             ) from None
 
 
 if sys.version_info >= (3, 14):  # where annotations are read when asked for, and may fail then
     import annotationlib
 
-    def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    def signature_of(function: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(function, annotation_format=annotationlib.Format.STRING)
 
     def _written(function: Callable[..., Any]) -> dict[str, Any]:
         return annotationlib.get_annotations(function, format=annotationlib.Format.STRING)
 else:
 
-    def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    def signature_of(function: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(function)
 
     def _written(function: Callable[..., Any]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from onebeat.codecs.codec import HEADER, JSON, Codec, encode_as, name_of
 from onebeat.errors import ConfigurationError, PayloadError, shown
 from onebeat.options import EnqueueOptions, check_queue, merge, resolve, text
 from onebeat.server.context import Context
-from onebeat.server.mux import Backoff, Middleware, Route, check_returns, is_async
+from onebeat.server.mux import Backoff, Middleware, Route, check_returns
 from onebeat.sync import refuse_in_loop
 from onebeat.task import Task
+from onebeat.upkeep.foreign import is_async
 
 if TYPE_CHECKING:
     from onebeat.app.declaring import Declaring

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, overload
 
+from onebeat.app.aggregating import aggregation
 from onebeat.app.binder import Rename
 from onebeat.app.declared import Declared, check_function, check_no_arguments
 from onebeat.app.handle import Replies
@@ -21,17 +22,21 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, InvalidTask, shown
-from onebeat.options import EnqueueOptions, text, unknown_option
+from onebeat.options import Duration, EnqueueOptions, text, unknown_option
 from onebeat.scheduler.entry import Entry, entry, id_of
+from onebeat.scheduler.periodic import SYNC_EVERY_S, Provider, Source
 from onebeat.scheduler.triggers import Cron, Every, Trigger
+from onebeat.server.aggregation import Aggregate, Aggregation, check_pattern, limits
 from onebeat.server.context import Context
-from onebeat.server.mux import Backoff, Middleware, is_async, takes
+from onebeat.server.mux import Backoff, Middleware, check_middleware, takes
 from onebeat.sync import SyncClient
 from onebeat.task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
 M = TypeVar("M", bound=Middleware)
+A = TypeVar("A", bound=Aggregate)
+G = TypeVar("G", bound=Provider)
 
 Errors = tuple[type[BaseException], ...]
 
@@ -67,7 +72,7 @@ class Declaring(ABC):
     Declares tasks and schedules.
 
     Attributes:
-        tasks, entries: What was declared, included routers' too.
+        tasks, entries, aggregations, sources: What was declared, included routers' too.
 
         layers: The middleware of its own tasks, the outermost first.
 
@@ -80,6 +85,8 @@ class Declaring(ABC):
         self.prefix = prefix
         self.tasks: dict[str, Declared[Any, Any, Any, Any]] = {}
         self.entries: dict[str, Entry] = {}
+        self.aggregations: dict[str, Aggregation] = {}
+        self.sources: list[Source] = []
         self.layers: list[Middleware] = []
         self.parent: Declaring | None = None
 
@@ -235,12 +242,48 @@ class Declaring(ABC):
         Raises:
             ConfigurationError: It is no async function of three arguments.
         """
-        if not is_async(function) or not takes(function, None, None, None):
-            raise ConfigurationError(
-                f"middleware {shown(function)}: write an async function of three, the context, the task and call_next"
-            )
+        check_middleware(function)
         self.layers.append(function)
         return function
+
+    def aggregate(
+        self,
+        pattern: str = "",
+        *,
+        grace: Duration | None = None,
+        max_delay: Duration | None = None,
+        max_size: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Callable[[A], A]:
+        """
+        Have the decorated function, async or plain, make one task of the tasks in a group.
+
+        `async def digest(group: str, events: list[Event]) -> Task` returns `send_digest.bind(…)`, which takes the
+        place of the tasks. What its list holds is what their payloads are decoded into; `list[Task]` is the tasks
+        themselves, `list[bytes]` their payloads. A task whose payload does not fit is archived, the others go on.
+
+        Args:
+            pattern: What the names of the groups begin with; of several that fit the longest counts. "" is all.
+
+            grace: In place of the server's `group_grace`.
+
+            max_delay: In place of the server's `group_max_delay`.
+
+            max_size: In place of the server's `group_max_size`.
+
+            timeout: In place of the server's `group_timeout`.
+
+        Raises:
+            ConfigurationError: The pattern is taken, a limit is none, or the signature does not say what it is given.
+        """
+        check_pattern(pattern)
+        given = limits(grace, max_delay, max_size, timeout)
+
+        def declare(function: A) -> A:
+            self._add_aggregation(aggregation(self, pattern, function, sys._getframe(1).f_locals, given))
+            return function
+
+        return declare
 
     def include(self, router: Declaring) -> None:
         """
@@ -255,6 +298,10 @@ class Declaring(ABC):
             self._register(declared)
         for item in router.entries.values():
             self._add_entry(item)
+        for one in router.aggregations.values():
+            self._add_aggregation(one)
+        for source in router.sources:
+            self._add_source(source)
         router.parent = self
 
     def every(self, interval: float | timedelta, *, id: str | None = None) -> Callable[[N], N]:
@@ -294,12 +341,44 @@ class Declaring(ABC):
         """
         self._add_entry(entry(id, trigger, task, options))
 
+    def schedules(self, *, every: Duration = SYNC_EVERY_S) -> Callable[[G], G]:
+        """
+        Have the decorated function give schedules from a source of your own, such as a table of a database.
+
+        Async or plain, it returns all of its schedules, an iterable of `PeriodicTask`, and is asked again and again.
+        See `Scheduler.provide`. Servers do not learn from it which queues to serve.
+
+        Args:
+            every: Seconds, or a `timedelta`, between two calls.
+
+        Raises:
+            ConfigurationError: It is no function, or the interval is none.
+        """
+
+        def declare(provider: G) -> G:
+            self._add_source(Source(provider, every))
+            return provider
+
+        return declare
+
+    def _add_source(self, source: Source) -> None:
+        if self.parent is not None:
+            self.parent._add_source(source)
+        self.sources.append(source)
+
     def _add_entry(self, added: Entry) -> None:
         if added.id in self.entries:
             raise ConfigurationError(f"schedule {added.id!r} is declared twice: give one of them another id")
         if self.parent is not None:
             self.parent._add_entry(added)
         self.entries[added.id] = added
+
+    def _add_aggregation(self, added: Aggregation) -> None:
+        if added.pattern in self.aggregations:
+            raise ConfigurationError(f"groups {shown(added.pattern)} have an aggregator already: give each pattern one")
+        if self.parent is not None:
+            self.parent._add_aggregation(added)
+        self.aggregations[added.pattern] = added
 
     def _register(self, declared: Declared[Any, Any, Any, Any]) -> None:
         if declared.type in self.tasks:

@@ -13,7 +13,7 @@ from onebeat.broker.browse import RawTask
 from onebeat.broker.store import Store
 from onebeat.errors import ResultNotKept, ResultTimeout, TaskFailed, TaskNotFound
 from onebeat.ids import new_id
-from onebeat.inspector.inspector import task_info
+from onebeat.inspector.showing import task_info
 from onebeat.options import Duration, seconds
 from onebeat.states import Cancellation, TaskState
 from onebeat.sync import FIRST_LOOK_S, LONGEST_LOOK_S, SyncClient, refuse_in_loop

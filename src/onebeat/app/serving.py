@@ -37,7 +37,8 @@ class Serving:
     Args:
         app: The application.
 
-        settings: The server's; see `ServerConfig`. Queues default to those its tasks and schedules name.
+        settings: The server's, before the application's own; see `ServerConfig`. Queues default to those its tasks
+            and schedules name.
 
         url: Overrides the application's store.
 
@@ -60,8 +61,8 @@ class Serving:
         for task in app.tasks.values():
             check_place(task)
         self._app = app
-        self._settings: ServerSettings = {"queues": served_queues(app), **settings}
-        self.config: ServerConfig = Server(**self._settings).config  # bad settings are refused here
+        self._settings: ServerSettings = {"queues": served_queues(app), **app.server_settings, **settings}
+        self.config: ServerConfig = Server(**app.hooks, **self._settings).config  # bad settings are refused here
         """The server's settings, its queues among them."""
         self._url = url or app.url
         self._signals = signals
@@ -77,13 +78,15 @@ class Serving:
         return self
 
     async def _start(self, stack: AsyncExitStack, store: Store, state: object) -> None:
-        serving = Server(store, **self._settings)
-        scheduler = Scheduler(store, app=self._app.name, entries=self._app.entries.values())
+        serving = Server(store, **self._app.hooks, **self._settings)
+        scheduler = Scheduler(store, app=self._app.name, entries=self._app.entries.values(), sources=self._app.sources)
+        self._scheduler = scheduler
         await scheduler.declare(store)  # from here on no tick is missed
         maintainer = Maintainer(
             store,
             serving.config.queues,
             max_crashes=serving.config.max_crashes,
+            archive=serving.config.archive,
             report=lambda queue, done: scheduler.report(store, queue, done),
         )
         self._server = serving.serving(self._app.mux, state=state, maintainer=maintainer, settled=self._settled)
@@ -108,6 +111,16 @@ class Serving:
     def signalled(self) -> None:
         """Stop as a signal does; if asked again, without waiting for handlers."""
         self._server.signalled()
+
+    async def sync_schedules(self) -> None:
+        """
+        Ask all sources of schedules now, and put their answers into force. See `Scheduler.sync_now`.
+
+        Raises:
+            ConfigurationError: A source fails; its last answer stays in force.
+            BrokerUnavailable: The store could not be reached; it is tried again by itself.
+        """
+        await self._scheduler.sync_now()
 
     @property
     def health(self) -> Health:

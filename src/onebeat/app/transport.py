@@ -29,22 +29,25 @@ class Transport:
     Args:
         source: Where the store is.
 
+        durability: See `Client`.
+
     Attributes:
         sync_client: Of this process, for code that blocks.
     """
 
-    def __init__(self, source: object) -> None:
+    def __init__(self, source: object, durability: str | None = None) -> None:
         self.source = source
+        self.durability = durability
         self.sync_client: SyncClient = self.make_sync_client()
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection] = (
             weakref.WeakKeyDictionary()
         )
 
     def make_sync_client(self) -> SyncClient:
-        return SyncClient(self.source)
+        return SyncClient(self.source, durability=self.durability)
 
     async def open_store(self) -> Store:
-        return await Store.open(self.source)
+        return await Store.open(self.source, durability=self.durability)
 
     def make_client(self, store: Store) -> Client:
         return Client(store)

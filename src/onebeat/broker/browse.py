@@ -1,14 +1,15 @@
-"""Reading tasks and queues, and what an operator does to a task: `run` and `cancel`."""
+"""Reading tasks and queues, and what anybody may do to a task: `run` and `cancel`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from onebeat.broker.call import Call, texts
-from onebeat.errors import BrokerError, TaskNotFound
-from onebeat.states import LISTS, Cancellation, TaskState
+from onebeat.errors import BrokerError, TaskNotFound, shown
+from onebeat.states import Cancellation, TaskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,12 @@ class RawTask:
     """Why it was archived unread, if its bytes could not be decoded."""
     progress: str = ""
     """How far it said it is, "<ms> <fraction> <text>"; "" if it said nothing."""
+    pending_since_ns: int = 0
+    is_orphaned: bool = False
+    """It is active, and its lease is past or missing."""
+    expires_ms: int = 0
+    soft_failures: int = 0
+    """How often it failed without its counting."""
 
 
 def info(queue: str, task_id: str, *, waiter: str = "") -> Call[RawTask | None]:
@@ -35,22 +42,76 @@ def info(queue: str, task_id: str, *, waiter: str = "") -> Call[RawTask | None]:
 
         waiter: A client's id: it will be told on `onebeat:reply:<client>` when the task ends.
     """
-    return Call("info", queue, (task_id, waiter), _raw)
+
+    def interpret(answer: Any) -> RawTask | None:
+        if not answer:
+            return None
+        if answer[1].decode("utf-8", "replace") not in list(TaskState):
+            raise BrokerError(
+                f"task {shown(task_id)} of queue {shown(queue)} has the state {shown(answer[1])}, which is none: "
+                "delete it, or write another by hand"
+            )
+        return _task(answer, TaskState(answer[1].decode()))
+
+    return Call("info", queue, (task_id, waiter), interpret)
 
 
-def _raw(answer: Any) -> RawTask | None:
-    if not answer:
-        return None
-    message, state, result, due, _since, crashes, set_aside, progress = answer
+def _task(fields: Sequence[bytes], state: TaskState) -> RawTask:
+    message, _state, result, due, since, crashes, set_aside, progress, orphaned, expires, soft = fields
     return RawTask(
         message=message,
-        state=TaskState(state.decode()),
+        state=state,
         result=result or None,
-        next_due_ms=int(float(due or 0)),
-        crashes=int(crashes or 0),
+        next_due_ms=_number(due),
+        crashes=_number(crashes),
         set_aside=set_aside.decode("utf-8", "replace"),
         progress=progress.decode("utf-8", "replace"),
+        pending_since_ns=_number(since),
+        is_orphaned=bool(orphaned),
+        expires_ms=_number(expires),
+        soft_failures=_number(soft),
     )
+
+
+def _number(text: bytes) -> int:
+    """Read a whole number of a record; what another program spoiled counts as none."""
+    try:
+        return int(text or 0)
+    except ValueError:
+        return _rounded(text)
+
+
+def _rounded(text: bytes) -> int:
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some tasks of one state: how many entries were looked at, and the tasks that have a record, with their ids."""
+
+    seen: int
+    tasks: list[tuple[str, RawTask]]
+
+
+MAX_BYTES = 1_000_000
+"""Bytes of tasks that one script reads, so that it is short however large they are; a larger task goes alone."""
+
+_FIELDS = 12
+
+
+def page(queue: str, state: TaskState, group: str, *, offset: int, limit: int) -> Call[Page]:
+    """Read some tasks of one state whole, in asynq's order (see `list_ids`)."""
+
+    def interpret(answer: Any) -> Page:
+        seen, *rest = answer
+        known = [rest[i : i + _FIELDS] for i in range(0, len(rest), _FIELDS)]
+        return Page(int(seen), [(item[0].decode("utf-8", "replace"), _task(item[1:], state)) for item in known])
+
+    suffix = f"g:{group}" if state is TaskState.AGGREGATING else state.value
+    return Call("page", queue, (suffix, offset, limit, MAX_BYTES), interpret)
 
 
 def list_ids(queue: str, state: TaskState, *, offset: int, limit: int) -> Call[list[str]]:
@@ -60,7 +121,7 @@ def list_ids(queue: str, state: TaskState, *, offset: int, limit: int) -> Call[l
     Pending and active tasks come with the next to run, or the longest running, first; all others by
     rising score (asynq: inspect.go). Aggregating tasks live in their groups and are not listed here.
     """
-    return Call("list", queue, ("list" if state in LISTS else "zset", state.value, offset, limit), texts)
+    return Call("list", queue, (state.value, offset, limit), texts)
 
 
 def run(queue: str, ids: Sequence[str]) -> Call[list[str]]:
@@ -70,7 +131,7 @@ def run(queue: str, ids: Sequence[str]) -> Call[list[str]]:
     Returns:
         Per id "pending", "gone", "already pending", "already active", or "error <text>".
     """
-    return Call("run", queue, list(ids), texts)
+    return Call("steer", queue, ["run", *ids], texts, durable=True)
 
 
 def cancel(queue: str, ids: Sequence[str]) -> Call[list[str]]:
@@ -80,7 +141,7 @@ def cancel(queue: str, ids: Sequence[str]) -> Call[list[str]]:
     Returns:
         Per id a `Cancellation`'s value, "gone", or "error <text>".
     """
-    return Call("cancel", queue, [queue, *ids], texts)
+    return Call("cancel", queue, [queue, *ids], texts, durable=True)
 
 
 def cancellation(queue: str, task_id: str, answer: str) -> Cancellation:
@@ -102,7 +163,23 @@ def cancellation(queue: str, task_id: str, answer: str) -> Cancellation:
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """How much work a queue holds now, and did; counts are of attempts (SE-51). asynq: `QueueInfo`."""
+    """
+    How much work a queue holds now, and did (asynq: `QueueInfo`).
+
+    Attributes:
+        pending, active, scheduled, retry, archived, completed, aggregating: Tasks in each state.
+
+        staged: Tasks taken out of their group, which are being aggregated; asynq counts them nowhere (SE-65).
+
+        groups: Groups that tasks wait in.
+
+        processed_today, failed_today, processed, failed: Attempts, of this UTC day and in all: each failed attempt
+            adds to both (SE-51).
+
+        paused: Whether it hands out no tasks.
+
+        latency_ms: Age of the task that runs next; 0 when none waits, or when nobody wrote since when.
+    """
 
     pending: int
     active: int
@@ -111,34 +188,80 @@ class QueueStats:
     archived: int
     completed: int
     aggregating: int
+    staged: int
+    groups: int
     processed_today: int
     failed_today: int
     processed: int
     failed: int
     paused: bool
     latency_ms: int
-    """Age of the task that runs next; 0 when none waits, or when nobody wrote since when."""
 
     @property
     def size(self) -> int:
         """All tasks it holds."""
-        return (
-            self.pending + self.active + self.scheduled + self.retry + self.archived + self.completed + self.aggregating
-        )
+        waiting = self.pending + self.scheduled + self.retry + self.aggregating
+        return waiting + self.active + self.staged + self.archived + self.completed
 
+    @property
+    def latency(self) -> timedelta:
+        """Age of the task that runs next."""
+        return timedelta(milliseconds=self.latency_ms)
+
+
+MAX_GROUPS = 500
+"""Groups that one script counts."""
 
 _COUNTS = [name for name in QueueStats.__dataclass_fields__ if name not in ("paused", "latency_ms")]
 
 
 def stats(queue: str) -> Call[QueueStats]:
-    """Count what one queue holds and did."""
+    """Count what one queue holds and did; of more than `MAX_GROUPS` groups only so many are counted."""
 
     def interpret(answer: Any) -> QueueStats:
         *counts, paused, latency_ms = (int(number) for number in answer)
         named = dict(zip(_COUNTS, counts, strict=True))
         return QueueStats(**named, paused=bool(paused), latency_ms=latency_ms)
 
-    return Call("stats", queue, (), interpret)
+    return Call("stats", queue, (MAX_GROUPS,), interpret)
+
+
+def groups(queue: str, cursor: str) -> Call[tuple[str, dict[str, int]]]:
+    """List some groups with the number of their tasks; the cursor is "0" at first, and again when all were listed."""
+
+    def interpret(answer: Any) -> tuple[str, dict[str, int]]:
+        cursor, *rest = answer
+        return cursor.decode(), {rest[i].decode("utf-8", "replace"): int(rest[i + 1]) for i in range(0, len(rest), 2)}
+
+    return Call("groups", queue, (cursor, MAX_GROUPS), interpret)
+
+
+def staged(queue: str, offset: int) -> Call[list[tuple[str, int]]]:
+    """List some aggregation sets, each by the name of its group and the number of its tasks."""
+
+    def interpret(answer: Any) -> list[tuple[str, int]]:
+        names = texts(answer[::2])
+        return [(name.rpartition(":")[0], int(count)) for name, count in zip(names, answer[1::2], strict=True)]
+
+    return Call("staged", queue, (offset, MAX_GROUPS), interpret)
+
+
+def history(queue: str, *, start: int, days: int) -> Call[list[tuple[str, int, int]]]:
+    """Read (YYYY-MM-DD, processed, failed) of some UTC days, latest first; `start` days before today to begin with."""
+
+    def interpret(answer: Any) -> list[tuple[str, int, int]]:
+        return [(answer[i].decode(), _number(answer[i + 1]), _number(answer[i + 2])) for i in range(0, len(answer), 3)]
+
+    return Call("history", queue, (start, days), interpret)
+
+
+def memory(queue: str, *, tasks: int, groups: int) -> Call[tuple[int, str]]:
+    """Estimate a queue's memory from so many samples of each list and set: bytes, and why the store does not tell."""
+
+    def interpret(answer: Any) -> tuple[int, str]:
+        return int(answer[0]), answer[1].decode("utf-8", "replace")
+
+    return Call("memory", queue, (tasks, groups), interpret)
 
 
 def now(queue: str) -> Call[int]:

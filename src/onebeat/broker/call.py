@@ -70,12 +70,19 @@ class Call(Generic[T]):
 
     Every script gets two keys, the roots of the queue's keys in asynq's and in our own name space. They
     share the queue's hash tag, so one rule routes all scripts (docs/decisions/0002).
+
+    Those few that touch a key of no queue say it in `keys`; `queue` only names what it is about then.
+
+    Attributes:
+        durable: It accepts what must not be lost: where `durability=` is set, replicas confirm it.
     """
 
     script: str
     queue: str
     arguments: Sequence[Argument]
     interpret: Callable[[Any], T]
+    durable: bool = False
+    keys: tuple[str, ...] = ()
 
 
 def texts(answer: Sequence[bytes]) -> list[str]:

@@ -122,6 +122,11 @@ def progress(queue: str, said: Sequence[Noted]) -> Call[list[str]]:
     return Call("progress", queue, arguments, texts)
 
 
+def write_result(queue: str, task_id: str, token: str, result: bytes) -> Call[bool]:
+    """Keep a result of a running task; false, and nothing written, if it is not the caller's any more."""
+    return Call("result", queue, (task_id, token, result), bool)
+
+
 class Outcome(StrEnum):
     """What becomes of an active task. The value is the script's word for it."""
 
@@ -151,7 +156,8 @@ class Finished:
         number: Retention (s) of a completed task, delay (ms) of a retry.
 
         blob: The result of a completed task; "failure", "soft", "unknown" or "apart" for a retry; the reason
-            for archiving bytes that cannot be decoded, or "release" to free the lock of an archived task.
+            for archiving bytes that cannot be decoded, or "release" to free the lock of an archived task. "soft" may
+            be followed by how often that may be, after which the task is archived, and by "release".
     """
 
     id: str
@@ -170,8 +176,9 @@ def finish(queue: str, batch: Sequence[Finished]) -> Call[list[str]]:
     Write outcomes of active tasks, each only if the task is still its caller's.
 
     Returns:
-        Per task "applied", "already" (by the same token), "gone" (no such task: on a repeat, it was
-        written before), "lost" (another server has it), or "error <text>".
+        Per task "applied", "spent" (it was a soft failure too many: the task is archived), "already" (by the same
+        token), "gone" (no such task: on a repeat, it was written before), "lost" (another server has it), or
+        "error <text>".
     """
     arguments: list[Argument] = [queue]
     for item in batch:

@@ -5,16 +5,67 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from onebeat.broker.opening import MINIMUM_VERSION, version_of
 from onebeat.broker.store import Store
+from onebeat.errors import BrokerUnavailable
+
+RIGHTS = (
+    "~asynq:* ~onebeat:* &asynq:* &onebeat:* "
+    "+@read +@write +@blocking +@pubsub +@scripting +@connection +info +role +time"
+)
+"""What a user needs, in the words of ACL SETUSER; in a cluster also +cluster|slots."""
+
+_NEEDED = (
+    "HSET asynq:{q}:t:id f v",
+    "HSET onebeat:{q}:d:id f v",
+    "BLMOVE asynq:{q}:pending asynq:{q}:pending RIGHT RIGHT 5",
+    "SADD asynq:queues q",
+    "ZADD asynq:servers 1 server",
+    "HSET onebeat:schedules id q",
+    "PUBLISH onebeat:wake q",
+    "PUBLISH onebeat:reply:id id",
+    "SUBSCRIBE onebeat:wake",
+    "SUBSCRIBE onebeat:cancel",
+    "SUBSCRIBE onebeat:reply:id",
+    "SUBSCRIBE asynq:cancel",
+)
+
+# From 7.0 on a script may ask what its user is allowed to; that needs no rights, unlike ACL DRYRUN.
+_ASK = """
+local refused = {}
+for i, words in ipairs(redis.acl_check_cmd and ARGV or {}) do
+  local command = {}
+  for word in string.gmatch(words, "%S+") do
+    command[#command + 1] = word
+  end
+  if not redis.acl_check_cmd(unpack(command)) then
+    refused[#refused + 1] = words
+  end
+end
+return refused
+"""
 
 
 async def dangers(store: Store) -> list[str]:
-    """Look at a store's settings, as far as INFO shows them, and say what is dangerous."""
-    return find_dangers(await store.command("INFO"))
+    """Look at the settings of all primaries, as far as they show them, and say what is dangerous."""
+    found: dict[str, list[str]] = {}
+    for node, info in (await store.everywhere("INFO")).items():
+        for danger in find_dangers(info, replicas=store.endpoint.replicas):
+            found.setdefault(danger, []).append(node)
+    for node, refused in (await _refusals(store)).items():
+        for danger in refused:
+            found.setdefault(danger, []).append(node)
+    where = store.endpoint.seeds
+    return [f"{', '.join(nodes)}: {danger}" if where else danger for danger, nodes in found.items()]
 
 
-def find_dangers(info: Mapping[str, Any]) -> list[str]:
-    """Judge the answer of INFO; a field that is missing is not judged."""
+def find_dangers(info: Mapping[str, Any], *, replicas: int = 0) -> list[str]:
+    """
+    Judge the answer of INFO; a field that is missing is not judged.
+
+    Args:
+        replicas: How many are to confirm what is accepted.
+    """
     found = []
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction" and int(info.get("maxmemory", 0)):
@@ -27,6 +78,34 @@ def find_dangers(info: Mapping[str, Any]) -> list[str]:
         found.append("its last write to the append-only file failed: look at the disk of its machine")
     if info.get("rdb_last_bgsave_status", "ok") != "ok":
         found.append("its last snapshot failed, after which it may refuse writes: look at the disk of its machine")
+    if "redis_version" in info and version_of(info) < MINIMUM_VERSION:
+        found.append(f"it is version {info['redis_version']}, too old for the scripts: update it to 6.2 or newer")
     if info.get("role", "master") != "master":
-        found.append("it is a replica, and refuses writes: name its primary")
-    return found
+        return [*found, "it is a replica, and refuses writes: name its primary"]
+    return found + _replication(info, replicas)
+
+
+def _replication(info: Mapping[str, Any], replicas: int) -> list[str]:
+    connected = int(info.get("connected_slaves", 0))
+    if "connected_slaves" in info and connected < replicas:
+        count = f"it has {connected} replicas, and {replicas} are to confirm what is accepted"
+        return [f"{count}, so all is reported as not replicated: start more, or ask for fewer by durability="]
+    if connected and "min_slaves_good_slaves" not in info:
+        return ["cut off from its replicas it accepts tasks that a fail-over loses: set min-replicas-to-write 1"]
+    return []
+
+
+async def _refusals(store: Store) -> dict[str, list[str]]:
+    """Ask each primary whether our user may do what is done there."""
+    try:
+        answers = await store.everywhere("EVAL", _ASK, 0, *_NEEDED)
+    except BrokerUnavailable as error:
+        return {store.endpoint.shown: [f"its user may run no scripts ({error}): allow it {RIGHTS}, by ACL SETUSER"]}
+    return {node: [_missing(refused)] for node, refused in answers.items() if refused}
+
+
+def _missing(refused: list[bytes]) -> str:
+    words = [text.decode().split(" ") for text in refused]
+    shown = ", ".join(f"{command} {target}" for command, target, *_ in words[:3])
+    more = f" and {len(words) - 3} more" if len(words) > 3 else ""
+    return f"its user may not {shown}{more}: allow it {RIGHTS}, by ACL SETUSER"

@@ -14,12 +14,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from redis.exceptions import AskError as AskError
     from redis.exceptions import AuthenticationError as AuthenticationError
+    from redis.exceptions import ClusterDownError as ClusterDownError
     from redis.exceptions import ConnectionError as ConnectionError  # noqa: A004 - redis-py's name
     from redis.exceptions import InvalidResponse as InvalidResponse
+    from redis.exceptions import MovedError as MovedError
+    from redis.exceptions import NoPermissionError as NoPermissionError
     from redis.exceptions import NoScriptError as NoScriptError
+    from redis.exceptions import ReadOnlyError as ReadOnlyError
     from redis.exceptions import RedisError as RedisError
+    from redis.exceptions import ResponseError as ResponseError
     from redis.exceptions import TimeoutError as TimeoutError  # noqa: A004 - likewise
+    from redis.exceptions import TryAgainError as TryAgainError
 else:
 
     def __getattr__(name: str) -> Any:

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from onebeat.broker.call import Call, texts
+from onebeat.broker.call import Argument, Call, texts
+from onebeat.broker.groups import Aggregating, Outgoing, Returned, outgoing
+from onebeat.broker.store import Store
+from onebeat.wire import keys
+
+MAX_SIZE = 9_999
+MAX_AGE_S = 90 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """
+    What the archive of a queue keeps: so many tasks, each for so many seconds; 0 is no limit. The defaults are asynq's.
+
+    They stand in `onebeat:{q}:limits`, where every script that archives finds them, an inspector's, too.
+    """
+
+    size: int = MAX_SIZE
+    age_s: int = MAX_AGE_S
+
+    @property
+    def are_default(self) -> bool:
+        """Whether scripts take them when nothing is said."""
+        return self == ArchiveLimits()
+
+    def said(self, queue: str) -> tuple[Argument, ...]:
+        """Return the command that says them for one queue, before a server there archives anything."""
+        return "HSET", f"{keys.own_root(queue)}limits", "size", self.size, "age", self.age_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +48,7 @@ class Maintained:
 
         next_due_ms: When something of this queue is due next; None when nothing waits.
 
-        forwarded, expired: How many delayed tasks became pending, how many completed ones were deleted.
+        forwarded, expired: How many delayed tasks became pending, how many completed or archived ones were deleted.
 
         fired: (schedule id, tick in ms) of every tick it enqueued.
 
@@ -31,7 +60,18 @@ class Maintained:
 
         mended: Entries that belonged to nothing and were dropped or put right.
 
-        is_busy: Whether tasks run, or schedules await their ticks: then it wants looking after all the time.
+        is_busy: Whether tasks run, schedules await their ticks, or groups somebody: then it wants looking after all the
+            time.
+
+        sets: Keys of the aggregation sets that are the caller's.
+
+        cursor: Where its scan of all groups goes on; "" if there was none.
+
+        has_more_groups: Whether more are due than one call stages.
+
+        returned: Sets that were returned to their groups, as their server is gone.
+
+        outgoing: Combined tasks that were to go to other queues, and whose server did not see to it.
     """
 
     now_us: int
@@ -44,22 +84,44 @@ class Maintained:
     errors: list[str]
     mended: int
     is_busy: bool
+    sets: Sequence[str] = ()
+    cursor: str = ""
+    has_more_groups: bool = False
+    returned: Sequence[Returned] = ()
+    outgoing: Sequence[Outgoing] = ()
 
     @property
     def was_full(self) -> bool:
         """Whether a part stopped at its limit, so that more may be due right now."""
-        return max(self.forwarded, self.expired, len(self.fired), len(self.recovered)) >= 100
+        most = max(self.forwarded, self.expired, len(self.fired), len(self.recovered))
+        return most >= 100 or self.has_more_groups
 
 
-def maintain(queue: str, *, max_crashes: int) -> Call[Maintained]:
-    """Fire schedules, forward what is due, recover lapsed leases, delete the expired; any server, any time."""
-    return Call("maintain", queue, (max_crashes,), _interpret)
+NOTHING = Aggregating()
+
+
+def maintain(
+    queue: str, *, max_crashes: int, archive: ArchiveLimits | None = None, aggregating: Aggregating = NOTHING
+) -> Call[Maintained]:
+    """
+    Fire schedules, forward what is due, recover lapsed leases, delete the expired; any server, any time.
+
+    Args:
+        max_crashes: A task whose process died this often is archived.
+
+        archive: What the archive keeps from now on; None: as it was.
+
+        aggregating: The caller's aggregators, for which groups that are due are staged.
+    """
+    limits: tuple[Argument, ...] = ("", "") if archive is None else (archive.size, archive.age_s)
+    return Call("maintain", queue, (max_crashes, *limits, *aggregating.arguments()), _interpret)
 
 
 def _interpret(answer: Any) -> Maintained:
-    now, due, forwarded, expired, fired, recovered, low, errors, mended, is_busy = answer
+    now, due, forwarded, expired, fired, recovered, low, errors, mended, is_busy, sets, cursor, more, back, out = answer
     ticks = [text.rpartition(" ") for text in texts(fired)]
     places = [text.partition(" ") for text in texts(recovered)]
+    pairs = zip(texts(back[::2]), texts(back[1::2]), strict=True)
     return Maintained(
         now_us=int(now),
         next_due_ms=int(due) if due else None,
@@ -71,6 +133,11 @@ def _interpret(answer: Any) -> Maintained:
         errors=texts(errors),
         mended=mended,
         is_busy=bool(is_busy),
+        sets=[key.decode() for key in sets],
+        cursor=cursor.decode(),
+        has_more_groups=bool(more),
+        returned=[Returned(key, *map(int, counts.split())) for key, counts in pairs],
+        outgoing=outgoing(out),
     )
 
 
@@ -98,3 +165,28 @@ def survey(queues: Sequence[str]) -> Call[list[Surveyed]]:
         return [Surveyed(queues[int(place)], bool(work), int(due) if due != b"" else None) for place, work, due in rows]
 
     return Call("survey", queues[0], list(queues), interpret)
+
+
+_WORKING = ("pending", "active", "lease", "scheduled", "retry", "completed")
+_OWN_WORKING = ("exact", "due", "stuck")
+
+
+@lru_cache(8192)
+def _any_work(queue: str) -> tuple[Argument, ...]:
+    root, own = keys.root(queue), keys.own_root(queue)
+    return ("EXISTS", *(root + name for name in _WORKING), *(own + name for name in _OWN_WORKING))
+
+
+async def look(store: Store, queues: Sequence[str]) -> list[Surveyed]:
+    """
+    Look at many queues, wherever they lie.
+
+    No script may touch two nodes' keys, and a script per queue would cost each more than to be at rest is worth. So
+    where queues are spread, one round trip per node tells which have anything, and only these are surveyed, one by one.
+    """
+    if not store.is_spread:
+        return await store.run(survey(queues))
+    found = await store.commands([_any_work(queue) for queue in queues])
+    busy = [queue for queue, number in zip(queues, found, strict=True) if number]
+    answers = await asyncio.gather(*(store.run(survey([queue])) for queue in busy))
+    return [item for answer in answers for item in answer]

@@ -28,6 +28,8 @@ class NewTask:
         unique_until: "" or "done", "start", "ttl": when its lock is freed, if not by time.
 
         expires: "" never, "+ms" from when it is due, or "ms" since 1970.
+
+        group: Where it waits, once it is due, to be aggregated; "" nowhere.
     """
 
     id: str
@@ -38,6 +40,7 @@ class NewTask:
     unique_until: str = ""
     timeout_ms: str = ""
     expires: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Placed:
     What became of one task of a batch.
 
     Attributes:
-        status: "pending", "scheduled", "conflict" (the id is taken), "duplicate" (the lock is held),
+        status: "pending", "scheduled", "aggregating", "conflict" (the id is taken), "duplicate" (the lock is held),
             "error", or "stale" (a later batch of this client was answered before this one).
 
         detail: When it is due (ms since 1970), who holds the lock, or the error.
@@ -56,12 +59,12 @@ class Placed:
     detail: str
 
 
-def _rest(task: NewTask) -> bytes:
+def rest(task: NewTask) -> bytes:
     """Put what few tasks have into one argument: each costs the driver a microsecond."""
-    if not (task.unique_key or task.timeout_ms or task.expires):
+    if not (task.unique_key or task.timeout_ms or task.expires or task.group):
         return b""
-    rest = [task.unique_key, task.unique_ms, task.unique_until, task.timeout_ms, task.expires]
-    return msgspec.msgpack.encode(rest)
+    few = [task.unique_key, task.unique_ms, task.unique_until, task.timeout_ms, task.expires, task.group]
+    return msgspec.msgpack.encode(few)
 
 
 def enqueue(queue: str, *, client: str, sequence: int, tasks: Sequence[NewTask]) -> Call[list[Placed]]:
@@ -73,10 +76,10 @@ def enqueue(queue: str, *, client: str, sequence: int, tasks: Sequence[NewTask])
     """
     arguments: list[Argument] = [queue, client, sequence]
     for task in tasks:
-        arguments += (task.id, task.message, task.due, _rest(task))
+        arguments += (task.id, task.message, task.due, rest(task))
 
     def interpret(answer: Any) -> list[Placed]:
         placed = [Placed(status, detail) for status, _, detail in (text.partition(" ") for text in texts(answer))]
         return placed * len(tasks) if placed and placed[0].status == "stale" else placed
 
-    return Call("enqueue", queue, arguments, interpret)
+    return Call("enqueue", queue, arguments, interpret, durable=True)

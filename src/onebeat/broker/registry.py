@@ -34,6 +34,12 @@ async def place_schedule(store: Store, schedule_id: str, queue: str) -> None:
     await store.command("HSET", keys.SCHEDULES, schedule_id, queue)
 
 
+async def forget_schedule(store: Store, schedule_id: str, queue: str) -> None:
+    """Forget where a schedule lived; who declares it again records it again."""
+    if await schedule_queue(store, schedule_id) == queue:
+        await store.command("HDEL", keys.SCHEDULES, schedule_id)
+
+
 async def announce_schedule_queue(store: Store, queue: str) -> None:
     """Tell every instance to fire the schedules of a queue, before the first is written there."""
     await store.command("SADD", keys.SCHEDULE_QUEUES, queue)

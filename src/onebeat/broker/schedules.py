@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from onebeat.broker.call import Argument, Call, texts
+from onebeat.wire import keys
 
 LIVE_MS = 60_000
 """An instance that has not declared for this long counts as gone (mechanism-rules 31)."""
@@ -60,18 +61,50 @@ def _ticks(ticks: Sequence[int | None]) -> list[Argument]:
     return ["end" if tick is None else tick for tick in ticks]
 
 
-def declare(queue: str, app: str, declarations: Sequence[Declaration], *, live_ms: int = LIVE_MS) -> Call[list[str]]:
+def declare(
+    queue: str,
+    app: str,
+    declarations: Sequence[Declaration],
+    *,
+    live_ms: int = LIVE_MS,
+    is_complete: bool = True,
+) -> Call[list[str]]:
     """
     Say which schedules of this queue this instance has in its code; park what no instance has.
 
+    Args:
+        is_complete: These are all that it has. Otherwise nothing is parked: it may have what is not named here.
+
     Returns:
         Per declaration "kept", "wanted" (in force here: send the definition), "written", "outvoted" (a
-        newer form is live) or "error <text>"; then "orphaned <id>" for each parked schedule.
+        newer form is live) or "error <text>"; then "orphaned <id>" for each parked schedule, "dropped <id>" for
+        each that came from a source and is forgotten in a day.
     """
-    arguments: list[Argument] = [app, live_ms]
+    arguments: list[Argument] = [app, live_ms if is_complete else f"{live_ms} keep"]
     for declaration in declarations:
         arguments += declaration.arguments()
     return Call("declare", queue, arguments, texts)
+
+
+def retire(queue: str, app: str, forms: Mapping[str, str]) -> Call[list[str]]:
+    """
+    Say that a source has schedules no more that it had before.
+
+    Args:
+        forms: The digest of each, by id.
+
+    Returns:
+        The ids of those that are over by that.
+    """
+    arguments: list[Argument] = [app]
+    for form in forms.items():
+        arguments += form
+    return Call("retire", queue, arguments, texts)
+
+
+def unretire(queue: str, forms: Mapping[str, str]) -> tuple[Argument, ...]:
+    """Return the command that says that a source has schedules anew; whether or not it ever had not."""
+    return "ZREM", f"{keys.own_root(queue)}retired", *(f"{id_} {rev}" for id_, rev in forms.items())
 
 
 @dataclass(frozen=True, slots=True)

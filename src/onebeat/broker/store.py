@@ -10,85 +10,51 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
-import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from onebeat.broker import driver, embedded
 from onebeat.broker.again import refuse_again
+from onebeat.broker.blocking_store import BlockingStore as BlockingStore
+from onebeat.broker.blocking_store import Ear as Ear
 from onebeat.broker.call import Argument, Call, Script, load
-from onebeat.broker.connection import BLOCK_S, CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint, endpoint
-from onebeat.errors import BrokerError, BrokerUnavailable, BrokerUnsupported, ConfigurationError, OnebeatError
-from onebeat.ids import new_id
+from onebeat.broker.connection import replicas
+from onebeat.broker.endpoint import BLOCK_S, Endpoint
+from onebeat.broker.layout import slot_of, slot_of_call
+from onebeat.broker.nodes import Nodes
+from onebeat.broker.opening import WAIT_MS, check_server, command_of, confirmed, find
+from onebeat.broker.trouble import passes as passes
+from onebeat.broker.trouble import translate
+from onebeat.errors import BrokerError, ConfigurationError, OnebeatError, shown
 from onebeat.wire import keys
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
 
 log: logging.Logger = logging.getLogger("onebeat.store")
 
 T = TypeVar("T")
 
-MINIMUM_VERSION = (6, 2)
 
-# Error codes after which the same call may well succeed (mechanism-rules 14). redis-py turns some into
-# classes and cuts the code off their text; errors of scripts carry it inside.
-_PASSING = (
-    "READONLY", "OOM", "NOREPLICAS", "MISCONF", "LOADING", "CLUSTERDOWN", "TRYAGAIN", "NOPERM", "NOAUTH", "WRONGPASS",
-    "MASTERDOWN", "BUSY", "UNBLOCKED", "UNKILLABLE",
-)  # fmt: skip
-_PASSING_CODE = re.compile(rf"(?:^|\W)(?:-?)({'|'.join(_PASSING)})\b")
-
-
-def translate(error: BaseException, shown: str) -> BrokerError:
-    """Say in Onebeat's words what redis-py reports; what may pass by itself is `BrokerUnavailable`."""
-    text = str(error) or type(error).__name__
-    if isinstance(error, (driver.ConnectionError, driver.TimeoutError, OSError)):
-        return BrokerUnavailable(f"store {shown} cannot be used: {text.rstrip('.')}; {_remedy(error, text)}")
-    code = getattr(error, "status_code", None) or ""
-    if code in _PASSING or passes(text):
-        remedy = "; give its user the right to, by ACL SETUSER" if code == "NOPERM" else ""
-        return BrokerUnavailable(f"store {shown} refuses for now: {code} {text}{remedy}")
-    if isinstance(error, driver.InvalidResponse):
-        return BrokerError(f"store {shown} answered with an error: {text}; name a Redis or Valkey, this is none")
-    return BrokerError(f"store {shown} answered with an error: {text}")
-
-
-def _remedy(error: BaseException, text: str) -> str:
-    if isinstance(error, driver.AuthenticationError) or isinstance(error.__cause__, driver.AuthenticationError):
-        return "give the right user and password in its URL, redis://user:password@host:6379/0"
-    if "DB index" in text:
-        return "name a database that it has, such as …/0"
-    return "see that it runs there and can be reached, or name another"
-
-
-def passes(text: str) -> bool:
-    """Whether an error text of the store names a trouble that may pass by itself."""
-    return _PASSING_CODE.search(text) is not None
-
-
-def check_source(source: object) -> object:
+def check_source(source: object, durability: str | None = None) -> object:
     """
     Return what a store is to be opened from, if it can be one; nothing is opened.
 
     Raises:
-        ConfigurationError, BrokerUnsupported: See `endpoint`.
+        ConfigurationError: See `endpoint`; or the durability is none, or comes too late for an open store.
     """
+    if isinstance(source, Store) and durability is not None:
+        raise ConfigurationError(
+            f"durability is {shown(durability)} beside an open store: give it where that is opened, to Store.open()"
+        )
     if source is not None and not isinstance(source, Store):
-        endpoint(source)
+        find(source, durability)
+    elif durability is not None:
+        replicas(durability)
     return source
-
-
-def check_version(info: dict[str, Any], shown: str) -> None:
-    """Refuse a store older than the scripts need (ZRANGE BYSCORE, BLMOVE, ZMSCORE: 6.2; SE-61)."""
-    version = str(info.get("redis_version", "0"))
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if numbers < MINIMUM_VERSION:
-        raise BrokerUnsupported(f"store {shown} is version {version}: Onebeat needs Redis 6.2, Valkey 7.2 or newer")
-
-
-def _command(script: Script, call: Call[Any], verb: str) -> list[Argument]:
-    body = script.sha if verb == "EVALSHA" else script.source
-    return [verb, body, 2, keys.root(call.queue), keys.own_root(call.queue), *call.arguments]
 
 
 class Store:
@@ -105,28 +71,38 @@ class Store:
         self._reviving: asyncio.Task[None] | None = None
         self._injected_clock = injected_clock or where.simulated
         self._home = asyncio.get_running_loop(), os.getpid()
-        self._client = where.asyncio_client()
-        self._blocking = where.asyncio_client(reply_timeout=BLOCK_S + 3)
+        self._nodes = Nodes(where) if where.seeds else None
+        self._is_plain = not where.seeds and not where.replicas
+        if self._nodes is None:
+            self._client = where.asyncio_client()
+            self._blocking = where.asyncio_client(reply_timeout=BLOCK_S + 3)
 
     @classmethod
-    async def open(cls, source: object = None, *, injected_clock: bool = False) -> Self:
+    async def open(cls, source: object = None, *, injected_clock: bool = False, durability: str | None = None) -> Self:
         """
         Find, and if it is an embedded one start, the store; then make sure it answers and is new enough.
 
+        Args:
+            source: See `endpoint`.
+
+            durability: "replicas:n" has n replicas confirm what is accepted; default: as the URL says, else none.
+
         Raises:
-            ConfigurationError, BrokerUnsupported: See `endpoint`; or the store is older than 6.2.
+            ConfigurationError, BrokerUnsupported: See `endpoint`; or the store is older than 6.2, or of another kind.
             BrokerUnavailable: It does not answer, or refuses our credentials.
         """
         if not driver.is_loaded():
             await asyncio.to_thread(driver.load)
         refuse_again()
-        where, held = endpoint(source), None
+        where, held = find(source, durability), None
         if where.store is not None:
             held = await asyncio.to_thread(embedded.open_store, where.store)
             where = where.at(held.socket)
         store = cls(where, held, injected_clock=injected_clock)
         try:
-            check_version(await store.command("INFO", "server"), where.shown)
+            if store._nodes is not None:
+                await store._nodes.open()
+            check_server(await store.command("INFO", "server"), where)
         except BaseException:
             await store.aclose()
             raise
@@ -142,9 +118,12 @@ class Store:
 
     async def aclose(self) -> None:
         """Close all connections, and let go of an embedded store."""
-        for client in (self._client, self._blocking):
-            await client.aclose()
-            await client.connection_pool.disconnect()
+        if self._nodes is not None:
+            await self._nodes.aclose()
+        else:
+            for client in (self._client, self._blocking):
+                await client.aclose()
+                await client.connection_pool.disconnect()
         if self._reviving is not None:
             await self._reviving
         if self._held is not None:
@@ -200,28 +179,67 @@ class Store:
             BrokerUnavailable: The store did not answer or refuses for now. Whether the operation took
                 place is not known, unless the operation itself has a rule for repeats.
             BrokerError: It answered with an error of another kind.
+            NotReplicated: It took place, but too few replicas have it (`durability=`).
         """
         script = load(call.script, injected_clock=self._injected_clock)
+        if not self._is_plain:
+            return call.interpret(await self._run(script, call))
         try:
             try:
-                answer = await driver.awaited(self._client.execute_command(*_command(script, call, "EVALSHA")))
+                answer = await driver.awaited(self._client.execute_command(*command_of(script, call, "EVALSHA")))
             except driver.NoScriptError:
-                answer = await driver.awaited(self._client.execute_command(*_command(script, call, "EVAL")))
+                answer = await driver.awaited(self._client.execute_command(*command_of(script, call, "EVAL")))
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return call.interpret(answer)
 
+    async def _run(self, script: Script, call: Call[Any]) -> Any:
+        """Run an operation where there are several nodes, or replicas that confirm."""
+
+        async def attempt(client: redis.asyncio.Redis) -> Any:
+            if call.durable and self.endpoint.replicas:
+                return await self._replicated(client, script, call)
+            try:
+                return await driver.awaited(client.execute_command(*command_of(script, call, "EVALSHA")))
+            except driver.NoScriptError:
+                return await driver.awaited(client.execute_command(*command_of(script, call, "EVAL")))
+
+        if self._nodes is not None:
+            return await self._nodes.run(slot_of_call(call), lambda node: attempt(node.client))
+        try:
+            return await attempt(self._client)
+        except (driver.RedisError, OSError) as error:
+            raise self._failed(error) from error
+
+    async def _replicated(self, client: redis.asyncio.Redis, script: Script, call: Call[Any]) -> Any:
+        """Run a script and WAIT behind it: on one connection, since WAIT counts what was written on its own."""
+
+        async def answers(verb: str) -> Any:
+            pipeline = client.pipeline(transaction=False)
+            pipeline.execute_command(*command_of(script, call, verb))
+            pipeline.execute_command("WAIT", self.endpoint.replicas, WAIT_MS)
+            return confirmed(await driver.awaited(pipeline.execute(raise_on_error=False)), self.endpoint)
+
+        try:
+            return await answers("EVALSHA")
+        except driver.NoScriptError:
+            return await answers("EVAL")
+
     async def command(self, *words: Argument) -> Any:
-        """Run one plain command, for the few keys that belong to no queue."""
+        """Run one plain command, for the few keys that belong to no queue; one without a key at any node."""
+        if self._nodes is not None:
+            return await self._nodes.command(words)
         try:
             return await driver.awaited(self._client.execute_command(*words))
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
 
     async def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """Run plain commands in one round trip; an error among the answers is raised after all ran."""
+        """Run plain commands in one round trip per node; an error among the answers is raised after all ran."""
         if not commands:
             return []
+        if self._nodes is not None:
+            return await self._nodes.commands(commands)
         try:
             pipeline = self._client.pipeline(transaction=False)
             for words in commands:
@@ -231,6 +249,21 @@ class Store:
             raise self._failed(error) from error
         return answers
 
+    async def everywhere(self, *words: Argument) -> dict[str, Any]:
+        """Run one plain command on every primary; answers by the address of each."""
+        if self._nodes is not None:
+            return await self._nodes.everywhere(words)
+        return {self.endpoint.shown: await self.command(*words)}
+
+    def nodes(self, queue: str) -> list[str]:
+        """Return the addresses of the nodes that have a queue, its primary first."""
+        return [self.endpoint.shown] if self._nodes is None else self._nodes.having(slot_of(queue))
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether queues may lie on different nodes, so that no script may touch two."""
+        return self.endpoint.is_cluster
+
     async def peek(self, queue: str) -> bool:
         """
         Wait until a queue has a pending task, at most five seconds; false means it had none.
@@ -239,153 +272,41 @@ class Store:
         producer, Go's among them. It is a write, so a full or read-only store refuses it (rule 22).
         """
         pending = keys.root(queue) + "pending"
+        words = ("BLMOVE", pending, pending, "RIGHT", "RIGHT", BLOCK_S)
+        if self._nodes is not None:
+            move = self._nodes.run(slot_of(queue), lambda node: driver.awaited(node.blocking.execute_command(*words)))
+            return await move is not None
         try:
-            move = self._blocking.execute_command("BLMOVE", pending, pending, "RIGHT", "RIGHT", BLOCK_S)
-            moved = await driver.awaited(move)
+            moved = await driver.awaited(self._blocking.execute_command(*words))
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return moved is not None
 
     async def listen(self, *channels: str) -> AsyncIterator[tuple[str, bytes]]:
         """Yield (channel, message) for ever; the first item, once subscribed, is ("", b"")."""
+        async with self._ear() as (client, failed):
+            hub = client.pubsub()
+            try:
+                await driver.awaited(hub.subscribe(*channels))
+                yield "", b""
+                while True:
+                    message = await driver.awaited(hub.get_message(ignore_subscribe_messages=True, timeout=None))
+                    if message is not None:
+                        yield message["channel"].decode(), message["data"]
+            except (driver.RedisError, OSError) as error:
+                raise failed(error) from error
+            finally:
+                await hub.aclose()
+
+    @asynccontextmanager
+    async def _ear(self) -> AsyncIterator[tuple[redis.asyncio.Redis, Callable[[BaseException], BrokerError]]]:
+        if self._nodes is not None:
+            async with self._nodes.ear() as lent:
+                yield lent
+            return
         client = self.endpoint.asyncio_client(connections=2)
-        hub = client.pubsub()
         try:
-            await driver.awaited(hub.subscribe(*channels))
-            yield "", b""
-            while True:
-                message = await driver.awaited(hub.get_message(ignore_subscribe_messages=True, timeout=None))
-                if message is not None:
-                    yield message["channel"].decode(), message["data"]
-        except (driver.RedisError, OSError) as error:
-            raise self._failed(error) from error
+            yield client, self._failed
         finally:
-            await hub.aclose()
             await client.aclose()
             await client.connection_pool.disconnect()
-
-
-class BlockingStore:
-    """
-    A store for code that blocks: the lease keeper's thread, and clients without a loop, from any number of threads.
-
-    One command at a time uses a connection. In a forked child, open another.
-    """
-
-    def __init__(
-        self,
-        where: Endpoint,
-        held: embedded.EmbeddedStore | None = None,
-        *,
-        reply_timeout: float = REPLY_TIMEOUT_S,
-        injected_clock: bool = False,
-    ) -> None:
-        self.endpoint = where
-        self._held = held
-        self._reviving = threading.Lock()
-        self._client = where.blocking_client(reply_timeout=min(reply_timeout, CONNECT_TIMEOUT_S))
-        self._injected_clock = injected_clock or where.simulated
-
-    @classmethod
-    def open(cls, source: object = None) -> Self:
-        """Find, start and check the store; see `Store.open`, which raises the same."""
-        refuse_again()
-        where, held = endpoint(source), None
-        if where.store is not None:
-            held = embedded.open_store(where.store)
-            where = where.at(held.socket)
-        store = cls(where, held)
-        try:
-            [info] = store.commands([("INFO", "server")])
-            check_version(info, where.shown)
-        except BaseException:
-            store.close()
-            raise
-        return store
-
-    def run(self, call: Call[T]) -> T:
-        """Run one operation, once; raises as `Store.run` does."""
-        script = load(call.script, injected_clock=self._injected_clock)
-        try:
-            try:
-                answer = self._client.execute_command(*_command(script, call, "EVALSHA"))
-            except driver.NoScriptError:
-                answer = self._client.execute_command(*_command(script, call, "EVAL"))
-        except (driver.RedisError, OSError) as error:
-            raise self._failed(error) from error
-        return call.interpret(answer)
-
-    def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """Run plain commands in one round trip; an error among the answers is raised after all ran."""
-        try:
-            pipeline = self._client.pipeline(transaction=False)
-            for words in commands:
-                pipeline.execute_command(*words)
-            answers: list[Any] = pipeline.execute()
-        except (driver.RedisError, OSError) as error:
-            raise self._failed(error) from error
-        return answers
-
-    def ear(self) -> Ear:
-        """Open a connection that hears of ended tasks."""
-        return Ear(self)
-
-    def _failed(self, error: BaseException) -> BrokerError:
-        if self._held is not None and isinstance(error, (driver.ConnectionError, OSError)):
-            self._start_again()
-        return translate(error, self.endpoint.shown)
-
-    def _start_again(self) -> None:
-        """Start an embedded store again whose server was killed, unless another thread is at it."""
-        config = self.endpoint.store
-        if config is None or not self._reviving.acquire(blocking=False):
-            return
-        try:
-            held, self._held = self._held, embedded.open_store(config)
-            if held is not None:
-                held.close()
-        except OnebeatError as error:
-            log.warning("%s", error)
-        finally:
-            self._reviving.release()
-
-    def close(self) -> None:
-        """Close the connections, and let go of an embedded store. One that another thread uses ends with that use."""
-        self._client.connection_pool.disconnect(inuse_connections=False)
-        if self._held is not None:
-            held, self._held = self._held, None
-            held.close()
-
-
-class Ear:
-    """
-    Hears of ended tasks, for one thread at a time.
-
-    Attributes:
-        id: The name by which a task is marked, so that its end is told here (see scripts/finish.lua).
-    """
-
-    def __init__(self, store: BlockingStore) -> None:
-        self.id: str = new_id()
-        self._store = store
-        self._client = store.endpoint.blocking_client()
-        self._hub = self._client.pubsub()
-        try:
-            self._hub.subscribe(f"onebeat:reply:{self.id}")
-            self._hub.get_message(timeout=REPLY_TIMEOUT_S)  # that it listens
-        except (driver.RedisError, OSError) as error:
-            self.close()
-            raise translate(error, store.endpoint.shown) from error
-
-    def wait(self, seconds: float) -> None:
-        """Wait for a word, whichever task it is of, at most so long."""
-        try:
-            self._hub.get_message(ignore_subscribe_messages=True, timeout=seconds)
-        except (driver.RedisError, OSError) as error:
-            raise translate(error, self._store.endpoint.shown) from error
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._hub.close()
-        self._client.close()
-        self._client.connection_pool.disconnect()

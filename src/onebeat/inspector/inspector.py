@@ -1,37 +1,35 @@
 """
-Reads and steers tasks and queues. asynq: `Inspector`, as far as it goes yet.
+Reads and steers tasks and queues. asynq: `Inspector`.
 
-Every fact that a tool shows comes from here, so it is computed in one place.
+Every fact that a tool shows comes from here, so it is computed in one place: in the procedures that this
+inspector shares with the blocking one.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar, Unpack
 
-from onebeat.broker import browse, registry
-from onebeat.broker.browse import QueueStats, RawTask
+from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import Store, check_source
-from onebeat.errors import ConfigurationError, InvalidTask, OnebeatError, QueueNotFound, TaskNotFound, shown
+from onebeat.errors import ConfigurationError
+from onebeat.inspector import fleet, reading, removing, steering, updating
+from onebeat.inspector.changes import UpdateOptions
+from onebeat.inspector.models import DayStats, GroupInfo, ScheduleEntry, ScheduleEvent, ServerInfo
+from onebeat.inspector.steering import Report
+from onebeat.inspector.steps import Procedure, follow
 from onebeat.options import text
 from onebeat.states import Cancellation, TaskState
-from onebeat.task import Progress, TaskInfo
-from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
+from onebeat.task import TaskInfo
+from onebeat.wire import keys
 
-PAGE = 100
-MAX_RUN = 500
-FIRST_S, LAST_S = -62_135_596_800, 253_402_300_799
-"""The seconds that a `datetime` can show; what stands in the store may lie beyond."""
-
-_LISTED = tuple(state for state in TaskState if state is not TaskState.AGGREGATING)
-_RUNNABLE = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState.COMPLETED)
+T = TypeVar("T")
 
 
 class Inspector:
     """
-    Looks into one store.
+    Looks into one store, and does what an operator does. Code that blocks has `SyncInspector`.
 
     Use it as `async with Inspector(url) as inspector`.
 
@@ -61,9 +59,12 @@ class Inspector:
             raise ConfigurationError("inspector is not open: use it as `async with Inspector(url) as inspector`")
         return self._store.here()
 
+    async def _do(self, procedure: Procedure[T]) -> T:
+        return await follow(self.store, procedure)
+
     async def queues(self) -> list[str]:
         """List the queues that anything was ever enqueued in, sorted."""
-        return await registry.queues(self.store)
+        return await self._do(reading.queues())
 
     async def check_queue(self, queue: str) -> None:
         """
@@ -72,9 +73,7 @@ class Inspector:
         Raises:
             QueueNotFound: It is not; the message lists those that are.
         """
-        known = await self.queues()
-        if queue not in known:
-            raise QueueNotFound(f"queue {shown(queue)} is not known here: there {_are(known)}")
+        await self._do(reading.check_queue(queue))
 
     async def stats(self, queue: str) -> QueueStats:
         """
@@ -83,10 +82,36 @@ class Inspector:
         Raises:
             QueueNotFound: It holds nothing, did nothing and is not known.
         """
-        found = await self.store.run(browse.stats(text("queue name", queue)))
-        if not found.size and not found.processed:
-            await self.check_queue(queue)
-        return found
+        return await self._do(reading.stats(queue))
+
+    async def history(self, queue: str, days: int = 10) -> list[DayStats]:
+        """
+        Say what a queue did on each of the last days in UTC, today first; counts are kept for 90 days.
+
+        Raises:
+            InvalidTask: The number of days is none.
+            QueueNotFound: The queue is not known.
+        """
+        return await self._do(reading.history(queue, days))
+
+    async def memory(self, queue: str) -> int:
+        """
+        Estimate how much memory of the store a queue takes, in bytes, from a few of its tasks.
+
+        Raises:
+            QueueNotFound: The queue is not known.
+            BrokerUnsupported: The store does not tell: it is a managed one that refuses `MEMORY USAGE`.
+        """
+        return await self._do(reading.memory(queue))
+
+    async def groups(self, queue: str) -> list[GroupInfo]:
+        """
+        List the groups in which tasks of a queue wait to be aggregated, by name.
+
+        Raises:
+            QueueNotFound: The queue is not known.
+        """
+        return await self._do(reading.groups(queue))
 
     async def task(self, queue: str, task_id: str) -> TaskInfo:
         """
@@ -95,33 +120,45 @@ class Inspector:
         Raises:
             TaskNotFound: There is none of that id in that queue.
         """
-        raw = await self.store.run(browse.info(text("queue name", queue), text("task id", task_id)))
-        if raw is None:
-            raise TaskNotFound(
-                f"task {task_id!r} is not in queue {queue!r}: it ended and was not retained, or never was"
-            )
-        return task_info(queue, task_id, raw)
+        return await self._do(reading.task(queue, task_id))
 
-    async def tasks(self, queue: str, *, state: TaskState | str) -> AsyncIterator[TaskInfo]:
+    async def tasks(self, queue: str, *, state: TaskState | str, group: str = "") -> AsyncIterator[TaskInfo]:
         """
-        Iterate over the tasks of one state, in asynq's order (`browse.list_ids`).
+        Iterate over the tasks of one state, in asynq's order: pending ones as they will be taken, active ones longest
+        running first, all others by rising time.
 
         Tasks that move while one iterates may be missed or come twice.
 
+        Args:
+            state: Which.
+
+            group: Of aggregating tasks.
+
         Raises:
-            InvalidTask: There is no such state.
+            InvalidTask: There is no such state; a group is missing, or named where there is none.
             QueueNotFound: There are none, and the queue is not known.
         """
-        wanted, offset = _state(state, _LISTED), 0
-        text("queue name", queue)
-        while ids := await self.store.run(browse.list_ids(queue, wanted, offset=offset, limit=PAGE)):
-            for task_id in ids:
-                raw = await self.store.run(browse.info(queue, task_id))
-                if raw is not None:
-                    yield task_info(queue, task_id, raw)
-            offset += PAGE
-        if not offset:
-            await self.check_queue(queue)
+        listing = reading.Listing(queue, state, group)
+        while found := await self._do(listing.more()):
+            for info in found:
+                yield info
+
+    async def page(
+        self, queue: str, *, state: TaskState | str, group: str = "", page: int = 1, size: int = 30
+    ) -> list[TaskInfo]:
+        """
+        Read one page of the tasks of one state, as asynq's tools number them, in the order of `tasks`.
+
+        Args:
+            page: From 1; a negative one is the first. Page 0 is the last `size` tasks.
+
+            size: Tasks per page; 0 and less is everything.
+
+        Raises:
+            InvalidTask: There is no such state; a group is missing, or named where there is none; or a number is none.
+            QueueNotFound: There are none, and the queue is not known.
+        """
+        return await self._do(reading.Listing(queue, state, group).page(page, size))
 
     async def run(self, queue: str, task_id: str) -> None:
         """
@@ -129,13 +166,29 @@ class Inspector:
 
         Raises:
             TaskNotFound: There is none of that id in that queue.
-            OnebeatError: It is pending or active already.
+            WrongState: It is pending or active already.
         """
-        [answer] = await self.store.run(browse.run(text("queue name", queue), [text("task id", task_id)]))
-        if answer == "gone":
-            raise TaskNotFound(f"task {task_id!r} is not in queue {queue!r}: list its tasks with `onebeat task ls`")
-        if answer != "pending":
-            raise OnebeatError(f"task {task_id!r} of queue {queue!r} was left alone: it is {answer}")
+        await self._do(steering.steer(queue, task_id, "run"))
+
+    async def archive(self, queue: str, task_id: str) -> None:
+        """
+        Put a task that does not run into the archive, as it is: its lock stays.
+
+        Raises:
+            TaskNotFound: There is none of that id in that queue.
+            WrongState: It is archived already, or it runs: `cancel` ends it there.
+        """
+        await self._do(steering.steer(queue, task_id, "archive"))
+
+    async def delete(self, queue: str, task_id: str) -> None:
+        """
+        Delete a task that does not run, and free its lock.
+
+        Raises:
+            TaskNotFound: There is none of that id in that queue.
+            WrongState: It runs: `cancel` it first.
+        """
+        await self._do(steering.steer(queue, task_id, "delete"))
 
     async def cancel(self, queue: str, task_id: str) -> Cancellation:
         """
@@ -144,79 +197,155 @@ class Inspector:
         Raises:
             TaskNotFound: There is none of that id in that queue.
         """
-        [answer] = await self.store.run(browse.cancel(text("queue name", queue), [text("task id", task_id)]))
-        return browse.cancellation(queue, task_id, answer)
+        return await self._do(steering.cancel(queue, task_id))
 
-    async def run_all(self, queue: str, state: TaskState | str) -> int:
+    async def run_all(
+        self, queue: str, state: TaskState | str, *, group: str = "", progress: Report | None = None
+    ) -> int:
         """
-        Make all scheduled, retrying, archived or completed tasks of a queue pending, in steps; returns how many.
+        Make all tasks of a state pending, the first due first; returns how many.
+
+        This and the other two go in steps of at most a hundred tasks, so that the store serves others in between,
+        and are over when as many were looked at as there were at the start. What was done stays done if it is cut
+        short; the same call goes on.
+
+        Args:
+            state: Scheduled, retry, archived, completed, or aggregating.
+
+            group: Of aggregating tasks.
+
+            progress: Told after each step how many of how many tasks were looked at.
 
         Raises:
-            InvalidTask: The state is none of these.
+            InvalidTask: The state is none of these; a group is missing, or named where there is none.
             QueueNotFound: There are none, and the queue is not known.
+            BrokerError: Some tasks were left alone, because what stands in the store is damaged; the others were not.
         """
-        wanted, ran = _state(state, _RUNNABLE), 0
-        text("queue name", queue)
-        while ids := await self.store.run(browse.list_ids(queue, wanted, offset=0, limit=MAX_RUN)):
-            answers = await self.store.run(browse.run(queue, ids))
-            moved = answers.count("pending")
-            ran += moved
-            if moved == 0:
-                return ran
-        if not ran:
-            await self.check_queue(queue)
-        return ran
+        return await self._do(steering.bulk(queue, state, group, "run", progress))
 
+    async def archive_all(
+        self, queue: str, state: TaskState | str, *, group: str = "", progress: Report | None = None
+    ) -> int:
+        """
+        Archive all tasks of a state, in steps; returns how many. The archive keeps the latest 9,999 (see `run_all`).
 
-def _state(state: object, allowed: tuple[TaskState, ...]) -> TaskState:
-    for known in allowed:
-        if state == known:
-            return known
-    raise InvalidTask(f"state is {shown(state)}: give one of {', '.join(allowed)}")
+        Args:
+            state: Pending, scheduled, retry, or aggregating. Completed tasks are no failures: `delete_all` them.
 
+            group: Of aggregating tasks.
 
-def task_info(queue: str, task_id: str, raw: RawTask) -> TaskInfo:
-    """Put what stands in the store into a `TaskInfo`; bytes that are no message show as a task without a type."""
-    try:
-        message = decode(raw.message)
-    except UndecodableMessage as error:
-        message = TaskMessage(id=task_id, queue=queue, payload=raw.message, error_msg=raw.set_aside or str(error))
-    return TaskInfo(
-        id=task_id,
-        queue=queue,
-        type=message.type,
-        payload=message.payload,
-        state=raw.state,
-        max_retry=message.retry,
-        retried=message.retried,
-        last_error=message.error_msg,
-        last_failed_at=_instant(message.last_failed_at),
-        timeout=timedelta(seconds=message.timeout),
-        deadline=_instant(message.deadline),
-        next_process_at=_instant(raw.next_due_ms / 1000),
-        retention=timedelta(seconds=message.retention),
-        completed_at=_instant(message.completed_at),
-        result=raw.result,
-        headers=dict(message.headers),
-        group=message.group_key,
-        crashes=raw.crashes,
-        progress=_progress(raw.progress),
-    )
+            progress: Told after each step how many of how many tasks were looked at.
 
+        Raises:
+            InvalidTask, QueueNotFound, BrokerError: As `run_all`.
+        """
+        return await self._do(steering.bulk(queue, state, group, "archive", progress))
 
-def _progress(text: str) -> Progress | None:
-    when, _, rest = text.partition(" ")
-    fraction, _, said = rest.partition(" ")
-    try:
-        at = _instant(int(when) / 1000)
-        return Progress(float(fraction), said, at) if at is not None else None
-    except ValueError:  # nothing, or nothing of ours
-        return None
+    async def delete_all(
+        self, queue: str, state: TaskState | str, *, group: str = "", progress: Report | None = None
+    ) -> int:
+        """
+        Delete all tasks of a state and free their locks, in steps (see `run_all`); returns how many.
 
+        Args:
+            state: Any but active.
 
-def _instant(seconds: float) -> datetime | None:
-    return datetime.fromtimestamp(min(max(seconds, FIRST_S), LAST_S), UTC) if seconds else None
+            group: Of aggregating tasks.
 
+            progress: Told after each step how many of how many tasks were looked at.
 
-def _are(known: list[str]) -> str:
-    return f"are {', '.join(known[:20])}" if known else "are none yet, since nothing was enqueued"
+        Raises:
+            InvalidTask, QueueNotFound, BrokerError: As `run_all`.
+        """
+        return await self._do(steering.bulk(queue, state, group, "delete", progress))
+
+    async def update(self, queue: str, task_id: str, **options: Unpack[UpdateOptions]) -> TaskInfo:
+        """
+        Change a task that waits or is archived, in one step: all of it, or nothing; returns it as it is then.
+
+        What is not named stays. A unique lock goes along with the payload. `process_in=0` makes it due now; a pending
+        task that is put off is scheduled.
+
+        Args:
+            options: `payload`, `process_in`, `process_at`, `max_retry`, `timeout`, `deadline`, `expires`, `retention`,
+                `headers` (in place of all it had), and `move_to`, another queue. A move is a few steps: the task is
+                put off for a minute, copied, then deleted where it was, so if it is cut short it is where it was,
+                a minute late, or in both queues, never in none; the same call goes on.
+
+        Raises:
+            InvalidTask, PayloadError: An option cannot be used, or there is none.
+            TaskNotFound: There is none of that id in that queue.
+            WrongState: It runs, is completed or is being aggregated; is archived and was to be due or to move; or is
+                of a group and was to move; or its bytes are no message.
+            DuplicateTask: Another task holds the lock of the new payload, or of the new queue.
+            TaskIdConflict: Another task of that id is in the other queue.
+        """
+        return await self._do(updating.update(queue, task_id, options))
+
+    async def pause(self, queue: str) -> None:
+        """
+        Stop servers from taking tasks of a queue. What runs goes on; what is due becomes pending (SE-54).
+
+        Raises:
+            WrongState: It is paused already.
+        """
+        await self._do(steering.pause(queue))
+
+    async def resume(self, queue: str) -> None:
+        """
+        Let servers take tasks of a queue again: within a second.
+
+        Raises:
+            WrongState: It is not paused.
+        """
+        await self._do(steering.resume(queue))
+
+    async def remove_queue(self, queue: str, *, force: bool = False) -> int:
+        """
+        Remove a queue and all that is its own: tasks, counters, locks, groups, schedules; returns how many tasks.
+
+        It is paused while it goes, in steps, so that no server takes what is about to be deleted. Tasks that come
+        meanwhile are deleted, too; those that come later make the queue anew, as do schedules of an application that
+        still declares them. If it is cut short it stays paused; the same call goes on.
+
+        Args:
+            force: Also if tasks wait in it, are archived, or retained.
+
+        Raises:
+            QueueNotFound: The queue is not known.
+            QueueNotEmpty: It runs tasks; it holds some and `force` is not given; or tasks kept coming.
+        """
+        return await self._do(removing.remove_queue(queue, is_forced=force))
+
+    async def servers(self) -> list[ServerInfo]:
+        """List the servers that live, Onebeat's and Go's, with what they run; by host and process."""
+        return await self._do(fleet.servers())
+
+    async def schedules(self) -> list[ScheduleEntry]:
+        """List the schedules that some scheduler keeps, Onebeat's and Go's; the next to fire first."""
+        return await self._do(fleet.schedules())
+
+    async def events(self, entry_id: str, *, page: int = 1, size: int = 30) -> list[ScheduleEvent]:
+        """
+        Read one page of a schedule's fires, the latest first; pages are numbered as by `page`.
+
+        Args:
+            entry_id: The id of a `ScheduleEntry`.
+
+        Raises:
+            InvalidTask: The id is blank, or a number is none.
+        """
+        return await self._do(fleet.events(entry_id, page, size))
+
+    async def key_slot(self, queue: str) -> int:
+        """Return the slot of a Redis Cluster that all keys of a queue are in."""
+        return keys.slot(keys.root(text("queue name", queue)))
+
+    async def nodes(self, queue: str) -> list[str]:
+        """
+        List the nodes that hold a queue, "host:port", the one that takes writes first; one, where there is no cluster.
+
+        Raises:
+            BrokerError: No node of the cluster holds it now.
+        """
+        return await self._do(fleet.nodes(queue, fleet.address(self.store.endpoint)))

@@ -62,9 +62,19 @@ def id_of(task_type: str) -> str:
     )[:100]
 
 
-def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mapping[str, Any] | None = None) -> Entry:
+def entry(
+    schedule_id: object,
+    trigger: Trigger,
+    task: Task[Any],
+    options: Mapping[str, Any] | None = None,
+    *,
+    provided: bool = False,
+) -> Entry:
     """
     Check a schedule and encode it. Nothing is written.
+
+    Args:
+        provided: It comes from a source, and is forgotten a day after the source has it no more.
 
     Raises:
         ConfigurationError: The id or an option cannot be used on a schedule.
@@ -98,6 +108,8 @@ def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mappi
         "grace": str(_grace(trigger)),
         "options": msgspec.msgpack.encode(shown_options(merged, prepared.queue)),
     }
+    if provided:
+        definition["provided"] = "1"
     if isinstance(trigger, Every):
         definition["every"] = str(trigger.interval_ms)
     if prepared.new.due:
@@ -109,6 +121,8 @@ def entry(schedule_id: object, trigger: Trigger, task: Task[Any], options: Mappi
         definition["unique_until"] = prepared.new.unique_until
     if prepared.new.expires:
         definition["expires_ms"] = prepared.new.expires.removeprefix("+")
+    if prepared.new.group:
+        definition["group"] = prepared.new.group
     if prepared.new.timeout_ms:
         definition["timeout_ms"] = prepared.new.timeout_ms
     return Entry(schedule_id, task.type, prepared.queue, trigger, definition, _digest(prepared.queue, definition))
@@ -174,6 +188,12 @@ def shown_options(options: Mapping[str, Any], queue: str) -> list[str]:
             shown.append(gotext.option(word, round(seconds(name, duration) * 1_000_000_000)))
     if options.get("max_retry") is not None:
         shown.append(gotext.option("MaxRetry", options["max_retry"]))
+    if options.get("group") is not None:
+        shown.append(gotext.option("Group", options["group"]))
+    for header, value in (options.get("headers") or {}).items():
+        written = gotext.header(header, value)
+        if ")" not in written[:-1]:  # where Go's reader would end it
+            shown.append(written)
     return shown
 
 

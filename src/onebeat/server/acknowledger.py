@@ -116,6 +116,11 @@ class Acknowledger:
             self._lanes.add(attempt.queue, attempt)
             return
         self.unanswered.discard(attempt)
+        if answer == "spent":
+            limit = str(_outcome(attempt).blob).split()[1]
+            log.error(
+                "task %s of queue %s failed softly more than %s times: it is archived", attempt.id, attempt.queue, limit
+            )
         if answer == "lost":
             self._refused.setdefault(attempt.queue, {})[attempt.id] = attempt
         if answer == "lost" or (answer == "gone" and not repeated):

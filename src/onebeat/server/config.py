@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
+from onebeat.broker.groups import MAX_SET
+from onebeat.broker.maintain import MAX_AGE_S, MAX_SIZE, ArchiveLimits
 from onebeat.errors import ConfigurationError, InvalidTask, is_number, shown
-from onebeat.options import MAX_INT32, check_queue
+from onebeat.options import MAX_INT32, MAX_SECONDS, Duration, check_queue, seconds
 
 MIN_LEASE_S = 15.0
 MAX_CONCURRENCY = 10_000
+LEVELS = {
+    "debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "warn": logging.WARNING,
+    "error": logging.ERROR, "critical": logging.CRITICAL, "fatal": logging.CRITICAL,
+}  # fmt: skip
+"""asynq's names and Python's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +51,40 @@ class ServerConfig:
 
         max_crashes: A task whose process died this often is archived. Default 5.
 
+        group_grace: Seconds without a new member after which a group is aggregated. Default 60, as asynq's; from
+            0.001, where asynq wants a second.
+
+        group_max_delay: Seconds after which a group is aggregated though members still come, counted from its oldest.
+            Default 0: no limit.
+
+        group_max_size: Members with which a group is aggregated at once, up to 1,000; a larger group is cut. Default 0:
+            no limit but 1,000 members or 4 MB at a time.
+
+        group_timeout: Seconds that an aggregator may take. Default 120.
+
+        group_max_failures: A task whose group could not be aggregated this often is archived. Default 5.
+
+        group_backoff: Seconds that a group rests after a failure, twice as long after each further one, at most ten
+            minutes. Default 5.
+
         release_unique_on_archive: Free the unique lock of a task that is archived. Default: keep it until
             it expires, as asynq does.
+
+        archive_max_size: How many tasks the archive of a queue keeps; the oldest go first. Default 9,999, as asynq's;
+            0 or None: any number.
+
+        archive_max_age: For how long it keeps each, seconds or `timedelta`. Default 90 days, as asynq's; 0 or None:
+            for ever. Servers of one queue should agree on both; where they do not, the strictest has its way.
+
+        max_soft_failures: How often a task may fail without its counting (`is_failure`, `Retry(counts=False)`) before
+            it is archived all the same. Default 10,000; 0: any number.
+
+        hook_timeout: Seconds that a hook is waited for. Default 5.
+
+        health_interval: Seconds between two calls of `health_check`. Default 15, as asynq's.
+
+        log_level: The level of Onebeat's loggers while the server runs: "debug", "info", "warning", "error",
+            "critical" or a number of `logging`. Default: as `logging` is configured.
 
         allow_short_lease: Let tests use leases under 15 s.
     """
@@ -55,11 +97,23 @@ class ServerConfig:
     grace: float = 5.0
     stall_limit: float = 60.0
     max_crashes: int = 5
+    group_grace: float = 60.0
+    group_max_delay: float = 0.0
+    group_max_size: int = 0
+    group_timeout: float = 120.0
+    group_max_failures: int = 5
+    group_backoff: float = 5.0
     release_unique_on_archive: bool = False
+    archive_max_size: int | None = MAX_SIZE
+    archive_max_age: Duration | None = MAX_AGE_S
+    max_soft_failures: int = 10_000
+    hook_timeout: float = 5.0
+    health_interval: float = 15.0
+    log_level: str | int | None = None
     allow_short_lease: bool = False
 
     def __post_init__(self) -> None:
-        problems = [*self._numbers(), *self._switches(), *self._queues()]
+        problems = [*self._numbers(), *self._groups(), *self._limits(), *self._switches(), *self._queues()]
         if problems:
             raise ConfigurationError("; ".join(problems))
 
@@ -74,10 +128,45 @@ class ServerConfig:
         shortest = 1.0 if self.allow_short_lease else MIN_LEASE_S
         if not is_number(self.lease) or not shortest <= self.lease <= 86_400:
             problems.append(f"lease is {shown(self.lease)} s: give {shortest:g} to 86400")
+        for name in ("hook_timeout", "health_interval"):
+            value = getattr(self, name)
+            if not is_number(value) or not 0 < value <= 86_400:
+                problems.append(f"{name} is {shown(value)} s: give more than 0, at most 86400")
         for name in ("shutdown_timeout", "grace", "stall_limit"):
             value = getattr(self, name)
             if not is_number(value) or not 0 <= value <= 86_400:
                 problems.append(f"{name} is {shown(value)} s: give 0 to 86400")
+        return problems
+
+    def _groups(self) -> list[str]:
+        problems = []
+        lowest = {"group_grace": 0.001, "group_max_delay": 0, "group_timeout": 0.001, "group_backoff": 0.001}
+        for name, least in lowest.items():
+            value = getattr(self, name)
+            if not is_number(value) or not least <= value <= MAX_SECONDS:
+                problems.append(f"{name} is {shown(value)} s: give {least:g} to {MAX_SECONDS}")
+        for name, (least, most) in {"group_max_size": (0, MAX_SET), "group_max_failures": (1, MAX_INT32)}.items():
+            value = getattr(self, name)
+            if not _is_int(value) or not least <= value <= most:
+                problems.append(f"{name} is {shown(value)}: give a whole number from {least} to {most}")
+        return problems
+
+    def _limits(self) -> list[str]:
+        problems = []
+        for name in ("archive_max_size", "max_soft_failures"):
+            value = getattr(self, name)
+            if value is None and name != "max_soft_failures":
+                continue
+            if not _is_int(value) or value < 0:
+                problems.append(f"{name} is {shown(value)}: give a whole number from 1, or 0 for no limit")
+        try:
+            seconds("archive_max_age", 0 if self.archive_max_age is None else self.archive_max_age)
+        except InvalidTask:
+            problems.append(
+                f"archive_max_age is {shown(self.archive_max_age)}: give seconds or a timedelta, or 0 for no limit"
+            )
+        if self.log_level is not None and level(self.log_level) is None:
+            problems.append(f"log_level is {shown(self.log_level)}: give one of {', '.join(LEVELS)}, or a number")
         return problems
 
     def _switches(self) -> list[str]:
@@ -102,6 +191,13 @@ class ServerConfig:
         return problems
 
     @property
+    def archive(self) -> ArchiveLimits:
+        """What the archives of its queues keep."""
+        return ArchiveLimits(
+            self.archive_max_size or 0, math.ceil(seconds("archive_max_age", self.archive_max_age or 0))
+        )
+
+    @property
     def lease_ms(self) -> int:
         return int(self.lease * 1000)
 
@@ -116,5 +212,12 @@ class ServerConfig:
         return min(self.lease / 6, 3.0)
 
 
-def _is_int(value: object) -> bool:
+def level(name: str | int) -> int | None:
+    """Return a log level as `logging` knows it; None if there is none of that name."""
+    if isinstance(name, str):
+        return LEVELS.get(name.lower())
+    return name if _is_int(name) and name >= 0 else None
+
+
+def _is_int(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic
 
 from onebeat.clock import EPOCH
-from onebeat.errors import InvalidTask, is_number, shown
+from onebeat.errors import ConfigurationError, InvalidTask, PayloadError, is_number, shown
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # checkers know it without its being installed
@@ -21,8 +22,16 @@ else:
     S = TypeVar("S", covariant=True)
 
 MAX_SAID = 200
+MAX_RESULT = 8_000_000
 Say = Callable[[float, str], None]
 """Takes a fraction and a text."""
+
+Write = Callable[[bytes], Coroutine[Any, Any, None]]
+"""Keeps a result."""
+
+
+async def _cannot_write(_result: bytes) -> None:
+    raise ConfigurationError("a result cannot be written from here, as in a process of its own: return it")
 
 
 class Context(Generic[S]):
@@ -40,6 +49,9 @@ class Context(Generic[S]):
 
         tick: For a task of a schedule, the instant it was fired for, an aware datetime; else None.
 
+        deadline: When the attempt must have ended, an aware datetime by the store's clock: its timeout or its
+            deadline, whichever is sooner. None in a context that belongs to no attempt.
+
         state: What the application's `lifespan` yielded.
 
         stopping: Whether it is to end soon: its time is over, it was cancelled or lost, or the server stops.
@@ -47,7 +59,10 @@ class Context(Generic[S]):
             long one asks here from time to time and returns.
     """
 
-    __slots__ = ("_is_stopping", "_say", "headers", "id", "max_retry", "queue", "retried", "state", "type")
+    __slots__ = (
+        "_deadline_us", "_is_stopping", "_loop", "_say", "_write",
+        "headers", "id", "max_retry", "queue", "retried", "state", "type",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -61,6 +76,9 @@ class Context(Generic[S]):
         state: S,
         is_stopping: Callable[[], bool] = lambda: False,
         say: Say = lambda _fraction, _text: None,
+        deadline_us: Callable[[], int | None] = lambda: None,
+        write: Write = _cannot_write,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.id: str = id
         self.queue: str = queue
@@ -71,6 +89,9 @@ class Context(Generic[S]):
         self.state: S = state
         self._is_stopping = is_stopping
         self._say = say
+        self._deadline_us = deadline_us
+        self._write = write
+        self._loop = loop
 
     @property
     def stopping(self) -> bool:
@@ -100,9 +121,55 @@ class Context(Generic[S]):
         self._say(done / of, text[:MAX_SAID].encode("utf-8", "replace").decode())
 
     @property
+    def deadline(self) -> datetime | None:
+        deadline_us = self._deadline_us()
+        return None if deadline_us is None else EPOCH + timedelta(microseconds=deadline_us)
+
+    async def write_result(self, result: bytes) -> None:
+        """
+        Keep a result now, before the handler ends; each replaces the former. asynq: `ResultWriter`.
+
+        What the handler returns replaces it in the end, unless that is None. It goes with the task: on success it is
+        kept for the task's `retention` only. Not for tasks with `isolation="process"`: they return their result.
+
+        Raises:
+            PayloadError: It is no bytes, or larger than 8 MB.
+            TaskNotFound: The task is not this attempt's any more; nothing was written.
+            BrokerUnavailable: The store could not be reached.
+        """
+        await self._write(_checked(result))
+
+    def write_result_sync(self, result: bytes) -> None:
+        """
+        Keep a result now, from a plain function. See `write_result`.
+
+        Raises:
+            ConfigurationError: It is called on an event loop: await `write_result` there.
+            PayloadError, TaskNotFound, BrokerUnavailable: As `write_result`.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            writing = self._write(_checked(result))
+        else:
+            raise ConfigurationError("write_result_sync() would block an event loop: await write_result() instead")
+        if self._loop is None:
+            asyncio.run(writing)
+        else:
+            asyncio.run_coroutine_threadsafe(writing, self._loop).result()
+
+    @property
     def tick(self) -> datetime | None:
         tick = self.headers.get("tick", "")
         return EPOCH + timedelta(milliseconds=int(tick)) if tick.isdigit() else None
+
+
+def _checked(result: object) -> bytes:
+    if not isinstance(result, bytes):
+        raise PayloadError(f"result is {shown(result)}: write bytes; what a handler returns is encoded by itself")
+    if len(result) > MAX_RESULT:
+        raise PayloadError(f"result has {len(result)} bytes, the limit is {MAX_RESULT}; keep it elsewhere")
+    return result
 
 
 running: ContextVar[Context[Any]] = ContextVar("onebeat_context")

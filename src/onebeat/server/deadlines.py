@@ -11,7 +11,9 @@ import asyncio
 from collections.abc import Callable
 
 from onebeat.clock import Clock
+from onebeat.options import DEFAULT_TIMEOUT_S
 from onebeat.server.running import Running
+from onebeat.wire.message import TaskMessage
 
 NEAR_S = 2.0
 
@@ -68,3 +70,12 @@ class Deadlines:
     def _fire(self, attempt: Running) -> None:
         del self._timers[attempt]
         self._expired(attempt)
+
+
+def time_left(message: TaskMessage, timeout_ms: int, now_us: int) -> float:
+    """Seconds until the attempt must end: its timeout or its deadline, whichever is sooner (SE-37, SE-38)."""
+    limit = timeout_ms / 1000 if timeout_ms else float(message.timeout)
+    left = message.deadline - now_us / 1_000_000 if message.deadline else 0.0
+    if limit and message.deadline:
+        return min(limit, left)
+    return limit or left or float(DEFAULT_TIMEOUT_S)

@@ -13,29 +13,34 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
-from onebeat.broker.consume import Finished, Outcome, Taken, TakenTask
+from onebeat.broker.consume import Finished, Taken, TakenTask
 from onebeat.clock import Clock
-from onebeat.options import DEFAULT_TIMEOUT_S
+from onebeat.errors import HandlerNotFound, TaskNotFound
 from onebeat.server import outcome
 from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context, running
-from onebeat.server.deadlines import Deadlines
+from onebeat.server.deadlines import Deadlines, time_left
+from onebeat.server.failures import log_failure
+from onebeat.server.hooks import Hooks
 from onebeat.server.isolation.cells import Cells
-from onebeat.server.isolation.frames import Job
+from onebeat.server.isolation.frames import job
 from onebeat.server.mux import Handler, Middleware, Mux, Route
-from onebeat.server.outcome import RetryDelay, StopError
+from onebeat.server.outcome import StopError, TimeIsOverError
 from onebeat.server.running import Running, Stop
-from onebeat.server.traces import in_handler
 from onebeat.task import Task
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
 
 log: logging.Logger = logging.getLogger("onebeat.executor")
+
+
+_NO_HOOKS = Hooks()
 
 
 class Executor:
@@ -56,6 +61,10 @@ class Executor:
 
         said: Called, from any thread, with an attempt that says how far it is, the fraction and a text.
 
+        keep_result: Writes a result of an attempt that runs; false if its task is not ours any more.
+
+        hooks: The user's.
+
         threads: Where plain functions run; default: a thread for each slot.
     """
 
@@ -69,7 +78,8 @@ class Executor:
         freed: Callable[[], None],
         clock: Clock,
         said: Callable[[Running, float, str], None] = lambda _attempt, _fraction, _text: None,
-        retry_delay: RetryDelay = outcome.default_retry_delay,
+        keep_result: Callable[[Running, bytes], Awaitable[bool]],
+        hooks: Hooks = _NO_HOOKS,
         jitter: Callable[[], float] = random.random,
         threads: Threads | None = None,
     ) -> None:
@@ -80,14 +90,17 @@ class Executor:
         self._freed = freed
         self._said = said
         self._clock = clock
-        self._retry_delay = retry_delay
+        self._keep_result = keep_result
+        self._hooks = hooks
         self._jitter = jitter
+        self._loop = asyncio.get_running_loop()
         self._cells = Cells(grace=config.grace, clock=clock)
         self._threads = threads or ThreadPoolExecutor(config.concurrency, thread_name_prefix="onebeat-task")
         self.deadlines: Deadlines = Deadlines(self._due, clock)
         self.running: set[Running] = set()
         self.overstaying: set[Running] = set()
         """Attempts that were given up and still run; each has a slot."""
+        self._reports: set[asyncio.Task[None]] = set()
         self._last_chance: Running | None = None  # at most one at a time, so that a crash blames the right one
 
     @property
@@ -101,11 +114,12 @@ class Executor:
         attempts = []
         for task in taken.tasks:
             attempt = Running(queue, task.id, taken.token, now)
+            attempt.taken_us = taken.now_us
             attempts.append(attempt)
             self.running.add(attempt)
             refusal = self._refuse(attempt, task, taken.now_us)
             if refusal is not None:
-                self._end(attempt, refusal)
+                self._end_elsewhere(attempt, refusal)
             else:
                 attempt.work = loop.create_task(self._work(attempt))
         return attempts
@@ -125,21 +139,14 @@ class Executor:
         attempt.unknown_since_ms = task.unknown_since_ms
         attempt.route = self._mux.find(message.type)
         if attempt.route is None:
-            log.warning(
-                "task %s of queue %s: no handler for type %s here; it waits for one",
-                task.id,
-                attempt.queue,
-                message.type,
-            )
-            now_ms = now_us // 1000
-            return outcome.unknown_type(attempt, now_ms, attempt.started, delay=self._retry_delay, jitter=self._jitter)
+            return self._unknown(attempt, attempt.started)
         if task.crashes >= self._config.max_crashes - 1 and task.crashes > 0:
             if self._last_chance is not None:
                 return outcome.kept_apart(attempt, attempt.started, jitter=self._jitter)
             self._last_chance = attempt
-        left = _time_left(message, task.timeout_ms, now_us)
+        left = time_left(message, task.timeout_ms, now_us)
         if left <= 0:
-            return self._failed(attempt, StopError(Stop.TIMEOUT), attempt.started)
+            return self._failed(attempt, TimeIsOverError(), attempt.started)
         attempt.deadline = attempt.started + left
         self.deadlines.add(attempt, left)
         return None
@@ -157,7 +164,10 @@ class Executor:
         running.set(context)
         finished: Finished | None
         result: object
+        within: AsyncExitStack | None = None
         try:
+            if self._hooks.base_context is not None:
+                within = await self._hooks.enter(context)
             layers = route.middleware() if route.middleware is not None else ()
             if layers:
                 result = await self._through(layers, partial(self._call, route, message))(context, task)
@@ -170,6 +180,10 @@ class Executor:
             finished = self._stopped(attempt)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its task's outcome
             finished = self._raised(attempt, error)
+        if attempt.failure is not None and self._hooks.on_error is not None:
+            finished = await self._told(attempt, context, task, finished)
+        if within is not None:
+            await self._hooks.leave(context, within)
         self._end(attempt, finished)
         attempt.work = None  # its context knows the attempt: a circle, which only the garbage collector would end
 
@@ -184,7 +198,14 @@ class Executor:
             state=self._state,
             is_stopping=lambda: attempt.stop is not None,
             say=partial(self._said, attempt),
+            deadline_us=lambda: attempt.store_us(attempt.deadline),
+            write=partial(self._write, attempt),
+            loop=self._loop,
         )
+
+    async def _write(self, attempt: Running, result: bytes) -> None:
+        if attempt.stop is Stop.LOST or attempt.finished is not None or not await self._keep_result(attempt, result):
+            raise TaskNotFound(f"task {attempt.id!r} of queue {attempt.queue!r} is not this attempt's any more")
 
     @staticmethod
     def _through(layers: Sequence[Middleware], call: Handler) -> Handler:
@@ -194,7 +215,7 @@ class Executor:
 
     async def _call(self, route: Route, message: TaskMessage, context: Context[Any], task: Task[Any]) -> object:
         if route.isolated:
-            return await self._cells.call(_job(route, message), context._say)
+            return await self._cells.call(job(route.isolated, message, context), context._say)
         if route.is_async:
             return await route.handler(context, task)  # type: ignore[misc] # `is_async` says so
         return await self._in_thread(route, context, task)
@@ -232,7 +253,24 @@ class Executor:
     def _raised(self, attempt: Running, error: BaseException) -> Finished | None:
         if attempt.stop is not None:
             return self._stopped(attempt)
+        if isinstance(error, HandlerNotFound):
+            return self._unknown(attempt, self._clock.monotonic(), error)
         return self._failed(attempt, error, self._clock.monotonic())
+
+    def _unknown(self, attempt: Running, ended: float, error: HandlerNotFound | None = None) -> Finished:
+        """There is no handler here, or the one for such tasks says so."""
+        message = attempt.message
+        assert message is not None  # noqa: S101 - its type is known
+        now_ms = attempt.store_us(ended) // 1000
+        if outcome.was_unknown_for_long(attempt, now_ms):
+            return self._failed(attempt, error or outcome.unknown(message), ended)
+        log.warning(
+            "task %s of queue %s: no handler for type %s here; it waits for one",
+            attempt.id,
+            attempt.queue,
+            message.type,
+        )
+        return outcome.unknown_type(attempt, ended, jitter=self._jitter)
 
     def _stopped(self, attempt: Running) -> Finished | None:
         """Decide for a handler that was stopped, or that cancelled itself."""
@@ -242,23 +280,62 @@ class Executor:
         if attempt.stop is Stop.SHUTDOWN:
             return outcome.put_back(attempt, ended)
         if attempt.stop is Stop.TIMEOUT:
-            return self._failed(attempt, StopError(Stop.TIMEOUT), ended)
+            return self._failed(attempt, TimeIsOverError(), ended)
         if attempt.stop is Stop.CANCELLED:
+            attempt.failure = StopError(Stop.CANCELLED)
             return outcome.cancelled(attempt, ended)
         return self._failed(attempt, _CancelledItselfError("context canceled"), ended)
 
     def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
-        release = self._config.release_unique_on_archive
+        attempt.failure = error
         number = attempt.message.retried + 1 if attempt.message is not None else 1
+        decide = partial(
+            outcome.failed,
+            attempt,
+            error,
+            ended,
+            release_on_archive=self._config.release_unique_on_archive,
+            is_failure=self._hooks.counts,
+            soft_limit=self._config.max_soft_failures,
+        )
         try:
-            finished = outcome.failed(attempt, error, ended, delay=self._retry_delay, release_on_archive=release)
+            finished = decide(delay=self._hooks.delay_of(lambda: _task(attempt)))
         except Exception:
             log.exception("back-off of task %s raised; the default is used", attempt.id)
             attempt.route = None
-            default = outcome.default_retry_delay
-            finished = outcome.failed(attempt, error, ended, delay=default, release_on_archive=release)
-        _log_failure(attempt, number, error, finished)
+            finished = decide(delay=outcome.default_retry_delay)
+        log_failure(attempt, number, error, finished)
         return finished
+
+    async def _told(
+        self, attempt: Running, context: Context[Any], task: Task[Any], finished: Finished | None
+    ) -> Finished | None:
+        """Tell the user's hook of a failure before anything is written; returns what is written then."""
+        assert attempt.failure is not None  # noqa: S101 - it is what is told
+        self.deadlines.discard(attempt)
+        attempt.decided = finished
+        try:
+            await self._hooks.tell(context, task, attempt.failure)
+        except asyncio.CancelledError:
+            log.warning("on_error, called for task %s of queue %s, was cut short", attempt.id, attempt.queue)
+        return finished if attempt.stop is not Stop.LOST else None
+
+    def _end_elsewhere(self, attempt: Running, finished: Finished | None) -> None:
+        """End an attempt whose handler was not called, or does not end."""
+        if attempt.failure is None or self._hooks.on_error is None:
+            self._end(attempt, finished)
+            return
+        report = asyncio.get_running_loop().create_task(self._tell_and_end(attempt, finished))
+        self._reports.add(report)
+        report.add_done_callback(self._reports.discard)
+
+    async def _tell_and_end(self, attempt: Running, finished: Finished | None) -> None:
+        message = attempt.message
+        assert message is not None  # noqa: S101 - a failure has one
+        context = self._context(message, attempt)
+        running.set(context)
+        finished = await self._told(attempt, context, _task(attempt), finished)
+        self._end(attempt, finished)
 
     def stop(self, attempt: Running, why: Stop) -> None:
         """Stop a handler; one that does not end within the grace period and the stall limit is given up."""
@@ -277,11 +354,8 @@ class Executor:
 
     def abandon(self, attempt: Running) -> None:
         """Put a task back although its handler still runs; what the handler does from now on does not count."""
-        self._give_up(attempt, outcome.put_back(attempt, self._clock.monotonic()))
-
-    def _give_up(self, attempt: Running, finished: Finished | None) -> None:
         self.overstaying.add(attempt)
-        self._end(attempt, finished)
+        self._end(attempt, attempt.decided or outcome.put_back(attempt, self._clock.monotonic()))
 
     def _end(self, attempt: Running, finished: Finished | None) -> None:
         if attempt not in self.running:
@@ -303,7 +377,8 @@ class Executor:
                 attempt.queue,
                 attempt.stop.value,
             )
-            self._give_up(attempt, self._stopped(attempt))
+            self.overstaying.add(attempt)
+            self._end_elsewhere(attempt, self._stopped(attempt))
             return
         if attempt.route is not None and not attempt.route.can_be_stopped:
             log.warning(
@@ -339,50 +414,7 @@ class _CancelledItselfError(LookupError):
     """A handler raised CancelledError though nobody stopped it. The text is asynq's."""
 
 
-_AFTERWARDS = {
-    Outcome.ARCHIVED: (logging.ERROR, "it is archived"),
-    Outcome.RETRY: (logging.WARNING, "it will be retried"),
-    Outcome.DONE: (logging.INFO, "it is revoked"),
-}
-
-
-def _log_failure(attempt: Running, number: int, error: BaseException, finished: Finished) -> None:
-    level, afterwards = _AFTERWARDS[finished.outcome]
-    has_trace = level >= logging.ERROR or log.isEnabledFor(logging.DEBUG)
-    text = outcome.error_text(error)
-    task_type = attempt.message.type if attempt.message is not None else "?"
-    seen = {"attempt": attempt, "number": number, "failure": error}  # for whoever shows more than the line
-    log.log(
-        level,
-        "task %s (%s) of queue %s failed: %s; %s",
-        attempt.id,
-        task_type,
-        attempt.queue,
-        text,
-        afterwards,
-        exc_info=in_handler(error) if has_trace else None,
-        extra=seen,
-    )
-
-
-def _job(route: Route, message: TaskMessage) -> Job:
-    return Job(
-        target=route.isolated,
-        id=message.id,
-        queue=message.queue,
-        type=message.type,
-        payload=message.payload,
-        retried=message.retried,
-        max_retry=message.retry,
-        headers=dict(message.headers),
-        keeps=bool(message.retention),
-    )
-
-
-def _time_left(message: TaskMessage, timeout_ms: int, now_us: int) -> float:
-    """Seconds until the attempt must end: its timeout or its deadline, whichever is sooner (SE-37, SE-38)."""
-    limit = timeout_ms / 1000 if timeout_ms else float(message.timeout)
-    left = message.deadline - now_us / 1_000_000 if message.deadline else 0.0
-    if limit and message.deadline:
-        return min(limit, left)
-    return limit or left or float(DEFAULT_TIMEOUT_S)
+def _task(attempt: Running) -> Task[Any]:
+    message = attempt.message
+    assert message is not None  # noqa: S101 - only undecodable attempts have none
+    return Task.received(message.type, message.payload, dict(message.headers))

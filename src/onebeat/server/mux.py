@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from onebeat import codecs
-from onebeat.errors import ConfigurationError, shown
+from onebeat.errors import ConfigurationError, HandlerNotFound, shown
+from onebeat.options import Duration
+from onebeat.server.aggregation import Aggregate, Aggregation, Aggregations, check_pattern, limits
 from onebeat.server.context import Context
 from onebeat.task import Task
+from onebeat.upkeep.foreign import is_async
 
 Plain = Callable[[Context[Any], Task[Any]], Awaitable[object] | object]
 H = TypeVar("H", bound=Plain)
+A = TypeVar("A", bound=Aggregate)
 
 Handler = Callable[[Context[Any], Task[Any]], Awaitable[object]]
 """What a middleware is given to call: `await call_next(ctx, task)`."""
 
 Middleware = Callable[[Context[Any], Task[Any], Handler], Awaitable[object]]
 """Called around a handler, which it calls by `call_next(ctx, task)`."""
+
+M = TypeVar("M", bound=Middleware)
 
 Backoff = Callable[[int, BaseException], float]
 """Seconds to wait, given how often the task had failed before, and the error."""
@@ -63,12 +69,6 @@ class Route:
         return self.is_async or bool(self.isolated)
 
 
-def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it gives a coroutine: async functions, and objects whose `__call__` is one."""
-    called = getattr(function, "__call__", None)  # noqa: B004 - not whether, but what
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
-
-
 def takes(function: object, *args: object) -> bool:
     """Whether it is a function that can be called with these, as far as its signature shows."""
     if not callable(function):
@@ -88,16 +88,34 @@ def check_returns(function: object, named: str) -> None:
         raise ConfigurationError(f"{named}: it yields, so calling it does nothing; let it return")
 
 
+def check_middleware(function: object) -> None:
+    """
+    Refuse what cannot stand around a handler.
+
+    Raises:
+        ConfigurationError: It is no async function of three arguments.
+    """
+    if not callable(function) or not is_async(function) or not takes(function, None, None, None):
+        raise ConfigurationError(
+            f"middleware {shown(function)}: write an async function of three, the context, the task and call_next"
+        )
+
+
 class Mux:
     """
     Finds the handler of a task type: the exact one, else that of the longest pattern the type starts with.
 
     Patterns are plain prefixes, as in asynq: "image:" matches "image:resize", and "img" matches "imgx".
+    asynq: `ServeMux`.
     """
 
     def __init__(self) -> None:
-        self._routes: dict[str, Route] = {}
+        self.aggregations: Aggregations = Aggregations()
+        self._routes: dict[str, Route | Mux] = {}
         self._known: dict[str, Route | None] = {}
+        self._layers: list[Middleware] = []
+        self._missing: Route | None = None
+        self._outer: list[Mux] = []
 
     def handle(self, pattern: str) -> Callable[[H], H]:
         """
@@ -121,29 +139,164 @@ class Mux:
         Raises:
             ConfigurationError: The pattern is blank or taken, or the handler cannot be called.
         """
-        pattern = _check_pattern(pattern)
-        if pattern in self._routes:
-            raise ConfigurationError(f"pattern {shown(pattern)} has a handler already: give each task type one")
+        pattern = self._free(pattern)
         if not isinstance(route, Route):
             raise ConfigurationError(f"route of {shown(pattern)} is {shown(route)}: use @mux.handle({shown(pattern)})")
-        named = f"handler of {shown(pattern)} is {shown(route.handler)}"
-        if not takes(route.handler, None, None):
-            raise ConfigurationError(f"{named}: give a function of two, the context and the task")
-        check_returns(route.handler, named)
+        _check_handler(route.handler, f"handler of {shown(pattern)}")
         self._routes[pattern] = route
-        self._known.clear()
+        self._changed()
+
+    def mount(self, pattern: str, mux: Mux) -> None:
+        """
+        Leave all types that begin so to another mux, which is asked with the whole type.
+
+        Its middleware stands inside this one's. A type that it has no handler for is this one's `not_found`'s,
+        unless it has one of its own.
+
+        Raises:
+            ConfigurationError: The pattern is blank or taken, or it is no mux, or one that this one stands in itself.
+        """
+        pattern = self._free(pattern)
+        if not isinstance(mux, Mux):
+            raise ConfigurationError(f"mux for {shown(pattern)} is {shown(mux)}: give a Mux with handlers")
+        if mux is self or mux in self._all_outer():
+            raise ConfigurationError(f"mux for {shown(pattern)} holds this one already: mount another one")
+        self._routes[pattern] = mux
+        mux._outer.append(self)
+        self._changed()
+
+    def use(self, function: M, *others: Middleware) -> M:
+        """
+        Have async functions called around every handler of this mux: `async def timed(ctx, task, call_next)`.
+
+        The first that was added is the outermost. They also stand around `not_found`; where there is none, what
+        `call_next` raises for a type without a handler is `HandlerNotFound`. Usable as a decorator: `@mux.use`.
+
+        Raises:
+            ConfigurationError: One is no async function of three arguments.
+        """
+        for layer in (function, *others):
+            check_middleware(layer)
+        self._layers += (function, *others)
+        self._changed()
+        return function
+
+    def not_found(self, handler: H) -> H:
+        """
+        Have the decorated function, async or plain, called for tasks of types that have no handler.
+
+        It decides as any handler does; to raise `HandlerNotFound` is to do as if there were none: the task waits for
+        a server that has a handler, at no cost in retries, and fails only after ten minutes without.
+
+        Raises:
+            ConfigurationError: It cannot be called with the context and the task, or there is one already.
+        """
+        self.add_not_found(Route(handler, is_async(handler)))
+        return handler
+
+    def add_not_found(self, route: Route) -> None:
+        """Register a route for types that have none. See `not_found`."""
+        if self._missing is not None:
+            raise ConfigurationError(
+                f"not_found has a handler already, {shown(self._missing.handler)}: leave one of them out"
+            )
+        _check_handler(route.handler, "handler for not_found")
+        self._missing = route
+        self._changed()
+
+    def aggregate(
+        self,
+        pattern: str = "",
+        *,
+        grace: Duration | None = None,
+        max_delay: Duration | None = None,
+        max_size: int | None = None,
+        timeout: Duration | None = None,
+    ) -> Callable[[A], A]:
+        """
+        Have the decorated function, async or plain, make one task of the tasks in a group. asynq: `GroupAggregator`.
+
+        `async def digest(group: str, tasks: list[Task]) -> Task`. What it returns takes the place of the tasks; its
+        queue is theirs unless it says otherwise.
+
+        Args:
+            pattern: What the names of the groups begin with; of several that fit the longest counts. "" is all.
+
+            grace: In place of the server's `group_grace`.
+
+            max_delay: In place of the server's `group_max_delay`.
+
+            max_size: In place of the server's `group_max_size`.
+
+            timeout: In place of the server's `group_timeout`.
+
+        Raises:
+            ConfigurationError: The pattern is taken, a limit is none, or the function cannot be called so.
+        """
+        check_pattern(pattern)
+        given = limits(grace, max_delay, max_size, timeout)
+
+        def register(function: A) -> A:
+            named = f"aggregator of groups {shown(pattern)} is {shown(function)}"
+            if not takes(function, "", []):
+                raise ConfigurationError(f"{named}: give a function of two, the group's name and the list of its tasks")
+            check_returns(function, named)
+            self.aggregations.add(Aggregation(pattern, function, is_async(function), **given))
+            return function
+
+        return register
 
     def find(self, task_type: str) -> Route | None:
-        """Return the route of a type, or None."""
+        """Return the route of a type; None for one that shall wait for a server that has a handler."""
         if task_type in self._known:
             return self._known[task_type]
-        route = self._routes.get(task_type)
-        if route is None:
-            fitting = [pattern for pattern in self._routes if task_type.startswith(pattern)]
-            route = self._routes[max(fitting, key=len)] if fitting else None
+        route = self._find(task_type, None)
         if len(self._known) < 10_000:
             self._known[task_type] = route
         return route
+
+    def _find(self, task_type: str, otherwise: Route | None) -> Route | None:
+        missing, found = self._missing or otherwise, self._routes.get(task_type)
+        if found is None:
+            fitting = [pattern for pattern in self._routes if task_type.startswith(pattern)]
+            found = self._routes[max(fitting, key=len)] if fitting else missing
+        return self._wrapped(found._find(task_type, missing) if isinstance(found, Mux) else found)
+
+    def _wrapped(self, route: Route | None) -> Route | None:
+        """Put our middleware around a route; around the lack of one, too."""
+        if not self._layers:
+            return route
+        found, ours = route if route is not None else _NOWHERE, self._layers
+        inner = found.middleware
+        return replace(found, middleware=lambda: [*ours, *inner()] if inner is not None else ours)
+
+    def _free(self, pattern: object) -> str:
+        checked = _check_pattern(pattern)
+        if checked in self._routes:
+            raise ConfigurationError(f"pattern {shown(checked)} has a handler already: give each task type one")
+        return checked
+
+    def _all_outer(self) -> list[Mux]:
+        return [mux for outer in self._outer for mux in (outer, *outer._all_outer())]
+
+    def _changed(self) -> None:
+        self._known.clear()
+        for outer in self._outer:
+            outer._changed()
+
+
+async def _nowhere(_context: Context[Any], task: Task[Any]) -> object:
+    raise HandlerNotFound(f'handler not found for task "{task.type}"')
+
+
+_NOWHERE = Route(_nowhere, True)
+
+
+def _check_handler(handler: object, what: str) -> None:
+    named = f"{what} is {shown(handler)}"
+    if not takes(handler, None, None):
+        raise ConfigurationError(f"{named}: give a function of two, the context and the task")
+    check_returns(handler, named)
 
 
 def _check_pattern(pattern: object) -> str:

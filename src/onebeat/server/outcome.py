@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 
 from onebeat.broker.consume import TAIL_AFTER_S, Finished, Outcome
-from onebeat.errors import PayloadError, Retry, RevokeTask, SkipRetry
+from onebeat.errors import HandlerNotFound, PayloadError, Retry, RevokeTask, SemaphoreFull, SkipRetry
 from onebeat.server.mux import Route
 from onebeat.server.running import Running, Stop
 from onebeat.wire.message import TaskMessage, around, clean_text
@@ -52,34 +52,55 @@ def failed(
     *,
     delay: RetryDelay,
     release_on_archive: bool = False,
+    is_failure: Callable[[BaseException], bool] = lambda _error: True,
+    soft_limit: int = 0,
 ) -> Finished:
-    """The handler raised, ran out of time, or could not be called."""
+    """
+    The handler raised, ran out of time, or could not be called.
+
+    Args:
+        delay: The server's back-off.
+
+        release_on_archive: Free the task's unique lock if it is archived.
+
+        is_failure: Whether an error counts; one that does not costs no retry.
+
+        soft_limit: How often a task may fail without its counting; 0: for ever.
+    """
     message = _message(attempt)
     if in_chain(error, RevokeTask):
         return _finished(attempt, Outcome.DONE, ended)
     message.error_msg = error_text(error)
-    if message.retried >= message.retry or not worth_retrying(attempt.route, error):
+    waits = isinstance(error, SemaphoreFull)
+    if (message.retried >= message.retry and not waits) or not worth_retrying(attempt.route, error):
         head, tail = around(message, LAST_FAILED_AT)
         blob = "release" if release_on_archive else ""
         return _finished(attempt, Outcome.ARCHIVED, ended, head=head, tail=tail, blob=blob)
     delay_ms = round(min(_delay(attempt, error, delay), MAX_DELAY_S) * 1000)
-    counts = not isinstance(error, Retry) or error.counts
+    counts = error.counts if isinstance(error, Retry) else is_failure(error)
     if counts:
         message.retried += 1
     head, tail = around(message, LAST_FAILED_AT)
-    blob = "failure" if counts else "soft"
+    blob = "failure" if counts else "soft" if waits or not soft_limit else f"soft {soft_limit}"
+    if not counts and release_on_archive:
+        blob += " release"
     return _finished(attempt, Outcome.RETRY, ended, head=head, tail=tail, number=delay_ms, blob=blob)
 
 
-def unknown_type(
-    attempt: Running, now_ms: int, ended: float, *, delay: RetryDelay, jitter: Callable[[], float]
-) -> Finished:
-    """No handler here: wait for a server that has one, and fail only after ten minutes without."""
+def unknown(message: TaskMessage) -> HandlerNotFound:
+    """Return what is wrong with a task that there is no handler for. The text is asynq's."""
+    return HandlerNotFound(f'handler not found for task "{message.type}"')
+
+
+def was_unknown_for_long(attempt: Running, now_ms: int) -> bool:
+    """Whether no server had a handler for ten minutes: then that is a failure like any other."""
+    return attempt.unknown_since_ms > 0 and now_ms - attempt.unknown_since_ms > UNKNOWN_FOR_MS
+
+
+def unknown_type(attempt: Running, ended: float, *, jitter: Callable[[], float]) -> Finished:
+    """No handler here: wait for a server that has one."""
     message = _message(attempt)
-    error = LookupError(f'handler not found for task "{message.type}"')
-    if attempt.unknown_since_ms and now_ms - attempt.unknown_since_ms > UNKNOWN_FOR_MS:
-        return failed(attempt, error, ended, delay=delay)
-    message.error_msg = str(error)
+    message.error_msg = str(unknown(message))
     head, tail = around(message, LAST_FAILED_AT)
     pause_ms = round(5000 + 25_000 * jitter())
     return _finished(attempt, Outcome.RETRY, ended, head=head, tail=tail, number=pause_ms, blob="unknown")
@@ -137,6 +158,13 @@ class StopError(Exception):
 
     def __init__(self, why: Stop) -> None:
         super().__init__(why.value)
+
+
+class TimeIsOverError(StopError, TimeoutError):
+    """Stands for a handler whose timeout or deadline is over."""
+
+    def __init__(self) -> None:
+        super().__init__(Stop.TIMEOUT)
 
 
 def _message(attempt: Running) -> TaskMessage:

@@ -42,6 +42,8 @@ class Running:
 
         started: When it was taken (monotonic seconds).
 
+        taken_us: The same instant by the store's clock, microseconds since 1970.
+
         deadline: When it must have ended (monotonic seconds).
 
         due: When the server next acts on it: stops it at its deadline, and later gives it up.
@@ -52,12 +54,18 @@ class Running:
 
         stop: Why its handler is being stopped, if it is.
 
+        failure: The error it ended with, if it did; hooks are told of it.
+
+        decided: Its outcome, while hooks are told of its failure.
+
         finished: Its outcome, once decided; it is the lease keeper's until the outcome is in the store.
     """
 
     __slots__ = (
         "deadline",
+        "decided",
         "due",
+        "failure",
         "finished",
         "has_begun",
         "id",
@@ -67,6 +75,7 @@ class Running:
         "route",
         "started",
         "stop",
+        "taken_us",
         "token",
         "unknown_since_ms",
         "work",
@@ -78,6 +87,7 @@ class Running:
         self.token: str = token
         self.retaken: str = ""
         self.started: float = started
+        self.taken_us: int = 0
         self.deadline: float = started
         self.due: float = started
         self.message: TaskMessage | None = None
@@ -86,7 +96,13 @@ class Running:
         self.work: asyncio.Task[None] | None = None
         self.has_begun: bool = False
         self.stop: Stop | None = None
+        self.failure: BaseException | None = None
+        self.decided: Finished | None = None
         self.finished: Finished | None = None
+
+    def store_us(self, monotonic: float) -> int:
+        """Return what the store's clock shows at an instant of ours."""
+        return self.taken_us + round((monotonic - self.started) * 1_000_000)
 
     def cancel(self, why: Stop) -> None:
         """

@@ -21,23 +21,33 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
-from onebeat.broker.consume import Taken
+from onebeat.broker.consume import Taken, write_result
 from onebeat.broker.dangers import dangers
 from onebeat.broker.store import BlockingStore, Store, check_source
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError, ConfigurationError, shown
 from onebeat.ids import new_id
-from onebeat.server import outcome
+from onebeat.options import Duration
 from onebeat.server.acknowledger import Acknowledger
+from onebeat.server.aggregator import Aggregator
 from onebeat.server.cancels import CancelEars
-from onebeat.server.config import ServerConfig
+from onebeat.server.config import ServerConfig, level
 from onebeat.server.executor import Executor
 from onebeat.server.fetcher import Fetcher
+from onebeat.server.hooks import (
+    BaseContext,
+    ErrorHandler,
+    HealthCheck,
+    Hooks,
+    IsFailure,
+    RetryDelayOfTask,
+)
 from onebeat.server.keeper import Keeper
-from onebeat.server.mux import Mux, takes
-from onebeat.server.outcome import RetryDelay
+from onebeat.server.mux import Mux
+from onebeat.server.outcome import RetryDelay, default_retry_delay
 from onebeat.server.presence import Presence
 from onebeat.server.reporter import Reporter
+from onebeat.server.reports import Crashes, StoreHealth
 from onebeat.server.running import Running, Stop
 from onebeat.server.shares import Shares
 from onebeat.server.watchdog import Watchdog
@@ -66,14 +76,19 @@ class Health(Enum):
 
 @contextmanager
 def stopped_by_signals(serving: Serving) -> Iterator[None]:
-    """Let SIGTERM and SIGINT stop a server while the block runs. Only for the main thread."""
+    """
+    Let SIGTERM and SIGINT stop a server while the block runs, and SIGTSTP keep it from taking more, as asynq's do.
+
+    Only for the main thread.
+    """
     loop = asyncio.get_running_loop()
-    for number in SIGNALS:
-        loop.add_signal_handler(number, serving.signalled)
+    handlers = dict.fromkeys(SIGNALS, serving.signalled) | {signal.SIGTSTP: serving.takes_no_more}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         yield
     finally:
-        for number in SIGNALS:
+        for number in handlers:
             loop.remove_signal_handler(number)
 
 
@@ -96,7 +111,19 @@ class ServerSettings(TypedDict, total=False):
     grace: float
     stall_limit: float
     max_crashes: int
+    group_grace: float
+    group_max_delay: float
+    group_max_size: int
+    group_timeout: float
+    group_max_failures: int
+    group_backoff: float
     release_unique_on_archive: bool
+    archive_max_size: int | None
+    archive_max_age: Duration | None
+    max_soft_failures: int
+    hook_timeout: float
+    health_interval: float
+    log_level: str | int | None
     allow_short_lease: bool
 
 
@@ -111,8 +138,20 @@ class Server:
         store: A URL, a redis-py client whose settings are used, or an open `Store`; default: `ONEBEAT_URL`,
             else the embedded store of the project.
 
-        retry_delay: Seconds before a failed task is tried again, given its failures so far and the error;
-            default asynq's. A task's own back-off comes first.
+        retry_delay: Seconds before a failed task is tried again, given its failures so far and the error, and the
+            task if it takes a third; default asynq's. A task's own back-off comes first.
+
+        is_failure: Whether an error counts, given the error. One that does not costs no retry and is in no
+            statistics; see `max_soft_failures`. Default: every error does.
+
+        on_error: Told of every failed attempt, given the context, the task and the error, before the retry or the
+            archive is written: async, or plain in a thread. Also of timeouts (a `TimeoutError`), of cancelled tasks,
+            and, once they were recovered, of those whose server died (a `TaskCrashed`).
+
+        base_context: What every handler runs in: given the context, it returns a context manager, async or not, such
+            as one that sets context variables. It stands outside of all middleware and of `on_error`.
+
+        health_check: Told every `health_interval` seconds how the store fares: None, or the error.
 
         settings: See `ServerConfig`.
 
@@ -124,7 +163,11 @@ class Server:
         self,
         store: object = None,
         *,
-        retry_delay: RetryDelay = outcome.default_retry_delay,
+        retry_delay: RetryDelay | RetryDelayOfTask = default_retry_delay,
+        is_failure: IsFailure | None = None,
+        on_error: ErrorHandler | None = None,
+        base_context: BaseContext | None = None,
+        health_check: HealthCheck | None = None,
         clock: Clock | None = None,
         **settings: Unpack[ServerSettings],
     ) -> None:
@@ -132,18 +175,22 @@ class Server:
         if unknown:
             known = ", ".join(ServerSettings.__annotations__)
             raise ConfigurationError(f"setting {min(unknown)} is unknown: choose from {known}")
-        if not takes(retry_delay, 0, ValueError()):
-            raise ConfigurationError(
-                f"setting retry_delay is {shown(retry_delay)}: give a function of the failures so far and the error"
-            )
         self.config: ServerConfig = ServerConfig(**settings)
+        self.hooks: Hooks = Hooks(
+            retry_delay=retry_delay,
+            is_failure=is_failure,
+            on_error=on_error,
+            base_context=base_context,
+            health_check=health_check,
+            limit=self.config.hook_timeout,
+        )
         self._source = check_source(store)
-        self._retry_delay = retry_delay
         self._clock = clock or SystemClock()
 
     async def run(self, mux: Mux) -> None:
         """
-        Serve until SIGTERM or SIGINT; a second signal stops running handlers at once.
+        Serve until SIGTERM or SIGINT; a second signal stops running handlers at once. After SIGTSTP it takes nothing
+        more, and ends what it runs.
 
         A process whose handlers cannot be stopped is ended with status 1 after their tasks were put back.
         """
@@ -195,6 +242,8 @@ class Serving:
         self._crew = Crew()
         self._hurry = asyncio.Event()
         self.stop_asked: asyncio.Event = asyncio.Event()
+        self._takes_more = True
+        self._has_begun = self._has_built = False
         self.stubborn: int = 0
         """Handlers that did not end although they were stopped."""
         self.unwritten: int = 0
@@ -208,17 +257,44 @@ class Serving:
             log.info("stopping: running tasks have %g s to end", self._config.shutdown_timeout)
         self.stop_asked.set()
 
+    def takes_no_more(self) -> None:
+        """Take nothing more, but go on with what runs. asynq: `Stop`, and SIGTSTP."""
+        if self._takes_more:
+            log.info("taking no more tasks; those that run go on")
+        self._takes_more = False
+        if self._has_built:
+            self.keeper.takes_no_more()
+
     async def __aenter__(self) -> Self:
+        if self._has_begun:
+            raise ConfigurationError(f"serving {self.id} has begun already: call Server.serving() again for another")
+        self._has_begun = True
+        self._set_level()
         source = self._server._source
         self._owns_store = not isinstance(source, Store)
         self.store: Store = source if isinstance(source, Store) else await Store.open(source)
         await self._warn()
         self._build(asyncio.get_running_loop())
-        self.keeper.start()
         maintainer = self._maintainer or Maintainer(
-            self.store, self._config.queues, max_crashes=self._config.max_crashes
+            self.store, self._config.queues, max_crashes=self._config.max_crashes, archive=self._config.archive
         )
+        with suppress(BrokerError):  # then it is said by the first upkeep
+            await maintainer.say_limits()
+        self._has_built = True
+        if not self._takes_more:  # a signal came early
+            self.keeper.takes_no_more()
+        self.keeper.start()
         maintainer.found_work = self.watcher.may_work
+        self.aggregator: Aggregator = Aggregator(
+            self.store,
+            self._mux.aggregations,
+            self._config,
+            owner=self.id,
+            wake=maintainer.wake,
+            clock=self._clock,
+        )
+        maintainer.groups = self.aggregator
+        self._start_reports(maintainer)
         self._crew.start(maintainer)
         self._crew.start(self.executor.deadlines)
         self._crew.start(CancelEars(self.store, self.executor))
@@ -228,6 +304,25 @@ class Serving:
         self._fetching.add_done_callback(self._fetcher_ended)
         log.info("serving queues %s with %d slots", ", ".join(self._config.queues), self._config.concurrency)
         return self
+
+    def _start_reports(self, maintainer: Maintainer) -> None:
+        hooks = self._server.hooks
+        if hooks.on_error is not None:
+            crashes = Crashes(self.store, hooks, self._state)
+            maintainer.recovered = crashes.note
+            self._crew.start(crashes)
+        if hooks.health_check is not None:
+            self._crew.start(StoreHealth(self.store, hooks, self._config.health_interval))
+
+    def _set_level(self) -> None:
+        self._former_level: int | None = None
+        if self._config.log_level is not None:
+            loggers = logging.getLogger("onebeat")
+            self._former_level = loggers.level
+            loggers.setLevel(level(self._config.log_level) or logging.NOTSET)
+
+    async def _keep_result(self, attempt: Running, result: bytes) -> bool:
+        return await self.store.run(write_result(attempt.queue, attempt.id, attempt.token, result))
 
     async def _warn(self) -> None:
         try:
@@ -251,7 +346,8 @@ class Serving:
             freed=self._freed,
             said=self.reporter.say,
             clock=self._clock,
-            retry_delay=self._server._retry_delay,
+            keep_result=self._keep_result,
+            hooks=self._server.hooks,
         )
         self.watcher: Watcher = Watcher(self.store, config.queues)
         self.fetcher: Fetcher = Fetcher(
@@ -280,7 +376,8 @@ class Serving:
 
     def _room(self) -> int:
         """How many tasks may be taken: the free slots, none while too many outcomes wait to be written."""
-        if self.stop_asked.is_set() or len(self.acknowledger.unanswered) > 4 * self._config.concurrency:
+        is_swamped = len(self.acknowledger.unanswered) > 4 * self._config.concurrency
+        if is_swamped or not self._takes_more or self.stop_asked.is_set():
             return 0
         return self.executor.free
 
@@ -347,7 +444,7 @@ class Serving:
     @property
     def health(self) -> Health:
         """How the server fares."""
-        if self.stop_asked.is_set():
+        if self.stop_asked.is_set() or not self._takes_more:
             return Health.STOPPING
         return Health.DEGRADED if self.executor.overstaying else Health.OK
 
@@ -378,14 +475,20 @@ class Serving:
         self.keeper.takes_no_more()
         self.fetcher.stop()
         await asyncio.wait([self._fetching], timeout=self._config.shutdown_timeout)
+        aggregating = asyncio.get_running_loop().create_task(
+            self.aggregator.stop(self._config.shutdown_timeout, self._config.grace, self._hurry)
+        )
         await self._end_handlers()
         await self._write_outcomes()
+        await aggregating
         await cancelled(self._fetching)
         await self._crew.stop()
         await asyncio.to_thread(self.keeper.stop)
         await self.executor.aclose()
         if self._owns_store:
             await self.store.aclose()
+        if self._former_level is not None:
+            logging.getLogger("onebeat").setLevel(self._former_level)
 
     async def _end_handlers(self) -> None:
         """Give handlers time, then stop them, then put back what still runs."""

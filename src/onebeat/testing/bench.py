@@ -8,30 +8,36 @@ kept by a thread, no timer runs. `Driving` says when a turn is taken.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from onebeat.broker import browse, registry
 from onebeat.broker.connection import Endpoint
-from onebeat.broker.consume import Outcome, Taken, TakenTask, extend, take
+from onebeat.broker.consume import Outcome, Taken, TakenTask, extend, take, write_result
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.private import Ahead, ahead
 from onebeat.broker.store import Store
 from onebeat.errors import BrokerError, RevokeTask
 from onebeat.ids import new_id
+from onebeat.preparing import Prepared
 from onebeat.scheduler.entry import Entry
+from onebeat.scheduler.periodic import Source
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.server.acknowledger import Acknowledger
+from onebeat.server.aggregator import Aggregator
 from onebeat.server.cancels import CancelEars
 from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context
 from onebeat.server.deadlines import Deadlines
 from onebeat.server.executor import Executor
+from onebeat.server.hooks import Hooks, HookSettings
 from onebeat.server.mux import Mux
 from onebeat.server.outcome import in_chain
+from onebeat.server.reports import Crashes
 from onebeat.server.running import Running, Stop
 from onebeat.states import TaskState
 from onebeat.testing.clock import SimulatedClock, next_instant, seeded_delay, seeded_jitter
@@ -40,6 +46,7 @@ from onebeat.testing.records import Attempt, AttemptState, Drained
 from onebeat.testing.words import Words
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
+from onebeat.wire import keys
 
 TAKEN_AT_ONCE = 64
 END_S = 1.0
@@ -54,7 +61,10 @@ class Plan:
     What a bench runs, and how.
 
     Attributes:
-        mux, entries: Handlers and schedules; `entries` is asked for each time that time moves.
+        mux, entries: Handlers and schedules; `entries` is asked for each time that time moves, and given what the
+            sources said then.
+
+        sources: Where schedules come from.
 
         config: The server's.
 
@@ -69,10 +79,13 @@ class Plan:
         seed: Of all that is drawn by chance.
 
         processes: Isolated tasks run in processes of their own.
+
+        hooks: The application's.
     """
 
     mux: Mux
-    entries: Callable[[], Iterable[Entry]]
+    entries: Callable[[Iterable[Entry]], Iterable[Entry]]
+    sources: Sequence[Source]
     config: ServerConfig
     app: str
     clock: SimulatedClock
@@ -80,6 +93,7 @@ class Plan:
     guard: float
     seed: int
     processes: bool
+    hooks: HookSettings
 
 
 @dataclass(slots=True)
@@ -107,6 +121,8 @@ class Bench:
         inside: Handlers that wait for the bench themselves: they hold nothing up.
 
         changed: Called whenever there may be something to do.
+
+        made: Called with each task that an aggregator has made of a group.
     """
 
     def __init__(self, plan: Plan, store: Store, state: object, threads: Threads) -> None:
@@ -115,10 +131,14 @@ class Bench:
         self.log: Log = Log()
         self.inside: Counter[tuple[str, str]] = Counter()
         self.changed: Callable[[], None] = lambda: None
+        self.made: Callable[[Prepared], None] = lambda _prepared: None
         self._id = new_id()
         self._crew = Crew()
         self.words: Words = Words(store, self._crew)
         self.faults: Faults = Faults(self._attempt_of, lambda attempt, why: self._executor.stop(attempt, why))
+        given: HookSettings = {"retry_delay": seeded_delay(plan.seed), **plan.hooks}
+        hooks = Hooks(**given, limit=plan.config.hook_timeout)
+        self._crashes = Crashes(store, hooks, state)
         self._executor = Executor(
             WatchedMux(plan.mux, self.faults, processes=plan.processes),
             plan.config,
@@ -127,23 +147,43 @@ class Bench:
             freed=lambda: self.changed(),
             clock=plan.clock,
             said=self.words.say,
-            retry_delay=seeded_delay(plan.seed),
+            keep_result=self._keep_result,
+            hooks=hooks,
             jitter=seeded_jitter(plan.seed),
             threads=threads,
         )
         self._executor.deadlines = _StandingStill(lambda _attempt: None, plan.clock)
         self._acknowledger = Acknowledger(store, self._answered)
+        self._sources = [source.copy() for source in plan.sources]
         self._scheduler = Scheduler(store, app=plan.app)
         self._maintainer = Maintainer(
-            store, plan.config.queues, max_crashes=plan.config.max_crashes, report=self._report, clock=plan.clock
+            store,
+            plan.config.queues,
+            max_crashes=plan.config.max_crashes,
+            archive=plan.config.archive,
+            report=self._report,
+            clock=plan.clock,
         )
+        self._aggregator = self._maintainer.groups = Aggregator(
+            store,
+            plan.mux.aggregations,
+            plan.config,
+            owner=self._id,
+            wake=lambda _queue: self.changed(),
+            clock=plan.clock,
+            threads=threads,
+            made=lambda prepared: self.made(prepared),
+            settled=lambda: self.changed(),
+            is_simulated=True,
+        )
+        self._maintainer.recovered = self._crashes.note
         self._queues: list[str] = sorted(plan.config.queues)
         self._sequences: Counter[str] = Counter()
         self._ready: deque[tuple[str, Taken, TakenTask]] = deque()
         self._finishing: set[Running] = set()
         self._lost: Counter[str] = Counter()
         self._archived: set[tuple[str, str]] = set()
-        self._declared: tuple[str, ...] = ()
+        self._declared: tuple[tuple[str, str], ...] = ()
         self._ahead: list[Ahead] = []
         self._due: list[str] = []
 
@@ -156,12 +196,16 @@ class Bench:
         ears = CancelEars(store, bench._executor)
         bench._crew.start(ears)
         await ears.listening.wait()
+        await bench._maintainer.say_limits()
         await bench.declare()
         return bench
 
     async def aclose(self) -> None:
         """Stop what still runs, and close the store."""
         self._ready.clear()
+        hurry = asyncio.Event()
+        hurry.set()
+        await self._aggregator.stop(END_S, END_S, hurry)
         self._executor.cancel_all(Stop.LOST)
         await self._executor.drain(END_S)
         await self._crew.stop()
@@ -171,11 +215,18 @@ class Bench:
 
     async def declare(self) -> None:
         """Declare the schedules, again if there are others than before."""
-        entries = list(self.plan.entries())
-        revisions = tuple(item.rev for item in entries)
+        provided: dict[str, Entry] = {}
+        own = {item.id: item for item in self.plan.entries(())}
+        for source in self._sources:
+            await source.fetch_if_it_can({**own, **provided})
+            provided |= source.entries or {}
+        entries = list(self.plan.entries(provided.values()))
+        revisions = tuple((item.id, item.rev) for item in entries)
         if revisions == self._declared:
             return
-        self._scheduler = Scheduler(self.store, app=self.plan.app, entries=entries)
+        for item in entries:  # here is nobody who could declare an older form
+            await self.store.command("DEL", f"{keys.own_root(item.queue)}seen:{item.id}")
+        self._scheduler = Scheduler(self.store, app=self.plan.app, entries=entries, live_ms=0)
         await self._scheduler.declare(self.store)
         self._declared = revisions
         self._queues = sorted({*self.plan.config.queues, *await registry.schedule_queues(self.store)})
@@ -187,6 +238,11 @@ class Bench:
     def running(self) -> set[Running]:
         """The attempts whose handlers run."""
         return self._executor.running
+
+    @property
+    def aggregating(self) -> list[str]:
+        """The aggregators that run, in words."""
+        return self._aggregator.aggregating
 
     @property
     def busy(self) -> int:
@@ -209,7 +265,7 @@ class Bench:
             await self._take(queue)
         if found:
             return "did something"
-        if self._acknowledger.unanswered or self._finishing:
+        if self._acknowledger.unanswered or self._finishing or self._aggregator.aggregating:
             return "waits"
         self._due = [item.queue for item in self._ahead if item.wants_upkeep]
         if self._due:
@@ -238,6 +294,7 @@ class Bench:
     async def _maintain(self, queue: str) -> None:
         """Do what is due in a queue, and take what became pending."""
         done = await self._maintainer.look(queue)
+        await self._crashes.tell_waiting()
         if done.errors:
             raise BrokerError(f"queue {queue!r} of the test kit: {'; '.join(done.errors)}")
         gone = {(queue, id_) for place, id_ in done.recovered if place == "archived"}
@@ -246,6 +303,9 @@ class Bench:
         self._lost[queue] -= len(done.recovered)
         if (done.forwarded or done.fired or done.recovered) and queue in self.plan.config.queues:
             await self._take(queue)
+
+    async def _keep_result(self, attempt: Running, result: bytes) -> bool:
+        return await self.store.run(write_result(attempt.queue, attempt.id, attempt.token, result))
 
     def next_instant(self) -> int | None:
         """Say when something is due next, as far as was seen when the bench came to rest."""
@@ -282,8 +342,9 @@ class Bench:
         self._finishing.discard(attempt)
 
     def _answered(self, attempt: Running, answer: str) -> None:
-        is_written = answer in ("applied", "already")
-        self._record(attempt, _state(attempt, self.faults.witnesses.get(attempt)) if is_written else "lost")
+        is_written = answer in ("applied", "already", "spent")
+        state = "archived" if answer == "spent" else _state(attempt, self.faults.witnesses.get(attempt))
+        self._record(attempt, state if is_written else "lost")
         self.changed()
 
     def _record(self, attempt: Running, state: AttemptState) -> None:

@@ -134,7 +134,7 @@ class Driving:
                     silences = 0
                 except TimeoutError:
                     silences += 1
-                    if self.bench.running or silences >= STORE_IS_SLOW:
+                    if self.bench.running or self.bench.aggregating or silences >= STORE_IS_SLOW:
                         raise self._stuck() from None
         finally:
             self._listeners.discard(heard)
@@ -144,6 +144,7 @@ class Driving:
             f"{run.message.type if run.message is not None else '?'} ({run.id}, queue {run.queue})"
             for run in self.bench.running
         ]
+        names += self.bench.aggregating
         shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         return HandlerStuck(
             f"handlers still run after {self._guard:g} s: {shown}. Time stands still while a handler runs: replace "

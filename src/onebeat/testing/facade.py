@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 else:
     S = TypeVar("S")
 
-_WAITING = (TaskState.PENDING, TaskState.SCHEDULED, TaskState.RETRY)
+_WAITING = (TaskState.PENDING, TaskState.SCHEDULED, TaskState.RETRY, TaskState.AGGREGATING)
 _LISTED = (*_WAITING, TaskState.ACTIVE, TaskState.ARCHIVED, TaskState.COMPLETED)
 
 
@@ -66,7 +66,7 @@ class Face(Generic[S]):
 
     def waiting(self, task: object = None) -> list[EnqueuedTask]:
         """
-        Return what waits in the store now, pending, scheduled or for a retry; comparable as in `enqueued`.
+        Return what waits in the store now, pending, scheduled, for a retry or in a group; comparable as in `enqueued`.
 
         Args:
             task: Only of this one: a declared task, or a type.
@@ -231,7 +231,8 @@ class Testing(Face[S]):
 
     async def drain(self) -> Drained:
         """
-        Run what is pending, and what comes of it, until nothing is pending and nothing runs. Time stands still.
+        Run what is pending, and what comes of it, until nothing is pending and nothing runs. Time stands still, so of
+        groups only those are aggregated that are full (`group_max_size`); the others are as time advances.
 
         Raises:
             HandlerStuck: A handler does not end.
@@ -242,8 +243,8 @@ class Testing(Face[S]):
         """
         Let time pass, from one due instant to the next: at each, what is due is run, in the order of time.
 
-        Delayed tasks, retries, ticks of schedules, lapsing leases and unique locks all happen at their instants. What
-        is pending now runs first.
+        Delayed tasks, retries, ticks of schedules, groups that are due, lapsing leases and unique locks all happen at
+        their instants. What is pending now runs first.
 
         Args:
             duration: Seconds, or a `timedelta`.

@@ -57,6 +57,7 @@ def make_kit(
     **settings: Unpack[ServerSettings],
 ) -> Kit[S]:
     """Test an application. See `Onebeat.testing`."""
+    settings = {**app.server_settings, **settings}
     Server(**settings)  # unknown and bad ones are refused by the same sentences as everywhere
     concurrency = settings.pop("concurrency", 1)
     config = ServerConfig(
@@ -69,6 +70,7 @@ def make_kit(
     plan = Plan(
         mux=app.mux,
         entries=_chosen(app, schedules),
+        sources=app.sources if schedules else (),
         config=config,
         app=app.name,
         clock=clock,
@@ -76,26 +78,27 @@ def make_kit(
         guard=guard,
         seed=seed,
         processes=processes,
+        hooks=app.hooks,
     )
     return Kit(app, plan, state, eager=eager)
 
 
 def _chosen(
     app: Onebeat[Any], schedules: bool | Collection[Declared[Any, Any, Any, Any] | str]
-) -> Callable[[], Iterable[Entry]]:
+) -> Callable[[Iterable[Entry]], Iterable[Entry]]:
     """Return what gives the schedules that fire: all of the app's, none, or those of some tasks or ids."""
     if isinstance(schedules, bool):
-        return lambda: app.entries.values() if schedules else ()
+        return lambda provided: [*app.entries.values(), *provided] if schedules else ()
     if isinstance(schedules, (str, bytes)) or not isinstance(schedules, Collection):
         raise ConfigurationError(f"schedules is {shown(schedules)}: give True, False, or a list of tasks and ids")
     names = {one.type if isinstance(one, Declared) else one for one in schedules}
     known = {name for entry in app.entries.values() for name in (entry.id, entry.type)}
-    if names - known:
+    if names - known and not app.sources:
         raise ConfigurationError(
             f"schedules names {shown(min(names - known, key=str))}, which is no schedule's id and no scheduled task: "
             f"choose from {', '.join(sorted(app.entries)) or 'none'}"
         )
-    return lambda: [entry for entry in app.entries.values() if {entry.id, entry.type} & names]
+    return lambda provided: [entry for entry in [*app.entries.values(), *provided] if {entry.id, entry.type} & names]
 
 
 def _now() -> datetime:
@@ -179,6 +182,7 @@ class Kit(Generic[S]):
             state = await stack.enter_async_context(_in_one_task(lifespan)) if lifespan is not None else None
         driving = Driving(await Bench.open(self._plan, where, state, turnstile))
         stack.push_async_callback(driving.aclose)
+        driving.bench.made = view.note
         reach.driving = driving
         stack.callback(reach.close)
         view.open(driving, reach, transport, state)

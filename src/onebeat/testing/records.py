@@ -164,6 +164,8 @@ class EnqueuedTask(Task[Any]):
         made = cls.__new__(cls)
         made.type, made.payload, made.result_type = info.type, info.payload, bytes
         made.options = {"queue": info.queue, "max_retry": info.max_retry, "headers": info.headers}
+        if info.group:
+            made.options = {**made.options, "group": info.group}
         made.id, made.queue, made.enqueued_at = info.id, info.queue, at
         made._declared = declared
         made._asked = Resolved(
@@ -172,6 +174,7 @@ class EnqueuedTask(Task[Any]):
             timeout_s=round(info.timeout.total_seconds()),
             deadline_s=round(info.deadline.timestamp()) if info.deadline is not None else 0,
             retention_s=round(info.retention.total_seconds()),
+            group=info.group,
             headers=info.headers,
         )
         return made

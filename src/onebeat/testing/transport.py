@@ -74,7 +74,7 @@ class Reach:
         """Note the tasks that were accepted, and return those that are pending."""
         pending = []
         for prepared, placed in zip(batch, answers, strict=True):
-            if placed.status in ("pending", "scheduled"):
+            if placed.status in ("pending", "scheduled", "aggregating"):
                 self.note(prepared)
             if placed.status == "pending":
                 pending.append(prepared)

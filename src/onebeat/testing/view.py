@@ -9,7 +9,7 @@ from onebeat.app.app import Onebeat
 from onebeat.broker import browse
 from onebeat.broker.connection import Endpoint
 from onebeat.broker.store import BlockingStore
-from onebeat.inspector.inspector import task_info
+from onebeat.inspector.showing import task_info
 from onebeat.preparing import Prepared
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
@@ -75,7 +75,18 @@ class View(Generic[S]):
         return sorted(found, key=lambda info: places.get((info.queue, info.id), len(places)))
 
     def _ids(self, queue: str, state: TaskState) -> Iterator[str]:
+        if state is TaskState.AGGREGATING:
+            yield from self._in_groups(queue)
+            return
         offset = 0
         while ids := self.reading.run(browse.list_ids(queue, state, offset=offset, limit=PAGE)):
             yield from ids
             offset += PAGE
+
+    def _in_groups(self, queue: str) -> Iterator[str]:
+        [names, sets] = self.reading.commands(
+            [("SMEMBERS", f"{keys.root(queue)}groups"), ("ZRANGE", f"{keys.root(queue)}aggregation_sets", 0, -1)]
+        )
+        places = [*(keys.group(queue, name.decode()) for name in sorted(names)), *(name.decode() for name in sets)]
+        for ids in self.reading.commands([("ZRANGE", place, 0, -1) for place in places]) if places else ():
+            yield from (id_.decode() for id_ in ids)

@@ -13,9 +13,11 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from onebeat.broker import registry
-from onebeat.broker.maintain import Maintained, Surveyed, maintain
+from onebeat.broker.groups import Aggregating
+from onebeat.broker.maintain import NOTHING, ArchiveLimits, Maintained, Surveyed, maintain
 from onebeat.broker.store import Store
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError
@@ -34,6 +36,13 @@ DISCOVER_EVERY_S = 15.0
 Report = Callable[[str, Maintained], Awaitable[None]]
 
 
+class Groups(Protocol):
+    """Who aggregates groups: says what is to be staged, and is told what was."""
+
+    def wants(self, queue: str) -> Aggregating: ...
+    def seen(self, queue: str, asked: Aggregating, done: Maintained) -> None: ...
+
+
 class Maintainer:
     """
     Maintains the queues it is given, and every queue that has schedules.
@@ -44,6 +53,8 @@ class Maintainer:
         queues: The queues served here.
 
         max_crashes: A task whose process died this often is archived.
+
+        archive: What the archives keep; None: that is for others to say.
 
         report: Awaited after each call that did or found something.
     """
@@ -56,12 +67,14 @@ class Maintainer:
         queues: Iterable[str],
         *,
         max_crashes: int = 5,
+        archive: ArchiveLimits | None = None,
         report: Report | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._store = store
         self._queues = set(queues)
         self._max_crashes = max_crashes
+        self._archive = archive
         self._report = report
         self._clock = clock or SystemClock()
         self._attended: dict[str, asyncio.Event] = {}
@@ -71,6 +84,16 @@ class Maintainer:
         self._trouble = TroubleLog(self.name, log)
         self.found_work: Callable[[str], None] = lambda _queue: None
         """Called with a queue that was seen to have pending tasks."""
+        self.groups: Groups | None = None
+        """Who aggregates groups here, if anybody."""
+        self.recovered: Callable[[str, list[tuple[str, str]]], None] = lambda _queue, _recovered: None
+        """Called with what was recovered in a queue, (place, id) of each task."""
+
+    async def say_limits(self) -> None:
+        """Say what archives keep, so that it is known before anything is archived; upkeep repeats it."""
+        if self._archive is not None and not self._archive.are_default:
+            for queue in sorted(self._queues):
+                await self._store.command(*self._archive.said(queue))
 
     def wake(self, queue: str) -> None:
         """Look at a queue now."""
@@ -84,6 +107,9 @@ class Maintainer:
         self._crew = Crew()
         self._attended.clear()
         try:
+            if self._archive is not None and not self._archive.are_default:
+                for queue in self._queues:  # they may keep too much by now
+                    self._attend(queue)
             self._queues |= await registry.schedule_queues(self._store)
             self._crew.start(_Ears(self._store, self._heard), self._trouble)
             self._crew.start(Survey(self._store, lambda: self._queues, self._surveyed), self._trouble)
@@ -106,8 +132,7 @@ class Maintainer:
     def _surveyed(self, found: Surveyed) -> None:
         if found.has_work:
             self.found_work(found.queue)
-        horizon_s = period(len(self._queues)) + MAX_SLEEP_S
-        is_soon = found.due_in_ms is not None and found.due_in_ms < horizon_s * 1000
+        is_soon = found.due_in_ms is not None and found.due_in_ms < self._horizon() * 1000
         if is_soon and found.queue not in self._attended:
             self._attend(found.queue)
 
@@ -120,9 +145,15 @@ class Maintainer:
 
     async def look(self, queue: str) -> Maintained:
         """Call `maintain` once and pass on what it did."""
-        done = await self._store.run(maintain(queue, max_crashes=self._max_crashes))
+        wanted = self.groups.wants(queue) if self.groups is not None else NOTHING
+        call = maintain(queue, max_crashes=self._max_crashes, archive=self._archive, aggregating=wanted)
+        done = await self._store.run(call)
+        if self.groups is not None:
+            self.groups.seen(queue, wanted, done)
         self._trouble.over()
         self._log_recovered(queue, done)
+        if done.recovered:
+            self.recovered(queue, done.recovered)
         if self._report is not None:
             await self._report(queue, done)
         return done
@@ -153,7 +184,11 @@ class Maintainer:
             await _wait(event, min(pause, MAX_SLEEP_S))
 
     def _is_at_rest(self, done: Maintained, pause: float) -> bool:
-        return not done.is_busy and not done.errors and pause > period(len(self._queues)) + MAX_SLEEP_S
+        return not done.is_busy and not done.errors and pause > self._horizon()
+
+    def _horizon(self) -> float:
+        """Return within how many seconds from now something due is attended: the survey looks again before that."""
+        return period(len(self._queues), is_spread=self._store.is_spread) + MAX_SLEEP_S
 
     def _pause(self, done: Maintained, spent: float) -> float:
         if done.was_full:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from onebeat import codecs
 
@@ -124,3 +125,73 @@ _FORMS: dict[str, Callable[[object], str]] = {
 def option(name: str, value: object) -> str:
     """Write an option as asynq's tools read it; durations are nanoseconds, instants aware datetimes."""
     return f"{name}({_FORMS[name](value)})"
+
+
+_LETTERS = {written[1]: letter for letter, written in _ESCAPES.items()}
+_ESCAPED = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|([\\\"abfnrtv]))")
+_QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+
+
+def unquote(text: str) -> str:
+    """
+    Read a string in Go's double quotes.
+
+    Raises:
+        ValueError: It is none.
+    """
+    found = _QUOTED.fullmatch(text)
+    if found is None or "\\" in _ESCAPED.sub("", found[1]):
+        raise ValueError(f"{text!r} is no string in double quotes")
+
+    def letter(escape: re.Match[str]) -> str:
+        byte, short, long, octal, one = escape.groups()
+        if one is not None:
+            return _LETTERS[one]
+        return chr(int(octal, 8) if octal is not None else int(byte or short or long, 16))
+
+    return _ESCAPED.sub(letter, found[1])
+
+
+def _parse_date(text: str) -> datetime:
+    """Read Go's UnixDate; a zone that is only an abbreviation counts as UTC, as it does for Go's reader."""
+    _, month, day, clock, _zone, year = text.split()
+    hour, minute, second = map(int, clock.split(":"))
+    return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
+
+
+def _parse_header(text: str) -> tuple[str, str]:
+    name, value = codecs.decode(text.encode(), list[str])
+    return name, value
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "MaxRetry": int,
+    "Queue": unquote,
+    "TaskID": unquote,
+    "Group": unquote,
+    "Timeout": parse_duration,
+    "Unique": parse_duration,
+    "ProcessIn": parse_duration,
+    "Retention": parse_duration,
+    "Deadline": _parse_date,
+    "ProcessAt": _parse_date,
+    "Header": _parse_header,
+}
+
+
+def parse_option(text: str) -> tuple[str, Any] | None:
+    """
+    Read an option of a schedule, as `option` and `header` write it and as Go's tools do.
+
+    Returns:
+        Its name, and a whole number, a string, nanoseconds, an aware datetime, or a header's name and value; None for
+        what is unknown or malformed, which Go's reader drops without a word, or crashes on where no bracket is.
+    """
+    name, _, rest = text.partition("(")
+    reader = _READERS.get(name)
+    if reader is None or not rest.endswith(")"):
+        return None
+    try:
+        return name, reader(rest[:-1])
+    except ValueError:
+        return None

@@ -48,6 +48,11 @@ def task(queue: str, task_id: str) -> str:
     return f"{root(queue)}t:{task_id}"
 
 
+def group(queue: str, name: str) -> str:
+    """Return the key of a group; that of a set that is being aggregated is this, a colon, and the set's id."""
+    return f"{root(queue)}g:{name}"
+
+
 def daily(queue: str, counter: str, day: date) -> str:
     """Return the key of "processed" or "failed" of one UTC day."""
     return f"{root(queue)}{counter}:{day.isoformat()}"
@@ -83,3 +88,8 @@ def slot(key: str) -> int:
         if end > start + 1:
             key = key[start + 1 : end]
     return crc_hqx(key.encode(), 0) % SLOTS
+
+
+def semaphore(scope: str) -> str:
+    """Return the key of a counting semaphore of asynq's module x/rate; it has no hash tag, so a slot of its own."""
+    return f"asynq:sema:{scope}"

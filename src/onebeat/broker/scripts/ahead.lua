@@ -22,6 +22,7 @@ for _, name in ipairs(ARGV) do
   local soonest = math.min(
     head(own .. "exact") or math.huge,
     head(own .. "due") or math.huge,
+    head(own .. "groups") or math.huge,
     (head(asynq .. "scheduled") or math.huge) * 1000,
     (head(asynq .. "retry") or math.huge) * 1000
   )

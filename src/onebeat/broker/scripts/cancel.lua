@@ -1,9 +1,9 @@
 -- cancel: stop tasks of one queue for good: those that wait are deleted, those that run are marked.
--- uses: admit, fence, guard, unlock, remove
+-- uses: admit, fence, guard, unlock, lock, ungroup, remove
 --
--- KEYS[1] root  asynq:{q}:     pending list · scheduled, retry, lease, g:<group> zset · groups set · t:<id> hash ·
---                              unique:… string
--- KEYS[2] root  onebeat:{q}:   exact zset
+-- KEYS[1] root  asynq:{q}:     pending list · scheduled, retry, lease, g:<group>, g:<group>:<set>, aggregation_sets
+--                              zset · groups set · t:<id> hash · unique:… string
+-- KEYS[2] root  onebeat:{q}:   exact zset · groups, joined, sets (lib/group.lua)
 -- ARGV[1] str   queue
 -- ARGV[2…] str  ids
 -- returns list of str          "deleted" | "stopping" | "ended" (completed or archived) | "gone" | "error <text>"
@@ -23,7 +23,7 @@ end
 
 local function cancel(id)
   local task = KEYS[1] .. "t:" .. id
-  local f = redis.call("HMGET", task, "state", "group", "unique_key", "ob_own", "ob_lease", "ob_wait")
+  local f = redis.call("HMGET", task, "state", "group", "unique_key", "ob_own", "ob_lease", "ob_wait", "msg")
   local state = f[1]
   if not state then
     return "gone"
@@ -33,7 +33,7 @@ local function cancel(id)
     redis.call("HSET", task, "ob_cancel", "1")
     tell(id, f[4], f[5])
     return "stopping"
-  elseif not remove(id, task, state, f[2], f[3]) then
+  elseif not remove(id, task, state, f[2], lock_of(f[3], f[7])) then
     return "error it is in no list of its state " .. state
   end
   if f[6] then

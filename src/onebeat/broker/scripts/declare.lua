@@ -1,21 +1,24 @@
 -- declare: say which schedules of this queue an application instance has in its code.
--- uses: clock, guard, contest
+-- uses: clock, guard, contest, drop
 --
 -- KEYS[1] root  asynq:{q}:
 -- KEYS[2] root  onebeat:{q}:   due, stuck zset · d:<id>, seen:<id> hash · tape:<id> list (all: lib/tick.lua) ·
---                              declared zset (id → last declared, ms) · app:<app> hash (since, last)
+--                              declared zset (id → last declared, ms) · retired zset · app:<app> hash (since, last)
 -- ARGV[1] str   app            schedules of other applications are left alone
--- ARGV[2] int   live_ms        an instance that has not declared for this long is gone
+-- ARGV[2] int   live_ms        an instance that has not declared for this long is gone; "<live_ms> keep" parks nothing,
+--                              for an instance that does not know all of its schedules yet
 -- ARGV[3…] per schedule        id · content hash · from_ms or "" · seen or "" (as handoff gave it) ·
 --                              how many fields and ticks follow (0 and 0 names only the hash) ·
 --                              names and values of its hash · ticks of its tape, ms, "end" last
 -- returns list of str          per schedule: "kept" | "wanted" (in force, send the definition) | "written" |
---                              "outvoted" (a newer form is live) | "error <text>"; then "orphaned <id>" …
+--                              "outvoted" (a newer form is live) | "error <text>"; then "orphaned <id>" …, or
+--                              "dropped <id>" of those that a source had provided: gone in a day (lib/drop.lua)
 --
 -- A definition whose timing is unchanged keeps its next tick, so redeploys shift nothing. Schedules that
 -- no instance declared for live_ms, while instances of the same app live, are parked as `orphaned`.
 
-local due, stuck, live_ms = KEYS[2] .. "due", KEYS[2] .. "stuck", tonumber(ARGV[2])
+local due, stuck, live_ms = KEYS[2] .. "due", KEYS[2] .. "stuck", tonumber(string.match(ARGV[2], "%d+"))
+local named = {}
 local KEPT = { "prev", "fired", "missed", "skipped" }
 
 local function import(id, forms)
@@ -59,6 +62,9 @@ local function write(id, hash, old, definition, tape, from)
   end
   redis.call("DEL", key)
   redis.call("HSET", key, unpack(fields))
+  if old.state == "orphaned" then -- it may have been dropped
+    undrop(id)
+  end
   if old.state == "paused" or (old.state == "live" and old.timing == definition.timing and from == "") then
     return
   end
@@ -84,6 +90,10 @@ end
 local function declare(id, hash, from, forms, definition, tape)
   local old = redis.call("HMGET", KEYS[2] .. "d:" .. id, "rev", "state", "timing", "moved")
   import(id, forms)
+  named[id] = true
+  if redis.call("ZSCORE", KEYS[2] .. "retired", id .. " " .. hash) then -- see retire
+    return "outvoted"
+  end
   local in_force = seen(id, hash, live_ms)
   redis.call("ZADD", KEYS[2] .. "declared", int(now_ms), id)
   if not in_force then
@@ -106,16 +116,15 @@ local function orphans()
     since = now_ms
   end
   redis.call("HSET", app, "since", int(since), "last", int(now_ms))
-  if since > now_ms - live_ms then
+  if since > now_ms - live_ms or string.find(ARGV[2], "keep", 1, true) then
     return parked
   end
   for _, id in ipairs(redis.call("ZRANGEBYSCORE", KEYS[2] .. "declared", "-inf", int(now_ms - live_ms))) do
-    local d = redis.call("HMGET", KEYS[2] .. "d:" .. id, "app", "state")
-    if d[1] == ARGV[1] and (d[2] == "live" or d[2] == "paused") then
-      redis.call("HSET", KEYS[2] .. "d:" .. id, "state", "orphaned")
-      redis.call("ZREM", due, id)
-      redis.call("ZREM", stuck, id)
-      parked[#parked + 1] = "orphaned " .. id
+    local d = redis.call("HMGET", KEYS[2] .. "d:" .. id, "app", "state", "provided")
+    if d[1] == ARGV[1] and d[2] ~= "orphaned" and (d[2] == "live" or d[2] == "paused" or d[3]) and not named[id] then
+      local leave = d[3] and drop or park
+      leave(id)
+      parked[#parked + 1] = (d[3] and "dropped " or "orphaned ") .. id
     end
   end
   return parked

@@ -10,14 +10,16 @@
 --                              number · blob
 --   outcome done               forget it
 --   outcome completed          keep it `number` seconds with the result `blob`
---   outcome retry              again in `number` ms; blob "failure" counts, "soft" does not, "unknown" marks it,
---                              "apart" neither counts nor touches the message or the crash count
+--   outcome retry              again in `number` ms; blob "failure" counts, "unknown" marks it, "apart" neither
+--                              counts nor touches the message or the crash count, and "soft" does not count but
+--                              in ob_soft (SE-26): "soft <n>" archives the task when it is more than n there, and
+--                              "soft … release" then frees its lock
 --   outcome archived           keep it for a human; an empty head leaves the bytes as they are, blob says why
 --   outcome pending            back to the front of the queue, as if never taken
 --   outcome cancelled          to the archive as "cancelled", its lock freed; also what becomes of a retry or a
 --                              return to the queue of a task that is marked (ob_cancel)
 --                              An end is told to the client in ob_wait, on onebeat:reply:<client>.
--- returns list of str          "applied" | "already" (by this token) | "gone" | "lost" | "error <text>"
+-- returns list of str          "applied" | "spent" (one "soft" too many: archived) | "already" (by this token) | "gone" | "lost" | "error <text>"
 --
 -- asynq: rdb.go Done, MarkAsComplete, Retry, Archive, Requeue, but verified before anything moves (SE-31).
 -- A success that comes after its lease was recovered still counts while the task waits (rule 5).
@@ -41,13 +43,27 @@ function outcomes.completed(id, task, unique_key, head, tail, retention, result)
   if result ~= "" then
     redis.call("HSET", task, "result", result)
   end
-  redis.call("HDEL", task, "ob_crash", "ob_unknown")
+  redis.call("HDEL", task, "ob_crash", "ob_unknown", "ob_soft")
   redis.call("ZADD", asynq .. "completed", int(now_s + tonumber(retention)), id)
   release(unique_key, id)
   processed = processed + 1
 end
 
-function outcomes.retry(id, task, _, head, tail, delay_ms, kind)
+-- Count a soft failure; whether the task is spent by it, and archived.
+local function is_spent(id, task, unique_key, head, tail, kind)
+  local times, limit = redis.call("HINCRBY", task, "ob_soft", 1), string.match(kind, "%d+")
+  if not limit or times <= tonumber(limit) then
+    return false
+  end
+  local reason = string.find(kind, "release", 1, true) and "release" or ""
+  outcomes.archived(id, task, unique_key, head, tail, 0, reason)
+  return true
+end
+
+function outcomes.retry(id, task, unique_key, head, tail, delay_ms, kind)
+  if string.sub(kind, 1, 4) == "soft" and is_spent(id, task, unique_key, head, tail, kind) then
+    return "archived"
+  end
   local at = math.ceil(now_us / 1000 + tonumber(delay_ms))
   redis.call("HSET", task, "state", "retry")
   if kind ~= "apart" then
@@ -126,17 +142,21 @@ local function finish(id, token, outcome, side, ...)
   end
   if sizes[outcome] then
     redis.call(sizes[outcome], asynq .. (SETS[outcome] or outcome)) -- a foreign type must fail before anything moves
+    if outcome == "retry" then
+      redis.call("ZCARD", asynq .. "archived") -- where one ends that is spent
+    end
   end
   redis.call("LREM", asynq .. place, place == "active" and side or "-1", id)
   redis.call("ZREM", lease, id)
-  outcomes[outcome](id, task, ...)
+  local instead = outcomes[outcome](id, task, ...)
+  outcome = instead or outcome
   if outcome ~= "done" then
     redis.call("HSET", task, "ob_done", token)
   end
   if note and ENDS[outcome] then
     redis.call("PUBLISH", "onebeat:reply:" .. note, ARGV[1] .. "\0" .. id)
   end
-  return "applied"
+  return instead and "spent" or "applied"
 end
 
 local answers = {}

@@ -8,14 +8,18 @@
 --                              1 if tasks are pending and it is not paused, else 0 ·
 --                              ms until something is due there (0: now; "": nothing is)
 --
--- A queue with running tasks or with schedules that await their ticks is always due: it wants looking after.
+-- A queue with running tasks, with groups, or with schedules that await their ticks is always due: it wants looking after.
 -- One store holds all queues here; a cluster needs one `survey` per queue. A queue one of whose keys holds a
 -- foreign type is due, so that `maintain` finds out and says so.
 
 local answer = {}
 
+local function of_groups(asynq, own)
+  return { asynq .. "groups", asynq .. "aggregation_sets", own .. "groups", own .. "sets", own .. "out" }
+end
+
 local function wait_ms(asynq, own)
-  if redis.call("EXISTS", asynq .. "active", asynq .. "lease", own .. "stuck") > 0 then
+  if redis.call("EXISTS", asynq .. "active", asynq .. "lease", own .. "stuck", unpack(of_groups(asynq, own))) > 0 then
     return 0
   end
   local soonest = math.huge
@@ -36,7 +40,7 @@ local function look(i, name)
   local asynq, own = "asynq:{" .. name .. "}:", "onebeat:{" .. name .. "}:"
   if
     redis.call("EXISTS", asynq .. "pending", asynq .. "active", asynq .. "lease", asynq .. "scheduled", asynq .. "retry",
-      asynq .. "completed", own .. "exact", own .. "due", own .. "stuck") == 0
+      asynq .. "completed", own .. "exact", own .. "due", own .. "stuck", unpack(of_groups(asynq, own))) == 0
   then
     return
   end

@@ -1,5 +1,5 @@
 -- take: hand up to `limit` pending tasks of one queue to a server, oldest first.
--- uses: admit, clock, protobuf, archive, unlock
+-- uses: admit, clock, protobuf, archive, unlock, late
 --
 -- KEYS[1] root  asynq:{q}:     pending, active list · lease, archived zset · paused string · t:<id> hash · unique:…
 -- KEYS[2] root  onebeat:{q}:   f:<server> string (last fetch and its ids, 600 s)
@@ -51,17 +51,6 @@ if redis.call("EXISTS", asynq .. "paused") == 1 then
 end
 
 local FIELDS = { "msg", "ob_timeout_ms", "ob_unknown", "ob_crash", "state", "ob_expires", "ob_start" }
-
-local function archive_expired(id)
-  local task = asynq .. "t:" .. id
-  local fields = redis.call("HMGET", task, "msg", "unique_key", "ob_wait")
-  file_in_archive(id, task, "msg", fields[1] .. text_field(ERROR_MSG, "expired") .. LAST_FAILED_AT .. varint(now_s))
-  redis.call("HDEL", task, "pending_since", "ob_prev", "ob_cancel", "ob_crash", "ob_unknown")
-  release(fields[2], id)
-  if fields[3] then
-    redis.call("PUBLISH", "onebeat:reply:" .. fields[3], string.match(asynq, "{(.*)}") .. "\0" .. id)
-  end
-end
 
 redis.call("LLEN", active) -- a foreign type must fail before anything moves
 redis.call("ZCARD", asynq .. "lease")

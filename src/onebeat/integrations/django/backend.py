@@ -18,7 +18,7 @@ from onebeat.app.declared import RESULT_RETENTION_S
 from onebeat.broker import browse
 from onebeat.errors import OnebeatError
 from onebeat.ids import new_id
-from onebeat.inspector.inspector import task_info
+from onebeat.inspector.showing import task_info
 from onebeat.integrations.django.compat import (
     BaseTaskBackend,
     InvalidTaskError,

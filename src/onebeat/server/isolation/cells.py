@@ -18,7 +18,7 @@ from typing import Self
 import msgspec
 
 from onebeat.clock import Clock
-from onebeat.errors import Retry, RevokeTask, SkipRetry
+from onebeat.errors import Retry, RevokeTask, SemaphoreFull, SkipRetry, TaskCrashed
 from onebeat.server.context import Say
 from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Said, Verdict, pack
 from onebeat.server.isolation.worker import main_file
@@ -27,7 +27,7 @@ from onebeat.server.outcome import HandlerError
 log: logging.Logger = logging.getLogger("onebeat.isolation")
 
 
-class ProcessEndedError(HandlerError):
+class ProcessEndedError(HandlerError, TaskCrashed):
     """The process of a task ended before its handler did."""
 
 
@@ -174,6 +174,8 @@ def _open(verdict: Verdict) -> bytes:
         return verdict.result
     if verdict.kind == "revoked":
         raise RevokeTask
+    if verdict.kind == "full":
+        raise SemaphoreFull(verdict.text, delay=verdict.delay)
     if verdict.kind == "retry":
         raise Retry(verdict.text, delay=verdict.delay, counts=verdict.counts)
     if verdict.kind == "skipped":

@@ -6,9 +6,13 @@ A frame is its length in four bytes and a msgpack object.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from onebeat.server.context import Context
+    from onebeat.wire.message import TaskMessage
 
 LENGTH = 4
 
@@ -26,7 +30,11 @@ class Greeting(msgspec.Struct):
 
 
 class Job(msgspec.Struct):
-    """One attempt: which function, for which task. `keeps` says that its result is wanted."""
+    """
+    One attempt: which function, for which task.
+
+    `keeps` says that its result is wanted; the deadline is microseconds since 1970, by the store's clock.
+    """
 
     target: str
     id: str
@@ -37,6 +45,23 @@ class Job(msgspec.Struct):
     max_retry: int
     headers: dict[str, str]
     keeps: bool
+    deadline_us: int | None = None
+
+
+def job(target: str, message: TaskMessage, context: Context[Any]) -> Job:
+    """Return what a process is to be given to run an attempt."""
+    return Job(
+        target=target,
+        id=message.id,
+        queue=message.queue,
+        type=message.type,
+        payload=message.payload,
+        retried=message.retried,
+        max_retry=message.retry,
+        headers=dict(message.headers),
+        keeps=bool(message.retention),
+        deadline_us=context._deadline_us(),
+    )
 
 
 class Said(msgspec.Struct, tag=True):
@@ -64,7 +89,7 @@ class Verdict(msgspec.Struct, tag=True):
         trace: The traceback, for the log.
     """
 
-    kind: Literal["returned", "failed", "skipped", "revoked", "retry"]
+    kind: Literal["returned", "failed", "skipped", "revoked", "retry", "full"]
     result: bytes = b""
     text: str = ""
     delay: float | None = None

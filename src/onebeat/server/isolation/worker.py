@@ -28,7 +28,7 @@ from typing import Any, Protocol
 import msgspec
 
 from onebeat.broker.again import run_again
-from onebeat.errors import ConfigurationError, Retry, RevokeTask
+from onebeat.errors import ConfigurationError, Retry, RevokeTask, SemaphoreFull
 from onebeat.server import outcome
 from onebeat.server.context import Context, Say, running
 from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Said, Verdict, pack
@@ -168,6 +168,7 @@ class Worker:
             headers=job.headers,
             state=state,
             say=self._say,
+            deadline_us=lambda: job.deadline_us,
         )
         running.set(context)
         result = route.handler(context, Task.received(job.type, job.payload, job.headers))
@@ -182,6 +183,8 @@ def judge(route: Route | None, retried: int, error: BaseException) -> Verdict:
     trace = "".join(traceback.format_exception(*found)) if found is not None else ""
     if outcome.in_chain(error, RevokeTask):
         return Verdict("revoked")
+    if isinstance(error, SemaphoreFull):
+        return Verdict("full", text=text, delay=error.delay)
     if isinstance(error, Retry):
         return Verdict("retry", text=text, delay=error.delay, counts=error.counts)
     if not outcome.worth_retrying(route, error):

@@ -1,8 +1,11 @@
 -- archive: the end of a task that nobody may retry (asynq: rdb.go archiveCmd).
 --
 -- file_in_archive(id, task, fields…) sets the fields and the state, then adds the id; trim_archive()
--- drops what is older than 90 days or beyond 9,999, hashes included, at most 100 per call, so that
--- no burst can make one call long (SE-09, SE-10). Needs clock.
+-- drops what is older or more than the archive keeps, hashes included, at most 100 per call, so that no burst can
+-- make one call long (SE-09, SE-10), and returns how many. Needs clock.
+--
+-- onebeat:{q}:limits hash    what it keeps, as the queue's servers say: size, age (s); 0: no limit. Without it, as
+--                            asynq: 9,999 tasks, 90 days. keep_in_archive(size, age) says it.
 
 local function file_in_archive(id, task, ...)
   redis.call("HSET", task, "state", "archived", ...)
@@ -16,11 +19,32 @@ local function drop_archived(ids)
   end
 end
 
-local function trim_archive()
-  local archived = KEYS[1] .. "archived"
-  drop_archived(redis.call("ZRANGEBYSCORE", archived, "-inf", now_s - 7776000, "LIMIT", 0, 100))
-  local surplus = redis.call("ZCARD", archived) - 9999
-  if surplus > 0 then
-    drop_archived(redis.call("ZRANGE", archived, 0, math.min(surplus, 100) - 1))
+local MAX_SIZE, MAX_AGE = "9999", "7776000"
+
+local function keep_in_archive(size, age)
+  local limits = KEYS[2] .. "limits"
+  local said = redis.call("HMGET", limits, "size", "age")
+  if size == MAX_SIZE and age == MAX_AGE then
+    redis.call("DEL", limits)
+  elseif said[1] ~= size or said[2] ~= age then
+    redis.call("HSET", limits, "size", size, "age", age)
   end
+end
+
+local function trim_archive()
+  local archived, dropped = KEYS[1] .. "archived", 0
+  local said = redis.call("HMGET", KEYS[2] .. "limits", "size", "age")
+  local size, age = tonumber(said[1] or MAX_SIZE), tonumber(said[2] or MAX_AGE)
+  if age > 0 then
+    local old = redis.call("ZRANGEBYSCORE", archived, "-inf", now_s - age, "LIMIT", 0, 100)
+    drop_archived(old)
+    dropped = #old
+  end
+  local surplus = size > 0 and redis.call("ZCARD", archived) - size or 0
+  if surplus > 0 and dropped < 100 then
+    local oldest = redis.call("ZRANGE", archived, 0, math.min(surplus, 100 - dropped) - 1)
+    drop_archived(oldest)
+    dropped = dropped + #oldest
+  end
+  return dropped
 end

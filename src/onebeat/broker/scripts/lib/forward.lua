@@ -3,20 +3,21 @@
 -- forward() returns how many it moved. Due by the exact time in onebeat:{q}:exact where that entry is
 -- true (the task still waits with the score that belongs to it: rule 17), otherwise by the whole-second
 -- score alone, which is how Go's tasks are known. Ours are scored upwards, so nothing runs early.
--- asynq: rdb.go forward; a task with a group joins it, and the group is listed again (SE-03). Needs clock.
+-- A scheduled task with a group joins it, and the group is listed (SE-03); so it is if a Go server has forwarded the
+-- task, which shows when its exact time comes. One in `retry` had been run by itself, so that it has no group any more
+-- (SE-22). asynq: rdb.go forward. Needs clock, group.
 
 local function forward_one(id, from)
   local task = KEYS[1] .. "t:" .. id
   redis.call("ZREM", KEYS[1] .. from, id)
   redis.call("ZREM", KEYS[2] .. "exact", id)
-  local group = redis.call("HGET", task, "group")
+  local group = from == "scheduled" and redis.call("HGET", task, "group")
   if redis.call("HEXISTS", task, "msg") == 0 then
     redis.call("DEL", task)
   elseif group and group ~= "" then
-    redis.call("ZADD", KEYS[1] .. "g:" .. group, now_s, id)
-    redis.call("SADD", KEYS[1] .. "groups", group)
-    redis.call("HSET", task, "state", "aggregating")
+    join(id, task, group)
   else
+    redis.call("HDEL", task, "group")
     local since, prev = int(now_us) .. "000", redis.call("HGET", task, "ob_prev")
     redis.call("LPUSH", KEYS[1] .. "pending", id)
     redis.call("HSET", task, "state", "pending", "pending_since", since)
@@ -33,6 +34,14 @@ local function waits_exactly(id, due_ms)
   return public and tonumber(public) == math.ceil(tonumber(due_ms) / 1000) and state
 end
 
+-- A Go server forwards a task to its group, and does not list the group.
+local function relist(id)
+  local f = redis.call("HMGET", KEYS[1] .. "t:" .. id, "state", "group")
+  if f[1] == "aggregating" and f[2] and redis.call("ZSCORE", KEYS[1] .. "g:" .. f[2], id) then
+    joining[f[2]] = true
+  end
+end
+
 local function forward_exact()
   local exact, moved = KEYS[2] .. "exact", 0
   local due = redis.call("ZRANGEBYSCORE", exact, "-inf", int(now_ms), "WITHSCORES", "LIMIT", 0, 100)
@@ -43,6 +52,7 @@ local function forward_exact()
       moved = moved + 1
     else
       redis.call("ZREM", exact, due[i])
+      relist(due[i])
     end
   end
   return moved
@@ -50,6 +60,7 @@ end
 
 local function forward()
   redis.call("LLEN", KEYS[1] .. "pending") -- a foreign type must fail before anything moves
+  redis.call("SCARD", KEYS[1] .. "groups")
   local moved = forward_exact()
   for _, from in ipairs({ "scheduled", "retry" }) do
     for _, id in ipairs(redis.call("ZRANGEBYSCORE", KEYS[1] .. from, "-inf", now_s, "LIMIT", 0, 100 - moved)) do

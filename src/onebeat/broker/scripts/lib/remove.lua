@@ -1,8 +1,8 @@
 -- remove: take a task that does not run out of the queue for good (asynq: inspect.go deleteTaskCmd).
 --
 -- remove(id, task, state, group, unique_key) deletes it from where its state says it is, frees its unique
--- lock if the lock is its own, and deletes its record; false, and nothing done, if it is not there.
--- An empty group is listed no longer. Needs unlock.
+-- lock if the lock is its own, and deletes its record; false, and nothing done, if it is not there. Of a task that
+-- aggregates it takes the record's word, as its group may have been lost. Needs unlock, ungroup.
 
 local function leave(id, state, group)
   if state == "pending" then
@@ -10,12 +10,8 @@ local function leave(id, state, group)
   elseif state ~= "aggregating" then
     return redis.call("ZREM", KEYS[1] .. state, id) > 0
   end
-  local members = KEYS[1] .. "g:" .. (group or "")
-  local left = redis.call("ZREM", members, id) > 0
-  if left and redis.call("ZCARD", members) == 0 then
-    redis.call("SREM", KEYS[1] .. "groups", group)
-  end
-  return left
+  quit(id, group)
+  return true
 end
 
 local function remove(id, task, state, group, unique_key)

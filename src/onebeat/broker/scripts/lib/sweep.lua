@@ -15,6 +15,7 @@ local function sweep_exact(beat)
   for i = 1, #page, 2 do
     if not waits_exactly(page[i], page[i + 1]) then
       redis.call("ZREM", exact, page[i])
+      relist(page[i])
       dropped = dropped + 1
     end
   end

@@ -7,11 +7,11 @@
 -- onebeat:{q}:due zset          id → next tick, ms
 -- onebeat:{q}:stuck zset        id → last tick, for calendars whose tape ran out
 -- onebeat:{q}:d:<id> hash       every · misfire · grace · msg (a TaskMessage without id) · until · state ·
---                               delay · unique_key · unique_ms · unique_until · timeout_ms · expires_ms · deadline_s · prev · fired · missed · skipped
+--                               delay · unique_key · unique_ms · unique_until · timeout_ms · expires_ms · deadline_s · group · prev · fired · missed · skipped
 -- onebeat:{q}:tape:<id> list    coming ticks of a calendar, ms; "end" after the last one there will ever be
 -- asynq:scheduler_history:{q}:<id> zset   the last 50 fires, as Go's inspector reads them
 --
--- Needs clock, guard, protobuf.
+-- Needs clock, guard, protobuf, group.
 
 local BATCH, HISTORY, MAX_BACKLOG, LOW_TAPE = 100, 50, 100000, 8
 
@@ -101,8 +101,13 @@ local function enqueue(id, d, task_id, tick)
   end
   if at > now_ms then
     redis.call("HSET", task, "state", "scheduled")
+    if d.group then
+      announce(task, d.group)
+    end
     redis.call("ZADD", KEYS[1] .. "scheduled", int(math.ceil(at / 1000)), task_id)
     redis.call("ZADD", KEYS[2] .. "exact", int(at), task_id)
+  elseif d.group then
+    join(task_id, task, d.group)
   else
     redis.call("HSET", task, "state", "pending", "pending_since", int(now_us) .. "000")
     redis.call("LPUSH", KEYS[1] .. "pending", task_id)
@@ -112,7 +117,7 @@ end
 
 local FIELDS = {
   "every", "misfire", "grace", "msg", "until", "state", "delay", "unique_key", "unique_ms", "unique_until", "timeout_ms",
-  "expires_ms", "deadline_s",
+  "expires_ms", "deadline_s", "group",
 }
 
 local function definition(id)

@@ -1,0 +1,187 @@
+"""The store for code that blocks: the twin of `Store`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from onebeat.broker import driver, embedded
+from onebeat.broker.again import refuse_again
+from onebeat.broker.blocking_nodes import BlockingNodes
+from onebeat.broker.call import Argument, Call, Script, load
+from onebeat.broker.endpoint import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint
+from onebeat.broker.layout import slot_of_call
+from onebeat.broker.opening import WAIT_MS, check_server, command_of, confirmed, find
+from onebeat.broker.trouble import translate
+from onebeat.errors import BrokerError, OnebeatError
+from onebeat.ids import new_id
+
+if TYPE_CHECKING:
+    import redis
+
+log: logging.Logger = logging.getLogger("onebeat.store")
+
+T = TypeVar("T")
+
+
+class BlockingStore:
+    """
+    A store for code that blocks: the lease keeper's thread, and clients without a loop, from any number of threads.
+
+    One command at a time uses a connection. In a forked child, open another.
+    """
+
+    def __init__(
+        self,
+        where: Endpoint,
+        held: embedded.EmbeddedStore | None = None,
+        *,
+        reply_timeout: float = REPLY_TIMEOUT_S,
+        injected_clock: bool = False,
+    ) -> None:
+        self.endpoint = where
+        self._held = held
+        self._reviving = threading.Lock()
+        self._injected_clock = injected_clock or where.simulated
+        timeout = min(reply_timeout, CONNECT_TIMEOUT_S)
+        self._nodes = BlockingNodes(where, reply_timeout=timeout) if where.seeds else None
+        if self._nodes is None:
+            self._client = where.blocking_client(reply_timeout=timeout)
+
+    @classmethod
+    def open(cls, source: object = None, *, durability: str | None = None) -> Self:
+        """Find, start and check the store; see `Store.open`, which raises the same."""
+        refuse_again()
+        where, held = find(source, durability), None
+        if where.store is not None:
+            held = embedded.open_store(where.store)
+            where = where.at(held.socket)
+        store = cls(where, held)
+        try:
+            [info] = store.commands([("INFO", "server")])
+            check_server(info, where)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def run(self, call: Call[T]) -> T:
+        """Run one operation, once; raises as `Store.run` does."""
+        script = load(call.script, injected_clock=self._injected_clock)
+        if self._nodes is not None:
+            return call.interpret(
+                self._nodes.run(slot_of_call(call), lambda client: self._attempt(client, script, call))
+            )
+        try:
+            answer = self._attempt(self._client, script, call)
+        except (driver.RedisError, OSError) as error:
+            raise self._failed(error) from error
+        return call.interpret(answer)
+
+    def _attempt(self, client: redis.Redis, script: Script, call: Call[Any]) -> Any:
+        if call.durable and self.endpoint.replicas:
+            return self._replicated(client, script, call)
+        try:
+            return client.execute_command(*command_of(script, call, "EVALSHA"))
+        except driver.NoScriptError:
+            return client.execute_command(*command_of(script, call, "EVAL"))
+
+    def _replicated(self, client: redis.Redis, script: Script, call: Call[Any]) -> Any:
+        """Run a script and WAIT behind it; see `Store`."""
+
+        def answers(verb: str) -> Any:
+            pipeline = client.pipeline(transaction=False)
+            pipeline.execute_command(*command_of(script, call, verb))
+            pipeline.execute_command("WAIT", self.endpoint.replicas, WAIT_MS)
+            return confirmed(pipeline.execute(raise_on_error=False), self.endpoint)
+
+        try:
+            return answers("EVALSHA")
+        except driver.NoScriptError:
+            return answers("EVAL")
+
+    def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Run plain commands in one round trip per node; an error among the answers is raised after all ran."""
+        if self._nodes is not None:
+            return self._nodes.commands(commands)
+        try:
+            pipeline = self._client.pipeline(transaction=False)
+            for words in commands:
+                pipeline.execute_command(*words)
+            answers: list[Any] = pipeline.execute()
+        except (driver.RedisError, OSError) as error:
+            raise self._failed(error) from error
+        return answers
+
+    def ear(self) -> Ear:
+        """Open a connection that hears of ended tasks."""
+        return Ear(self)
+
+    def where(self) -> Endpoint:
+        """Return where to listen: what is published at any node is heard at all."""
+        return self.endpoint if self._nodes is None else self._nodes.any()
+
+    def _failed(self, error: BaseException) -> BrokerError:
+        if self._held is not None and isinstance(error, (driver.ConnectionError, OSError)):
+            self._start_again()
+        return translate(error, self.endpoint.shown)
+
+    def _start_again(self) -> None:
+        """Start an embedded store again whose server was killed, unless another thread is at it."""
+        config = self.endpoint.store
+        if config is None or not self._reviving.acquire(blocking=False):
+            return
+        try:
+            held, self._held = self._held, embedded.open_store(config)
+            if held is not None:
+                held.close()
+        except OnebeatError as error:
+            log.warning("%s", error)
+        finally:
+            self._reviving.release()
+
+    def close(self) -> None:
+        """Close the connections, and let go of an embedded store. One that another thread uses ends with that use."""
+        if self._nodes is not None:
+            self._nodes.close()
+        else:
+            self._client.connection_pool.disconnect(inuse_connections=False)
+        if self._held is not None:
+            held, self._held = self._held, None
+            held.close()
+
+
+class Ear:
+    """
+    Hears of ended tasks, for one thread at a time.
+
+    Attributes:
+        id: The name by which a task is marked, so that its end is told here (see scripts/finish.lua).
+    """
+
+    def __init__(self, store: BlockingStore) -> None:
+        self.id: str = new_id()
+        self._store = store
+        self._client = store.where().blocking_client()
+        self._hub = self._client.pubsub()
+        try:
+            self._hub.subscribe(f"onebeat:reply:{self.id}")
+            self._hub.get_message(timeout=REPLY_TIMEOUT_S)  # that it listens
+        except (driver.RedisError, OSError) as error:
+            self.close()
+            raise translate(error, store.endpoint.shown) from error
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a word, whichever task it is of, at most so long."""
+        try:
+            self._hub.get_message(ignore_subscribe_messages=True, timeout=seconds)
+        except (driver.RedisError, OSError) as error:
+            raise translate(error, self._store.endpoint.shown) from error
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._hub.close()
+        self._client.close()
+        self._client.connection_pool.disconnect()

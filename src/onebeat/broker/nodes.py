@@ -1,0 +1,237 @@
+"""
+The nodes of a store that has several: a primary watched by sentinels, or a cluster.
+
+It knows which node to ask, finds out again when that changes, and lets go of connections to a node that is no
+primary any more, so that whoever waits there is told at once. What was certainly not executed (MOVED, ASK,
+TRYAGAIN) it sends again; all else is the caller's to repeat (docs/decisions/0016).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from onebeat.broker import driver
+from onebeat.broker.call import Argument
+from onebeat.broker.endpoint import BLOCK_S, Address, Endpoint, show
+from onebeat.broker.layout import Layout, slot_of_command
+from onebeat.broker.lookout import Lookout
+from onebeat.broker.trouble import casts_doubt, translate
+from onebeat.errors import BrokerError, BrokerUnavailable
+
+if TYPE_CHECKING:
+    import redis.asyncio
+
+log: logging.Logger = logging.getLogger("onebeat.store")
+
+T = TypeVar("T")
+
+TURNS = 10
+"""How often a call is sent anew that was certainly not executed: with the pauses between, for about a second."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
+
+
+def pause_before(turn: int) -> float:
+    """Return how long to wait before a call is sent again; the first two times not at all."""
+    return 0.0 if turn < 2 else min(FIRST_PAUSE_S * 2 ** (turn - 2), LONGEST_PAUSE_S) * (0.5 + random.random() / 2)  # noqa: S311 - jitter
+
+
+class Node:
+    """Connections to one node."""
+
+    def __init__(self, where: Endpoint) -> None:
+        self.where = where
+        self.client = where.asyncio_client()
+        self.blocking = where.asyncio_client(reply_timeout=BLOCK_S + 3)
+        self.ears: set[redis.asyncio.Redis] = set()
+
+    async def drop(self) -> None:
+        """Close all connections; whoever waits for an answer on one is told so."""
+        for client in (self.client, self.blocking, *self.ears):
+            with suppress(driver.RedisError, OSError):
+                await client.connection_pool.disconnect()
+
+
+Attempt = Callable[[Node], Awaitable[T]]
+
+
+class Nodes:
+    """
+    Sends calls to the right one of several nodes.
+
+    Args:
+        where: An endpoint with seeds.
+    """
+
+    def __init__(self, where: Endpoint) -> None:
+        self._where = where
+        self._layout: Layout | None = None
+        self._nodes: dict[Address, Node] = {}
+        self._dropped: list[Node] = []
+        self._lookout = Lookout(where, self._adopt)
+
+    async def open(self) -> None:
+        """
+        Find out which nodes there are, and keep finding out.
+
+        Raises:
+            ConfigurationError, BrokerUnavailable: No sentinel or node can be asked, or it does not know.
+        """
+        await self._lookout.start()
+
+    async def aclose(self) -> None:
+        await self._lookout.stop()
+        for node in [*self._nodes.values(), *self._dropped]:
+            await node.drop()
+        self._nodes.clear()
+
+    async def _adopt(self, layout: Layout) -> None:
+        """Take a layout for true; let go of nodes that are no primaries in it."""
+        primaries = layout.primaries
+        if self._layout is not None and self._layout.primaries != primaries:
+            log.warning("store %s: primaries are now %s", self._where.shown, ", ".join(map(show, primaries)))
+        self._layout = layout
+        gone = [self._nodes.pop(address) for address in list(self._nodes) if address not in primaries]
+        self._dropped = (gone + self._dropped)[:8]
+        await asyncio.gather(*(node.drop() for node in self._dropped if gone))
+
+    @property
+    def layout(self) -> Layout:
+        assert self._layout is not None  # noqa: S101 - `open` finds one or raises
+        return self._layout
+
+    def _node(self, address: Address) -> Node:
+        node = self._nodes.get(address)
+        if node is None:
+            node = self._nodes[address] = Node(self._where.node(address))
+        return node
+
+    def _owner(self, slot: int | None) -> Address:
+        owner = random.choice(self.layout.primaries) if slot is None else self.layout.owners[slot]  # noqa: S311
+        if owner is None:
+            self._lookout.look()
+            raise BrokerUnavailable(f"store {self._where.shown}: no node has slot {slot} now")
+        return owner
+
+    async def run(self, slot: int | None, attempt: Attempt[T], *, asking: Attempt[T] | None = None) -> T:
+        """
+        Run a call at the node that has a slot, or at any if that is None.
+
+        Args:
+            attempt: Sends it to a node.
+
+            asking: Sends it to the node that a slot is on its way to; without it, it waits until the slot is there.
+        """
+        for turn in range(TURNS):
+            await asyncio.sleep(pause_before(turn))
+            owner = self._owner(slot)
+            try:
+                return await self._try(owner, attempt, asking)
+            except driver.MovedError as error:
+                self._moved(error, owner)
+            except (driver.AskError, driver.TryAgainError):
+                continue
+            except (driver.RedisError, OSError) as error:
+                raise self.failed(error, owner) from error
+        raise BrokerUnavailable(f"store {self._where.shown}: slot {slot} is on its way to another node; try again")
+
+    async def _try(self, owner: Address, attempt: Attempt[T], asking: Attempt[T] | None) -> T:
+        try:
+            return await attempt(self._node(owner))
+        except driver.MovedError:
+            raise
+        except driver.AskError as error:
+            if asking is None:
+                raise
+            return await asking(self._node((error.host or owner[0], error.port)))
+
+    def _moved(self, error: Any, owner: Address) -> None:
+        self.layout.owners[error.slot_id] = (error.host or owner[0], error.port)
+        self._lookout.look()
+
+    def failed(self, error: BaseException, address: Address) -> BrokerError:
+        """Translate an error of a node; if it may be a primary no more, find out."""
+        if casts_doubt(error):
+            self._lookout.look(address)
+        return translate(error, f"{self._where.shown} (node {show(address)})")
+
+    async def command(self, words: Sequence[Argument]) -> Any:
+        """Run one plain command."""
+
+        async def attempt(node: Node) -> Any:
+            return await driver.awaited(node.client.execute_command(*words))
+
+        async def asking(node: Node) -> Any:
+            pipeline = node.client.pipeline(transaction=False)
+            pipeline.execute_command("ASKING")
+            pipeline.execute_command(*words)
+            return (await driver.awaited(pipeline.execute()))[1]
+
+        return await self.run(slot_of_command(words), attempt, asking=asking)
+
+    async def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Run plain commands, those of one node in one round trip; an error among the answers is raised."""
+        places: dict[Address, list[int]] = {}
+        for place, words in enumerate(commands):
+            places.setdefault(self._owner(slot_of_command(words)), []).append(place)
+        answers: list[Any] = [None] * len(commands)
+
+        async def at(owner: Address, mine: list[int]) -> None:
+            pipeline = self._node(owner).client.pipeline(transaction=False)
+            for place in mine:
+                pipeline.execute_command(*commands[place])
+            try:
+                found = await driver.awaited(pipeline.execute(raise_on_error=False))
+            except (driver.RedisError, OSError) as error:
+                raise self.failed(error, owner) from error
+            for place, answer in zip(mine, found, strict=True):
+                if isinstance(answer, (driver.AskError, driver.TryAgainError)):
+                    answers[place] = await self.command(commands[place])
+                elif isinstance(answer, Exception):
+                    raise self.failed(answer, owner)
+                else:
+                    answers[place] = answer
+
+        await asyncio.gather(*(at(owner, mine) for owner, mine in places.items()))
+        return answers
+
+    async def everywhere(self, words: Sequence[Argument]) -> dict[str, Any]:
+        """Run one plain command on every primary; an error raises."""
+
+        async def at(address: Address) -> Any:
+            try:
+                return await driver.awaited(self._node(address).client.execute_command(*words))
+            except (driver.RedisError, OSError) as error:
+                raise self.failed(error, address) from error
+
+        primaries = self.layout.primaries
+        answers = await asyncio.gather(*map(at, primaries))
+        return dict(zip(map(show, primaries), answers, strict=True))
+
+    def having(self, slot: int) -> list[str]:
+        """Return the addresses of the nodes that have a slot, its primary first."""
+        owner = self._owner(slot)
+        return [show(address) for address in (owner, *self.layout.replicas.get(owner, ()))]
+
+    @asynccontextmanager
+    async def ear(self) -> AsyncIterator[tuple[redis.asyncio.Redis, Callable[[BaseException], BrokerError]]]:
+        """
+        Lend a client of any primary, for listening, and what translates its errors.
+
+        It is disconnected when that node is a primary no more.
+        """
+        address = self._owner(None)
+        node = self._node(address)
+        client = node.where.asyncio_client(connections=2)
+        node.ears.add(client)
+        try:
+            yield client, partial(self.failed, address=address)
+        finally:
+            node.ears.discard(client)
+            await client.aclose()
+            await client.connection_pool.disconnect()

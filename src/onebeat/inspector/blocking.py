@@ -1,0 +1,206 @@
+"""
+The inspector for code that blocks: scripts, Flask and Django views, threads.
+
+The same procedures as the asyncio inspector's over a blocking transport, not a loop in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+from onebeat.broker.browse import QueueStats
+from onebeat.broker.store import BlockingStore, check_source
+from onebeat.inspector import fleet, reading, removing, steering, updating
+from onebeat.inspector.changes import UpdateOptions
+from onebeat.inspector.models import DayStats, GroupInfo, ScheduleEntry, ScheduleEvent, ServerInfo
+from onebeat.inspector.steering import Report
+from onebeat.inspector.steps import Procedure, follow_blocking
+from onebeat.options import text
+from onebeat.states import Cancellation, TaskState
+from onebeat.sync import SyncClient, refuse_in_loop
+from onebeat.task import TaskInfo
+from onebeat.wire import keys
+
+T = TypeVar("T")
+
+
+class SyncInspector:
+    """
+    Looks into one store from code that blocks: the twin of `Inspector`, for any number of threads.
+
+    Use it as `with SyncInspector(url) as inspector`, or keep one for the life of the process. It refuses to block an
+    event loop: each method raises `ConfigurationError` in a thread where one runs.
+
+    Args:
+        store: A URL, a redis-py client whose settings are used, or an open `BlockingStore`.
+    """
+
+    def __init__(self, store: object = None) -> None:
+        self._given: BlockingStore | None = store if isinstance(store, BlockingStore) else None
+        self._connections = SyncClient(None if self._given else check_source(store))
+
+    def __enter__(self) -> Self:
+        _ = self.store
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the next use opens others."""
+        self._connections.close()
+
+    @property
+    def store(self) -> BlockingStore:
+        """The store, opened if need be; a forked child has one of its own."""
+        refuse_in_loop("SyncInspector", "use Inspector, and await it")
+        return self._given or self._connections.store
+
+    def _do(self, procedure: Procedure[T]) -> T:
+        return follow_blocking(self.store, procedure)
+
+    def queues(self) -> list[str]:
+        """List the queues that anything was ever enqueued in, sorted."""
+        return self._do(reading.queues())
+
+    def check_queue(self, queue: str) -> None:
+        """Make sure that a queue is known. See `Inspector.check_queue`."""
+        self._do(reading.check_queue(queue))
+
+    def stats(self, queue: str) -> QueueStats:
+        """Count what a queue holds and did. See `Inspector.stats`."""
+        return self._do(reading.stats(queue))
+
+    def history(self, queue: str, days: int = 10) -> list[DayStats]:
+        """
+        Say what a queue did on each of the last days in UTC, today first; counts are kept for 90 days. See
+        `Inspector.history`.
+        """
+        return self._do(reading.history(queue, days))
+
+    def memory(self, queue: str) -> int:
+        """
+        Estimate how much memory of the store a queue takes, in bytes, from a few of its tasks. See
+        `Inspector.memory`.
+        """
+        return self._do(reading.memory(queue))
+
+    def groups(self, queue: str) -> list[GroupInfo]:
+        """List the groups in which tasks of a queue wait to be aggregated, by name. See `Inspector.groups`."""
+        return self._do(reading.groups(queue))
+
+    def task(self, queue: str, task_id: str) -> TaskInfo:
+        """Read one task. See `Inspector.task`."""
+        return self._do(reading.task(queue, task_id))
+
+    def tasks(self, queue: str, *, state: TaskState | str, group: str = "") -> Iterator[TaskInfo]:
+        """
+        Iterate over the tasks of one state, in asynq's order: pending ones as they will be taken, active ones
+        longest running first, all others by rising time. See `Inspector.tasks`.
+        """
+        listing = reading.Listing(queue, state, group)
+        while found := self._do(listing.more()):
+            yield from found
+
+    def page(
+        self, queue: str, *, state: TaskState | str, group: str = "", page: int = 1, size: int = 30
+    ) -> list[TaskInfo]:
+        """
+        Read one page of the tasks of one state, as asynq's tools number them, in the order of `tasks`. See
+        `Inspector.page`.
+        """
+        return self._do(reading.Listing(queue, state, group).page(page, size))
+
+    def run(self, queue: str, task_id: str) -> None:
+        """Make a waiting, archived or completed task pending now. See `Inspector.run`."""
+        self._do(steering.steer(queue, task_id, "run"))
+
+    def archive(self, queue: str, task_id: str) -> None:
+        """Put a task that does not run into the archive, as it is: its lock stays. See `Inspector.archive`."""
+        self._do(steering.steer(queue, task_id, "archive"))
+
+    def delete(self, queue: str, task_id: str) -> None:
+        """Delete a task that does not run, and free its lock. See `Inspector.delete`."""
+        self._do(steering.steer(queue, task_id, "delete"))
+
+    def cancel(self, queue: str, task_id: str) -> Cancellation:
+        """
+        Stop a task for good: deleted if it waits; if it runs, stopped and archived as "cancelled". See
+        `Inspector.cancel`.
+        """
+        return self._do(steering.cancel(queue, task_id))
+
+    def run_all(self, queue: str, state: TaskState | str, *, group: str = "", progress: Report | None = None) -> int:
+        """Make all tasks of a state pending, the first due first; returns how many. See `Inspector.run_all`."""
+        return self._do(steering.bulk(queue, state, group, "run", progress))
+
+    def archive_all(
+        self, queue: str, state: TaskState | str, *, group: str = "", progress: Report | None = None
+    ) -> int:
+        """
+        Archive all tasks of a state, in steps; returns how many. The archive keeps the latest 9,999 (see
+        `run_all`). See `Inspector.archive_all`.
+        """
+        return self._do(steering.bulk(queue, state, group, "archive", progress))
+
+    def delete_all(self, queue: str, state: TaskState | str, *, group: str = "", progress: Report | None = None) -> int:
+        """
+        Delete all tasks of a state and free their locks, in steps (see `run_all`); returns how many. See
+        `Inspector.delete_all`.
+        """
+        return self._do(steering.bulk(queue, state, group, "delete", progress))
+
+    def update(self, queue: str, task_id: str, **options: Unpack[UpdateOptions]) -> TaskInfo:
+        """
+        Change a task that waits or is archived, in one step: all of it, or nothing; returns it as it is then.
+        See `Inspector.update`.
+        """
+        return self._do(updating.update(queue, task_id, options))
+
+    def pause(self, queue: str) -> None:
+        """
+        Stop servers from taking tasks of a queue. What runs goes on; what is due becomes pending (SE-54). See
+        `Inspector.pause`.
+        """
+        self._do(steering.pause(queue))
+
+    def resume(self, queue: str) -> None:
+        """Let servers take tasks of a queue again: within a second. See `Inspector.resume`."""
+        self._do(steering.resume(queue))
+
+    def remove_queue(self, queue: str, *, force: bool = False) -> int:
+        """
+        Remove a queue and all that is its own: tasks, counters, locks, groups, schedules; returns how many
+        tasks. See `Inspector.remove_queue`.
+        """
+        return self._do(removing.remove_queue(queue, is_forced=force))
+
+    def servers(self) -> list[ServerInfo]:
+        """List the servers that live, Onebeat's and Go's, with what they run; by host and process."""
+        return self._do(fleet.servers())
+
+    def schedules(self) -> list[ScheduleEntry]:
+        """List the schedules that some scheduler keeps, Onebeat's and Go's; the next to fire first."""
+        return self._do(fleet.schedules())
+
+    def events(self, entry_id: str, *, page: int = 1, size: int = 30) -> list[ScheduleEvent]:
+        """
+        Read one page of a schedule's fires, the latest first; pages are numbered as by `page`. See
+        `Inspector.events`.
+        """
+        return self._do(fleet.events(entry_id, page, size))
+
+    def key_slot(self, queue: str) -> int:
+        """Return the slot of a Redis Cluster that all keys of a queue are in."""
+        return keys.slot(keys.root(text("queue name", queue)))
+
+    def nodes(self, queue: str) -> list[str]:
+        """
+        List the nodes that hold a queue, "host:port", the one that takes writes first; one, where there is no
+        cluster. See `Inspector.nodes`.
+        """
+        return self._do(fleet.nodes(queue, fleet.address(self.store.endpoint)))

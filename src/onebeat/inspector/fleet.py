@@ -1,0 +1,159 @@
+"""Who serves and who schedules: each a procedure for both inspectors. Nothing is written (SE-50)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from google.protobuf.message import DecodeError
+
+from onebeat.broker import browse
+from onebeat.broker.connection import Endpoint
+from onebeat.errors import BrokerError
+from onebeat.inspector.models import ScheduleEntry, ScheduleEvent, ServerInfo, WorkerInfo
+from onebeat.inspector.reading import EVERYTHING, LAST_PAGE, bounds
+from onebeat.inspector.showing import at
+from onebeat.inspector.steps import Procedure, ask, command
+from onebeat.options import DEFAULT_QUEUE, text
+from onebeat.wire import keys
+from onebeat.wire.records import EnqueueEventRecord, EntryRecord, ServerRecord, WorkerRecord
+
+log: logging.Logger = logging.getLogger("onebeat.inspector")
+
+R = TypeVar("R", ServerRecord, WorkerRecord, EntryRecord, EnqueueEventRecord)
+
+CHUNK = 500
+"""Events read by one command."""
+
+
+def _instant(ns: int) -> Any:
+    return at(ns / 1_000_000_000)
+
+
+def _decoded(kind: type[R], records: Iterable[bytes], where: str) -> list[R]:
+    found: list[R] = []
+    for data in records:
+        try:
+            found.append(kind.decode(data))
+        except (DecodeError, ValueError) as error:
+            log.warning("%s holds a record of %d bytes that is none, and is not shown: %s", where, len(data), error)
+    return found
+
+
+def _listed(index: str) -> Procedure[list[str]]:
+    """Return the keys that an index says live."""
+    now_s = (yield from ask(browse.now(DEFAULT_QUEUE))) // 1_000_000
+    names = yield from command("ZRANGEBYSCORE", index, now_s, "+inf")
+    return [name.decode("utf-8", "replace") for name in names]
+
+
+def servers() -> Procedure[list[ServerInfo]]:
+    records: list[ServerRecord] = []
+    for key in (yield from _listed(keys.SERVERS)):
+        data = yield from command("GET", key)
+        records += _decoded(ServerRecord, [] if data is None else [data], key)
+    running: dict[str, list[WorkerInfo]] = {}
+    for key in (yield from _listed(keys.WORKERS)):
+        for record in _decoded(WorkerRecord, (yield from command("HVALS", key)), key):
+            running.setdefault(record.server_id, []).append(_worker(record))
+    return sorted(
+        (_server(record, running.get(record.server_id, [])) for record in records),
+        key=lambda server: (server.host, server.pid, server.id),
+    )
+
+
+def _worker(record: WorkerRecord) -> WorkerInfo:
+    return WorkerInfo(
+        server_id=record.server_id,
+        host=record.host,
+        pid=record.pid,
+        queue=record.queue,
+        task_id=record.task_id,
+        task_type=record.task_type,
+        payload=record.task_payload,
+        started_at=_instant(record.start_time),
+        deadline=_instant(record.deadline),
+    )
+
+
+def _server(record: ServerRecord, workers: list[WorkerInfo]) -> ServerInfo:
+    return ServerInfo(
+        id=record.server_id,
+        host=record.host,
+        pid=record.pid,
+        concurrency=record.concurrency,
+        queues=dict(record.queues),
+        strict_priority=record.strict_priority,
+        status=record.status,
+        started_at=_instant(record.start_time),
+        active_workers=record.active_worker_count,
+        workers=tuple(sorted(workers, key=lambda worker: (worker.started_at, worker.queue, worker.task_id))),
+    )
+
+
+def schedules() -> Procedure[list[ScheduleEntry]]:
+    found: list[ScheduleEntry] = []
+    for key in (yield from _listed(keys.SCHEDULERS)):
+        records = _decoded(EntryRecord, (yield from command("LRANGE", key, 0, -1)), key)
+        found += [_entry(record, key.removeprefix(keys.schedulers(""))) for record in records]
+    return sorted(found, key=lambda entry: (entry.next_at is None, entry.next_at or 0, entry.id))
+
+
+def _entry(record: EntryRecord, scheduler: str) -> ScheduleEntry:
+    return ScheduleEntry(
+        id=record.id,
+        spec=record.spec,
+        task_type=record.task_type,
+        payload=record.task_payload,
+        options=tuple(record.enqueue_options),
+        next_at=None if record.next_enqueue_time is None else _instant(record.next_enqueue_time),
+        last_at=None if record.prev_enqueue_time is None else _instant(record.prev_enqueue_time),
+        scheduler=scheduler,
+    )
+
+
+def events(entry_id: str, page: object, size: object) -> Procedure[list[ScheduleEvent]]:
+    key = keys.scheduler_history(text("schedule id", entry_id))
+    first, wanted = bounds(page, size)
+    if first == LAST_PAGE:
+        first = max(0, int((yield from command("ZCARD", key))) - wanted)
+    if wanted == EVERYTHING:
+        wanted = int((yield from command("ZCARD", key)))
+    records: list[bytes] = []
+    for start in range(first, first + wanted, CHUNK):
+        part = yield from command("ZREVRANGE", key, start, min(start + CHUNK, first + wanted) - 1)
+        records += part
+        if not part:
+            break
+    return [
+        ScheduleEvent(task_id=event.task_id, enqueued_at=_instant(event.enqueue_time))
+        for event in _decoded(EnqueueEventRecord, records, key)
+    ]
+
+
+def address(where: Endpoint) -> str:
+    """Say where a store is that is no cluster: "host:port", or what else it is known by."""
+    host, port = where.settings.get("host"), where.settings.get("port")
+    return f"{host}:{port}" if host and port else where.shown
+
+
+def nodes(queue: str, alone: str) -> Procedure[list[str]]:
+    """
+    Find the nodes that hold a queue, the one that takes writes first; `alone` where the store is no cluster.
+
+    Raises:
+        BrokerError: No node of the cluster holds it now.
+    """
+    slot = keys.slot(keys.root(text("queue name", queue)))
+    info = yield from command("INFO", "cluster")
+    if not int(info.get("cluster_enabled", 0)):
+        return [alone]
+    for start, end, *holders in (yield from command("CLUSTER", "SLOTS")):
+        if int(start) <= slot <= int(end):
+            return [f"{_text(holder[0])}:{int(holder[1])}" for holder in holders]
+    raise BrokerError(f"slot {slot} of queue {queue!r} is held by no node of the cluster: see CLUSTER SLOTS")
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,1 @@
+"""How much of something may happen at the same time, on all servers together."""

@@ -1,0 +1,379 @@
+"""
+Aggregates groups: reads the sets that upkeep has staged for this server, has them combined, and puts the combined
+task in their place.
+
+Members are never in two sets, and a set is one server's at a time, so of any number of servers one aggregates a
+member. What fails, takes too long or is killed goes back to its group, rests, and is tried again; after some failures
+its members are archived, so that nothing loops for ever (SE-21).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor as Threads
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from onebeat.broker import groups, produce, registry
+from onebeat.broker.call import Call
+from onebeat.broker.groups import Aggregating, GroupSet, Outgoing, Rule
+from onebeat.broker.maintain import Maintained
+from onebeat.broker.store import Store
+from onebeat.clock import Clock
+from onebeat.errors import BrokerError, BrokerUnavailable, InvalidTask, PayloadError, shown
+from onebeat.preparing import Prepared, prepare
+from onebeat.server.aggregation import Aggregation, Aggregations
+from onebeat.server.config import ServerConfig
+from onebeat.server.outcome import error_text
+from onebeat.server.traces import in_handler
+from onebeat.task import Task
+from onebeat.upkeep.service import Backoff, TroubleLog, cancelled
+from onebeat.wire.message import UndecodableMessage, decode
+
+log: logging.Logger = logging.getLogger("onebeat.aggregator")
+
+T = TypeVar("T")
+
+AT_ONCE = 16
+"""Sets that a server aggregates at the same time."""
+
+SCAN_EVERY_S = 1.0
+"""Between looks at up to 500 groups of a queue, for those that Go has put tasks into."""
+
+
+class Refused(Exception):  # noqa: N818 - it says what became of a combined task
+    """The store did not take the combined task. The text says why."""
+
+
+class OverTime(Exception):  # noqa: N818 - read as a sentence, as others
+    """An aggregator took too long."""
+
+
+@dataclass(slots=True)
+class _Read:
+    """What was read of a set: how many members, what the function is given of each, and their locks."""
+
+    items: list[Any] = field(default_factory=list)
+    locks: list[tuple[str, str]] = field(default_factory=list)
+    misfits: list[tuple[str, str, bool]] = field(default_factory=list)
+
+
+class Aggregator:
+    """
+    Aggregates the groups of the queues that a server serves.
+
+    Args:
+        store: The server's.
+
+        aggregations: Its aggregators.
+
+        config: Its settings.
+
+        owner: Its id.
+
+        wake: Called with a queue in which there is room for another set.
+
+        threads: Where plain functions run; default: threads of its own.
+
+        made: Called with each combined task that was enqueued.
+
+        settled: Called whenever an aggregation has ended.
+
+        is_simulated: Time stands still, as in the test kit: no limit counts, and it looks after every queue, also
+            without aggregators, so that groups that nobody aggregates are put aside.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        aggregations: Aggregations,
+        config: ServerConfig,
+        *,
+        owner: str,
+        wake: Callable[[str], None],
+        clock: Clock,
+        threads: Threads | None = None,
+        made: Callable[[Prepared], None] = lambda _prepared: None,
+        settled: Callable[[], None] = lambda: None,
+        is_simulated: bool = False,
+    ) -> None:
+        self._store = store
+        self._aggregations = aggregations
+        self._config = config
+        self._owner = owner
+        self._wake = wake
+        self._clock = clock
+        self._own_threads = threads is None
+        self._threads = threads
+        self._made = made
+        self._settled = settled
+        self._is_simulated = is_simulated
+        self._working: dict[str, asyncio.Task[None]] = {}
+        self._queues: dict[str, str] = {}
+        self._overstaying = 0
+        self._limited: set[str] = set()
+        self._cursors: dict[str, tuple[str, float]] = {}
+        self._is_stopping = False
+        self._trouble = TroubleLog("aggregating groups", log)
+
+    @property
+    def aggregating(self) -> list[str]:
+        """What it aggregates now, in words."""
+        return [f"aggregator of {GroupSet(queue, key).group} (queue {queue})" for key, queue in self._queues.items()]
+
+    def wants(self, queue: str) -> Aggregating:
+        """Say what upkeep is to stage for it in a queue."""
+        config = self._config
+        asks = Aggregating(
+            most=config.group_max_failures,
+            backoff_ms=round(config.group_backoff * 1000),
+            frees=config.release_unique_on_archive,
+        )
+        if not self._is_simulated and (queue not in config.queues or not self._aggregations):
+            return asks
+        here = sum(name == queue for name in self._queues.values())
+        free = max(0, AT_ONCE - len(self._working) - self._overstaying)
+        cursor, next_scan = self._cursors.get(queue, ("0", 0.0))
+        is_due = not self._is_stopping and self._clock.monotonic() >= next_scan
+        return replace(
+            asks,
+            owner=self._owner,
+            lease_ms=config.lease_ms,
+            at_once=0 if self._is_stopping else here + free,
+            cursor=cursor if is_due else "",
+            rules=[self._rule(one) for one in self._aggregations],
+        )
+
+    def _rule(self, one: Aggregation) -> Rule:
+        config = self._config
+        grace = config.group_grace if one.grace is None else one.grace
+        delay = config.group_max_delay if one.max_delay is None else one.max_delay
+        size = config.group_max_size if one.max_size is None else one.max_size
+        return Rule(one.pattern, max(1, round(grace * 1000)), round(delay * 1000), size)
+
+    def seen(self, queue: str, asked: Aggregating, done: Maintained) -> None:
+        """Begin with what upkeep has staged."""
+        if done.cursor:
+            self._cursors[queue] = (done.cursor, self._clock.monotonic() + SCAN_EVERY_S)
+        for returned in done.returned:
+            _log_returned(GroupSet(queue, returned.key), returned.back, returned.archived)
+        if asked.owner and len(done.sets) >= asked.at_once:
+            self._limited.add(queue)
+        for key in done.sets:
+            if key not in self._working and not self._is_stopping:
+                self._begin(key, queue, self._work(GroupSet(queue, key)))
+        for item in done.outgoing:
+            if item.id not in self._working and not self._is_stopping:
+                self._begin(item.id, queue, self._deliver(queue, item))
+
+    def _begin(self, key: str, queue: str, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"aggregation of {key}")
+        self._working[key], self._queues[key] = task, queue
+        task.add_done_callback(lambda ended: self._ended(key, ended))
+
+    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+        del self._working[key], self._queues[key]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s ended by a bug of ours", task.get_name(), exc_info=task.exception())
+        limited, self._limited = self._limited, set()
+        for queue in limited:
+            self._wake(queue)
+        self._settled()
+
+    async def _work(self, of: GroupSet) -> None:
+        try:
+            while await self._aggregate(of) == "changed":
+                log.info("group %s of queue %s lost members while it was aggregated; once more", of.group, of.queue)
+        except asyncio.CancelledError:
+            await self._give_back(of, "")
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a function raises is what its group fails with
+            await self._failed(of, error)
+
+    async def _aggregate(self, of: GroupSet) -> str:
+        aggregation = self._aggregations.find(of.group)
+        if aggregation is None:
+            raise LookupError(f"aggregator not found for group {of.group!r}")
+        read = await self._read(of, aggregation)
+        if not read.items:
+            return "lost"
+        combined = await self._combine(aggregation, of.group, read.items)
+        prepared = _prepared(of, combined)
+        call = groups.aggregate(of, self._owner, len(read.items), prepared.new, prepared.queue, read.locks)
+        answer = await self._ask(call)
+        if answer == "aggregated":
+            log.debug("group %s of queue %s: %d tasks became %s", of.group, of.queue, len(read.items), prepared.new.id)
+            self._made(prepared)
+            await self._hand_over(of, prepared)
+        elif answer == "lost":
+            log.warning(
+                "group %s of queue %s: its tasks were returned, run or cancelled meanwhile; what became of them does "
+                "not count",
+                of.group,
+                of.queue,
+            )
+        elif answer not in ("already", "changed"):
+            raise Refused(f"combined task {prepared.new.id} was refused by the store: {answer}")
+        return answer
+
+    async def _read(self, of: GroupSet, aggregation: Aggregation) -> _Read:
+        """Read a set, and archive the members that cannot be aggregated."""
+        read = _Read()
+        for task_id, message in await self._ask(groups.members(of, self._owner)):
+            _add(read, task_id, message, aggregation)
+        if read.misfits:
+            for task_id, why, _ in read.misfits:
+                log.error("task %s in group %s of queue %s is archived: %s", task_id, of.group, of.queue, why)
+            frees = self._config.release_unique_on_archive
+            await self._ask(groups.expel(of, self._owner, read.misfits, frees=frees))
+        return read
+
+    async def _combine(self, aggregation: Aggregation, group: str, items: list[Any]) -> object:
+        timeout = self._config.group_timeout if aggregation.timeout is None else aggregation.timeout
+        limit = None if self._is_simulated else timeout
+        if not aggregation.is_async:
+            return await self._in_thread(aggregation, group, items, limit)
+        running = asyncio.timeout(limit)
+        try:
+            async with running:
+                return await aggregation.function(group, items)  # type: ignore[misc] # `is_async` says so
+        except TimeoutError:
+            if running.expired():
+                raise OverTime(f"aggregator did not end within {timeout:g} s") from None
+            raise
+
+    async def _in_thread(self, aggregation: Aggregation, group: str, items: list[Any], limit: float | None) -> object:
+        self._threads = self._threads or ThreadPoolExecutor(AT_ONCE, thread_name_prefix="onebeat-group")
+        call = asyncio.get_running_loop().run_in_executor(self._threads, aggregation.function, group, items)
+        done, _ = await asyncio.wait([call], timeout=limit)
+        if not done:  # a thread cannot be stopped: what it returns does not count
+            self._overstaying += 1
+            call.add_done_callback(self._came_late)
+            raise OverTime(f"aggregator did not end within {limit:g} s, and runs on in its thread")
+        return call.result()
+
+    def _came_late(self, call: asyncio.Future[Any]) -> None:
+        self._overstaying -= 1
+        if not call.cancelled():
+            call.exception()
+
+    async def _hand_over(self, of: GroupSet, prepared: Prepared) -> None:
+        """Bring a combined task to another queue, if that is where it goes."""
+        if prepared.queue != of.queue:
+            new = prepared.new
+            item = Outgoing(new.id, prepared.queue, new.message, new.due, produce.rest(new))
+            await self._deliver(of.queue, item)
+
+    async def _deliver(self, home: str, item: Outgoing) -> None:
+        """Enqueue a combined task where it goes. What does not succeed is done again, by any server."""
+        try:
+            await registry.publish_queue(self._store, item.queue)
+            answer = await self._ask(groups.deliver(item))
+            if not answer.startswith("error"):
+                await self._store.command(*groups.delivered(home, item.id))
+                return
+        except BrokerError as error:
+            answer = str(error)
+        log.warning("combined task %s is not yet in queue %s: %s; trying again", item.id, item.queue, answer)
+
+    async def _ask(self, call: Call[T]) -> T:
+        """Ask until there is an answer, but for errors that repeating does not mend."""
+        backoff = Backoff()
+        while True:
+            try:
+                answer = await self._store.run(call)
+            except BrokerUnavailable as error:
+                self._trouble.trouble(error)
+            else:
+                self._trouble.over()
+                return answer
+            await asyncio.sleep(backoff.pause())
+
+    async def _failed(self, of: GroupSet, error: Exception) -> None:
+        text = error_text(error)
+        trace = None if isinstance(error, (Refused, OverTime, InvalidTask, BrokerError)) else in_handler(error)
+        log.warning("group %s of queue %s was not aggregated: %s", of.group, of.queue, text, exc_info=trace)
+        await self._give_back(of, text)
+
+    async def _give_back(self, of: GroupSet, reason: str) -> None:
+        asks = self.wants(of.queue)
+        call = groups.restore(
+            of, self._owner, reason=reason, most=asks.most, backoff_ms=asks.backoff_ms, frees=asks.frees
+        )
+        try:
+            returned = await self._ask(call) if reason else await self._store.run(call)
+        except BrokerError as error:
+            log.error("group %s of queue %s was not returned, which others will do: %s", of.group, of.queue, error)
+            return
+        if returned is not None:
+            _log_returned(of, returned.back, returned.archived)
+
+    async def _all_ended(self) -> None:
+        if self._working:
+            await asyncio.wait(self._working.values())
+
+    async def stop(self, seconds: float, grace: float, hurry: asyncio.Event) -> None:
+        """Begin no more; give what runs so long to end, or until told to hurry; then return it to its groups."""
+        self._is_stopping = True
+        hurried = asyncio.get_running_loop().create_task(hurry.wait())
+        ended = asyncio.get_running_loop().create_task(self._all_ended())
+        await asyncio.wait([hurried, ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await cancelled(hurried)
+        await cancelled(ended)
+        left: Sequence[asyncio.Task[None]] = list(self._working.values())
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=max(grace, 1.0))
+        for key, queue in list(self._queues.items()):  # these do not end although they are cancelled
+            await self._give_back(GroupSet(queue, key), "")
+        if self._threads is not None and self._own_threads:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _add(read: _Read, task_id: str, data: bytes, aggregation: Aggregation) -> None:
+    try:
+        message = decode(data)
+    except UndecodableMessage as error:
+        read.misfits.append((task_id, str(error), False))
+        return
+    try:
+        read.items.append(aggregation.decode(Task.received(message.type, message.payload, dict(message.headers))))
+    except PayloadError as error:
+        read.misfits.append((task_id, error_text(error), True))
+        return
+    if message.unique_key:
+        read.locks.append((task_id, message.unique_key))
+
+
+def _prepared(of: GroupSet, combined: object) -> Prepared:
+    """Check what an aggregator returned, and encode it: in the group's queue, under the set's id, unless it says so."""
+    if not isinstance(combined, Task):
+        raise InvalidTask(
+            f"aggregator of group {of.group!r} returned {shown(combined)}: return a Task, or what bind() returns"
+        )
+    usual = {"queue": of.queue, "task_id": of.id}
+    given = {name: value for name, value in usual.items() if combined.options.get(name) is None}
+    prepared = prepare(combined, given)
+    if prepared.new.group == of.group and prepared.queue == of.queue:
+        raise InvalidTask(
+            f"aggregator of group {of.group!r} returned a task of that very group, which would go round for ever: "
+            "leave out its group, or name another"
+        )
+    if prepared.queue != of.queue and (prepared.new.unique_key or prepared.new.id != of.id):
+        raise InvalidTask(
+            f"aggregator of group {of.group!r} returned a task for another queue, {prepared.queue!r}, that is unique "
+            "or has an id of its own, and may be refused there when the group is gone: leave out unique and task_id, "
+            "or its queue"
+        )
+    return prepared
+
+
+def _log_returned(of: GroupSet, back: int, archived: int) -> None:
+    if back:
+        log.warning("group %s of queue %s: %d tasks were returned to it", of.group, of.queue, back)
+    if archived:
+        log.error("group %s of queue %s: %d tasks failed too often and are archived", of.group, of.queue, archived)

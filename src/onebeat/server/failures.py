@@ -1,0 +1,38 @@
+"""Says of an attempt that failed what becomes of its task."""
+
+from __future__ import annotations
+
+import logging
+
+from onebeat.broker.consume import Finished, Outcome
+from onebeat.server import outcome
+from onebeat.server.running import Running
+from onebeat.server.traces import in_handler
+
+log: logging.Logger = logging.getLogger("onebeat.executor")
+
+_AFTERWARDS = {
+    Outcome.ARCHIVED: (logging.ERROR, "it is archived"),
+    Outcome.RETRY: (logging.WARNING, "it will be retried"),
+    Outcome.DONE: (logging.INFO, "it is revoked"),
+}
+
+
+def log_failure(attempt: Running, number: int, error: BaseException, finished: Finished) -> None:
+    """Log the failure of an attempt; `number` counts it among those of its task."""
+    level, afterwards = _AFTERWARDS[finished.outcome]
+    has_trace = level >= logging.ERROR or log.isEnabledFor(logging.DEBUG)
+    text = outcome.error_text(error)
+    task_type = attempt.message.type if attempt.message is not None else "?"
+    seen = {"attempt": attempt, "number": number, "failure": error}  # for whoever shows more than the line
+    log.log(
+        level,
+        "task %s (%s) of queue %s failed: %s; %s",
+        attempt.id,
+        task_type,
+        attempt.queue,
+        text,
+        afterwards,
+        exc_info=in_handler(error) if has_trace else None,
+        extra=seen,
+    )
