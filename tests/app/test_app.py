@@ -30,7 +30,7 @@ from onebeat.errors import (
 )
 from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context, current
-from onebeat.server.server import Health
+from onebeat.server.serving import Health
 from onebeat.states import TaskState
 from onebeat.task import Task
 

@@ -16,7 +16,8 @@ from onebeat.client import Client
 from onebeat.errors import DuplicateTask, TaskIdConflict
 from onebeat.inspector.inspector import Inspector
 from onebeat.scheduler.scheduler import Scheduler
-from onebeat.server.server import Server, Serving
+from onebeat.server.server import Server
+from onebeat.server.serving import Serving
 from onebeat.task import Task
 from tests.interop.go_inspector import GoInspects
 from tests.interop.handlers import Aggregated, Ran, mux

@@ -30,7 +30,8 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context
 from onebeat.server.hooks import Hooks
 from onebeat.server.mux import Handler
-from onebeat.server.server import Health, Server, Serving
+from onebeat.server.server import Server
+from onebeat.server.serving import Health, Serving
 from onebeat.task import Task
 from tests.server.conftest import Bench, until
 

@@ -17,7 +17,8 @@ from onebeat.errors import ConfigurationError
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.server.config import ServerConfig
-from onebeat.server.server import Health, Server, ServerSettings, Settled, stopped_by_signals
+from onebeat.server.server import Server, ServerSettings, stopped_by_signals
+from onebeat.server.serving import Health, Settled
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
 
