@@ -195,7 +195,8 @@ class Python:
             group_grace=1.0,
             group_max_size=settings.group_size,
         )
-        async with server.serving(mux(run.heard.put_nowait, aggregates=settings.group_size > 0)) as run.serving:
+        handlers = mux(run.heard.put_nowait, self._store, aggregates=settings.group_size > 0)
+        async with server.serving(handlers) as run.serving:
             yield run
 
     @asynccontextmanager
