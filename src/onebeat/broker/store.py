@@ -24,7 +24,7 @@ from onebeat.broker.connection import replicas
 from onebeat.broker.endpoint import BLOCK_S, Endpoint
 from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.nodes import Nodes
-from onebeat.broker.opening import WAIT_MS, check_server, command_of, confirmed, find
+from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
 from onebeat.broker.trouble import passes as passes
 from onebeat.broker.trouble import translate
 from onebeat.errors import BrokerError, ConfigurationError, OnebeatError, shown
@@ -217,7 +217,8 @@ class Store:
         async def answers(verb: str) -> Any:
             pipeline = client.pipeline(transaction=False)
             pipeline.execute_command(*command_of(script, call, verb))
-            pipeline.execute_command("WAIT", self.endpoint.replicas, WAIT_MS)
+            for words in confirmation(call, self.endpoint):
+                pipeline.execute_command(*words)
             return confirmed(await driver.awaited(pipeline.execute(raise_on_error=False)), self.endpoint)
 
         try:
