@@ -94,7 +94,7 @@ async def test_a_repeat_over_another_connection_waits_too(pair: Watched) -> None
         Inspector(pair.url + "?durability=replicas:1") as inspector,
     ):
         enqueuing = asyncio.create_task(client.enqueue(Task("t"), task_id="a", process_in=60))
-        await asyncio.to_thread(until, lambda: primary.exists("asynq:{default}:t:a"), "the first attempt")
+        await asyncio.to_thread(until, lambda: primary.exists("asynq:{default}:t:a") == 1, "the first attempt")
         primary.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         with pytest.raises(NotReplicated):
             await enqueuing
