@@ -260,6 +260,10 @@ class Store:
         """Return the addresses of the nodes that have a queue, its primary first."""
         return [self.endpoint.shown] if self._nodes is None else self._nodes.having(slot_of(queue))
 
+    def home(self, queue: str) -> str:
+        """Return the address of the primary that has a queue; "" while none has."""
+        return self.endpoint.shown if self._nodes is None else self._nodes.home(slot_of(queue))
+
     @property
     def is_spread(self) -> bool:
         """Whether queues may lie on different nodes, so that no script may touch two."""
