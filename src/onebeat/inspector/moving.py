@@ -14,7 +14,6 @@ from onebeat.broker.browse import RawTask
 from onebeat.broker.produce import NewTask
 from onebeat.errors import (
     BrokerError,
-    BrokerUnavailable,
     DuplicateTask,
     NotReplicated,
     OnebeatError,
@@ -58,8 +57,8 @@ def move(queue: str, task_id: str, wanted: Wanted) -> Procedure[None]:
         raise not_found(queue, task_id)
     try:
         copy = yield from _copy(raw, message, wanted, luggage)
-    except (BrokerUnavailable, NotReplicated):
-        raise  # the copy may be there: held on, so that the two do not run while the move is repeated
+    except NotReplicated:
+        raise  # the copy is there: held on, so that the two do not run until the move is made again
     except OnebeatError:
         yield from ask(admin.update(queue, Change(task_id, raw.message, raw.message, due=_due(raw) or "+0")))
         raise
