@@ -27,6 +27,7 @@ from onebeat.options import EnqueueOptions, resolve
 from onebeat.preparing import (
     GIVE_UP_AFTER_S,
     MAX_PAYLOAD,
+    PUBLISH_AGAIN_S,
     PUBLISH_EVERY_S,
     BulkResult,
     Enqueued,
@@ -229,8 +230,15 @@ class Client:
     async def _publish(self, store: Store, queue: str) -> None:
         now = self._clock.monotonic()
         if now >= self._published.get(queue, now):
-            await registry.publish_queue(store, queue)
-            self._published[queue] = now + PUBLISH_EVERY_S
+            try:
+                await registry.publish_queue(store, queue)
+            except BrokerUnavailable:
+                if not store.is_spread or queue not in self._published:
+                    raise
+                # It was made known before, and the node that keeps the list is not the one that has the queue.
+                self._published[queue] = self._clock.monotonic() + PUBLISH_AGAIN_S
+            else:
+                self._published[queue] = now + PUBLISH_EVERY_S
 
 
 class Bulk:

@@ -35,6 +35,8 @@ from onebeat.wire.unique import unique_key
 
 PUBLISH_EVERY_S = 60.0
 """How long a client trusts that a queue it published is still known (SE-07)."""
+PUBLISH_AGAIN_S = 5.0
+"""When it is said again, if the node of a cluster that keeps the list was away."""
 
 MAX_PAYLOAD = 8_000_000
 GIVE_UP_AFTER_S = 10.0

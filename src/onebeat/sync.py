@@ -32,6 +32,7 @@ from onebeat.options import EnqueueOptions, resolve
 from onebeat.preparing import (
     GIVE_UP_AFTER_S,
     MAX_PAYLOAD,
+    PUBLISH_AGAIN_S,
     PUBLISH_EVERY_S,
     BulkResult,
     Enqueued,
@@ -266,8 +267,14 @@ class SyncClient:
     def _publish(self, opened: _Opened, queue: str) -> None:
         now = self._clock.monotonic()
         if now >= opened.published.get(queue, now):
-            opened.store.commands([registry.published(queue)])
-            opened.published[queue] = now + PUBLISH_EVERY_S
+            try:
+                opened.store.commands([registry.published(queue)])
+            except BrokerUnavailable:
+                if not opened.store.is_spread or queue not in opened.published:
+                    raise
+                opened.published[queue] = self._clock.monotonic() + PUBLISH_AGAIN_S  # see `Client`
+            else:
+                opened.published[queue] = now + PUBLISH_EVERY_S
 
     def end(
         self, queue: str, task_id: str, has_ended: Callable[[RawTask | None], bool], limit: float | None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from onebeat.broker import browse
+from onebeat.broker.maintain import Surveyed, maintain
 from onebeat.broker.maintain import look as look_at
-from onebeat.broker.maintain import maintain
 from onebeat.broker.produce import NewTask, enqueue
 from onebeat.broker.store import Store
 from tests.anywhere import everywhere
@@ -120,7 +120,9 @@ async def test_the_survey_tells_which_queues_are_not_at_rest(store: Store, clock
     await store.command("SET", "asynq:{odd}:scheduled", "no zset")
     await store.command("ZADD", "onebeat:{stuck}:stuck", 1, "s")
     names = ["empty", "work", "paused", "runs", "due", "go", "odd", "stuck"]
-    found = {item.queue: (item.has_work, item.due_in_ms) for item in await look_at(store, names)}
+    seen: list[Surveyed] = []
+    await look_at(store, names, seen.append)
+    found = {item.queue: (item.has_work, item.due_in_ms) for item in seen}
     assert {
         "work": (True, None),
         "paused": (False, None),
@@ -142,7 +144,7 @@ async def test_a_survey_writes_nothing(store: Store, clock: Clock) -> None:
     """However often: it is no write for replicas or the append-only file."""
     await put(store, "a")
     before = await changes(store)
-    await look_at(store, ["q", "r"])
+    await look_at(store, ["q", "r"], lambda _: None)
     assert before == await changes(store)
 
 

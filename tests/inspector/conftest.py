@@ -19,6 +19,7 @@ from onebeat.preparing import prepare
 from onebeat.states import TaskState
 from onebeat.task import Task
 from onebeat.wire.message import around, decode
+from tests.anywhere import everywhere
 from tests.conftest import NOON, Clock
 
 LAST_FAILED_AT, COMPLETED_AT = 11, 13
@@ -137,7 +138,7 @@ async def put_in_group(store: Store, group: str, task_id: str, payload: Any = b"
 
 async def everything(store: Store) -> dict[bytes, bytes]:
     """Read the whole database, byte for byte."""
-    found = sorted(await store.command("KEYS", "*"))
+    found = sorted(await everywhere(store, "KEYS", "*"))
     return {key: await store.command("DUMP", key) for key in found}
 
 
@@ -156,7 +157,7 @@ async def check_places(store: Store, queue: str = "q") -> int:
         assert members, f"group {group} is listed and empty"
         for task_id in members:
             places.setdefault(task_id.decode(), []).append("aggregating")
-    records = await store.command("KEYS", root.replace("[", "\\[") + "t:*")
+    records = await everywhere(store, "KEYS", root.replace("[", "\\[") + "t:*")
     states = await store.commands([("HGET", key, "state") for key in records])
     for key, state in zip(records, states, strict=True):
         task_id = key.decode().removeprefix(root + "t:")

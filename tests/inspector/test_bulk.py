@@ -17,6 +17,7 @@ from onebeat.errors import BrokerError, BrokerUnavailable, OnebeatError
 from onebeat.inspector.inspector import Inspector
 from onebeat.states import TaskState
 from onebeat.task import Task
+from tests.anywhere import calls, everywhere
 from tests.conftest import NOON, Clock
 from tests.inspector.conftest import Face, check_places, everything, put, put_in
 
@@ -80,12 +81,11 @@ async def test_all_tasks_of_a_state_in_bounded_steps(
 
     async def run(self: Store, call: Call[Any]) -> Any:
         nonlocal most
-        await self.command("CONFIG", "RESETSTAT")
+        await everywhere(self, "CONFIG", "RESETSTAT")
         answer = await real(self, call)
         if isinstance(answer, admin.Step):
             looked.append(answer.looked)
-            stats = await self.command("INFO", "commandstats")
-            most = max(most, sum(each["calls"] for each in stats.values()))
+            most = max(most, (await calls(self)).total())
         return answer
 
     monkeypatch.setattr(Store, "run", run)
@@ -97,7 +97,7 @@ async def test_all_tasks_of_a_state_in_bounded_steps(
     stats = await Inspector(store).stats("q")
     assert (expected, expected) == (stats.size, getattr(stats, AFTER.get(action, "pending")))
     assert 0 == await store.command("EXISTS", "onebeat:{q}:exact", f"{ROOT}groups")
-    assert action != "delete" or [] == await store.command("KEYS", f"{ROOT}unique:*")
+    assert action != "delete" or [] == await everywhere(store, "KEYS", f"{ROOT}unique:*")
 
 
 @pytest.mark.parametrize(("action", "state"), CASES)
@@ -273,7 +273,7 @@ async def test_locks_of_others_stay(inspector: Face, store: Store) -> None:
     await fill(store, "pending", 5)
     await store.command("SET", f"{ROOT}unique:t:3", "other")
     await inspector.delete_all("q", "pending")
-    assert [b"asynq:{q}:unique:t:3"] == await store.command("KEYS", f"{ROOT}unique:*")
+    assert [b"asynq:{q}:unique:t:3"] == await everywhere(store, "KEYS", f"{ROOT}unique:*")
 
 
 @pytest.mark.slow

@@ -88,6 +88,7 @@ async def test_looking_writes_nothing(inspector: Face, store: Store, clock: Cloc
     assert before == await everything(store)
 
 
+@pytest.mark.one_store
 async def test_a_reader_may_look(url: str, store: Store, clock: Clock) -> None:
     """With no right to write."""
     await list_server(store, 1, server(1).encode(), {"a": worker(1, "a").encode()})
@@ -214,6 +215,7 @@ async def test_a_schedule_has_an_id(inspector: Face, name: str) -> None:
         await inspector.events(name)
 
 
+@pytest.mark.one_store
 async def test_one_store_is_one_node(inspector: Face, engine: str) -> None:
     """Named as one would connect to it."""
     assert [engine] == await inspector.nodes("q")

@@ -13,6 +13,7 @@ from onebeat.broker.store import Store
 from onebeat.errors import BrokerError, BrokerUnsupported, QueueNotFound, TaskNotFound
 from onebeat.inspector.inspector import Inspector
 from onebeat.states import TaskState
+from tests.anywhere import calls, everywhere
 from tests.conftest import NOON, Clock
 from tests.inspector.conftest import STATES, Face, everything, grab, put, put_in, put_in_group
 
@@ -190,12 +191,12 @@ async def test_memory_measures_few_tasks(inspector: Face, store: Store) -> None:
         await put(store, f"p{number}")
         for task in range(12):
             await put_in_group(store, f"g{number}", f"g{number}-{task}")
-    await store.command("CONFIG", "RESETSTAT")
+    await everywhere(store, "CONFIG", "RESETSTAT")
     await inspector.memory("q")
-    calls = (await store.command("INFO", "commandstats"))["cmdstat_memory|usage"]["calls"]
-    assert 10 + 5 * 10 < calls <= (1 + 5) * 10 + 13
+    assert 10 + 5 * 10 < (await calls(store))["memory|usage"] <= (1 + 5) * 10 + 13
 
 
+@pytest.mark.one_store
 async def test_memory_that_the_store_does_not_tell_is_an_error(url: str, store: Store, clock: Clock) -> None:
     """As on managed stores, where the command is forbidden."""
     await put(store, "a")

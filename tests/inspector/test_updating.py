@@ -27,6 +27,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.options import Unique
 from onebeat.states import TaskState
 from onebeat.wire.message import decode
+from tests.anywhere import everywhere
 from tests.conftest import NOON, Clock
 from tests.inspector.conftest import Face, check_places, everything, grab, put, put_in, put_in_group
 
@@ -41,7 +42,7 @@ def at(seconds: float) -> datetime:
 async def locks(store: Store, queue: str = "q") -> dict[str, str]:
     """Return the unique locks of a queue: the last part of the key, and who holds it."""
     root = f"asynq:{{{queue}}}:unique:t:"
-    names = await store.command("KEYS", f"{root}*")
+    names = await everywhere(store, "KEYS", f"{root}*")
     return {name.decode().removeprefix(root): (await store.command("GET", name)).decode() for name in names}
 
 

@@ -14,6 +14,7 @@ from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
 from onebeat.server.config import ServerConfig
 from onebeat.upkeep.maintainer import Maintainer
+from tests.anywhere import everywhere
 from tests.broker.test_scripts_consume import end, grab, outcome, put
 from tests.conftest import NOON, Clock
 from tests.server.conftest import Bench, until
@@ -38,7 +39,7 @@ async def say(store: Store, **limits: int) -> int:
 async def kept(store: Store) -> list[str]:
     """Return what is in the archive, having made sure that the records are the same."""
     ids = [id_.decode() for id_ in await store.command("ZRANGE", ARCHIVED, 0, -1)]
-    records = await store.command("KEYS", f"asynq:{{{Q}}}:t:*")
+    records = await everywhere(store, "KEYS", f"asynq:{{{Q}}}:t:*")
     assert sorted(ids) == sorted(key.decode().rpartition(":")[2] for key in records)
     return ids
 

@@ -33,6 +33,7 @@ from onebeat.server.mux import Handler
 from onebeat.server.server import Server
 from onebeat.server.serving import Health, Serving
 from onebeat.task import Task
+from tests.anywhere import everywhere
 from tests.server.conftest import Bench, until
 
 Ctx = Context[Any]
@@ -439,12 +440,12 @@ async def test_the_health_check_is_told_how_the_store_fares(url: str, bench: Ben
     async with asyncio.timeout(20), serving(bench, health_check=hook, health_interval=0.02):
         assert await told.get() is None
         async with bench.knife() as knife:
-            await knife.command("ACL", "SETUSER", "default", "-ping")
+            await everywhere(knife, "ACL", "SETUSER", "default", "-ping")
             try:
                 while (error := await told.get()) is None:
                     pass
             finally:
-                await knife.command("ACL", "SETUSER", "default", "+@all")
+                await everywhere(knife, "ACL", "SETUSER", "default", "+@all")
         assert "refuses for now" in str(error)
         while await told.get() is not None:
             pass

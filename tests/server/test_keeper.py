@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from onebeat.errors import BrokerUnavailable
 from onebeat.server.keeper import Keeper
 from onebeat.server.running import Running, Stop
@@ -29,7 +31,31 @@ class Script:
             raise answer
         return [answer]
 
+    is_spread = False
+
+    def home(self, _queue: str) -> str:
+        return ""
+
     def close(self) -> None: ...
+
+
+class Nodes(Script):
+    """A store of two nodes, one of which is away: what a queue's name begins with is its node."""
+
+    is_spread = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queues: list[str] = []
+
+    def home(self, queue: str) -> str:
+        return queue.partition("-")[0]
+
+    def run(self, call: Any) -> list[str]:
+        self.queues.append(call.queue)
+        if self.home(call.queue) == "away":
+            raise BrokerUnavailable("it is away")
+        return ["ok"]
 
 
 class Nobody:
@@ -91,3 +117,22 @@ def test_a_bug_of_ours_does_not_end_it() -> None:
     with keeping(store, period=0.01):
         assert store.is_empty.wait(20)
     assert store.asked >= 2
+
+
+def test_a_node_that_is_away_is_asked_once_a_turn_and_last() -> None:
+    """Each question to it may take five seconds, in which the leases at other nodes would lapse."""
+    store, nobody = Nodes(), Nobody()
+    keeper: Any = Keeper(
+        store,  # type: ignore[arg-type] # it has the part that is used
+        lease_ms=30_000,
+        period=10,
+        stop_attempt=lambda *_: None,
+        presence=nobody,  # type: ignore[arg-type]
+        watchdog=nobody,  # type: ignore[arg-type]
+    )
+    for queue in ("away-1", "away-2", "here-1", "away-3", "here-2"):
+        keeper.hold(Running(queue, "a", "token", 0.0))
+    for _ in range(2):
+        with pytest.raises(BrokerUnavailable):
+            keeper._turn()
+    assert ["away-1", "here-1", "here-2", "here-1", "here-2", "away-1"] == store.queues

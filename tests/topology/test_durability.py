@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from onebeat.app.app import Onebeat
+from onebeat.broker import admin, browse
+from onebeat.broker.call import Call
+from onebeat.broker.connection import endpoint
 from onebeat.broker.dangers import dangers
+from onebeat.broker.driver import MovedError
+from onebeat.broker.opening import confirmed
 from onebeat.broker.store import Store
 from onebeat.client import Client
-from onebeat.errors import NotReplicated
+from onebeat.errors import BrokerUnavailable, NotReplicated
+from onebeat.inspector import updating
 from onebeat.inspector.inspector import Inspector
+from onebeat.inspector.steps import Procedure
+from onebeat.states import TaskState
 from onebeat.sync import SyncClient
 from onebeat.task import Task
 from tests.engines import Watched, until
@@ -74,6 +83,70 @@ async def test_a_client_waits_for_a_replica_that_comes_back(pair: Watched) -> No
         replica.thaw()
         await enqueuing
         assert ["a"] == replica.client.lrange(PENDING, 0, -1)
+
+
+async def test_a_repeat_over_another_connection_waits_too(pair: Watched) -> None:
+    """WAIT counts what its connection wrote, and a repeat writes nothing of its own: it is no confirmation."""
+    primary, replica = (node.client for node in pair.nodes)
+    pair.nodes[1].freeze()
+    async with (
+        Client(pair.url, durability="replicas:1", give_up_after=1.5) as client,
+        Inspector(pair.url + "?durability=replicas:1") as inspector,
+    ):
+        enqueuing = asyncio.create_task(client.enqueue(Task("t"), task_id="a", process_in=60))
+        await asyncio.to_thread(until, lambda: primary.exists("asynq:{default}:t:a") == 1, "the first attempt")
+        primary.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        with pytest.raises(NotReplicated):
+            await enqueuing
+        store = inspector.store
+        for call in (admin.steer("default", "run", ["a"]), browse.cancel("default", ["a"])):
+            for _ in range(2):
+                primary.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                with pytest.raises(NotReplicated):
+                    await _through_new(store, call)
+        pair.nodes[1].thaw()
+        assert ["gone"] == await store.run(browse.cancel("default", ["a"]))
+        assert not replica.exists("asynq:{default}:t:a")
+
+
+async def _through_new(store: Store, call: Call[Any]) -> None:
+    """Run a call when the connections of the pool were cut: the first attempt finds that out."""
+    try:
+        await store.run(call)
+    except BrokerUnavailable:
+        await store.run(call)
+
+
+@pytest.mark.parametrize("written", [None, MovedError("12 127.0.0.1:7001")])
+def test_what_cannot_be_confirmed_was_accepted_all_the_same(written: Exception | None) -> None:
+    """The script ran, its slot went before the write behind it: sent anew it would be answered as a second call."""
+    where = replace(endpoint("redis://localhost"), replicas=1)
+    assert b"ran" == confirmed([b"ran", True, 1], where)
+    with pytest.raises(NotReplicated, match="accepted it, but 0 of 1"):
+        confirmed([b"ran", written or True, 0 if written is None else 1], where)
+
+
+async def test_a_move_that_is_not_confirmed_is_held(pair: Watched) -> None:
+    """Its copy may be there; so the task waits on where it was, until the move is made again."""
+    async with await Store.open(pair.url) as store, Client(store) as client, Inspector(store) as inspector:
+        await client.enqueue(Task("t"), task_id="a")
+        procedure = updating.update("default", "a", {"move_to": "other"})
+        with pytest.raises(NotReplicated):
+            await _follow(store, procedure)
+        assert TaskState.SCHEDULED == (await inspector.task("default", "a")).state
+        assert "other" == (await inspector.update("default", "a", move_to="other")).queue
+        assert 0 == pair.nodes[0].client.exists("asynq:{default}:t:a")
+
+
+async def _follow(store: Store, procedure: Procedure[Any]) -> None:
+    """Carry a procedure out up to its enqueuing, which is done and not confirmed."""
+    step = next(procedure)
+    while True:
+        answer = await (store.run(step) if isinstance(step, Call) else store.command(*step))
+        if isinstance(step, Call) and step.script == "enqueue":
+            step = procedure.throw(NotReplicated("accepted it, but"))
+        else:
+            step = procedure.send(answer)
 
 
 def _calls(pair: Watched, command: str) -> int:

@@ -26,7 +26,7 @@ def steer(queue: str, action: str, ids: Sequence[str]) -> Call[list[str]]:
     Returns:
         Per id "pending", "archived", "deleted", "gone", "already <state>", or "error <text>".
     """
-    return Call("steer", queue, [action, *ids], texts)
+    return Call("steer", queue, [action, *ids], texts, durable=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,9 @@ def bulk(queue: str, action: str, state: TaskState, group: str, *, skip: int, li
         there, looked, moved, left, why = answer
         return Step(int(there), int(looked), int(moved), int(left), why.decode("utf-8", "replace"))
 
-    return Call("bulk", queue, (action, state.value, group, skip, min(limit, STEP), STEP_BYTES), interpret)
+    return Call(
+        "bulk", queue, (action, state.value, group, skip, min(limit, STEP), STEP_BYTES), interpret, durable=True
+    )
 
 
 def pause(queue: str, action: str) -> Call[bool]:
@@ -102,7 +104,7 @@ def update(queue: str, change: Change) -> Call[str]:
     arguments = (
         queue, change.id, change.old, change.new, change.due, change.timeout_ms, change.expires, change.lock,
     )  # fmt: skip
-    return Call("update", queue, arguments, _text)
+    return Call("update", queue, arguments, _text, durable=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def carry(queue: str, task_id: str) -> Call[Luggage | None]:
 
 def moved(queue: str, task_id: str, message: bytes) -> Call[str]:
     """Delete a task that was copied to another queue: "deleted", "gone", or "changed" since it was copied."""
-    return Call("moved", queue, (task_id, message), _text)
+    return Call("moved", queue, (task_id, message), _text, durable=True)
 
 
 def vacate(queue: str, step: str) -> Call[str]:

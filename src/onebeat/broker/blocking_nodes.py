@@ -112,6 +112,11 @@ class BlockingNodes:
         finally:
             client.connection_pool.disconnect()
 
+    def home(self, slot: int) -> str:
+        """Return the address of the primary that has a slot; "" while none has."""
+        owner = self.layout().owners[slot]
+        return "" if owner is None else show(owner)
+
     def _owner(self, slot: int | None) -> Address:
         layout = self.layout()
         owner = random.choice(layout.primaries) if slot is None else layout.owners[slot]  # noqa: S311

@@ -12,8 +12,8 @@ from onebeat.broker.again import refuse_again
 from onebeat.broker.blocking_nodes import BlockingNodes
 from onebeat.broker.call import Argument, Call, Script, load
 from onebeat.broker.endpoint import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint
-from onebeat.broker.layout import slot_of_call
-from onebeat.broker.opening import WAIT_MS, check_server, command_of, confirmed, find
+from onebeat.broker.layout import slot_of, slot_of_call
+from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
 from onebeat.broker.trouble import translate
 from onebeat.errors import BrokerError, OnebeatError
 from onebeat.ids import new_id
@@ -94,7 +94,8 @@ class BlockingStore:
         def answers(verb: str) -> Any:
             pipeline = client.pipeline(transaction=False)
             pipeline.execute_command(*command_of(script, call, verb))
-            pipeline.execute_command("WAIT", self.endpoint.replicas, WAIT_MS)
+            for words in confirmation(call, self.endpoint):
+                pipeline.execute_command(*words)
             return confirmed(pipeline.execute(raise_on_error=False), self.endpoint)
 
         try:
@@ -114,6 +115,15 @@ class BlockingStore:
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return answers
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether queues may lie on different nodes, of which one may be away while others answer."""
+        return self.endpoint.is_cluster
+
+    def home(self, queue: str) -> str:
+        """Return the address of the primary that has a queue; "" while none has."""
+        return self.endpoint.shown if self._nodes is None else self._nodes.home(slot_of(queue))
 
     def ear(self) -> Ear:
         """Open a connection that hears of ended tasks."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -167,8 +167,9 @@ def survey(queues: Sequence[str]) -> Call[list[Surveyed]]:
     return Call("survey", queues[0], list(queues), interpret)
 
 
-_WORKING = ("pending", "active", "lease", "scheduled", "retry", "completed")
-_OWN_WORKING = ("exact", "due", "stuck")
+_WORKING = ("pending", "active", "lease", "scheduled", "retry", "completed", "groups", "aggregation_sets")
+_OWN_WORKING = ("exact", "due", "stuck", "groups", "sets", "out")
+"""What scripts/survey.lua looks at. A queue that has none of it is at rest."""
 
 
 @lru_cache(8192)
@@ -177,16 +178,33 @@ def _any_work(queue: str) -> tuple[Argument, ...]:
     return ("EXISTS", *(root + name for name in _WORKING), *(own + name for name in _OWN_WORKING))
 
 
-async def look(store: Store, queues: Sequence[str]) -> list[Surveyed]:
+async def look(store: Store, queues: Sequence[str], found: Callable[[Surveyed], None]) -> None:
     """
-    Look at many queues, wherever they lie.
+    Look at many queues, wherever they lie, and tell of each that is not at rest.
 
     No script may touch two nodes' keys, and a script per queue would cost each more than to be at rest is worth. So
     where queues are spread, one round trip per node tells which have anything, and only these are surveyed, one by one.
+
+    Raises:
+        BrokerError: Some could not be looked at; those of other nodes were.
     """
     if not store.is_spread:
-        return await store.run(survey(queues))
-    found = await store.commands([_any_work(queue) for queue in queues])
-    busy = [queue for queue, number in zip(queues, found, strict=True) if number]
-    answers = await asyncio.gather(*(store.run(survey([queue])) for queue in busy))
-    return [item for answer in answers for item in answer]
+        for item in await store.run(survey(queues)):
+            found(item)
+        return
+    homes: dict[str, list[str]] = {}
+    for queue in queues:
+        homes.setdefault(store.home(queue), []).append(queue)
+    answers = await asyncio.gather(*(_look_at(store, own, found) for own in homes.values()), return_exceptions=True)
+    for answer in answers:
+        if answer is not None:
+            raise answer
+
+
+async def _look_at(store: Store, queues: Sequence[str], found: Callable[[Surveyed], None]) -> None:
+    """Look at queues of one node."""
+    there = await store.commands([_any_work(queue) for queue in queues])
+    busy = [queue for queue, number in zip(queues, there, strict=True) if number]
+    for answer in await asyncio.gather(*(store.run(survey([queue])) for queue in busy)):
+        for item in answer:
+            found(item)

@@ -213,6 +213,11 @@ class Nodes:
         answers = await asyncio.gather(*map(at, primaries))
         return dict(zip(map(show, primaries), answers, strict=True))
 
+    def home(self, slot: int) -> str:
+        """Return the address of the primary that has a slot; "" while none has."""
+        owner = self.layout.owners[slot]
+        return "" if owner is None else show(owner)
+
     def having(self, slot: int) -> list[str]:
         """Return the addresses of the nodes that have a slot, its primary first."""
         owner = self._owner(slot)

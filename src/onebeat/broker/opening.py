@@ -61,15 +61,35 @@ def command_of(script: Script, call: Call[Any], verb: str) -> list[Argument]:
     return [verb, body, len(names), *names, *call.arguments]
 
 
+def confirmation(call: Call[Any], where: Endpoint) -> tuple[list[Argument], list[Argument]]:
+    """
+    Return the commands that wait behind a script until replicas have what it did.
+
+    WAIT counts what its own connection wrote. A repeat may write nothing, and go over another connection than what it
+    repeats: so a write of our own comes first, and WAIT counts all that was done before it.
+    """
+    return (
+        ["SET", keys.own_root(call.queue) + "confirm", "", "PX", 1],
+        ["WAIT", where.replicas, WAIT_MS],
+    )
+
+
 def confirmed(answers: Sequence[Any], where: Endpoint) -> Any:
-    """Return the answer of a script that a WAIT followed, if enough replicas have it."""
-    answer, confirming = answers
-    for found in (answer, confirming):
-        if isinstance(found, Exception):
-            raise found
-    if confirming < where.replicas:
+    """
+    Return the answer of a script that `confirmation` followed, if enough replicas have it.
+
+    Raises:
+        NotReplicated: They have not; or what followed failed, while the script had run.
+    """
+    answer, written, confirming = answers
+    if isinstance(answer, Exception):
+        raise answer
+    why = next((f" ({found})" for found in (written, confirming) if isinstance(found, Exception)), "")
+    if why or confirming < where.replicas:
+        count = 0 if why else confirming
         raise NotReplicated(
-            f"store {where.shown} accepted it, but {confirming} of {where.replicas} replicas confirmed within "
-            f"{WAIT_MS / 1000:g} s: a fail-over may lose it; see that its replicas run, or ask for fewer by durability="
+            f"store {where.shown} accepted it, but {count} of {where.replicas} replicas confirmed within "
+            f"{WAIT_MS / 1000:g} s{why}: a fail-over may lose it; see that its replicas run, or ask for fewer by "
+            "durability="
         )
     return answer

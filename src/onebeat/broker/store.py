@@ -24,7 +24,7 @@ from onebeat.broker.connection import replicas
 from onebeat.broker.endpoint import BLOCK_S, Endpoint
 from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.nodes import Nodes
-from onebeat.broker.opening import WAIT_MS, check_server, command_of, confirmed, find
+from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
 from onebeat.broker.trouble import passes as passes
 from onebeat.broker.trouble import translate
 from onebeat.errors import BrokerError, ConfigurationError, OnebeatError, shown
@@ -217,7 +217,8 @@ class Store:
         async def answers(verb: str) -> Any:
             pipeline = client.pipeline(transaction=False)
             pipeline.execute_command(*command_of(script, call, verb))
-            pipeline.execute_command("WAIT", self.endpoint.replicas, WAIT_MS)
+            for words in confirmation(call, self.endpoint):
+                pipeline.execute_command(*words)
             return confirmed(await driver.awaited(pipeline.execute(raise_on_error=False)), self.endpoint)
 
         try:
@@ -258,6 +259,10 @@ class Store:
     def nodes(self, queue: str) -> list[str]:
         """Return the addresses of the nodes that have a queue, its primary first."""
         return [self.endpoint.shown] if self._nodes is None else self._nodes.having(slot_of(queue))
+
+    def home(self, queue: str) -> str:
+        """Return the address of the primary that has a queue; "" while none has."""
+        return self.endpoint.shown if self._nodes is None else self._nodes.home(slot_of(queue))
 
     @property
     def is_spread(self) -> bool:

@@ -12,7 +12,15 @@ from onebeat.broker import admin, browse, produce, registry
 from onebeat.broker.admin import Change, Luggage
 from onebeat.broker.browse import RawTask
 from onebeat.broker.produce import NewTask
-from onebeat.errors import BrokerError, DuplicateTask, OnebeatError, TaskIdConflict, WrongState, shown
+from onebeat.errors import (
+    BrokerError,
+    DuplicateTask,
+    NotReplicated,
+    OnebeatError,
+    TaskIdConflict,
+    WrongState,
+    shown,
+)
 from onebeat.ids import new_id
 from onebeat.inspector import changes
 from onebeat.inspector.changes import Wanted
@@ -49,6 +57,8 @@ def move(queue: str, task_id: str, wanted: Wanted) -> Procedure[None]:
         raise not_found(queue, task_id)
     try:
         copy = yield from _copy(raw, message, wanted, luggage)
+    except NotReplicated:
+        raise  # the copy is there: held on, so that the two do not run until the move is made again
     except OnebeatError:
         yield from ask(admin.update(queue, Change(task_id, raw.message, raw.message, due=_due(raw) or "+0")))
         raise

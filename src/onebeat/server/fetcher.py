@@ -20,6 +20,9 @@ from onebeat.upkeep.service import Backoff, TroubleLog
 
 log: logging.Logger = logging.getLogger("onebeat.fetcher")
 
+PATIENCE_S = 0.5
+"""How long, of a store of several nodes, the others' queues wait for the answer of one."""
+
 
 class Fetcher:
     """
@@ -62,6 +65,7 @@ class Fetcher:
         self._sequences = dict.fromkeys(shares.queues, 0)
         self._vacant = asyncio.Event()
         self._stopping = False
+        self._late: dict[asyncio.Task[None], str] = {}
         self._trouble = TroubleLog("fetching", log)
 
     def room_again(self) -> None:
@@ -76,23 +80,60 @@ class Fetcher:
 
     async def run(self) -> None:
         """Fetch until stopped."""
-        while not self._stopping:
-            if self._room() < 1:
-                self._vacant.clear()
+        try:
+            while not self._stopping:
                 if self._room() < 1:
-                    await self._vacant.wait()
-            elif not self._watcher.working:
-                await self._watcher.found.wait()
-            else:
-                await self._round()
+                    self._vacant.clear()
+                    if self._room() < 1:
+                        await self._vacant.wait()
+                elif not self._watcher.working:
+                    await self._watcher.found.wait()
+                else:
+                    await self._round()
+            if self._late:
+                await asyncio.wait(self._late)
+        finally:
+            for fetch in self._late:
+                fetch.cancel()
 
     async def _round(self) -> None:
         """Ask the queues that may have work for what is free, all at once; each for its share."""
-        plan = self._shares.divide(self._room(), self._watcher.working)
-        if len(plan) == 1:
+        late = self._late.values()
+        plan = self._shares.divide(self._room(), self._watcher.working.difference(late))
+        if self._store.is_spread:
+            await self._round_of_nodes(plan)
+        elif len(plan) == 1:
             await self._fetch(*plan[0])
         else:
             await asyncio.gather(*(self._fetch(queue, number) for queue, number in plan))
+
+    async def _round_of_nodes(self, plan: list[tuple[str, int]]) -> None:
+        """
+        Do not wait long for a node that is away: the fetch goes on, the queues of other nodes are served.
+
+        No slots are kept for it, or it would keep them all; what it brings beyond those that are free is given back.
+        """
+        fetches = {asyncio.create_task(self._fetch(queue, number)): queue for queue, number in plan}
+        try:
+            done, _ = await asyncio.wait(fetches or self._late, timeout=PATIENCE_S)
+        except BaseException:
+            for fetch in fetches:
+                fetch.cancel()
+            raise
+        for fetch, queue in fetches.items():
+            if fetch in done:
+                fetch.result()
+            else:
+                self._late[fetch] = queue
+                self._watcher.leave_alone(queue)
+                fetch.add_done_callback(self._came)
+
+    def _came(self, fetch: asyncio.Task[None]) -> None:
+        queue = self._late.pop(fetch)
+        self._watcher.may_work(queue)
+        self._vacant.set()
+        if not fetch.cancelled() and (bug := fetch.exception()) is not None:
+            log.error("a fetch from queue %s met a bug of ours", queue, exc_info=bug)
 
     async def _fetch(self, queue: str, number: int) -> None:
         taken = await self._ask(queue, number)

@@ -62,6 +62,7 @@ class Keeper:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._status = "active"
+        self._away: set[str] = set()
         self._trouble = TroubleLog("lease keeper", log)
         self._thread = threading.Thread(target=self._run, name="onebeat-keeper", daemon=True)
 
@@ -119,17 +120,36 @@ class Keeper:
         with self._lock:
             held = list(self._held.values())
         self._watchdog.look(held)  # first, since it needs no store
-        self._extend_all(held)
+        trouble = self._extend_all(held)
         if self._presence.is_due():
             self._presence.beat(self._store, [attempt for attempt in held if attempt.finished is None], self._status)
+        if trouble is not None:
+            raise trouble
 
-    def _extend_all(self, held: list[Running]) -> None:
+    def _extend_all(self, held: list[Running]) -> BrokerError | None:
+        """
+        Extend all leases; of a store of several nodes one that is away does not keep us from the others.
+
+        What was away is asked last, and once in a turn: each question may take as long as it takes to give up.
+        """
         queues: defaultdict[str, list[Running]] = defaultdict(list)
         for attempt in held:
             queues[attempt.queue].append(attempt)
-        for queue, attempts in queues.items():
-            for start in range(0, len(attempts), MAX_ITEMS):
-                self._extend(queue, attempts[start : start + MAX_ITEMS])
+        trouble: BrokerError | None = None
+        last, self._away = self._away, set()
+        for home, queue in sorted(((self._store.home(queue), queue) for queue in queues), key=lambda at: at[0] in last):
+            if home in self._away:
+                continue
+            try:
+                attempts = queues[queue]
+                for start in range(0, len(attempts), MAX_ITEMS):
+                    self._extend(queue, attempts[start : start + MAX_ITEMS])
+            except BrokerError as error:
+                if not self._store.is_spread:
+                    raise
+                trouble = error
+                self._away.add(home)
+        return trouble
 
     def _extend(self, queue: str, attempts: list[Running]) -> None:
         held = [(attempt.id, attempt.token) for attempt in attempts]

@@ -246,9 +246,11 @@ class Serving:
         return self.executor.free
 
     def _taken(self, queue: str, taken: Taken) -> None:
-        for attempt in self.executor.start(queue, self._without_our_own(queue, taken)):
+        attempts = self.executor.start(queue, self._without_our_own(queue, taken))
+        surplus = max(0, -self.executor.free)  # a fetch that was late: others have filled the slots meanwhile
+        for place, attempt in enumerate(reversed(attempts)):
             self.keeper.hold(attempt)
-            if self.stop_asked.is_set():
+            if self.stop_asked.is_set() or place < surplus:
                 attempt.cancel(Stop.SHUTDOWN)
 
     def _without_our_own(self, queue: str, taken: Taken) -> Taken:

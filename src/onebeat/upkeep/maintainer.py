@@ -110,17 +110,21 @@ class Maintainer:
             if self._archive is not None and not self._archive.are_default:
                 for queue in self._queues:  # they may keep too much by now
                     self._attend(queue)
-            self._queues |= await registry.schedule_queues(self._store)
+            self._crew.start(_Discovery(self), self._trouble)
             self._crew.start(_Ears(self._store, self._heard), self._trouble)
             self._crew.start(Survey(self._store, lambda: self._queues, self._surveyed), self._trouble)
-            while True:
-                await _wait(self._unknown, DISCOVER_EVERY_S)
-                self._unknown.clear()
-                for queue in await registry.schedule_queues(self._store) - self._queues:
-                    self._queues.add(queue)
-                    self._attend(queue)
+            await asyncio.Event().wait()
         finally:
             await self._crew.stop()
+
+    async def discover(self) -> None:
+        """Find queues that get schedules, for ever."""
+        while True:
+            self._unknown.clear()
+            for queue in await registry.schedule_queues(self._store) - self._queues:
+                self._queues.add(queue)
+                self._attend(queue)
+            await _wait(self._unknown, DISCOVER_EVERY_S)
 
     def _heard(self, channel: str, queue: str) -> None:
         if channel:
@@ -216,6 +220,16 @@ class _Attendant:
 
     async def run(self) -> None:
         await self._maintainer.keep(self._queue, self._trouble)
+
+
+class _Discovery:
+    name = "search for schedules"
+
+    def __init__(self, maintainer: Maintainer) -> None:
+        self._maintainer = maintainer
+
+    async def run(self) -> None:
+        await self._maintainer.discover()
 
 
 class _Ears:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 
 from onebeat.broker.maintain import Surveyed, look
 from onebeat.broker.store import Store
+from onebeat.errors import BrokerError
 
 PERIOD_S = 1.0
 QUEUES_A_SECOND = 5_000
@@ -43,11 +44,17 @@ class Survey:
         """Look at every queue once a period, at the first round without a pause between its calls."""
         pause = 0.0
         while True:
-            names = sorted(self._queues())
+            names, away = sorted(self._queues()), None
             for start in range(0, len(names), CHUNK):
-                for item in await look(self._store, names[start : start + CHUNK]):
-                    self._found(item)
+                try:
+                    await look(self._store, names[start : start + CHUNK], self._found)
+                except BrokerError as error:
+                    if not self._store.is_spread:
+                        raise
+                    away = error  # a node: the queues of others are looked at all the same
                 await asyncio.sleep(pause)
+            if away is not None:
+                raise away
             if not pause or not names:
                 await asyncio.sleep(PERIOD_S)
             pause = period(len(names), is_spread=self._store.is_spread) / max(1, -(-len(names) // CHUNK))
