@@ -138,6 +138,30 @@ async def test_what_fails_too_often_is_archived_and_can_be_run(bench: Bench) -> 
     assert [b"a"] == ran
 
 
+class Odd(BaseException):
+    """No Exception."""
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, StopIteration, Odd])
+async def test_whatever_an_aggregator_raises_is_counted(
+    bench: Bench, error: type[BaseException], *, is_async: bool
+) -> None:
+    """Also what is no Exception, or what no future takes: the group does not go round for ever, the server goes on."""
+
+    async def on_loop(group: str, tasks: list[Task[Any]]) -> Task[Any]:
+        raise error
+
+    def in_thread(group: str, tasks: list[Task[Any]]) -> Task[Any]:
+        raise error
+
+    bench.mux.aggregate()(on_loop if is_async else in_thread)
+    task_id = await bench.enqueue("event", b"a", group="g")
+    async with bench.serving(group_grace=0.01, group_backoff=0.01, group_max_failures=2):
+        await bench.reaches(archived=1, aggregating=0)
+    assert error.__name__ in (await Inspector(bench.store).task("default", task_id)).last_error
+
+
 @pytest.mark.parametrize(
     ("returned", "sentence"),
     [

@@ -22,6 +22,19 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
+def in_pool(function: Callable[..., Any], *args: object) -> Any:
+    """
+    Call a plain function in a thread of a pool.
+
+    Raises:
+        RuntimeError: It raised StopIteration, which no future takes: who waits for it would wait for ever.
+    """
+    try:
+        return function(*args)
+    except StopIteration as error:
+        raise RuntimeError(f"it raised {error!r}") from error
+
+
 async def called(function: Callable[..., Any], *args: object, limit: float) -> Any:
     """
     Call a function: a coroutine here, anything else in a thread of its own, with the context variables of here.
