@@ -316,6 +316,22 @@ async def test_the_archive_is_trimmed_with_its_hashes(store: Store, clock: Clock
     assert 2 == len(await everywhere(store, "KEYS", "asynq:{q}:t:*"))
 
 
+async def test_what_is_trimmed_away_frees_its_lock(store: Store, clock: Clock) -> None:
+    """If it is its own; a lock that another task holds, and a key that is none, stay."""
+    for id_ in "abc":
+        await store.command("ZADD", "asynq:{q}:archived", NOON - 7_776_001, id_)
+        await store.command("HSET", f"asynq:{{q}}:t:{id_}", "msg", "x", "unique_key", f"asynq:{{q}}:unique:t:{id_}")
+    await store.command("SET", "asynq:{q}:unique:t:a", "a")
+    await store.command("SET", "asynq:{q}:unique:t:b", "other")
+    await store.command("RPUSH", "asynq:{q}:unique:t:c", "c")
+    await put(store, "new")
+    await grab(store)
+    await end(store, outcome(Outcome.ARCHIVED, "new", head=message("new"), tail=b""))
+    assert [b"new"] == await store.command("ZRANGE", "asynq:{q}:archived", 0, -1)
+    locks = await everywhere(store, "KEYS", "asynq:{q}:unique:*")
+    assert [b"asynq:{q}:unique:t:b", b"asynq:{q}:unique:t:c"] == sorted(locks)
+
+
 async def test_the_archive_holds_9999(store: Store, clock: Clock) -> None:
     """The oldest makes room for the newest (asynq: maxArchiveSize)."""
     entries: list[Any] = [word for number in range(9_999) for word in (NOON - 10_000 + number, f"x{number}")]
