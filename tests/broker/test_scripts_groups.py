@@ -11,6 +11,7 @@ from onebeat.broker import browse, groups
 from onebeat.broker.consume import Finished, Outcome
 from onebeat.broker.groups import Aggregating, GroupSet, Returned, Rule
 from onebeat.broker.maintain import Maintained, maintain, survey
+from onebeat.broker.maintain import look as survey_of
 from onebeat.broker.produce import NewTask, enqueue
 from onebeat.broker.store import Store
 from onebeat.preparing import prepare
@@ -682,6 +683,23 @@ async def test_a_queue_with_groups_is_not_at_rest(store: Store, clock: Clock) ->
     assert [0] == [one.due_in_ms for one in await store.run(survey(["q"]))]
     assert "aggregated" == await combine(store, GroupSet("q", key), 1)
     assert [None] == [one.due_in_ms for one in await store.run(survey(["q"]))]
+
+
+@pytest.mark.parametrize("is_spread", [False, True])
+@pytest.mark.parametrize("what", ["waits", "staged", "outgoing"])
+async def test_a_survey_finds_queues_that_hold_groups_alone(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, what: str, *, is_spread: bool
+) -> None:
+    """Also where queues are spread over nodes, and a first look tells which have anything at all."""
+    if what == "waits":
+        await add(store, "a")
+    else:
+        found = await staged(store, clock, "a")
+        if what == "outgoing":
+            await combine(store, found, 1, queue="other")
+    if is_spread:
+        monkeypatch.setattr(Store, "is_spread", True)
+    assert ["q"] == [item.queue for item in await survey_of(store, ["empty", "q"])]
 
 
 def test_a_set_knows_its_group_and_id() -> None:

@@ -167,8 +167,8 @@ def survey(queues: Sequence[str]) -> Call[list[Surveyed]]:
     return Call("survey", queues[0], list(queues), interpret)
 
 
-_WORKING = ("pending", "active", "lease", "scheduled", "retry", "completed")
-_OWN_WORKING = ("exact", "due", "stuck")
+_WORKING = ("pending", "active", "lease", "scheduled", "retry", "completed", "groups", "aggregation_sets")
+_OWN_WORKING = ("exact", "due", "stuck", "groups", "sets", "out")
 
 
 @lru_cache(8192)
