@@ -131,6 +131,42 @@ async def test_a_foreign_type_fails_before_anything_is_written(store: Store, clo
     assert 0 == await store.command("EXISTS", LOCK, "asynq:{q}:t:a")
 
 
+async def test_a_group_whose_key_is_foreign_harms_no_other(store: Store, clock: Clock) -> None:
+    """It is told of, and put aside; a delayed task of it waits on; all others go on."""
+    await add(store, "late", group="bad", due="+1000")
+    await add(store, "a", "later", due="")
+    await store.command("SET", "asynq:{q}:g:bad", "foreign")
+    await store.command("ZADD", "onebeat:{q}:groups", 0, "bad")
+    await store.command("SADD", "asynq:{q}:groups", "bad")
+    await store.run(enqueue("q", client="x", sequence=1, tasks=[NewTask("alone", message("alone"), due="+1000")]))
+    await clock.advance(10)
+    aggregating = Aggregating(owner="s", at_once=16, rules=[GRACE], cursor="0")
+    done = await store.run(maintain("q", max_crashes=5, aggregating=aggregating))
+    assert [["a", "later"]] == [await members(store, of) for of in sets(done)]
+    assert ["alone"] == await pending(store)
+    told = " ".join(done.errors)
+    assert "task late cannot join group bad, whose key holds a foreign type" in told
+    assert "groups group bad: error WRONGTYPE" in told
+    await store.command("DEL", "asynq:{q}:g:bad")
+    await clock.advance(60)
+    await look(store, GRACE)
+    assert [(b"late", NOON + 70.0)] == await of_group(store, "bad")
+
+
+async def test_a_set_whose_key_is_foreign_harms_no_other(store: Store, clock: Clock) -> None:
+    """Nor does an entry that names none of this queue's."""
+    found = await staged(store, clock, "a")
+    await store.command("SET", "asynq:{q}:g:bad:1", "foreign")
+    await store.command("ZADD", "asynq:{q}:aggregation_sets", 0, "asynq:{q}:g:bad:1", 0, "junk")
+    for _ in range(3):  # after a pause of upkeep owners may speak first
+        done = await store.run(maintain("q", max_crashes=5))
+        await clock.advance(3)
+    assert ["groups set asynq:{q}:g:bad:1", "groups set junk"] == sorted(text.split(": ")[0] for text in done.errors)
+    await store.command("HSET", "onebeat:{q}:sets", found.key, "0 gone")
+    await store.run(maintain("q", max_crashes=5))
+    assert [b"a"] == [id_ for id_, _ in await of_group(store)]
+
+
 async def test_a_delayed_task_joins_when_it_is_due(store: Store, clock: Clock) -> None:
     """SE-02: it is scheduled with its group in the hash, and joins at its millisecond."""
     assert [f"scheduled {NOON * 1000 + 1500}"] == await add(store, "a", due="+1500")

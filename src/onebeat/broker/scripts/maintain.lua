@@ -57,7 +57,7 @@ end)
 local a = {
   owner = ARGV[4], lease_ms = tonumber(ARGV[5]), at_once = tonumber(ARGV[6]), cursor = ARGV[7], most = tonumber(ARGV[8]),
   backoff_ms = tonumber(ARGV[9]), frees = ARGV[10] == "1", rules = {}, sets = {}, reports = {}, staged = 0, restored = 0,
-  expired = 0, is_full = false,
+  expired = 0, is_full = false, errors = {},
 }
 for i = 11, #ARGV, 4 do
   local grace, delay, size = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
@@ -95,6 +95,9 @@ part("groups", function()
   aggregate(a)
   outgoing = a.owner ~= "" and left_behind() or outgoing
 end)
+for _, text in ipairs(a.errors) do
+  errors[#errors + 1] = "groups " .. text
+end
 
 local function next_due()
   local soonest = math.huge
