@@ -316,6 +316,39 @@ async def test_upkeep_without_aggregators_leaves_groups_alone(store: Store, cloc
     assert 1 == len((await look(store, GRACE)).sets)
 
 
+async def test_a_group_that_nobody_aggregates_is_named(store: Store, clock: Clock) -> None:
+    """Within some seconds after a minute, whether who looks has aggregators for others or none; then for a while not."""
+    named: list[tuple[float, str]] = []
+
+    async def advance(seconds: int, *rules: Rule) -> None:
+        for _ in range(seconds):
+            await clock.advance(1)
+            if found := (await look(store, *rules)).lonely:
+                named.append((clock.now - NOON, found))
+
+    await add(store, "a")
+    await advance(60)
+    assert [] == named
+    await advance(30)
+    [(first, group)] = named
+    assert group == "g"
+    assert 60 < first <= 75
+    await advance(600, Rule("mail:", 10_000, 0, 0))
+    assert ["g", "g"] == [group for _, group in named]
+    assert named[1][0] == first + 600
+
+
+async def test_a_group_that_somebody_will_aggregate_is_not_named(store: Store, clock: Clock) -> None:
+    """However long its grace period is, and whoever else looks; nor right after an outage."""
+    await add(store, "a")
+    await look(store, Rule("", 300_000, 0, 0))
+    for _ in range(100):
+        await clock.advance(2)
+        assert "" == (await look(store)).lonely
+    await clock.advance(200)
+    assert "" == (await look(store)).lonely
+
+
 async def test_a_server_has_no_more_sets_than_it_asks_for(store: Store, clock: Clock) -> None:
     """The rest is staged as there is room, and does not have it asked again and again meanwhile."""
     for group in "xyz":

@@ -1,7 +1,7 @@
 -- stage: find the groups that are due, and move their members into aggregation sets; return sets nobody aggregates.
 --
 -- keep_sets(a) extends those that a server has. aggregate(a) looks at up to 200 groups that are to be looked at, and stages at most about 1,000 members; reclaim(a)
--- returns at most 1,000 to their groups. `a` is who asks:
+-- returns at most 1,000 to their groups; lonely() names a group that waits in vain. `a` is who asks:
 --   owner, lease_ms            a server, and for how long a set is its own without another call; owner "": none
 --   at_once                    how many sets of this queue it may have
 --   cursor                     where its scan of all groups goes on; "": no scan this time
@@ -193,6 +193,33 @@ local function aggregate(a)
   if a.expired > 0 then
     trim_archive()
   end
+end
+
+local LONELY_MS, GLANCE_MS, REMIND_MS = 60000, 10000, 600000
+
+-- Nobody has looked at it for a minute, or who did put it aside, and its oldest member is older than that.
+local function is_lonely(group)
+  local oldest = edge(KEYS[1] .. "g:" .. group, 0)
+  local planned = redis.call("ZSCORE", KEYS[2] .. "groups", group)
+  return oldest and oldest * 1000 < now_ms - LONELY_MS
+    and (not planned or planned == "inf" or tonumber(planned) < now_ms - LONELY_MS)
+end
+
+-- A few groups are glanced at every 10 s; after one was named, the next time is in 10 minutes.
+local function lonely()
+  local beat = KEYS[2] .. "beat"
+  local f = redis.call("HMGET", beat, "hold_until", "lonely")
+  if now_ms < tonumber(f[1] or "0") or now_ms < tonumber(f[2] or "0") then
+    return ""
+  end
+  local found = ""
+  for _, group in ipairs(redis.call("SRANDMEMBER", KEYS[1] .. "groups", 10)) do
+    if guarded(is_lonely, group) == true then
+      found = group
+    end
+  end
+  redis.call("HSET", beat, "lonely", int(now_ms + (found ~= "" and REMIND_MS or GLANCE_MS)))
+  return found
 end
 
 local function next_group(a)
