@@ -137,7 +137,7 @@ def _interpret(answer: Any) -> Maintained:
         errors=texts(errors),
         mended=mended,
         is_busy=bool(is_busy),
-        sets=[key.decode() for key in sets],
+        sets=[key.decode("utf-8", "surrogateescape") for key in sets],
         cursor=cursor.decode(),
         has_more_groups=bool(more),
         returned=[Returned(key, *map(int, counts.split())) for key, counts in pairs],
