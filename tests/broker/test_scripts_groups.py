@@ -317,7 +317,7 @@ async def test_upkeep_without_aggregators_leaves_groups_alone(store: Store, cloc
 
 
 async def test_a_group_that_nobody_aggregates_is_named(store: Store, clock: Clock) -> None:
-    """Within some seconds after a minute, whether who looks has aggregators for others or none; then for a while not."""
+    """Within some seconds after a minute, whether who looks has aggregators for others or none; then not for a while."""
     named: list[tuple[float, str]] = []
 
     async def advance(seconds: int, *rules: Rule) -> None:

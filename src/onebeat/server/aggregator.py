@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
@@ -153,7 +154,7 @@ class Aggregator:
         grace = config.group_grace if one.grace is None else one.grace
         delay = config.group_max_delay if one.max_delay is None else one.max_delay
         size = config.group_max_size if one.max_size is None else one.max_size
-        return Rule(one.pattern, max(1, round(grace * 1000)), round(delay * 1000), size)
+        return Rule(one.pattern, max(1, round(grace * 1000)), math.ceil(delay * 1000), size)
 
     def seen(self, queue: str, asked: Aggregating, done: Maintained) -> None:
         """Begin with what upkeep has staged."""
