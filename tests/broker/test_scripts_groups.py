@@ -17,6 +17,7 @@ from onebeat.broker.store import Store
 from onebeat.preparing import prepare
 from onebeat.task import Task
 from onebeat.wire.message import TaskMessage, decode, encode
+from tests.anywhere import everywhere
 from tests.broker.test_scripts_consume import end, grab, message
 from tests.broker.test_scripts_maintain import pending
 from tests.broker.test_scripts_produce import dump, pairs
@@ -317,7 +318,7 @@ async def test_upkeep_without_aggregators_leaves_groups_alone(store: Store, cloc
 
 
 async def test_a_group_that_nobody_aggregates_is_named(store: Store, clock: Clock) -> None:
-    """Within some seconds after a minute, whether who looks has aggregators for others or none; then not for a while."""
+    """Seconds after a minute, whether who looks has aggregators for others or none; then not for a while."""
     named: list[tuple[float, str]] = []
 
     async def advance(seconds: int, *rules: Rule) -> None:
@@ -485,6 +486,17 @@ async def test_a_combined_task_that_is_refused_leaves_all_as_it_was(store: Store
     assert "conflict" == await combine(store, found, 1, id="taken")
     assert "duplicate taken" == await combine(store, found, 1, unique_key=LOCK, unique_ms=1000)
     assert before == await dump(store)
+
+
+@pytest.mark.parametrize("queue", ["q", "other"])
+async def test_a_full_store_aggregates(store: Store, clock: Clock, queue: str) -> None:
+    """One task in the place of many frees memory; refused, it would be a failure that members are archived for."""
+    found = await staged(store, clock, "a", "b")
+    await everywhere(store, "CONFIG", "SET", "maxmemory", "1")
+    try:
+        assert "aggregated" == await combine(store, found, 2, queue=queue)
+    finally:
+        await everywhere(store, "CONFIG", "SET", "maxmemory", "0")
 
 
 async def test_a_set_that_changed_is_not_aggregated(store: Store, clock: Clock) -> None:

@@ -1,5 +1,5 @@
 -- aggregate: put a combined task in the place of the members of a set, in one step.
--- uses: clock, guard, group, place, unlock, ungroup, outgoing
+-- uses: admit, clock, guard, group, place, unlock, ungroup, outgoing
 --
 -- KEYS[1] root  asynq:{q}:     g:<group>:<set> zset · aggregation_sets zset · t:<id> hash · and as `enqueue`
 -- KEYS[2] root  onebeat:{q}:   sets, out hash · and as `enqueue`
