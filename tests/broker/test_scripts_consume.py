@@ -242,7 +242,8 @@ async def test_a_requeue_goes_to_the_front_as_if_never_taken(store: Store, clock
 
 
 @pytest.mark.parametrize(
-    ("kind", "counted", "crash"), [("failure", 1, None), ("soft", 0, None), ("unknown", 0, b"2"), ("apart", 0, b"2")]
+    ("kind", "counted", "crash"),
+    [("failure", 1, None), ("soft", 0, None), ("waits", 0, None), ("unknown", 0, b"2"), ("apart", 0, b"2")],
 )
 async def test_kinds_of_retries(store: Store, clock: Clock, kind: str, counted: int, crash: bytes | None) -> None:
     """Only a failure counts; an unknown type is marked; one kept apart keeps its bytes and its crashes."""
@@ -258,6 +259,7 @@ async def test_kinds_of_retries(store: Store, clock: Clock, kind: str, counted: 
         task.get(b"ob_unknown"),
     )
     assert counted == int(found.get("asynq:{q}:failed", 0))
+    assert (b"1" if kind == "soft" else None) == task.get(b"ob_soft")
     assert [(b"a", NOON * 1000 + 500.0)] == pairs(found["onebeat:{q}:exact"])
 
 
