@@ -161,7 +161,7 @@ async def test_a_task_that_finds_none_costs_no_retry(bench: Bench) -> None:
         await bench.enqueue("t", task_id="second", max_retry=0)
 
         async def waits() -> bool:
-            return await bench.field("second", "ob_soft") is not None
+            return b"semaphore api is full" in (await bench.field("second", "msg") or b"")
 
         await until(waits)
         other_waits.set()

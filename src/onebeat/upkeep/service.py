@@ -112,7 +112,7 @@ async def supervise(service: Service, *, backoff: Backoff | None = None, trouble
         try:
             await service.run()
         except BrokerError as error:
-            if _is_being_cancelled():  # what a library makes of it is no trouble of the store
+            if is_being_cancelled():  # what a library makes of it is no trouble of the store
                 raise asyncio.CancelledError from error
             trouble.trouble(error)
         except Exception:
@@ -122,7 +122,8 @@ async def supervise(service: Service, *, backoff: Backoff | None = None, trouble
         await asyncio.sleep(backoff.pause())
 
 
-def _is_being_cancelled() -> bool:
+def is_being_cancelled() -> bool:
+    """Whether somebody has cancelled the running task: a CancelledError may as well be raised by what it calls."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
