@@ -214,6 +214,7 @@ async def test_a_schedule_has_an_id(inspector: Face, name: str) -> None:
         await inspector.events(name)
 
 
+@pytest.mark.one_store
 async def test_one_store_is_one_node(inspector: Face, engine: str) -> None:
     """Named as one would connect to it."""
     assert [engine] == await inspector.nodes("q")

@@ -259,6 +259,10 @@ class Store:
         """Return the addresses of the nodes that have a queue, its primary first."""
         return [self.endpoint.shown] if self._nodes is None else self._nodes.having(slot_of(queue))
 
+    def where(self) -> Endpoint:
+        """Return where it answers: a primary, if there are several nodes."""
+        return self.endpoint if self._nodes is None else self._nodes.any()
+
     @property
     def is_spread(self) -> bool:
         """Whether queues may lie on different nodes, so that no script may touch two."""
