@@ -163,8 +163,8 @@ class SyncInspector:
 
     def pause(self, queue: str) -> None:
         """
-        Stop servers from taking tasks of a queue. What runs goes on; what is due becomes pending (SE-54). See
-        `Inspector.pause`.
+        Stop servers from taking tasks of a queue. What runs goes on; what is due becomes pending. A queue need not
+        exist yet: it begins paused then. See `Inspector.pause`.
         """
         self._do(steering.pause(queue))
 

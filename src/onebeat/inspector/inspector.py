@@ -284,7 +284,8 @@ class Inspector:
 
     async def pause(self, queue: str) -> None:
         """
-        Stop servers from taking tasks of a queue. What runs goes on; what is due becomes pending (SE-54).
+        Stop servers from taking tasks of a queue. What runs goes on; what is due becomes pending. A queue need not
+        exist yet: it begins paused then.
 
         Raises:
             WrongState: It is paused already.
