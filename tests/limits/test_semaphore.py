@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -136,6 +137,23 @@ async def test_a_held_token_is_renewed(bench: Bench) -> None:
             return (await holders(bench.store))["a"] > first
 
         await until(has_moved)
+
+
+async def test_waiting_for_a_token_is_no_warning(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """Who waits is told of at debug level only, and not as having failed."""
+    caplog.set_level(logging.DEBUG, "onebeat.executor")
+    semaphore = Semaphore(bench.store, "api", 1, retry_in=3600)
+
+    @bench.mux.handle("t")
+    async def work(ctx: Context[Any], task: Task[Any]) -> None:
+        async with semaphore.held():
+            pass
+
+    async with semaphore.held(context("other")), bench.serving():
+        await bench.enqueue("t", task_id="a")
+        await bench.reaches(retry=1)
+    said = [(record.levelname, record.getMessage()) for record in caplog.records if "full" in record.getMessage()]
+    assert [("DEBUG", "task a of queue default waits: semaphore api is full: 1 holds it")] == said
 
 
 async def test_a_task_that_finds_none_costs_no_retry(bench: Bench) -> None:

@@ -82,6 +82,8 @@ class Aggregator:
 
         made: Called with each combined task that was enqueued.
 
+        failed: Called with what an aggregation failed with.
+
         settled: Called whenever an aggregation has ended.
 
         is_simulated: Time stands still, as in the test kit: no limit counts, and it looks after every queue, also
@@ -99,6 +101,7 @@ class Aggregator:
         clock: Clock,
         threads: Threads | None = None,
         made: Callable[[Prepared], None] = lambda _prepared: None,
+        failed: Callable[[Exception], None] = lambda _error: None,
         settled: Callable[[], None] = lambda: None,
         is_simulated: bool = False,
     ) -> None:
@@ -111,6 +114,7 @@ class Aggregator:
         self._own_threads = threads is None
         self._threads = threads
         self._made = made
+        self._tell_failed = failed
         self._settled = settled
         self._is_simulated = is_simulated
         self._working: dict[str, asyncio.Task[None]] = {}
@@ -300,6 +304,7 @@ class Aggregator:
         text = error_text(error)
         trace = None if isinstance(error, (Refused, OverTime, InvalidTask, BrokerError)) else in_handler(error)
         log.warning("group %s of queue %s was not aggregated: %s", of.group, of.queue, text, exc_info=trace)
+        self._tell_failed(error)
         await self._give_back(of, text)
 
     async def _give_back(self, of: GroupSet, reason: str) -> None:

@@ -87,7 +87,8 @@ class TroubleLog:
         now = self._clock.monotonic()
         is_new = str(error) != self._last and (len(self._said) < BURST or now >= self._said[0] + REPEAT_LOG_S)
         if is_new or not self._said or now >= self._said[-1] + REPEAT_LOG_S:
-            self._log.warning("%s: %s (seen %d times); trying again", self._what, error, self._count)
+            seen = "" if self._count == 1 else f" (seen {self._count} times)"
+            self._log.warning("%s: %s%s; trying again", self._what, error, seen)
             self._said.append(now)
             self._last = str(error)
             self._has_said = True
@@ -95,7 +96,8 @@ class TroubleLog:
     def over(self) -> None:
         """Note that it works."""
         if self._has_said:
-            self._log.info("%s works again after %d failures", self._what, self._count)
+            failures = "a failure" if self._count == 1 else f"{self._count} failures"
+            self._log.info("%s works again after %s", self._what, failures)
         self._count, self._has_said, self._last = 0, False, ""
 
 
