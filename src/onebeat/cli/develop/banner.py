@@ -16,11 +16,13 @@ SHOWN = 12
 
 def banner(facts: Facts, app: str, processes: int, places: Sequence[Path], now: datetime) -> str:
     """Describe the running system."""
+    schedules = _first([_schedule(item.id, item.spec, item.next_ms, now) for item in facts.schedules])
     lines = [
         ("store", [facts.store]),
         ("queues", [_queues(facts)]),
         ("tasks", _first(facts.tasks)),
-        ("schedules", _first([_schedule(item.id, item.spec, item.next_ms, now) for item in facts.schedules])),
+        ("schedules", [*schedules, *(f"what {name} gives" for name in facts.sources)]),
+        *([("groups", [f"{name}…" for name in facts.groups])] if facts.groups else []),
         ("watching", [str(place) for place in places]),
     ]
     servers = f"1 process, {facts.concurrency} tasks at a time"

@@ -90,7 +90,15 @@ def _facts(app: Onebeat[Any], url: str, config: ServerConfig) -> Facts:
         Schedule(entry.id, entry.trigger.spec, next(iter(entry.trigger.ticks_after(now_ms, 1)), None))
         for entry in app.entries.values()
     ]
-    return Facts(endpoint(url).shown, sorted(app.tasks), schedules, dict(config.queues), config.concurrency)
+    return Facts(
+        store=endpoint(url).shown,
+        tasks=sorted(app.tasks),
+        schedules=schedules,
+        queues=dict(config.queues),
+        concurrency=config.concurrency,
+        sources=[source.name for source in app.sources],
+        groups=sorted(app.aggregations),
+    )
 
 
 if __name__ == "__main__":

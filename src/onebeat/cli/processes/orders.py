@@ -67,10 +67,12 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a process says once it serves."""
+    """What a process says once it serves; `sources` give schedules, `groups` are what groups' names begin with."""
 
     store: str
     tasks: list[str]
     schedules: list[Schedule]
     queues: dict[str, int]
     concurrency: int
+    sources: list[str] = []
+    groups: list[str] = []
