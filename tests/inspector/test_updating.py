@@ -512,3 +512,14 @@ async def test_a_key_of_a_foreign_type_stops_it_before_anything_is_written(inspe
     with pytest.raises(BrokerError, match="WRONGTYPE"):
         await inspector.update("q", "a", payload=b"y")
     assert before == await everything(store)
+
+
+@pytest.mark.parametrize("state", ["pending", "aggregating", "scheduled"])
+async def test_now_is_now_within_a_millisecond_too(inspector: Face, store: Store, clock: Clock, state: str) -> None:
+    """What is pending or in its group stays where it stands; what waits for its time is pending."""
+    await clock.advance(0.0005)
+    await put_in(store, state, "a")
+    if state != "scheduled":
+        await put_in(store, state, "b")
+    assert ("pending" if state == "scheduled" else state) == (await inspector.update("q", "a", process_in=0)).state
+    assert 0 == await store.command("ZCARD", "onebeat:{q}:exact")
