@@ -83,6 +83,9 @@ if moves and is_now then
 elseif moves then
   if not waits then
     leave(id, state, f[5])
+    if state == "pending" then
+      redis.call("HDEL", task, "group") -- Go leaves it there when somebody runs the task by itself (SE-22)
+    end
     redis.call("HSET", task, "state", "scheduled")
     redis.call("HDEL", task, "pending_since", "ob_prev")
     state = "scheduled"
