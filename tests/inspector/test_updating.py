@@ -528,3 +528,29 @@ async def test_a_key_of_a_foreign_type_stops_it_before_anything_is_written(inspe
     with pytest.raises(BrokerError, match="WRONGTYPE"):
         await inspector.update("q", "a", payload=b"y")
     assert before == await everything(store)
+
+
+@pytest.mark.parametrize("state", ["pending", "aggregating", "scheduled"])
+async def test_now_is_now_within_a_millisecond_too(inspector: Face, store: Store, clock: Clock, state: str) -> None:
+    """What is pending or in its group stays where it stands; what waits for its time is pending."""
+    await clock.advance(0.0005)
+    await put_in(store, state, "a")
+    if state != "scheduled":
+        await put_in(store, state, "b")
+    assert ("pending" if state == "scheduled" else state) == (await inspector.update("q", "a", process_in=0)).state
+    assert 0 == await store.command("ZCARD", "onebeat:{q}:exact")
+
+
+async def test_a_task_that_is_put_off_is_of_its_group_only_if_it_was(
+    inspector: Face, store: Store, clock: Clock
+) -> None:
+    """One out of a group joins it again; one that Go ran by itself stays out (SE-22)."""
+    await put_in_group(store, "g", "member")
+    await put(store, "alone")
+    await store.command("HSET", "asynq:{q}:t:alone", "group", "g")  # as asynq's runTask leaves it
+    for task_id in ("member", "alone"):
+        assert "scheduled" == (await inspector.update("q", task_id, process_in=60)).state
+    await clock.advance(60)
+    await store.run(maintain("q", max_crashes=5))
+    assert [b"member"] == await store.command("ZRANGE", "asynq:{q}:g:g", 0, -1)
+    assert [b"alone"] == await store.command("LRANGE", "asynq:{q}:pending", 0, -1)

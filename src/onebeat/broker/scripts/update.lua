@@ -29,7 +29,7 @@ elseif f[1] ~= ARGV[3] then
 end
 
 local function instant(text, from)
-  return math.ceil(tonumber(text) + (string.sub(text, 1, 1) == "+" and from or 0))
+  return tonumber(text) + (string.sub(text, 1, 1) == "+" and from or 0)
 end
 
 local function due_of()
@@ -43,7 +43,8 @@ end
 
 local waits = state == "scheduled" or state == "retry"
 local at = ARGV[5] ~= "" and instant(ARGV[5], now_us / 1000) or nil
-local is_now = at and at <= now_ms
+local is_now = at and at <= now_us / 1000 -- before it is rounded up, as any instant within a millisecond is
+at = at and math.ceil(at)
 local moves = at and not (is_now and not waits)
 if state == "aggregating" and moves and not redis.call("ZSCORE", KEYS[1] .. "g:" .. (f[5] or ""), id) then
   return "staged"
@@ -74,7 +75,7 @@ elseif ARGV[6] ~= "=" then
 end
 if ARGV[7] ~= "" then
   local from = math.max(now_ms, at or (waits and due_of() or now_ms))
-  redis.call("HSET", task, "ob_expires", int(instant(ARGV[7], from)))
+  redis.call("HSET", task, "ob_expires", int(math.ceil(instant(ARGV[7], from))))
 end
 if moves and is_now then
   forward_one(id, state)
@@ -82,6 +83,9 @@ if moves and is_now then
 elseif moves then
   if not waits then
     leave(id, state, f[5])
+    if state == "pending" then
+      redis.call("HDEL", task, "group") -- Go leaves it there when somebody runs the task by itself (SE-22)
+    end
     redis.call("HSET", task, "state", "scheduled")
     redis.call("HDEL", task, "pending_since", "ob_prev")
     state = "scheduled"
