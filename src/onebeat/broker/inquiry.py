@@ -76,6 +76,9 @@ class Inquiry:
             ConfigurationError: The addresses, or the name of the primary, are wrong.
             BrokerUnavailable: Nobody answered.
         """
+        known = self._known
+        if self.best is not None and known is not None and not self.is_over and self.best.rank < known.rank:
+            return known  # few sentinels answered, and they have not heard of a switch yet, or were cut off
         if self.best is not None:
             return self.best
         for address, error in self._errors.items():
@@ -119,6 +122,8 @@ def announced(where: Endpoint, message: bytes) -> Address | None:
     return (host, int(port)) if name == where.master else None
 
 
-def layout_of(address: Address) -> Layout:
-    """Return the layout in which one node has all slots."""
-    return Layout([address] * keys.SLOTS)
+def layout_of(address: Address, known: Layout | None) -> Layout:
+    """Return the layout in which one node has all slots, as was announced: newer than what was known."""
+    if known is not None and known.primaries == [address]:
+        return known  # each sentinel announces it
+    return Layout([address] * keys.SLOTS, rank=0 if known is None else known.rank + 1)
