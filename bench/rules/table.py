@@ -63,13 +63,13 @@ RULES = [
         RUNNING + "test_a_lost_lease_stops_the_handler",
     ),
     Rule(
-        2, "the keeper lets go when the handler ends, not when the store has answered", "server/server.py",
+        2, "the keeper lets go when the handler ends, not when the store has answered", "server/serving.py",
         "            self.acknowledger.add(attempt)\n",
         "            self.acknowledger.add(attempt)\n            self.keeper.release(attempt)\n",
         FENCE + "test_an_outcome_that_was_not_written_keeps_its_lease",
     ),
     Rule(
-        2, "the keeper stops before the last outcomes are written", "server/server.py",
+        2, "the keeper stops before the last outcomes are written", "server/serving.py",
         "        await self._write_outcomes()\n",
         "        await asyncio.to_thread(self.keeper.stop)\n        await self._write_outcomes()\n",
         FENCE + "test_a_stop_keeps_leases_until_its_outcomes_are_written",
@@ -80,7 +80,7 @@ RULES = [
         CONSUME + "test_a_recovered_task_that_still_waits_is_taken_back",
     ),
     Rule(
-        2, "a server runs a task again that it slept over and took itself", "server/server.py",
+        2, "a server runs a task again that it slept over and took itself", "server/serving.py",
         "self.executor.start(queue, self._without_our_own(queue, taken))", "self.executor.start(queue, taken)",
         FENCE + "test_a_server_that_takes_its_own_running_task_goes_on_with_it",
     ),
@@ -130,7 +130,7 @@ RULES = [
         FENCE + "test_a_lost_answer_of_a_fetch_strands_nothing",
     ),
     Rule(
-        6, "a fetch under way is cancelled at a stop", "server/server.py",
+        6, "a fetch under way is cancelled at a stop", "server/serving.py",
         "        await asyncio.wait([self._fetching], timeout=self._config.shutdown_timeout)\n", "",
         FENCE + "test_a_stop_awaits_the_fetch_under_way",
     ),
@@ -222,7 +222,7 @@ RULES = [
         HANGS + "test_a_coroutine_that_ignores_its_cancellation_is_given_up",
     ),
     Rule(
-        13, "a server goes on with half of its slots lost", "server/server.py",
+        13, "a server goes on with half of its slots lost", "server/serving.py",
         "if 2 * len(self.executor.overstaying) >= self._config.concurrency and", "if False and",
         HANGS + "test_at_half_of_the_slots_the_server_stops",
     ),
@@ -232,7 +232,7 @@ RULES = [
         RUNNING + "test_there_are_as_many_threads_as_slots",
     ),
     Rule(
-        14, "tasks are taken whatever the number of unwritten outcomes", "server/server.py",
+        14, "tasks are taken whatever the number of unwritten outcomes", "server/serving.py",
         "if is_swamped or not", "if not",
         FENCE + "test_too_many_unwritten_outcomes_stop_the_taking",
     ),
@@ -242,7 +242,7 @@ RULES = [
         OUTAGES + "test_a_read_only_store_is_waited_for",
     ),
     Rule(
-        14, "outcomes that could not be written are not named", "server/server.py",
+        14, "outcomes that could not be written are not named", "server/serving.py",
         "            self.unwritten = len(self.acknowledger.unanswered)\n", "",
         RUNNING + "test_outcomes_that_cannot_be_written_are_named_and_end_the_process_badly",
     ),

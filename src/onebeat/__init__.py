@@ -63,12 +63,13 @@ if TYPE_CHECKING:
     from onebeat.server.config import ServerConfig
     from onebeat.server.context import Context, current
     from onebeat.server.mux import Handler, Mux
-    from onebeat.server.server import Health, Server
+    from onebeat.server.server import Server
+    from onebeat.server.serving import Health
     from onebeat.states import Cancellation, TaskState
     from onebeat.sync import SyncClient
     from onebeat.task import Progress, Task, TaskInfo
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 _HOMES = {
     "app.app": ["Onebeat"],
@@ -96,7 +97,8 @@ _HOMES = {
     "server.config": ["ServerConfig"],
     "server.context": ["Context", "current"],
     "server.mux": ["Handler", "Mux"],
-    "server.server": ["Health", "Server"],
+    "server.server": ["Server"],
+    "server.serving": ["Health"],
     "states": ["Cancellation", "TaskState"],
     "sync": ["SyncClient"],
     "task": ["Progress", "Task", "TaskInfo"],

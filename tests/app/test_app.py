@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,8 +30,9 @@ from onebeat.errors import (
     TaskNotFound,
 )
 from onebeat.inspector.inspector import Inspector
+from onebeat.scheduler.periodic import PeriodicTask
 from onebeat.server.context import Context, current
-from onebeat.server.server import Health
+from onebeat.server.serving import Health
 from onebeat.states import TaskState
 from onebeat.task import Task
 
@@ -468,3 +470,31 @@ def test_what_a_loop_left_open_is_let_go_of_when_another_opens_its_own(url: str)
     assert 1 == len(app._transport._connections)
     del app, task
     gc.collect()
+
+
+async def test_a_server_says_what_its_application_declares(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Where schedules come from and which groups it aggregates, too, if it does."""
+    app: Onebeat[Any] = Onebeat("shop", url=url)
+    caplog.set_level(logging.INFO, "onebeat.app")
+
+    @app.task("sum")
+    async def total() -> None: ...
+
+    async with app.serving():
+        pass
+
+    @app.aggregate("sales:")
+    async def digest(group: str, tasks: list[Task]) -> Task[None]:
+        return total.bind()
+
+    def rows() -> list[PeriodicTask]:
+        return []
+
+    rows.__qualname__ = "rows"
+    app.schedules()(rows)
+    async with app.serving():
+        pass
+    assert [
+        "application shop: 1 tasks, 0 schedules",
+        "application shop: 1 tasks, 0 schedules, schedules of rows, groups 'sales:'",
+    ] == [record.getMessage() for record in caplog.records if record.name == "onebeat.app"]

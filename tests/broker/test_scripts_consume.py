@@ -242,7 +242,8 @@ async def test_a_requeue_goes_to_the_front_as_if_never_taken(store: Store, clock
 
 
 @pytest.mark.parametrize(
-    ("kind", "counted", "crash"), [("failure", 1, None), ("soft", 0, None), ("unknown", 0, b"2"), ("apart", 0, b"2")]
+    ("kind", "counted", "crash"),
+    [("failure", 1, None), ("soft", 0, None), ("waits", 0, None), ("unknown", 0, b"2"), ("apart", 0, b"2")],
 )
 async def test_kinds_of_retries(store: Store, clock: Clock, kind: str, counted: int, crash: bytes | None) -> None:
     """Only a failure counts; an unknown type is marked; one kept apart keeps its bytes and its crashes."""
@@ -258,6 +259,7 @@ async def test_kinds_of_retries(store: Store, clock: Clock, kind: str, counted: 
         task.get(b"ob_unknown"),
     )
     assert counted == int(found.get("asynq:{q}:failed", 0))
+    assert (b"1" if kind == "soft" else None) == task.get(b"ob_soft")
     assert [(b"a", NOON * 1000 + 500.0)] == pairs(found["onebeat:{q}:exact"])
 
 
@@ -314,6 +316,22 @@ async def test_the_archive_is_trimmed_with_its_hashes(store: Store, clock: Clock
     await end(store, outcome(Outcome.ARCHIVED, "b", head=message("b"), tail=b""))
     assert {b"a", b"b"} == set(await store.command("ZRANGE", "asynq:{q}:archived", 0, -1))
     assert 2 == len(await everywhere(store, "KEYS", "asynq:{q}:t:*"))
+
+
+async def test_what_is_trimmed_away_frees_its_lock(store: Store, clock: Clock) -> None:
+    """If it is its own; a lock that another task holds, and a key that is none, stay."""
+    for id_ in "abc":
+        await store.command("ZADD", "asynq:{q}:archived", NOON - 7_776_001, id_)
+        await store.command("HSET", f"asynq:{{q}}:t:{id_}", "msg", "x", "unique_key", f"asynq:{{q}}:unique:t:{id_}")
+    await store.command("SET", "asynq:{q}:unique:t:a", "a")
+    await store.command("SET", "asynq:{q}:unique:t:b", "other")
+    await store.command("RPUSH", "asynq:{q}:unique:t:c", "c")
+    await put(store, "new")
+    await grab(store)
+    await end(store, outcome(Outcome.ARCHIVED, "new", head=message("new"), tail=b""))
+    assert [b"new"] == await store.command("ZRANGE", "asynq:{q}:archived", 0, -1)
+    locks = await everywhere(store, "KEYS", "asynq:{q}:unique:*")
+    assert [b"asynq:{q}:unique:t:b", b"asynq:{q}:unique:t:c"] == sorted(locks)
 
 
 async def test_the_archive_holds_9999(store: Store, clock: Clock) -> None:

@@ -11,11 +11,13 @@ from onebeat.broker import browse, groups
 from onebeat.broker.consume import Finished, Outcome
 from onebeat.broker.groups import Aggregating, GroupSet, Returned, Rule
 from onebeat.broker.maintain import Maintained, maintain, survey
+from onebeat.broker.maintain import look as survey_of
 from onebeat.broker.produce import NewTask, enqueue
 from onebeat.broker.store import Store
 from onebeat.preparing import prepare
 from onebeat.task import Task
 from onebeat.wire.message import TaskMessage, decode, encode
+from tests.anywhere import everywhere
 from tests.broker.test_scripts_consume import end, grab, message
 from tests.broker.test_scripts_maintain import pending
 from tests.broker.test_scripts_produce import dump, pairs
@@ -128,6 +130,43 @@ async def test_a_foreign_type_fails_before_anything_is_written(store: Store, clo
     [answer] = await add(store, "a", unique_key=LOCK, unique_ms=60_000)
     assert answer.startswith("error")
     assert 0 == await store.command("EXISTS", LOCK, "asynq:{q}:t:a")
+
+
+async def test_a_group_whose_key_is_foreign_harms_no_other(store: Store, clock: Clock) -> None:
+    """It is told of, and put aside; a delayed task of it waits on; all others go on."""
+    await add(store, "late", group="bad", due="+1000")
+    await add(store, "a", "later", due="")
+    await store.command("SET", "asynq:{q}:g:bad", "foreign")
+    await store.command("ZADD", "onebeat:{q}:groups", 0, "bad")
+    await store.command("SADD", "asynq:{q}:groups", "bad")
+    await store.run(enqueue("q", client="x", sequence=1, tasks=[NewTask("alone", message("alone"), due="+1000")]))
+    await clock.advance(10)
+    aggregating = Aggregating(owner="s", at_once=16, rules=[GRACE], cursor="0")
+    done = await store.run(maintain("q", max_crashes=5, aggregating=aggregating))
+    assert [["a", "later"]] == [await members(store, of) for of in sets(done)]
+    assert ["alone"] == await pending(store)
+    told = " ".join(done.errors)
+    assert "task late cannot join group bad, whose key holds a foreign type" in told
+    assert "groups group bad: error WRONGTYPE" in told
+    await store.command("DEL", "asynq:{q}:g:bad")
+    await clock.advance(60)
+    await look(store, GRACE)
+    assert [(b"late", NOON + 70.0)] == await of_group(store, "bad")
+
+
+async def test_a_set_whose_key_is_foreign_harms_no_other(store: Store, clock: Clock) -> None:
+    """Nor does an entry that names none of this queue's."""
+    found = await staged(store, clock, "a")
+    await store.command("SET", "asynq:{q}:g:bad:1", "foreign")
+    await store.command("ZADD", "asynq:{q}:aggregation_sets", 0, "asynq:{q}:g:bad:1", 0, "junk")
+    errors: list[str] = []
+    for _ in range(3):  # after a pause of upkeep owners may speak first
+        errors += (await store.run(maintain("q", max_crashes=5))).errors
+        await clock.advance(3)
+    assert ["groups set asynq:{q}:g:bad:1", "groups set junk"] == sorted(text.split(": ")[0] for text in errors)
+    await store.command("HSET", "onebeat:{q}:sets", found.key, "0 gone")
+    await store.run(maintain("q", max_crashes=5))
+    assert [b"a"] == [id_ for id_, _ in await of_group(store)]
 
 
 async def test_a_delayed_task_joins_when_it_is_due(store: Store, clock: Clock) -> None:
@@ -279,6 +318,39 @@ async def test_upkeep_without_aggregators_leaves_groups_alone(store: Store, cloc
     assert 1 == len((await look(store, GRACE)).sets)
 
 
+async def test_a_group_that_nobody_aggregates_is_named(store: Store, clock: Clock) -> None:
+    """Seconds after a minute, whether who looks has aggregators for others or none; then not for a while."""
+    named: list[tuple[float, str]] = []
+
+    async def advance(seconds: int, *rules: Rule) -> None:
+        for _ in range(seconds):
+            await clock.advance(1)
+            if found := (await look(store, *rules)).lonely:
+                named.append((clock.now - NOON, found))
+
+    await add(store, "a")
+    await advance(60)
+    assert [] == named
+    await advance(30)
+    [(first, group)] = named
+    assert group == "g"
+    assert 60 < first <= 75
+    await advance(600, Rule("mail:", 10_000, 0, 0))
+    assert ["g", "g"] == [group for _, group in named]
+    assert named[1][0] == first + 600
+
+
+async def test_a_group_that_somebody_will_aggregate_is_not_named(store: Store, clock: Clock) -> None:
+    """However long its grace period is, and whoever else looks; nor right after an outage."""
+    await add(store, "a")
+    await look(store, Rule("", 300_000, 0, 0))
+    for _ in range(100):
+        await clock.advance(2)
+        assert "" == (await look(store)).lonely
+    await clock.advance(200)
+    assert "" == (await look(store)).lonely
+
+
 async def test_a_server_has_no_more_sets_than_it_asks_for(store: Store, clock: Clock) -> None:
     """The rest is staged as there is room, and does not have it asked again and again meanwhile."""
     for group in "xyz":
@@ -415,6 +487,17 @@ async def test_a_combined_task_that_is_refused_leaves_all_as_it_was(store: Store
     assert "conflict" == await combine(store, found, 1, id="taken")
     assert "duplicate taken" == await combine(store, found, 1, unique_key=LOCK, unique_ms=1000)
     assert before == await dump(store)
+
+
+@pytest.mark.parametrize("queue", ["q", "other"])
+async def test_a_full_store_aggregates(store: Store, clock: Clock, queue: str) -> None:
+    """One task in the place of many frees memory; refused, it would be a failure that members are archived for."""
+    found = await staged(store, clock, "a", "b")
+    await everywhere(store, "CONFIG", "SET", "maxmemory", "1")
+    try:
+        assert "aggregated" == await combine(store, found, 2, queue=queue)
+    finally:
+        await everywhere(store, "CONFIG", "SET", "maxmemory", "0")
 
 
 async def test_a_set_that_changed_is_not_aggregated(store: Store, clock: Clock) -> None:
@@ -682,6 +765,23 @@ async def test_a_queue_with_groups_is_not_at_rest(store: Store, clock: Clock) ->
     assert [0] == [one.due_in_ms for one in await store.run(survey(["q"]))]
     assert "aggregated" == await combine(store, GroupSet("q", key), 1)
     assert [None] == [one.due_in_ms for one in await store.run(survey(["q"]))]
+
+
+@pytest.mark.parametrize("is_spread", [False, True])
+@pytest.mark.parametrize("what", ["waits", "staged", "outgoing"])
+async def test_a_survey_finds_queues_that_hold_groups_alone(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, what: str, *, is_spread: bool
+) -> None:
+    """Also where queues are spread over nodes, and a first look tells which have anything at all."""
+    if what == "waits":
+        await add(store, "a")
+    else:
+        found = await staged(store, clock, "a")
+        if what == "outgoing":
+            await combine(store, found, 1, queue="other")
+    if is_spread:
+        monkeypatch.setattr(Store, "is_spread", True)
+    assert ["q"] == [item.queue for item in await survey_of(store, ["empty", "q"])]
 
 
 def test_a_set_knows_its_group_and_id() -> None:

@@ -117,6 +117,13 @@ def test_trouble_is_one_sentence(words: list[str], part: str) -> None:
     assert 1 == len(shown.output.strip().splitlines())
 
 
+def test_help_names_every_kind_of_store() -> None:
+    """Sentinels and clusters, too."""
+    said = "".join(run("stats", "--help").output.split())
+    schemes = ["redis://", "rediss://", "valkey://", "redis+sentinel://", "redis+cluster://", "unix://", "embedded://"]
+    assert [] == [scheme for scheme in schemes if scheme not in said]
+
+
 def test_an_unknown_queue_is_named(url: str) -> None:
     """With the ones that there are."""
     fill(url)

@@ -73,6 +73,13 @@ def test_the_environment_comes_before_the_project_and_an_argument_before_both(to
     assert [("other:app", "error"), ("third:app", "error")] == [(orders.app, orders.log_level) for orders in told]
 
 
+def test_variables_of_other_programs_are_none_of_ours(told: list[Orders]) -> None:
+    """asynq's tool takes each of these for its own, whoever has set it (SE-60)."""
+    foreign = {"URI": "redis://no", "URL": "redis://no", "DB": "7", "USERNAME": "no", "PASSWORD": "no", "CLUSTER": "1"}
+    assert [0, 0] == [run("run").exit_code, run("run", **foreign, TLS="1").exit_code]
+    assert told[0] == told[1]
+
+
 def test_the_project_is_found_from_a_folder_in_it(told: list[Orders], folder: Path, monkeypatch: Any) -> None:
     """The application that it names is looked for in the project's folder, not in the current one."""
     (folder / "deep").mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import onebeat
@@ -59,3 +60,17 @@ def test_every_setting_is_explained() -> None:
     """In the docstring that the settings page shows."""
     explained = re.findall(r"^    (\w+): ", inspect.cleandoc(ServerConfig.__doc__ or ""), re.MULTILINE)
     assert sorted(ServerSettings.__annotations__) == sorted(explained)
+
+
+def documented(value: object) -> Iterator[str]:
+    """Yield the docstring of a public class and those of its public methods."""
+    yield inspect.getdoc(value) or ""
+    for name, member in vars(value).items() if isinstance(value, type) else ():
+        if not name.startswith("_"):
+            yield inspect.getdoc(member) or ""
+
+
+def test_no_reference_needs_the_list_of_sharp_edges() -> None:
+    """Their numbers say nothing to who reads the reference."""
+    public = [getattr(module, name) for module in (onebeat, testing) for name in module.__all__]
+    assert [] == [text for value in public for text in documented(value) if re.search(r"\bSE-\d", text)]

@@ -250,3 +250,25 @@ async def test_a_schedule_that_moved_elsewhere_is_not_forgotten(inspector: Face,
     await store.command("HSET", "onebeat:schedules", "one", "q", "two", "elsewhere")
     await inspector.remove_queue("q", force=True)
     assert [None, b"elsewhere"] == await store.command("HMGET", "onebeat:schedules", "one", "two")
+
+
+async def test_a_group_that_is_listed_early_is_no_task(inspector: Face, store: Store, clock: Clock) -> None:
+    """It is listed as its delayed task is enqueued, and stays so when that is deleted."""
+    await put(store, "a", group="g", process_in=60)
+    with pytest.raises(QueueNotEmpty, match="holds 1 task"):
+        await inspector.remove_queue("q")
+    await inspector.delete("q", "a")
+    assert 0 == await inspector.remove_queue("q")
+    assert REST == await names(store)
+
+
+async def test_a_combined_task_on_its_way_elsewhere_is_not_dropped(inspector: Face, store: Store, clock: Clock) -> None:
+    """Its members are gone already: the queue is not empty until a server has brought it there, or by force."""
+    await put(store, "a")
+    await inspector.delete("q", "a")
+    await store.command("HSET", "onebeat:{q}:out", "combined", b"x")
+    with pytest.raises(QueueNotEmpty, match="has 1 combined tasks of its groups on their way to other queues"):
+        await inspector.remove_queue("q")
+    assert 1 == await store.command("HLEN", "onebeat:{q}:out")
+    assert 1 == await inspector.remove_queue("q", force=True)
+    assert REST == await names(store)

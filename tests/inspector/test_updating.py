@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from onebeat.broker.call import Call
-from onebeat.broker.consume import take
+from onebeat.broker.consume import Outcome, take
 from onebeat.broker.maintain import maintain
 from onebeat.broker.store import Store
 from onebeat.errors import (
@@ -29,7 +29,7 @@ from onebeat.states import TaskState
 from onebeat.wire.message import decode
 from tests.anywhere import everywhere
 from tests.conftest import NOON, Clock
-from tests.inspector.conftest import Face, check_places, everything, grab, put, put_in, put_in_group
+from tests.inspector.conftest import Face, check_places, end, everything, grab, put, put_in, put_in_group
 
 ROOT = "asynq:{q}:"
 CHANGEABLE = ("pending", "scheduled", "retry", "archived", "aggregating")
@@ -470,6 +470,21 @@ async def test_a_task_of_a_group_does_not_move(inspector: Face, store: Store) ->
     await put_in_group(store, "g", "a")
     with pytest.raises(WrongState, match="was not moved: it is of group 'g'; run it first"):
         await inspector.update("q", "a", move_to="p")
+
+
+@pytest.mark.parametrize("state", ["pending", "retry"])
+async def test_a_member_that_was_run_by_itself_moves(inspector: Face, store: Store, clock: Clock, state: str) -> None:
+    """As the refusal says: run it first. In its new queue it joins no group either."""
+    await put_in_group(store, "g", "a")
+    await inspector.run("q", "a")
+    if state == "retry":
+        await end(store, "a", Outcome.RETRY, 60_000)
+    await inspector.update("q", "a", move_to="p")
+    with pytest.raises(TaskNotFound):
+        await inspector.task("q", "a")
+    await clock.advance(61)
+    await store.run(maintain("p", max_crashes=5))
+    assert (TaskState.PENDING, []) == ((await inspector.task("p", "a")).state, await inspector.groups("p"))
 
 
 BAD: list[tuple[dict[str, Any], type[Exception], str]] = [

@@ -10,11 +10,12 @@ from functools import partial
 from typing import Any
 
 from onebeat.errors import RevokeTask, SkipRetry
+from onebeat.limits.semaphore import Semaphore
 from onebeat.server.context import Context
 from onebeat.server.mux import Mux, Route
 from onebeat.task import Task
 
-TYPES = ("ok", "flaky", "always", "later", "skip", "revoke", "panic", "hold", "whole")
+TYPES = ("ok", "flaky", "always", "later", "skip", "revoke", "panic", "hold", "token", "whole")
 RETRIED_SOON = ("flaky", "always")
 
 
@@ -44,9 +45,13 @@ class Aggregated:
 Say = Callable[[Ran | Aggregated], None]
 
 
-async def act(say: Say, ctx: Context[Any], task: Task[Any]) -> bytes:
+async def act(say: Say, store: object, ctx: Context[Any], task: Task[Any]) -> bytes:
     """Say what is seen, then do what the type says."""
-    say(Ran(ctx.id, task.type, task.payload, dict(task.headers), ctx.retried, ctx.max_retry, ctx.queue, time.time()))
+
+    def seen(what: str) -> None:
+        say(Ran(ctx.id, what, task.payload, dict(task.headers), ctx.retried, ctx.max_retry, ctx.queue, time.time()))
+
+    seen(task.type)
     match task.type:
         case "flaky" if ctx.retried == 0:
             raise ValueError("not yet")
@@ -60,15 +65,19 @@ async def act(say: Say, ctx: Context[Any], task: Task[Any]) -> bytes:
             raise RuntimeError("in the handler")
         case "hold":
             await asyncio.Event().wait()
+        case "token":
+            async with Semaphore(store, task.payload.decode(), 1, retry_in=3600).held(ctx):
+                seen("token held")
+                await asyncio.Event().wait()
     return f"ran {ctx.id}".encode()
 
 
-def mux(say: Say, *, aggregates: bool = False) -> Mux:
+def mux(say: Say, store: object, *, aggregates: bool = False) -> Mux:
     """Make the handlers; those that are to fail for a while are retried soon, others not while one looks."""
     handlers = Mux()
     for name in TYPES:
         delay = 0.05 if name in RETRIED_SOON else 3600.0
-        handlers.add(name, Route(partial(act, say), True, backoff=lambda _failures, _error, delay=delay: delay))  # type: ignore[misc]
+        handlers.add(name, Route(partial(act, say, store), True, backoff=lambda _failures, _error, delay=delay: delay))  # type: ignore[misc]
     if aggregates:
 
         @handlers.aggregate()

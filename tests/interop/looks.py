@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from onebeat.server.server import Serving
+from onebeat.server.serving import Serving
 from onebeat.wire import keys
 from tests.interop.conftest import Pair
 from tests.server.conftest import Bench

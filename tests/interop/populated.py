@@ -11,7 +11,7 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.options import Unique
 from onebeat.scheduler.scheduler import Scheduler
-from onebeat.server.server import Serving
+from onebeat.server.serving import Serving
 from onebeat.task import Task
 from tests.interop.sides import Python, Side
 from tests.server.conftest import Bench, until

@@ -16,7 +16,8 @@ from onebeat.client import Client
 from onebeat.errors import DuplicateTask, TaskIdConflict
 from onebeat.inspector.inspector import Inspector
 from onebeat.scheduler.scheduler import Scheduler
-from onebeat.server.server import Server, Serving
+from onebeat.server.server import Server
+from onebeat.server.serving import Serving
 from onebeat.task import Task
 from tests.interop.go_inspector import GoInspects
 from tests.interop.handlers import Aggregated, Ran, mux
@@ -194,7 +195,8 @@ class Python:
             group_grace=1.0,
             group_max_size=settings.group_size,
         )
-        async with server.serving(mux(run.heard.put_nowait, aggregates=settings.group_size > 0)) as run.serving:
+        handlers = mux(run.heard.put_nowait, self._store, aggregates=settings.group_size > 0)
+        async with server.serving(handlers) as run.serving:
             yield run
 
     @asynccontextmanager

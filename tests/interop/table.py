@@ -49,6 +49,7 @@ TABLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "run all of a group", "archive all of a group", "delete all of a group", "servers", "workers", "refusals",
         ),
     ),
+    "semaphore: holder → seeker": (PAIRS, ("one token for both", "free again")),
     "mixed fleet": (
         ("kill -9 of both", "no kill"),
         ("all tasks ran", "counters add up", "keys well-formed", "both ran some", "no double without a kill"),

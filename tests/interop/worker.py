@@ -51,7 +51,7 @@ def say(seen: Ran | Aggregated) -> None:
 
 async def serve(url: str, lease: float, ledger: str) -> None:
     async with await Store.open(url) as store:
-        handlers = booking(store, ledger) if ledger else mux(say)
+        handlers = booking(store, ledger) if ledger else mux(say, store)
         async with Server(url, concurrency=4, lease=lease, allow_short_lease=True).serving(handlers):
             print("serving", flush=True)
             await asyncio.Event().wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -138,6 +139,23 @@ async def test_a_held_token_is_renewed(bench: Bench) -> None:
         await until(has_moved)
 
 
+async def test_waiting_for_a_token_is_no_warning(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """Who waits is told of at debug level only, and not as having failed."""
+    caplog.set_level(logging.DEBUG, "onebeat.executor")
+    semaphore = Semaphore(bench.store, "api", 1, retry_in=3600)
+
+    @bench.mux.handle("t")
+    async def work(ctx: Context[Any], task: Task[Any]) -> None:
+        async with semaphore.held():
+            pass
+
+    async with semaphore.held(context("other")), bench.serving():
+        await bench.enqueue("t", task_id="a")
+        await bench.reaches(retry=1)
+    said = [(record.levelname, record.getMessage()) for record in caplog.records if "full" in record.getMessage()]
+    assert [("DEBUG", "task a of queue default waits: semaphore api is full: 1 holds it")] == said
+
+
 async def test_a_task_that_finds_none_costs_no_retry(bench: Bench) -> None:
     """Not even one that may not be retried at all: it waits, and runs when there is a token."""
     semaphore = Semaphore(bench.store, "api", 1, retry_in=0.01)
@@ -161,7 +179,7 @@ async def test_a_task_that_finds_none_costs_no_retry(bench: Bench) -> None:
         await bench.enqueue("t", task_id="second", max_retry=0)
 
         async def waits() -> bool:
-            return await bench.field("second", "ob_soft") is not None
+            return b"semaphore api is full" in (await bench.field("second", "msg") or b"")
 
         await until(waits)
         other_waits.set()

@@ -17,7 +17,8 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.errors import BrokerUnavailable
 from onebeat.server.mux import Mux
-from onebeat.server.server import Server, Serving
+from onebeat.server.server import Server
+from onebeat.server.serving import Serving
 from onebeat.task import Task
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 
+from onebeat.app.handle import Replies
 from onebeat.broker import browse
 from onebeat.broker.consume import Finished, Outcome, finish, take
 from onebeat.broker.maintain import maintain
 from onebeat.broker.store import Store
-from onebeat.errors import TaskNotFound
+from onebeat.errors import BrokerUnavailable, TaskNotFound
 from onebeat.inspector.inspector import Inspector
 from onebeat.server.cancels import CancelEars
 from onebeat.server.context import Context
 from onebeat.states import Cancellation, TaskState
 from onebeat.task import Task
+from onebeat.upkeep.service import Crew
 from onebeat.wire import keys
 from tests.anywhere import everywhere
 from tests.broker.test_scripts_consume import put
@@ -102,6 +106,41 @@ async def test_a_cancel_whose_word_was_lost_comes_with_the_lease(bench: Bench, m
         await began.wait()
         await Inspector(bench.store).cancel("default", task_id)
         await bench.reaches(archived=1, active=0)
+
+
+class Stuttering:
+    """A store that is away the first time that somebody listens."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def listen(self, *channels: str) -> AsyncIterator[tuple[str, bytes]]:
+        self.asked += 1
+        if self.asked == 1:
+            raise BrokerUnavailable("gone")
+        yield "", b""
+        await asyncio.Event().wait()
+
+
+async def test_who_listens_says_that_it_works_again(caplog: pytest.LogCaptureFixture) -> None:
+    """A warning that nothing takes back would be looked into for nothing."""
+    caplog.set_level(logging.INFO)
+    store: Any = Stuttering()
+    ears = CancelEars(store, cast("Any", None))
+    crew = Crew()
+    crew.start(ears, ears.trouble)
+    await ears.listening.wait()
+    store.asked = 0
+    replies = Replies(store)
+    await replies.start()
+    await replies.stop()
+    await crew.stop()
+    assert [
+        "cancel listener: gone; trying again",
+        "cancel listener works again after a failure",
+        "reply listener: gone; trying again",
+        "reply listener works again after a failure",
+    ] == [record.getMessage() for record in caplog.records]
 
 
 async def test_asynqs_word_cancels_too(bench: Bench) -> None:

@@ -45,6 +45,12 @@ def join(group: str, tasks: list[Task[Any]]) -> Task[Any]:
     return Task("combined", group.encode() + b": " + b" ".join(task.payload for task in tasks))
 
 
+def join_bytes(group: str, tasks: list[Task[Any]]) -> Task[Any]:
+    return Task(
+        "combined", group.encode("utf-8", "surrogateescape") + b": " + b" ".join(task.payload for task in tasks)
+    )
+
+
 async def test_a_group_becomes_one_task(bench: Bench) -> None:
     """When nobody has joined for the grace period; in the order in which they joined; then nothing is left of it."""
     ran = collect(bench)
@@ -137,6 +143,30 @@ async def test_what_fails_too_often_is_archived_and_can_be_run(bench: Bench) -> 
         await Inspector(bench.store).run("default", task_id)
         await bench.reaches(archived=0, processed=1)
     assert [b"a"] == ran
+
+
+class Odd(BaseException):
+    """No Exception."""
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, StopIteration, Odd])
+async def test_whatever_an_aggregator_raises_is_counted(
+    bench: Bench, error: type[BaseException], *, is_async: bool
+) -> None:
+    """Also what is no Exception, or what no future takes: the group does not go round for ever, the server goes on."""
+
+    async def on_loop(group: str, tasks: list[Task[Any]]) -> Task[Any]:
+        raise error
+
+    def in_thread(group: str, tasks: list[Task[Any]]) -> Task[Any]:
+        raise error
+
+    bench.mux.aggregate()(on_loop if is_async else in_thread)
+    task_id = await bench.enqueue("event", b"a", group="g")
+    async with bench.serving(group_grace=0.01, group_backoff=0.01, group_max_failures=2):
+        await bench.reaches(archived=1, aggregating=0)
+    assert error.__name__ in (await Inspector(bench.store).task("default", task_id)).last_error
 
 
 @pytest.mark.parametrize(
@@ -238,6 +268,62 @@ async def test_unique_tasks_are_accepted_again_when_their_group_was_aggregated(b
         await bench.enqueue("event", b"a", group="g", unique=3600)
         await bench.reaches(processed=2)
     assert [b"g: a", b"g: a"] == ran
+
+
+async def test_a_combined_task_may_hold_the_lock_of_a_member(bench: Bench) -> None:
+    """As where a group of one is passed on as it is: the member's lock ends with it."""
+    ran: list[bytes] = []
+
+    @bench.mux.handle("event")
+    async def event(ctx: Ctx, task: Task[Any]) -> None:
+        ran.append(task.payload)
+
+    @bench.mux.aggregate()
+    async def first(group: str, tasks: list[Task[Any]]) -> Task[Any]:
+        return Task("event", tasks[0].payload, unique=60)
+
+    await bench.enqueue("event", b"a", group="g", unique=60)
+    async with bench.serving(group_grace=0.01, group_max_failures=1):
+        await bench.reaches(processed=1, aggregating=0)
+    assert [b"a"] == ran
+    assert [] == await bench.store.command("KEYS", "*:unique:*")
+
+
+async def test_a_mounted_mux_brings_its_aggregators(bench: Bench) -> None:
+    """Also those that come later; the same groups in both are refused."""
+    ran, inner = collect(bench), Mux()
+    bench.mux.mount("inner:", inner)
+    inner.aggregate("g")(join)
+    await bench.enqueue("event", b"a", group="g")
+    async with bench.serving(group_grace=0.01):
+        await bench.reaches(processed=1, aggregating=0)
+    assert [b"g: a"] == ran
+    other = Mux()
+    other.aggregate("g")(join)
+    with pytest.raises(ConfigurationError, match="groups 'g' have an aggregator already"):
+        bench.mux.mount("other:", other)
+
+
+async def test_a_group_whose_name_is_no_text_is_aggregated(bench: Bench) -> None:
+    """Strangers may write any bytes: its queue's upkeep goes on."""
+    ran = collect(bench)
+    bench.mux.aggregate()(join_bytes)
+    await bench.enqueue("event", b"a", group="x")
+    await bench.store.command("RENAME", "asynq:{default}:g:x", b"asynq:{default}:g:\xff")
+    await bench.store.command("SADD", "asynq:{default}:groups", b"\xff")
+    async with bench.serving(group_grace=0.01):
+        await bench.reaches(processed=1, aggregating=0)
+    assert [b"\xff: a"] == ran
+
+
+async def test_the_shortest_delay_is_one(bench: Bench) -> None:
+    """Less than half a millisecond is not no limit."""
+    ran = collect(bench)
+    bench.mux.aggregate(grace=3600, max_delay=0.0001)(join)
+    await bench.enqueue("event", b"a", group="g")
+    async with bench.serving():
+        await bench.reaches(processed=1, aggregating=0)
+    assert [b"g: a"] == ran
 
 
 async def test_delayed_tasks_join_their_group_when_they_are_due(bench: Bench) -> None:

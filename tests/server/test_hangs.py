@@ -15,7 +15,7 @@ import pytest
 
 from onebeat.server.context import Context
 from onebeat.server.running import Running
-from onebeat.server.server import Health
+from onebeat.server.serving import Health
 from onebeat.server.watchdog import Watchdog
 from onebeat.task import Task
 from tests.server.conftest import Bench, until

@@ -30,7 +30,8 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context
 from onebeat.server.hooks import Hooks
 from onebeat.server.mux import Handler
-from onebeat.server.server import Health, Server, Serving
+from onebeat.server.server import Server
+from onebeat.server.serving import Health, Serving
 from onebeat.task import Task
 from tests.anywhere import everywhere
 from tests.server.conftest import Bench, until
@@ -422,7 +423,7 @@ async def test_a_base_context_that_cannot_be_left_harms_nothing(bench: Bench, ca
 # Health and log -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["async", "plain"])
+@pytest.mark.parametrize("kind", ["async", "cancelled", "plain"])
 async def test_the_health_check_is_told_how_the_store_fares(url: str, bench: Bench, kind: str) -> None:
     """None while all is well, the error when it is not; one that raises is asked again."""
     told: asyncio.Queue[BrokerError | None] = asyncio.Queue()
@@ -430,12 +431,12 @@ async def test_the_health_check_is_told_how_the_store_fares(url: str, bench: Ben
 
     async def check(error: BrokerError | None) -> None:
         told.put_nowait(error)
-        raise ValueError
+        raise ValueError if kind == "async" else asyncio.CancelledError
 
     def check_plainly(error: BrokerError | None) -> None:
         loop.call_soon_threadsafe(told.put_nowait, error)
 
-    hook: Any = check if kind == "async" else check_plainly
+    hook: Any = check_plainly if kind == "plain" else check
     async with asyncio.timeout(20), serving(bench, health_check=hook, health_interval=0.02):
         assert await told.get() is None
         async with bench.knife() as knife:

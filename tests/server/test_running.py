@@ -48,6 +48,19 @@ async def test_runs_coroutines_and_plain_functions(bench: Bench) -> None:
     assert [None, None] == [await bench.field(id_, "msg") for id_ in ids]
 
 
+async def test_a_plain_function_that_runs_out_of_items_has_failed(bench: Bench) -> None:
+    """StopIteration, as of a bare `next`: no future takes it, and the attempt would last until its timeout."""
+
+    @bench.mux.handle("plain")
+    def in_thread(ctx: Ctx, task: Task[Any]) -> None:
+        next(iter(()))
+
+    id_ = await bench.enqueue("plain", max_retry=0)
+    async with bench.serving():
+        await bench.reaches(archived=1, active=0)
+    assert "RuntimeError: it raised StopIteration()" == (await Inspector(bench.store).task("default", id_)).last_error
+
+
 async def test_the_handler_knows_its_task(bench: Bench) -> None:
     """Context, task and `current()` tell which attempt this is, in coroutines and threads."""
     seen: list[tuple[Any, ...]] = []

@@ -50,6 +50,35 @@ def digest(shop: Shop, **limits: Any) -> None:
         return shop.tell.bind(group, sorted(sale.item for sale in sales))
 
 
+async def test_what_an_aggregator_raises_is_seen(shop: Shop) -> None:
+    """Its group is tried again, as in production; `raise_errors` tells the test why nothing came of it."""
+
+    @shop.app.aggregate("digest:", grace=30)
+    async def digest(group: str, sales: list[Sale]) -> Task[None]:
+        raise KeyError(group)
+
+    async with shop.app.testing(start=NOON) as t:
+        await shop.sale.options(group="digest:x").enqueue("a")
+        assert () == (await t.drain()).group_errors
+        done = await t.advance(30)
+        assert ["KeyError('digest:x')"] == [repr(error) for error in done.group_errors]
+        with pytest.raises(KeyError, match="digest:x"):
+            done.raise_errors()
+
+
+def test_a_function_that_makes_no_task_is_seen(shop: Shop) -> None:
+    """By what the store was not given."""
+
+    @shop.app.aggregate("digest:", grace=30)
+    async def digest(group: str, sales: list[Sale]) -> Task[None]:
+        return None  # type: ignore[return-value] # the mistake
+
+    with shop.app.testing(start=NOON) as t:
+        shop.sale.options(group="digest:x").enqueue_sync("a")
+        with pytest.raises(OnebeatError, match="None"):
+            t.advance(30).raise_errors()
+
+
 async def test_time_aggregates_a_group(shop: Shop) -> None:
     """At the end of its grace period, which each arrival puts off; drain alone leaves it."""
     digest(shop)

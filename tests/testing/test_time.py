@@ -226,6 +226,28 @@ async def test_a_unique_lock_lapses_when_its_time_has_come(app: Onebeat[Any]) ->
         await handler.options(unique=3600).enqueue("done")
 
 
+@pytest.mark.parametrize("move_to", [None, "low"])
+async def test_a_lock_that_an_update_moves_lapses_when_its_time_has_come(
+    app: Onebeat[Any], move_to: str | None
+) -> None:
+    """On another payload, or in another queue, it holds for as long as it would have; its old place is free."""
+
+    @app.task("t")
+    async def handler(name: str = "") -> None: ...
+
+    queue = move_to or "default"
+    async with app.testing() as t, Inspector(t.store) as inspector:
+        first = await handler.options(unique=60, process_in=30).enqueue("old")
+        await inspector.update("default", first.id, payload={"name": "new"}, move_to=queue)
+        await inspector.archive(queue, first.id)
+        await handler.options(unique=60).enqueue("old")
+        await t.advance(89.999)
+        with pytest.raises(DuplicateTask):
+            await handler.options(unique=60, queue=queue).enqueue("new")
+        await t.advance(0.001)
+        await handler.options(unique=60, queue=queue).enqueue("new")
+
+
 async def test_a_task_that_expires_is_archived_without_being_run(app: Onebeat[Any]) -> None:
     """It is no attempt, and told of."""
 

@@ -85,8 +85,9 @@ def test_slots_have_owners() -> None:
         read(CLUSTER, ("asked", 1), [])
 
 
-def answer(host: str, epoch: int) -> list[bytes]:
-    return [b"name", b"m", b"ip", host.encode(), b"port", b"6379", b"config-epoch", str(epoch).encode()]
+def answer(host: str, epoch: int, flags: bytes = b"master") -> list[bytes]:
+    at = [b"name", b"m", b"ip", host.encode(), b"port", b"6379"]
+    return [*at, b"flags", flags, b"config-epoch", str(epoch).encode()]
 
 
 def test_of_sentinels_the_highest_epoch_is_believed() -> None:
@@ -110,6 +111,20 @@ def test_one_sentinel_that_has_not_heard_is_not_believed() -> None:
     heard = layout_of(("newer", 1), known)
     assert heard is layout_of(("newer", 1), heard)
     assert known.rank < heard.rank <= read(WATCHED, ("h1", 26379), answer("newer", 3)).rank
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_sentinel_that_leads_a_fail_over_is_not_believed_about_it(order: tuple[int, ...]) -> None:
+    """It has the new epoch and names the old primary until all replicas follow the new one."""
+    answers = [
+        answer("old", 2, b"master,failover_in_progress,force_failover"),
+        answer("new", 2, b"master,disconnected"),
+        answer("old", 1),
+    ]
+    inquiry = Inquiry(WATCHED, None)
+    for number in order:
+        inquiry.answered((f"h{number}", 26379), answers[number])
+    assert [("new", 6379)] == inquiry.result().primaries
 
 
 def test_who_failed_is_asked_last() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from onebeat.broker.consume import Finished, Outcome
-from onebeat.errors import PayloadError, Retry, RevokeTask, SkipRetry
+from onebeat.errors import PayloadError, Retry, RevokeTask, SemaphoreFull, SkipRetry
 from onebeat.server import outcome
 from onebeat.server.mux import Route
 from onebeat.server.outcome import StopError
@@ -26,8 +27,8 @@ def message(finished: Finished) -> TaskMessage:
     return decode(finished.head + finished.tail)
 
 
-def after(error: BaseException, made: Running | None = None) -> Finished:
-    return outcome.failed(made or attempt(), error, 101.0, delay=lambda retried, error: 7.5)
+def after(error: BaseException, made: Running | None = None, **settings: Any) -> Finished:
+    return outcome.failed(made or attempt(), error, 101.0, delay=lambda retried, error: 7.5, **settings)
 
 
 def test_success_forgets_or_keeps() -> None:
@@ -84,6 +85,12 @@ def test_retry_says_when_and_whether_it_counts() -> None:
     found = after(Retry("busy", delay=0.25, counts=False))
     assert (250, "soft", 0, "busy") == (found.number, found.blob, message(found).retried, message(found).error_msg)
     assert "failure" == after(Retry(delay=1)).blob
+
+
+def test_who_waits_for_a_token_spends_nothing() -> None:
+    """Neither a retry, of which it may have none, nor what it is allowed of failures that do not count."""
+    found = after(SemaphoreFull(delay=0.1), attempt(retry=0), soft_limit=1, release_on_archive=True)
+    assert (Outcome.RETRY, 100, "waits") == (found.outcome, found.number, found.blob)
 
 
 def test_retry_does_not_outlast_its_retries() -> None:

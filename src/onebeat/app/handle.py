@@ -18,7 +18,7 @@ from onebeat.options import Duration, seconds
 from onebeat.states import Cancellation, TaskState
 from onebeat.sync import FIRST_LOOK_S, LONGEST_LOOK_S, SyncClient, refuse_in_loop
 from onebeat.task import Progress, TaskInfo
-from onebeat.upkeep.service import cancelled, supervise
+from onebeat.upkeep.service import TroubleLog, cancelled, supervise
 
 R = TypeVar("R", covariant=True)
 
@@ -38,11 +38,14 @@ class Replies:
         self._waiters: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        self._trouble = TroubleLog(self.name)
 
     async def start(self) -> None:
         """Listen, from the first waiter on; returns once nothing said from now on is missed."""
         if self._listening is None:
-            self._listening = asyncio.get_running_loop().create_task(supervise(self), name=self.name)
+            self._listening = asyncio.get_running_loop().create_task(
+                supervise(self, trouble=self._trouble), name=self.name
+            )
         await self._ready.wait()
 
     async def stop(self) -> None:
@@ -55,6 +58,7 @@ class Replies:
         async for channel, message in self._store.listen(f"onebeat:reply:{self.client}"):
             if not channel:
                 self._ready.set()
+                self._trouble.over()
                 continue
             queue, _, task_id = message.decode("utf-8", "surrogateescape").partition("\0")
             for waiter in self._waiters.get((queue, task_id), ()):

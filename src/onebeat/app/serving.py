@@ -17,7 +17,8 @@ from onebeat.errors import ConfigurationError
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.server.config import ServerConfig
-from onebeat.server.server import Health, Server, ServerSettings, Settled, stopped_by_signals
+from onebeat.server.server import Server, ServerSettings, stopped_by_signals
+from onebeat.server.serving import Health, Settled
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
 
@@ -93,7 +94,7 @@ class Serving:
         if self._signals:
             stack.enter_context(stopped_by_signals(self._server))
         await stack.enter_async_context(self._server)
-        log.info("application %s: %d tasks, %d schedules", self._app.name, len(self._app.tasks), len(self._app.entries))
+        log.info("application %s: %s", self._app.name, _declared(self._app))
         crew = Crew()
         crew.start(scheduler.keeping(store))
         stack.push_async_callback(crew.stop)
@@ -143,3 +144,13 @@ async def serve(app: Onebeat[Any], *, url: str | None = None, **settings: Unpack
     async with Serving(app, settings, url=url, signals=True) as serving:
         await serving.stop_asked.wait()
     serving.end_badly_if_need_be()
+
+
+def _declared(app: Onebeat[Any]) -> str:
+    """Say how much an application has declared; of what is rare, only what there is."""
+    counts = [f"{len(app.tasks)} tasks", f"{len(app.entries)} schedules"]
+    if app.sources:
+        counts.append(f"schedules of {', '.join(source.name for source in app.sources)}")
+    if app.aggregations:
+        counts.append(f"groups {', '.join(repr(pattern) for pattern in app.aggregations)}")
+    return ", ".join(counts)

@@ -169,12 +169,12 @@ class QueueStats:
     Attributes:
         pending, active, scheduled, retry, archived, completed, aggregating: Tasks in each state.
 
-        staged: Tasks taken out of their group, which are being aggregated; asynq counts them nowhere (SE-65).
+        staged: Tasks taken out of their group, which are being aggregated; asynq counts them nowhere.
 
         groups: Groups that tasks wait in.
 
         processed_today, failed_today, processed, failed: Attempts, of this UTC day and in all: each failed attempt
-            adds to both (SE-51).
+            adds to both.
 
         paused: Whether it hands out no tasks.
 

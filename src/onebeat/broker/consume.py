@@ -155,9 +155,10 @@ class Finished:
 
         number: Retention (s) of a completed task, delay (ms) of a retry.
 
-        blob: The result of a completed task; "failure", "soft", "unknown" or "apart" for a retry; the reason
-            for archiving bytes that cannot be decoded, or "release" to free the lock of an archived task. "soft" may
-            be followed by how often that may be, after which the task is archived, and by "release".
+        blob: The result of a completed task; "failure", "soft", "waits" (for its turn, which is counted nowhere),
+            "unknown" or "apart" for a retry; the reason for archiving bytes that cannot be decoded, or "release" to
+            free the lock of an archived task. "soft" may be followed by how often that may be, after which the task is
+            archived, and by "release".
     """
 
     id: str

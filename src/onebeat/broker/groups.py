@@ -69,10 +69,18 @@ class Aggregating:
 
 @dataclass(frozen=True, slots=True)
 class GroupSet:
-    """Members of a group that one server aggregates. Its id is a UUID, as Go's are."""
+    """
+    Members of a group that one server aggregates. Its id is a UUID, as Go's are.
+
+    A group's name may be no UTF-8, if strangers write: the key is decoded, and encoded, with "surrogateescape".
+    """
 
     queue: str
     key: str
+
+    @property
+    def raw_key(self) -> bytes:
+        return self.key.encode("utf-8", "surrogateescape")
 
     @property
     def group(self) -> str:
@@ -118,7 +126,7 @@ def members(of: GroupSet, owner: str) -> Call[list[tuple[str, bytes]]]:
     def interpret(answer: Any) -> list[tuple[str, bytes]]:
         return [(id_.decode(), message) for id_, message in zip(answer[::2], answer[1::2], strict=True)]
 
-    return Call("members", of.queue, (of.key, owner), interpret)
+    return Call("members", of.queue, (of.raw_key, owner), interpret)
 
 
 def aggregate(
@@ -138,7 +146,7 @@ def aggregate(
         "aggregated", "already", "changed", "lost", "conflict", "duplicate <holder>" or "error <text>".
     """
     elsewhere = queue if queue != of.queue else ""
-    words: list[Argument] = [of.queue, of.key, owner, count, new.id, elsewhere, new.message, new.due, rest(new)]
+    words: list[Argument] = [of.queue, of.raw_key, owner, count, new.id, elsewhere, new.message, new.due, rest(new)]
     for lock in locks:
         words += lock
     return Call("aggregate", of.queue, words, lambda answer: str(answer.decode()))
@@ -156,7 +164,7 @@ def restore(
     def interpret(answer: Any) -> Returned | None:
         return Returned(of.key, *answer) if answer else None
 
-    return Call("restore", of.queue, (of.queue, of.key, owner, reason, most, backoff_ms, int(frees)), interpret)
+    return Call("restore", of.queue, (of.queue, of.raw_key, owner, reason, most, backoff_ms, int(frees)), interpret)
 
 
 def expel(of: GroupSet, owner: str, misfits: Sequence[tuple[str, str, bool]], *, frees: bool) -> Call[list[str]]:
@@ -169,7 +177,7 @@ def expel(of: GroupSet, owner: str, misfits: Sequence[tuple[str, str, bool]], *,
     Returns:
         Per member "archived", "gone" or "error <text>".
     """
-    words: list[Argument] = [of.key, owner, int(frees)]
+    words: list[Argument] = [of.raw_key, owner, int(frees)]
     for task_id, why, is_read in misfits:
         words += (task_id, why, "read" if is_read else "")
     return Call("expel", of.queue, words, texts)

@@ -87,9 +87,16 @@ def read(where: Endpoint, asked: Address, answer: Any) -> Layout:
 
 
 def _from_sentinel(answer: Any) -> Layout:
+    """
+    Read what one sentinel holds for the primary.
+
+    The sentinel that leads a fail-over has the new epoch as soon as another node is promoted, but names the old one
+    until all replicas follow, which may take minutes. So of two with the same epoch, who leads none is to be believed.
+    """
     known = dict(zip(answer[::2], answer[1::2], strict=False))
     address = (known[b"ip"].decode(), int(known[b"port"]))
-    return Layout([address] * keys.SLOTS, rank=int(known.get(b"config-epoch", 0)))
+    leads = b"failover_in_progress" in known.get(b"flags", b"").split(b",")
+    return Layout([address] * keys.SLOTS, rank=2 * int(known.get(b"config-epoch", 0)) + (not leads))
 
 
 def _from_slots(where: Endpoint, asked: Address, answer: Any) -> Layout:

@@ -72,6 +72,8 @@ class Maintained:
         returned: Sets that were returned to their groups, as their server is gone.
 
         outgoing: Combined tasks that were to go to other queues, and whose server did not see to it.
+
+        lonely: A group whose tasks have waited for a minute and that nobody aggregates, named every ten minutes; or "".
     """
 
     now_us: int
@@ -89,6 +91,7 @@ class Maintained:
     has_more_groups: bool = False
     returned: Sequence[Returned] = ()
     outgoing: Sequence[Outgoing] = ()
+    lonely: str = ""
 
     @property
     def was_full(self) -> bool:
@@ -118,7 +121,8 @@ def maintain(
 
 
 def _interpret(answer: Any) -> Maintained:
-    now, due, forwarded, expired, fired, recovered, low, errors, mended, is_busy, sets, cursor, more, back, out = answer
+    now, due, forwarded, expired, fired, recovered, low, errors, mended, is_busy, *of_groups = answer
+    sets, cursor, more, back, out, lonely = of_groups
     ticks = [text.rpartition(" ") for text in texts(fired)]
     places = [text.partition(" ") for text in texts(recovered)]
     pairs = zip(texts(back[::2]), texts(back[1::2]), strict=True)
@@ -133,11 +137,12 @@ def _interpret(answer: Any) -> Maintained:
         errors=texts(errors),
         mended=mended,
         is_busy=bool(is_busy),
-        sets=[key.decode() for key in sets],
+        sets=[key.decode("utf-8", "surrogateescape") for key in sets],
         cursor=cursor.decode(),
         has_more_groups=bool(more),
         returned=[Returned(key, *map(int, counts.split())) for key, counts in pairs],
         outgoing=outgoing(out),
+        lonely=lonely.decode("utf-8", "replace"),
     )
 
 

@@ -105,6 +105,10 @@ class Nodes:
         assert self._layout is not None  # noqa: S101 - `open` finds one or raises
         return self._layout
 
+    def any(self) -> Endpoint:
+        """Return where any primary is."""
+        return self._where.node(self._owner(None))
+
     def _node(self, address: Address) -> Node:
         node = self._nodes.get(address)
         if node is None:

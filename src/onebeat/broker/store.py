@@ -264,6 +264,10 @@ class Store:
         """Return the address of the primary that has a queue; "" while none has."""
         return self.endpoint.shown if self._nodes is None else self._nodes.home(slot_of(queue))
 
+    def where(self) -> Endpoint:
+        """Return where it answers: a primary, if there are several nodes."""
+        return self.endpoint if self._nodes is None else self._nodes.any()
+
     @property
     def is_spread(self) -> bool:
         """Whether queues may lie on different nodes, so that no script may touch two."""

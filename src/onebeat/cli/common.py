@@ -12,7 +12,7 @@ from onebeat.cli import output
 from onebeat.errors import OnebeatError
 
 URL_HELP = (
-    "Where the store is: redis://, rediss://, valkey://, unix:// or embedded://. "
+    "Where the store is: redis://, rediss://, valkey://, redis+sentinel://, redis+cluster://, unix:// or embedded://. "
     "Default: $ONEBEAT_URL, then url in [tool.onebeat]."
 )
 INTERRUPTED = 130

@@ -163,8 +163,8 @@ class SyncInspector:
 
     def pause(self, queue: str) -> None:
         """
-        Stop servers from taking tasks of a queue. What runs goes on; what is due becomes pending (SE-54). See
-        `Inspector.pause`.
+        Stop servers from taking tasks of a queue. What runs goes on; what is due becomes pending. A queue need not
+        exist yet: it begins paused then. See `Inspector.pause`.
         """
         self._do(steering.pause(queue))
 
@@ -200,7 +200,7 @@ class SyncInspector:
 
     def nodes(self, queue: str) -> list[str]:
         """
-        List the nodes that hold a queue, "host:port", the one that takes writes first; one, where there is no
-        cluster. See `Inspector.nodes`.
+        List the nodes that hold a queue, "host:port", the one that takes writes first. Where there is no cluster it
+        is one: of what sentinels watch, the primary. See `Inspector.nodes`.
         """
-        return self._do(fleet.nodes(queue, fleet.address(self.store.endpoint)))
+        return self._do(fleet.nodes(queue, fleet.address(self.store.where())))

@@ -284,7 +284,8 @@ class Inspector:
 
     async def pause(self, queue: str) -> None:
         """
-        Stop servers from taking tasks of a queue. What runs goes on; what is due becomes pending (SE-54).
+        Stop servers from taking tasks of a queue. What runs goes on; what is due becomes pending. A queue need not
+        exist yet: it begins paused then.
 
         Raises:
             WrongState: It is paused already.
@@ -343,9 +344,10 @@ class Inspector:
 
     async def nodes(self, queue: str) -> list[str]:
         """
-        List the nodes that hold a queue, "host:port", the one that takes writes first; one, where there is no cluster.
+        List the nodes that hold a queue, "host:port", the one that takes writes first. Where there is no cluster it is
+        one: of what sentinels watch, the primary.
 
         Raises:
             BrokerError: No node of the cluster holds it now.
         """
-        return await self._do(fleet.nodes(queue, fleet.address(self.store.endpoint)))
+        return await self._do(fleet.nodes(queue, fleet.address(self.store.where())))

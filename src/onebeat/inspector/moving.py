@@ -45,11 +45,12 @@ def move(queue: str, task_id: str, wanted: Wanted) -> Procedure[None]:
     Raises:
         TaskIdConflict: Another task of that id is in the other queue.
         DuplicateTask: Another task holds the lock that it would have there.
-        WrongState: It does not wait for its time, or is of a group.
+        WrongState: It does not wait for its time, or is of a group and was not run by itself.
     """
     raw, message = yield from changes.read_waiting(queue, task_id)
-    if raw.state not in MOVABLE or message.group_key:
-        what = f"of group {shown(message.group_key)}" if message.group_key else raw.state.value
+    joins = raw.state in (TaskState.AGGREGATING, TaskState.SCHEDULED) and message.group_key
+    if raw.state not in MOVABLE or joins:
+        what = f"of group {shown(message.group_key)}" if joins else raw.state.value
         raise WrongState(f"task {shown(task_id)} of queue {shown(queue)} was not moved: it is {what}; run it first")
     yield from _hold(queue, task_id, raw)
     luggage = yield from ask(admin.carry(queue, task_id))

@@ -83,6 +83,12 @@ def _not_empty(queue: str, why: str, count: int) -> QueueNotEmpty:
             f"queue is not empty: queue={name}: {count} tasks were deleted and more keep coming; stop those who "
             "enqueue there, then remove it"
         )
+    if why.startswith("outgoing"):
+        outgoing = why.removeprefix("outgoing ")
+        return QueueNotEmpty(
+            f"queue is not empty: queue={name} has {outgoing} combined tasks of its groups on their way to other "
+            "queues; a server that serves it brings them there, or force=True drops them"
+        )
     tasks = "1 task" if count == 1 else f"{count} tasks"
     return QueueNotEmpty(
         f"queue is not empty: queue={name} holds {tasks}; remove it with force=True, and what it holds goes with it"

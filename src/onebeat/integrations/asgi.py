@@ -17,8 +17,8 @@ from onebeat.app.serving import Serving
 from onebeat.broker import browse
 from onebeat.errors import BrokerError, ConfigurationError, shown
 from onebeat.options import DEFAULT_QUEUE
-from onebeat.server import server
-from onebeat.server.server import ServerSettings
+from onebeat.server import serving as at_work
+from onebeat.server.server import Server, ServerSettings
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -74,7 +74,7 @@ class Health:
 
     def _report(self, store: str | None) -> tuple[int, dict[str, str | None]]:
         serving = self.serving.health if self.serving is not None else None
-        fails = store == "away" or serving is server.Health.STOPPING
+        fails = store == "away" or serving is at_work.Health.STOPPING
         body = {"status": "failing" if fails else "ok", "store": store, "serving": serving and serving.value}
         if store is None:
             del body["store"]
@@ -129,7 +129,7 @@ class Lifespan:
         self._outer = outer
         self._serve = serve
         if serve is not None:
-            server.Server(**serve)  # bad settings are refused where they are written
+            Server(**serve)  # bad settings are refused where they are written
         self.health: Health = Health(app)
 
     def __call__(self, host: Any) -> AbstractAsyncContextManager[Any]:

@@ -215,9 +215,9 @@ class Semaphore:
         return self._own.sync_client.store
 
     def _full(self) -> SemaphoreFull:
-        return SemaphoreFull(
-            f"semaphore {self.scope} is full: {self.max_tokens} hold it", delay=self._retry_in * (0.5 + self._jitter())
-        )
+        who = "1 holds it" if self.max_tokens == 1 else f"{self.max_tokens} hold it"
+        delay = self._retry_in * (0.5 + self._jitter())
+        return SemaphoreFull(f"semaphore {self.scope} is full: {who}", delay=delay)
 
     def _renewed(self, task: Context[Any], is_held: bool) -> None:
         if not is_held:

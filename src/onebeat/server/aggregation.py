@@ -47,17 +47,25 @@ class Aggregation:
 
 
 class Aggregations:
-    """The aggregators of a server, one for each pattern."""
+    """The aggregators of a server, one for each pattern, and those of the muxes that are mounted in its own."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Aggregation] = {}
+        self._own: dict[str, Aggregation] = {}
+        self._mounted: list[Aggregations] = []
+
+    @property
+    def _known(self) -> dict[str, Aggregation]:
+        known = {}
+        for one in self._mounted:
+            known.update(one._known)
+        return {**known, **self._own}
 
     def __iter__(self) -> Iterator[Aggregation]:
         """Yield all, the longest pattern first: the order in which they are asked."""
         return iter(sorted(self._known.values(), key=lambda one: len(one.pattern), reverse=True))
 
     def __bool__(self) -> bool:
-        return bool(self._known)
+        return bool(self._own) or any(self._mounted)
 
     def add(self, added: Aggregation) -> None:
         """
@@ -68,7 +76,19 @@ class Aggregations:
         """
         if added.pattern in self._known:
             raise ConfigurationError(f"groups {shown(added.pattern)} have an aggregator already: give each pattern one")
-        self._known[added.pattern] = added
+        self._own[added.pattern] = added
+
+    def mount(self, mounted: Aggregations) -> None:
+        """
+        Have those of another mux be asked as well, also what is registered there later.
+
+        Raises:
+            ConfigurationError: A pattern of theirs is taken.
+        """
+        for pattern in mounted._known:
+            if pattern in self._known:
+                raise ConfigurationError(f"groups {shown(pattern)} have an aggregator already: give each pattern one")
+        self._mounted.append(mounted)
 
     def find(self, group: str) -> Aggregation | None:
         """Return the one with the longest pattern that a group's name begins with."""

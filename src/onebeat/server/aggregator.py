@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,8 @@ from onebeat.server.config import ServerConfig
 from onebeat.server.outcome import error_text
 from onebeat.server.traces import in_handler
 from onebeat.task import Task
-from onebeat.upkeep.service import Backoff, TroubleLog, cancelled
+from onebeat.upkeep.foreign import in_pool
+from onebeat.upkeep.service import Backoff, TroubleLog, cancelled, is_being_cancelled
 from onebeat.wire.message import UndecodableMessage, decode
 
 log: logging.Logger = logging.getLogger("onebeat.aggregator")
@@ -80,6 +82,8 @@ class Aggregator:
 
         made: Called with each combined task that was enqueued.
 
+        failed: Called with what an aggregation failed with.
+
         settled: Called whenever an aggregation has ended.
 
         is_simulated: Time stands still, as in the test kit: no limit counts, and it looks after every queue, also
@@ -97,6 +101,7 @@ class Aggregator:
         clock: Clock,
         threads: Threads | None = None,
         made: Callable[[Prepared], None] = lambda _prepared: None,
+        failed: Callable[[Exception], None] = lambda _error: None,
         settled: Callable[[], None] = lambda: None,
         is_simulated: bool = False,
     ) -> None:
@@ -109,6 +114,7 @@ class Aggregator:
         self._own_threads = threads is None
         self._threads = threads
         self._made = made
+        self._tell_failed = failed
         self._settled = settled
         self._is_simulated = is_simulated
         self._working: dict[str, asyncio.Task[None]] = {}
@@ -152,7 +158,7 @@ class Aggregator:
         grace = config.group_grace if one.grace is None else one.grace
         delay = config.group_max_delay if one.max_delay is None else one.max_delay
         size = config.group_max_size if one.max_size is None else one.max_size
-        return Rule(one.pattern, max(1, round(grace * 1000)), round(delay * 1000), size)
+        return Rule(one.pattern, max(1, round(grace * 1000)), math.ceil(delay * 1000), size)
 
     def seen(self, queue: str, asked: Aggregating, done: Maintained) -> None:
         """Begin with what upkeep has staged."""
@@ -187,10 +193,12 @@ class Aggregator:
         try:
             while await self._aggregate(of) == "changed":
                 log.info("group %s of queue %s lost members while it was aggregated; once more", of.group, of.queue)
-        except asyncio.CancelledError:
-            await self._give_back(of, "")
+        except GeneratorExit:  # the loop is gone, nothing can be awaited
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a function raises is what its group fails with
+        except BaseException as error:  # whatever a function raises is what its group fails with
+            if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+                await self._give_back(of, "")
+                raise
             await self._failed(of, error)
 
     async def _aggregate(self, of: GroupSet) -> str:
@@ -247,7 +255,7 @@ class Aggregator:
 
     async def _in_thread(self, aggregation: Aggregation, group: str, items: list[Any], limit: float | None) -> object:
         self._threads = self._threads or ThreadPoolExecutor(AT_ONCE, thread_name_prefix="onebeat-group")
-        call = asyncio.get_running_loop().run_in_executor(self._threads, aggregation.function, group, items)
+        call = asyncio.get_running_loop().run_in_executor(self._threads, in_pool, aggregation.function, group, items)
         done, _ = await asyncio.wait([call], timeout=limit)
         if not done:  # a thread cannot be stopped: what it returns does not count
             self._overstaying += 1
@@ -292,10 +300,11 @@ class Aggregator:
                 return answer
             await asyncio.sleep(backoff.pause())
 
-    async def _failed(self, of: GroupSet, error: Exception) -> None:
+    async def _failed(self, of: GroupSet, error: BaseException) -> None:
         text = error_text(error)
         trace = None if isinstance(error, (Refused, OverTime, InvalidTask, BrokerError)) else in_handler(error)
         log.warning("group %s of queue %s was not aggregated: %s", of.group, of.queue, text, exc_info=trace)
+        self._tell_failed(error)
         await self._give_back(of, text)
 
     async def _give_back(self, of: GroupSet, reason: str) -> None:

@@ -11,6 +11,7 @@ import asyncio
 
 from onebeat.broker.store import Store
 from onebeat.server.executor import Executor
+from onebeat.upkeep.service import TroubleLog
 from onebeat.wire import keys
 
 
@@ -20,6 +21,8 @@ class CancelEars:
 
     Attributes:
         listening: Set once nothing said from now on is missed.
+
+        trouble: Where it is noted that it cannot listen, and that it can again.
     """
 
     name = "cancel listener"
@@ -28,6 +31,7 @@ class CancelEars:
         self._store = store
         self._executor = executor
         self.listening: asyncio.Event = asyncio.Event()
+        self.trouble: TroubleLog = TroubleLog(self.name)
 
     async def run(self) -> None:
         """Listen for ever."""
@@ -35,6 +39,7 @@ class CancelEars:
             text = message.decode("utf-8", "surrogateescape")
             if not channel:
                 self.listening.set()
+                self.trouble.over()
             elif channel == keys.CANCEL_CHANNEL:
                 self._executor.cancel(text)
             else:

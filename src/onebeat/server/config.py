@@ -68,7 +68,7 @@ class ServerConfig:
             minutes. Default 5.
 
         release_unique_on_archive: Free the unique lock of a task that is archived. Default: keep it until
-            it expires, as asynq does.
+            it expires, as asynq does, or the archive drops the task.
 
         archive_max_size: How many tasks the archive of a queue keeps; the oldest go first. Default 9,999, as asynq's;
             0 or None: any number.

@@ -35,6 +35,7 @@ from onebeat.server.mux import Handler, Middleware, Mux, Route
 from onebeat.server.outcome import StopError, TimeIsOverError
 from onebeat.server.running import Running, Stop
 from onebeat.task import Task
+from onebeat.upkeep.foreign import in_pool
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
 
 log: logging.Logger = logging.getLogger("onebeat.executor")
@@ -224,7 +225,7 @@ class Executor:
         surroundings = contextvars.copy_context()
 
         def call() -> object:
-            return surroundings.run(route.handler, context, task)
+            return surroundings.run(in_pool, route.handler, context, task)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 

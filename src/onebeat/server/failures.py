@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from onebeat.broker.consume import Finished, Outcome
+from onebeat.errors import SemaphoreFull
 from onebeat.server import outcome
 from onebeat.server.running import Running
 from onebeat.server.traces import in_handler
@@ -19,7 +20,14 @@ _AFTERWARDS = {
 
 
 def log_failure(attempt: Running, number: int, error: BaseException, finished: Finished) -> None:
-    """Log the failure of an attempt; `number` counts it among those of its task."""
+    """
+    Log the failure of an attempt; `number` counts it among those of its task.
+
+    Waiting for a token of a semaphore is none: at 20 lines a second it would hide those that are.
+    """
+    if isinstance(error, SemaphoreFull):
+        log.debug("task %s of queue %s waits: %s", attempt.id, attempt.queue, error)
+        return
     level, afterwards = _AFTERWARDS[finished.outcome]
     has_trace = level >= logging.ERROR or log.isEnabledFor(logging.DEBUG)
     text = outcome.error_text(error)

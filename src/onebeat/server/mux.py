@@ -151,16 +151,18 @@ class Mux:
         Leave all types that begin so to another mux, which is asked with the whole type.
 
         Its middleware stands inside this one's. A type that it has no handler for is this one's `not_found`'s,
-        unless it has one of its own.
+        unless it has one of its own. Its aggregators are this one's, too, whatever the pattern, which is of types.
 
         Raises:
-            ConfigurationError: The pattern is blank or taken, or it is no mux, or one that this one stands in itself.
+            ConfigurationError: The pattern is blank or taken, or it is no mux, or one that this one stands in itself;
+                or both have an aggregator for the same groups.
         """
         pattern = self._free(pattern)
         if not isinstance(mux, Mux):
             raise ConfigurationError(f"mux for {shown(pattern)} is {shown(mux)}: give a Mux with handlers")
         if mux is self or mux in self._all_outer():
             raise ConfigurationError(f"mux for {shown(pattern)} holds this one already: mount another one")
+        self.aggregations.mount(mux.aggregations)
         self._routes[pattern] = mux
         mux._outer.append(self)
         self._changed()

@@ -81,8 +81,8 @@ def failed(
     if counts:
         message.retried += 1
     head, tail = around(message, LAST_FAILED_AT)
-    blob = "failure" if counts else "soft" if waits or not soft_limit else f"soft {soft_limit}"
-    if not counts and release_on_archive:
+    blob = "failure" if counts else "waits" if waits else f"soft {soft_limit}" if soft_limit else "soft"
+    if blob.startswith("soft") and release_on_archive:
         blob += " release"
     return _finished(attempt, Outcome.RETRY, ended, head=head, tail=tail, number=delay_ms, blob=blob)
 

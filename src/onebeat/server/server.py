@@ -1,77 +1,25 @@
-"""
-A server: takes tasks from queues and runs them, any number of servers beside each other.
-
-Starts and stops its parts in an order that loses nothing: fetching stops first, handlers are given time,
-then stopped and put back to the front of their queue, outcomes are written, and the lease keeper is the last
-to go, so that no other server takes a task whose outcome is still on its way.
-"""
+"""A server: takes tasks from queues and runs them, any number of servers beside each other."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from enum import Enum
-from functools import partial
-from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypedDict, Unpack
 
-from onebeat.broker.consume import Taken, write_result
-from onebeat.broker.dangers import dangers
-from onebeat.broker.store import BlockingStore, Store, check_source
+from onebeat.broker.store import check_source
 from onebeat.clock import Clock, SystemClock
-from onebeat.errors import BrokerError, ConfigurationError, shown
-from onebeat.ids import new_id
+from onebeat.errors import ConfigurationError, shown
 from onebeat.options import Duration
-from onebeat.server.acknowledger import Acknowledger
-from onebeat.server.aggregator import Aggregator
-from onebeat.server.cancels import CancelEars
-from onebeat.server.config import ServerConfig, level
-from onebeat.server.executor import Executor
-from onebeat.server.fetcher import Fetcher
-from onebeat.server.hooks import (
-    BaseContext,
-    ErrorHandler,
-    HealthCheck,
-    Hooks,
-    IsFailure,
-    RetryDelayOfTask,
-)
-from onebeat.server.keeper import Keeper
+from onebeat.server.config import ServerConfig
+from onebeat.server.hooks import BaseContext, ErrorHandler, HealthCheck, Hooks, IsFailure, RetryDelayOfTask
 from onebeat.server.mux import Mux
 from onebeat.server.outcome import RetryDelay, default_retry_delay
-from onebeat.server.presence import Presence
-from onebeat.server.reporter import Reporter
-from onebeat.server.reports import Crashes, StoreHealth
-from onebeat.server.running import Running, Stop
-from onebeat.server.shares import Shares
-from onebeat.server.watchdog import Watchdog
-from onebeat.server.watcher import Watcher
+from onebeat.server.serving import Serving, Settled
 from onebeat.upkeep.maintainer import Maintainer
-from onebeat.upkeep.service import Crew, cancelled
-
-log: logging.Logger = logging.getLogger("onebeat.server")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-Settled = Callable[[Running, str], None]
-
-
-class Health(Enum):
-    """How a server fares."""
-
-    OK = "ok"
-
-    DEGRADED = "degraded"
-    """Handlers that were given up still run and hold slots; at half of the slots the server stops."""
-
-    STOPPING = "stopping"
-    """It takes nothing more and ends what it runs."""
 
 
 @contextmanager
@@ -90,14 +38,6 @@ def stopped_by_signals(serving: Serving) -> Iterator[None]:
     finally:
         for number in handlers:
             loop.remove_signal_handler(number)
-
-
-Told = Callable[[Running, Stop, str], None]
-
-
-def _on_loop(loop: asyncio.AbstractEventLoop, call: Told, attempt: Running, why: Stop, token: str) -> None:
-    """Bring word from the keeper's thread."""
-    loop.call_soon_threadsafe(call, attempt, why, token)
 
 
 class ServerSettings(TypedDict, total=False):
@@ -222,302 +162,13 @@ class Server:
         """
         if not isinstance(mux, Mux):
             raise ConfigurationError(f"mux is {shown(mux)}: give a Mux with handlers")
-        return Serving(self, mux, state, maintainer, settled)
-
-
-class Serving:
-    """A server at work. See `Server.serving`."""
-
-    def __init__(
-        self, server: Server, mux: Mux, state: object, maintainer: Maintainer | None, settled: Settled | None
-    ) -> None:
-        self._server = server
-        self._tell = settled
-        self._config = server.config
-        self._mux = mux
-        self._state = state
-        self._maintainer = maintainer
-        self._clock = server._clock
-        self.id: str = new_id()  # of this serving alone: the store counts its fetches from one
-        self._crew = Crew()
-        self._hurry = asyncio.Event()
-        self.stop_asked: asyncio.Event = asyncio.Event()
-        self._takes_more = True
-        self._has_begun = self._has_built = False
-        self.stubborn: int = 0
-        """Handlers that did not end although they were stopped."""
-        self.unwritten: int = 0
-        """Outcomes that the store did not take before time ran out; their tasks run again."""
-
-    def signalled(self) -> None:
-        """Stop; if asked again, without waiting for handlers."""
-        if self.stop_asked.is_set():
-            self._hurry.set()
-        else:
-            log.info("stopping: running tasks have %g s to end", self._config.shutdown_timeout)
-        self.stop_asked.set()
-
-    def takes_no_more(self) -> None:
-        """Take nothing more, but go on with what runs. asynq: `Stop`, and SIGTSTP."""
-        if self._takes_more:
-            log.info("taking no more tasks; those that run go on")
-        self._takes_more = False
-        if self._has_built:
-            self.keeper.takes_no_more()
-
-    async def __aenter__(self) -> Self:
-        if self._has_begun:
-            raise ConfigurationError(f"serving {self.id} has begun already: call Server.serving() again for another")
-        self._has_begun = True
-        self._set_level()
-        source = self._server._source
-        self._owns_store = not isinstance(source, Store)
-        self.store: Store = source if isinstance(source, Store) else await Store.open(source)
-        await self._warn()
-        self._build(asyncio.get_running_loop())
-        maintainer = self._maintainer or Maintainer(
-            self.store, self._config.queues, max_crashes=self._config.max_crashes, archive=self._config.archive
-        )
-        with suppress(BrokerError):  # then it is said by the first upkeep
-            await maintainer.say_limits()
-        self._has_built = True
-        if not self._takes_more:  # a signal came early
-            self.keeper.takes_no_more()
-        self.keeper.start()
-        maintainer.found_work = self.watcher.may_work
-        self.aggregator: Aggregator = Aggregator(
-            self.store,
-            self._mux.aggregations,
-            self._config,
-            owner=self.id,
-            wake=maintainer.wake,
+        return Serving(
+            self._source,
+            mux,
+            config=self.config,
+            hooks=self.hooks,
             clock=self._clock,
+            state=state,
+            maintainer=maintainer,
+            settled=settled,
         )
-        maintainer.groups = self.aggregator
-        self._start_reports(maintainer)
-        self._crew.start(maintainer)
-        self._crew.start(self.executor.deadlines)
-        self._crew.start(CancelEars(self.store, self.executor))
-        self._crew.start(self.reporter)
-        self._crew.start(self.watcher)
-        self._fetching = asyncio.get_running_loop().create_task(self.fetcher.run(), name="fetcher")
-        self._fetching.add_done_callback(self._fetcher_ended)
-        log.info("serving queues %s with %d slots", ", ".join(self._config.queues), self._config.concurrency)
-        return self
-
-    def _start_reports(self, maintainer: Maintainer) -> None:
-        hooks = self._server.hooks
-        if hooks.on_error is not None:
-            crashes = Crashes(self.store, hooks, self._state)
-            maintainer.recovered = crashes.note
-            self._crew.start(crashes)
-        if hooks.health_check is not None:
-            self._crew.start(StoreHealth(self.store, hooks, self._config.health_interval))
-
-    def _set_level(self) -> None:
-        self._former_level: int | None = None
-        if self._config.log_level is not None:
-            loggers = logging.getLogger("onebeat")
-            self._former_level = loggers.level
-            loggers.setLevel(level(self._config.log_level) or logging.NOTSET)
-
-    async def _keep_result(self, attempt: Running, result: bytes) -> bool:
-        return await self.store.run(write_result(attempt.queue, attempt.id, attempt.token, result))
-
-    async def _warn(self) -> None:
-        try:
-            for danger in await dangers(self.store):
-                log.warning("store %s: %s", self.store.endpoint.shown, danger)
-        except BrokerError as error:
-            log.warning(
-                "store %s does not show its settings, so they were not checked: %s", self.store.endpoint.shown, error
-            )
-
-    def _build(self, loop: asyncio.AbstractEventLoop) -> None:
-        config = self._config
-        shares = Shares(config.queues, strict=config.strict)
-        self.acknowledger: Acknowledger = Acknowledger(self.store, self._answered)
-        self.reporter: Reporter = Reporter(self.store)
-        self.executor: Executor = Executor(
-            self._mux,
-            config,
-            state=self._state,
-            decided=self._decided,
-            freed=self._freed,
-            said=self.reporter.say,
-            clock=self._clock,
-            keep_result=self._keep_result,
-            hooks=self._server.hooks,
-        )
-        self.watcher: Watcher = Watcher(self.store, config.queues)
-        self.fetcher: Fetcher = Fetcher(
-            self.store,
-            shares,
-            self.watcher,
-            server=self.id,
-            lease_ms=config.lease_ms,
-            room=self._room,
-            asking=self.acknowledger.forget_refused,
-            taken=self._taken,
-        )
-        self.keeper: Keeper = Keeper(
-            BlockingStore(self.store.endpoint),
-            lease_ms=config.lease_ms,
-            period=config.keeper_period,
-            stop_attempt=partial(_on_loop, loop, self._told_to_stop),
-            presence=Presence(config, server_id=self.id, clock=self._clock),
-            watchdog=Watchdog(
-                loop.call_soon_threadsafe,
-                loop_thread=threading.get_ident(),
-                limit=config.grace + config.stall_limit,
-                clock=self._clock,
-            ),
-        )
-
-    def _room(self) -> int:
-        """How many tasks may be taken: the free slots, none while too many outcomes wait to be written."""
-        is_swamped = len(self.acknowledger.unanswered) > 4 * self._config.concurrency
-        if is_swamped or not self._takes_more or self.stop_asked.is_set():
-            return 0
-        return self.executor.free
-
-    def _taken(self, queue: str, taken: Taken) -> None:
-        attempts = self.executor.start(queue, self._without_our_own(queue, taken))
-        surplus = max(0, -self.executor.free)  # a fetch that was late: others have filled the slots meanwhile
-        for place, attempt in enumerate(reversed(attempts)):
-            self.keeper.hold(attempt)
-            if self.stop_asked.is_set() or place < surplus:
-                attempt.cancel(Stop.SHUTDOWN)
-
-    def _without_our_own(self, queue: str, taken: Taken) -> Taken:
-        """
-        Leave out tasks that this server runs or has just ended: it slept over their leases, and took them itself.
-
-        The attempt goes on, or its outcome is written, under the new token; nothing runs twice.
-        """
-        others = []
-        for task in taken.tasks:
-            attempt = self.keeper.held(queue, task.id) or self.acknowledger.refused(queue, task.id)
-            if attempt is None or not (attempt in self.executor.running or attempt.finished is not None):
-                others.append(task)
-                continue
-            log.warning("task %s of queue %s lost its lease and is ours again: it goes on", task.id, queue)
-            self.keeper.hold(attempt)
-            if attempt.finished is not None:
-                self.acknowledger.again(attempt, taken.token)
-                continue
-            attempt.token = taken.token
-            if attempt.stop is Stop.LOST:
-                attempt.stop = (
-                    Stop.SHUTDOWN
-                )  # its handler is being stopped already: once it has ended, back to the front
-        return replace(taken, tasks=others) if len(others) < len(taken.tasks) else taken
-
-    def _decided(self, attempt: Running) -> None:
-        if attempt.finished is None:
-            self.keeper.release(attempt)
-        else:
-            self.acknowledger.add(attempt)
-        if 2 * len(self.executor.overstaying) >= self._config.concurrency and not self.stop_asked.is_set():
-            log.critical(
-                "%d handlers do not end and hold half of the slots: the server stops", len(self.executor.overstaying)
-            )
-            self.stop_asked.set()
-        self.fetcher.room_again()
-
-    def _answered(self, attempt: Running, answer: str) -> None:
-        self.keeper.release(attempt)
-        self.fetcher.room_again()
-        if self._tell is not None:
-            self._tell(attempt, answer)
-
-    def _told_to_stop(self, attempt: Running, why: Stop, token: str) -> None:
-        if attempt.token != token or attempt.finished is not None or attempt.stop is Stop.LOST:
-            return  # what the keeper saw is over, or known
-        if why is Stop.LOST:
-            self.keeper.release(attempt)
-            log.warning("lease of task %s in queue %s is lost; its handler is stopped", attempt.id, attempt.queue)
-            self.acknowledger.lease_lost += 1
-        self.executor.stop(attempt, why)
-
-    def _freed(self) -> None:
-        self.fetcher.room_again()
-
-    @property
-    def health(self) -> Health:
-        """How the server fares."""
-        if self.stop_asked.is_set() or not self._takes_more:
-            return Health.STOPPING
-        return Health.DEGRADED if self.executor.overstaying else Health.OK
-
-    def _fetcher_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            log.critical("the fetcher ended by a bug of ours; the server stops", exc_info=task.exception())
-            self.stop_asked.set()
-
-    def end_badly_if_need_be(self) -> None:
-        """
-        End the process with status 1 if it did not stop as it should.
-
-        At once, if handlers still run although their tasks were put back: a normal end would wait for their
-        threads. By `SystemExit`, if outcomes could not be written.
-        """
-        if self.stubborn:
-            log.critical("%d handlers did not end: the process is ended without them", self.stubborn)
-            logging.shutdown()
-            os._exit(1)
-        if self.unwritten:
-            log.critical("%d outcomes were not written: the process ends with status 1", self.unwritten)
-            raise SystemExit(1)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop_asked.set()
-        self.keeper.takes_no_more()
-        self.fetcher.stop()
-        await asyncio.wait([self._fetching], timeout=self._config.shutdown_timeout)
-        aggregating = asyncio.get_running_loop().create_task(
-            self.aggregator.stop(self._config.shutdown_timeout, self._config.grace, self._hurry)
-        )
-        await self._end_handlers()
-        await self._write_outcomes()
-        await aggregating
-        await cancelled(self._fetching)
-        await self._crew.stop()
-        await asyncio.to_thread(self.keeper.stop)
-        await self.executor.aclose()
-        if self._owns_store:
-            await self.store.aclose()
-        if self._former_level is not None:
-            logging.getLogger("onebeat").setLevel(self._former_level)
-
-    async def _end_handlers(self) -> None:
-        """Give handlers time, then stop them, then put back what still runs."""
-        hurry = asyncio.get_running_loop().create_task(self._hurry.wait())
-        drain = asyncio.get_running_loop().create_task(self.executor.drain(self._config.shutdown_timeout))
-        await asyncio.wait([hurry, drain], return_when=asyncio.FIRST_COMPLETED)
-        await cancelled(hurry)
-        await cancelled(drain)
-        self.executor.cancel_all(Stop.SHUTDOWN)
-        await self.executor.drain(self._config.grace)
-        for attempt in list(self.executor.running):
-            log.error("task %s of queue %s does not end; it is put back", attempt.id, attempt.queue)
-            self.executor.abandon(attempt)
-        self.stubborn = len(self.executor.overstaying)
-
-    async def _write_outcomes(self) -> None:
-        idle = asyncio.get_running_loop().create_task(self.acknowledger.idle())
-        await asyncio.wait([idle], timeout=max(self._config.shutdown_timeout, 1.0))
-        if not idle.done():
-            self.unwritten = len(self.acknowledger.unanswered)
-            for attempt in self.acknowledger.unanswered:
-                decided = attempt.finished.outcome if attempt.finished is not None else "?"
-                log.error(
-                    "task %s of queue %s: outcome %s was not written; it runs again", attempt.id, attempt.queue, decided
-                )
-            self.acknowledger.abandon()
-            idle.cancel()
-        with suppress(asyncio.CancelledError):
-            await idle
-        log.info("stopped")

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from onebeat.server.outcome import HandlerError, StopError
 
-OURS = ("onebeat.server.", "onebeat.app.", "onebeat.testing.", "concurrent.futures.", "asyncio.")
+OURS = ("onebeat.server.", "onebeat.app.", "onebeat.testing.", "onebeat.upkeep.", "concurrent.futures.", "asyncio.")
 
 Info = tuple[type[BaseException], BaseException, TracebackType | None]
 

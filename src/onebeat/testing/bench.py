@@ -12,7 +12,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor as Threads
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from onebeat.broker import browse, registry
@@ -42,7 +42,7 @@ from onebeat.server.running import Running, Stop
 from onebeat.states import TaskState
 from onebeat.testing.clock import SimulatedClock, next_instant, seeded_delay, seeded_jitter
 from onebeat.testing.faults import Faults, WatchedMux, Witness
-from onebeat.testing.records import Attempt, AttemptState, Drained
+from onebeat.testing.records import Attempt, AttemptState, Log
 from onebeat.testing.words import Words
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
@@ -94,21 +94,6 @@ class Plan:
     seed: int
     processes: bool
     hooks: HookSettings
-
-
-@dataclass(slots=True)
-class Log:
-    """What has happened so far."""
-
-    attempts: list[Attempt] = field(default_factory=list)
-    expired: int = 0
-    lost: int = 0
-
-    def mark(self) -> tuple[int, int, int]:
-        return len(self.attempts), self.expired, self.lost
-
-    def since(self, mark: tuple[int, int, int]) -> Drained:
-        return Drained(tuple(self.attempts[mark[0] :]), self.expired - mark[1], self.lost - mark[2])
 
 
 class Bench:
@@ -173,6 +158,7 @@ class Bench:
             clock=plan.clock,
             threads=threads,
             made=lambda prepared: self.made(prepared),
+            failed=self.log.group_errors.append,
             settled=lambda: self.changed(),
             is_simulated=True,
         )

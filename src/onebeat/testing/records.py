@@ -68,11 +68,14 @@ class Drained:
         expired: How many tasks were archived without being run, as it was too late for them (`expires=`).
 
         lost: How many were archived because the server crashed with them too often.
+
+        group_errors: What aggregators failed with, once for each time that a group was tried.
     """
 
     attempts: tuple[Attempt, ...] = ()
     expired: int = 0
     lost: int = 0
+    group_errors: tuple[Exception, ...] = ()
 
     def _count(self, state: AttemptState) -> int:
         return sum(attempt.state == state for attempt in self.attempts)
@@ -113,13 +116,33 @@ class Drained:
 
     def raise_errors(self) -> None:
         """
-        Raise what a handler raised, the first if several did, with its traceback; nothing if all went well.
+        Raise what a handler raised, the first if several did, with its traceback; else what an aggregator failed with;
+        nothing if all went well.
 
         Errors that decide what happens next (`Retry`, `RevokeTask`) are none.
         """
         for attempt in self.attempts:
             if attempt.failure is not None:
                 raise attempt.failure
+        if self.group_errors:
+            raise self.group_errors[0]
+
+
+@dataclass(slots=True)
+class Log:
+    """What has happened so far."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    expired: int = 0
+    lost: int = 0
+    group_errors: list[Exception] = field(default_factory=list)
+
+    def mark(self) -> tuple[int, int, int, int]:
+        return len(self.attempts), self.expired, self.lost, len(self.group_errors)
+
+    def since(self, mark: tuple[int, int, int, int]) -> Drained:
+        attempts, errors = tuple(self.attempts[mark[0] :]), tuple(self.group_errors[mark[3] :])
+        return Drained(attempts, self.expired - mark[1], self.lost - mark[2], errors)
 
 
 def type_of(task: object) -> str:

@@ -25,7 +25,8 @@ from onebeat.client import Client, _Waiting
 from onebeat.errors import ConfigurationError
 from onebeat.preparing import Enqueued, Prepared
 from onebeat.server.context import Context, running
-from onebeat.server.server import Health, ServerSettings
+from onebeat.server.server import ServerSettings
+from onebeat.server.serving import Health
 from onebeat.states import TaskState
 from onebeat.sync import SyncClient
 from onebeat.testing.driving import Driving

@@ -6,9 +6,11 @@ import asyncio
 import contextvars
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+
+from onebeat.upkeep.service import is_being_cancelled
 
 MAX_HUNG = 32
 """Threads of plain functions that did not return in time; when so many are lost, no other is called."""
@@ -22,6 +24,19 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
+def in_pool(function: Callable[..., Any], *args: object) -> Any:
+    """
+    Call a plain function in a thread of a pool.
+
+    Raises:
+        RuntimeError: It raised StopIteration, which no future takes: who waits for it would wait for ever.
+    """
+    try:
+        return function(*args)
+    except StopIteration as error:
+        raise RuntimeError(f"it raised {error!r}") from error
+
+
 async def called(function: Callable[..., Any], *args: object, limit: float) -> Any:
     """
     Call a function: a coroutine here, anything else in a thread of its own, with the context variables of here.
@@ -30,12 +45,23 @@ async def called(function: Callable[..., Any], *args: object, limit: float) -> A
 
     Raises:
         TimeoutError: It did not end within `limit` seconds; a coroutine has been cancelled, a thread goes on.
-        Exception: Whatever it raises.
+        Exception: Whatever it raises; a RuntimeError for what is none, as it would end who calls.
     """
     async with asyncio.timeout(limit):
         if is_async(function):
-            return await function(*args)
+            return await _here(function(*args))
         return await _in_thread(function, *args)
+
+
+async def _here(awaitable: Awaitable[Any]) -> Any:
+    try:
+        return await awaitable
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+            raise
+        raise RuntimeError(f"it raised {error!r}") from error
 
 
 async def _in_thread(function: Callable[..., Any], *args: object) -> Any:
@@ -68,5 +94,5 @@ async def _in_thread(function: Callable[..., Any], *args: object) -> Any:
         _hung.add(thread)
         raise
     if inspect.isawaitable(result):
-        return await result
+        return await _here(result)
     return result

@@ -156,6 +156,13 @@ class Maintainer:
             self.groups.seen(queue, wanted, done)
         self._trouble.over()
         self._log_recovered(queue, done)
+        if done.lonely:
+            log.warning(
+                "group %s of queue %s: its tasks wait for more than a minute, and no server here aggregates it: give "
+                "one an aggregator for it, unless a Go server has",
+                done.lonely,
+                queue,
+            )
         if done.recovered:
             self.recovered(queue, done.recovered)
         if self._report is not None:

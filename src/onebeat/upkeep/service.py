@@ -87,7 +87,8 @@ class TroubleLog:
         now = self._clock.monotonic()
         is_new = str(error) != self._last and (len(self._said) < BURST or now >= self._said[0] + REPEAT_LOG_S)
         if is_new or not self._said or now >= self._said[-1] + REPEAT_LOG_S:
-            self._log.warning("%s: %s (seen %d times); trying again", self._what, error, self._count)
+            seen = "" if self._count == 1 else f" (seen {self._count} times)"
+            self._log.warning("%s: %s%s; trying again", self._what, error, seen)
             self._said.append(now)
             self._last = str(error)
             self._has_said = True
@@ -95,7 +96,8 @@ class TroubleLog:
     def over(self) -> None:
         """Note that it works."""
         if self._has_said:
-            self._log.info("%s works again after %d failures", self._what, self._count)
+            failures = "a failure" if self._count == 1 else f"{self._count} failures"
+            self._log.info("%s works again after %s", self._what, failures)
         self._count, self._has_said, self._last = 0, False, ""
 
 
@@ -112,7 +114,7 @@ async def supervise(service: Service, *, backoff: Backoff | None = None, trouble
         try:
             await service.run()
         except BrokerError as error:
-            if _is_being_cancelled():  # what a library makes of it is no trouble of the store
+            if is_being_cancelled():  # what a library makes of it is no trouble of the store
                 raise asyncio.CancelledError from error
             trouble.trouble(error)
         except Exception:
@@ -122,7 +124,8 @@ async def supervise(service: Service, *, backoff: Backoff | None = None, trouble
         await asyncio.sleep(backoff.pause())
 
 
-def _is_being_cancelled() -> bool:
+def is_being_cancelled() -> bool:
+    """Whether somebody has cancelled the running task: a CancelledError may as well be raised by what it calls."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

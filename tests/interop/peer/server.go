@@ -58,7 +58,7 @@ func serve(conn asynq.RedisClientOpt, name string, s settings) error {
 		})
 	}
 	server := asynq.NewServer(conn, config)
-	h := &handler{name: name, book: s.Ledger, redis: conn.MakeRedisClient().(redis.UniversalClient)}
+	h := &handler{name: name, book: s.Ledger, conn: conn, redis: conn.MakeRedisClient().(redis.UniversalClient)}
 	started(name, func() {
 		server.Shutdown()
 		h.redis.Close()
@@ -77,6 +77,7 @@ func retryDelay(_ int, _ error, t *asynq.Task) time.Duration {
 type handler struct {
 	name  string
 	book  string
+	conn  asynq.RedisClientOpt
 	redis redis.UniversalClient
 }
 
@@ -93,8 +94,11 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		}
 		return h.redis.RPush(ctx, h.book, "Go "+id).Err()
 	}
-	say(map[string]any{"server": h.name, "ran": id, "type": t.Type(), "payload": t.Payload(), "headers": t.Headers(),
-		"retried": retried, "max_retry": most, "queue": queue, "at": unix(time.Now())})
+	seen := func(what string) {
+		say(map[string]any{"server": h.name, "ran": id, "type": what, "payload": t.Payload(), "headers": t.Headers(),
+			"retried": retried, "max_retry": most, "queue": queue, "at": unix(time.Now())})
+	}
+	seen(t.Type())
 	switch t.Type() {
 	case "flaky":
 		if retried > 0 {
@@ -112,6 +116,8 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case "hold":
 		<-ctx.Done()
 		return ctx.Err()
+	case "token":
+		return holdToken(ctx, h.conn, string(t.Payload()), func() { seen("token held") })
 	}
 	_, err := t.ResultWriter().Write([]byte("ran " + id))
 	return err

@@ -1,5 +1,5 @@
 -- aggregate: put a combined task in the place of the members of a set, in one step.
--- uses: clock, guard, group, place, unlock, ungroup, outgoing
+-- uses: admit, clock, guard, group, place, unlock, ungroup, outgoing
 --
 -- KEYS[1] root  asynq:{q}:     g:<group>:<set> zset · aggregation_sets zset · t:<id> hash · and as `enqueue`
 -- KEYS[2] root  onebeat:{q}:   sets, out hash · and as `enqueue`
@@ -16,15 +16,43 @@
 --                              "conflict" | "duplicate <holder>" | "error <text>": nothing was done
 --
 -- asynq: aggregator.go, which enqueues, and then deletes the set, and aggregates again if it dies in between (SE-21).
--- The locks of members are freed: under asynq they last until their time is over.
+-- The locks of members are freed: under asynq they last until their time is over. So one of them does not keep the
+-- combined task out, if that is unique itself.
 
 redis.call("LLEN", KEYS[1] .. "pending") -- a foreign type must fail before anything is written
 local set, id = ARGV[2], ARGV[5]
+
+local PLACED = { pending = true, scheduled = true, aggregating = true }
+
+local function is_placed(answer)
+  return PLACED[string.match(answer, "^%a+")]
+end
+
 local record = redis.call("HGET", KEYS[2] .. "sets", set)
 if not record or string.match(record, "^%d+ (.*)$") ~= ARGV[3] then
   local is_there = redis.call("EXISTS", KEYS[1] .. "t:" .. id) == 1 or redis.call("HEXISTS", KEYS[2] .. "out", id) == 1
   return is_there and "already" or "lost"
 end
+local locks = {}
+for i = 10, #ARGV, 2 do
+  locks[ARGV[i]] = ARGV[i + 1]
+end
+
+-- Place the combined task where a member holds the lock that it is to have.
+local function place_instead(holder)
+  local lock = locks[holder]
+  local left = redis.call("PTTL", lock)
+  release(lock, holder)
+  local answer = guarded(place, id, ARGV[7], ARGV[8], ARGV[9])
+  if not is_placed(answer) then
+    redis.call("SET", lock, holder)
+    if left > 0 then
+      redis.call("PEXPIRE", lock, left)
+    end
+  end
+  return answer
+end
+
 local members = redis.call("ZRANGE", set, 0, -1)
 if #members ~= tonumber(ARGV[4]) then
   return #members > 0 and "changed" or "lost"
@@ -33,12 +61,14 @@ if ARGV[6] ~= "" then
   note_outgoing(id, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
 else
   local answer = guarded(place, id, ARGV[7], ARGV[8], ARGV[9])
-  if string.match(answer, "^%a+") ~= "pending" and string.match(answer, "^%a+") ~= "scheduled" and answer ~= "aggregating" then
+  local holder = string.match(answer, "^duplicate (.*)$")
+  answer = holder and locks[holder] and place_instead(holder) or answer
+  if not is_placed(answer) then
     return answer
   end
 end
-for i = 10, #ARGV, 2 do
-  release(ARGV[i + 1], ARGV[i])
+for member, lock in pairs(locks) do
+  release(lock, member)
 end
 for _, member in ipairs(members) do
   local task = KEYS[1] .. "t:" .. member

@@ -11,9 +11,9 @@
 --   outcome done               forget it
 --   outcome completed          keep it `number` seconds with the result `blob`
 --   outcome retry              again in `number` ms; blob "failure" counts, "unknown" marks it, "apart" neither
---                              counts nor touches the message or the crash count, and "soft" does not count but
---                              in ob_soft (SE-26): "soft <n>" archives the task when it is more than n there, and
---                              "soft … release" then frees its lock
+--                              counts nor touches the message or the crash count, "waits" does not count, and
+--                              "soft" but in ob_soft (SE-26): "soft <n>" archives the task when it is more than n
+--                              there, and "soft … release" then frees its lock
 --   outcome archived           keep it for a human; an empty head leaves the bytes as they are, blob says why
 --   outcome pending            back to the front of the queue, as if never taken
 --   outcome cancelled          to the archive as "cancelled", its lock freed; also what becomes of a retry or a

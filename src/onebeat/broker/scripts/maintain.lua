@@ -22,7 +22,8 @@
 --                              keys of the sets that are the server's · cursor, "" if there was no scan ·
 --                              1 if more groups are due, else 0 · what was returned to groups (key of a set,
 --                              "<back> <archived>") · tasks that were to go to other queues and whose server did not
---                              see to it: id, queue, msg, due, rest (lib/outgoing.lua)
+--                              see to it: id, queue, msg, due, rest (lib/outgoing.lua) · a group that nobody aggregates,
+--                              or ""
 --
 -- Any number of servers may call it at any time. Each part is guarded: one that fails, because a key
 -- holds a foreign type, does not stop the others. While the store's memory is full no schedule fires, as
@@ -57,7 +58,7 @@ end)
 local a = {
   owner = ARGV[4], lease_ms = tonumber(ARGV[5]), at_once = tonumber(ARGV[6]), cursor = ARGV[7], most = tonumber(ARGV[8]),
   backoff_ms = tonumber(ARGV[9]), frees = ARGV[10] == "1", rules = {}, sets = {}, reports = {}, staged = 0, restored = 0,
-  expired = 0, is_full = false,
+  expired = 0, is_full = false, errors = {},
 }
 for i = 11, #ARGV, 4 do
   local grace, delay, size = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
@@ -81,7 +82,7 @@ local function has_groups()
   return redis.call("EXISTS", asynq .. "groups", asynq .. "aggregation_sets", own .. "groups", own .. "sets", own .. "out") > 0
 end
 
-local outgoing = {}
+local outgoing, forlorn = {}, ""
 part("groups", function()
   local is_new = settle_groups()
   if not has_groups() then
@@ -94,7 +95,11 @@ part("groups", function()
   reclaim(a)
   aggregate(a)
   outgoing = a.owner ~= "" and left_behind() or outgoing
+  forlorn = lonely()
 end)
+for _, text in ipairs(a.errors) do
+  errors[#errors + 1] = "groups " .. text
+end
 
 local function next_due()
   local soonest = math.huge
@@ -117,5 +122,5 @@ local busy = { KEYS[1] .. "active", KEYS[1] .. "lease", KEYS[2] .. "stuck", KEYS
 local is_busy = redis.call("EXISTS", KEYS[1] .. (a.owner ~= "" and "groups" or "active"), unpack(busy)) > 0 and 1 or 0
 return {
   int(now_us), next_ms, forwarded, expired, fired, recovered, low, errors, mended, is_busy,
-  a.sets, a.cursor, a.is_full and 1 or 0, a.reports, outgoing,
+  a.sets, a.cursor, a.is_full and 1 or 0, a.reports, outgoing, forlorn,
 }

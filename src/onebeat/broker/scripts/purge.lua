@@ -3,7 +3,7 @@
 --
 -- KEYS[1] root  asynq:{q}:     pending list · scheduled, retry, archived, completed, g:<group>, g:<group>:<set>,
 --                              aggregation_sets zset · groups set · t:<id> hash · unique:… string
--- KEYS[2] root  onebeat:{q}:   exact zset
+-- KEYS[2] root  onebeat:{q}:   exact zset · out hash: combined tasks on their way to other queues
 -- ARGV[1] int   limit          tasks
 -- ARGV[2] int   max_bytes      stop once their messages weigh this much (one is always deleted)
 -- returns list                 deleted · active tasks (then nothing was done)
@@ -47,11 +47,24 @@ local function drain_set(key)
   return redis.call("EXISTS", key) == 0
 end
 
+local function drain_outgoing()
+  local key = KEYS[2] .. "out"
+  while not is_full() do
+    local id = redis.call("HRANDFIELD", key)
+    if not id then
+      return
+    end
+    deleted, weight = deleted + 1, weight + redis.call("HSTRLEN", key, id)
+    redis.call("HDEL", key, id)
+  end
+end
+
 local active = redis.call("LLEN", KEYS[1] .. "active")
 if active > 0 then
   return { 0, active }
 end
 drain_list(KEYS[1] .. "pending")
+drain_outgoing()
 for _, suffix in ipairs({ "scheduled", "retry", "archived", "completed" }) do
   drain_set(KEYS[1] .. suffix)
 end

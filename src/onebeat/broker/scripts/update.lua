@@ -52,6 +52,9 @@ local head = redis.call("ZRANGE", KEYS[2] .. "exact", 0, 0, "WITHSCORES")[2]
 redis.call("LLEN", KEYS[1] .. "pending") -- a foreign type must fail before anything is written
 redis.call("ZCARD", KEYS[1] .. "scheduled")
 redis.call("ZCARD", KEYS[1] .. "retry")
+if moves and is_now and f[5] and f[5] ~= "" then
+  check_group(f[5])
+end
 if new_lock ~= "" then
   if old_lock and redis.call("GET", old_lock) == id and redis.call("RENAMENX", old_lock, new_lock) == 0 then
     return "duplicate " .. (redis.call("GET", new_lock) or "")

@@ -2,7 +2,8 @@
 --
 -- file_in_archive(id, task, fields…) sets the fields and the state, then adds the id; trim_archive()
 -- drops what is older or more than the archive keeps, hashes included, at most 100 per call, so that no burst can
--- make one call long (SE-09, SE-10), and returns how many. Needs clock.
+-- make one call long (SE-09, SE-10), and returns how many. A lock that a record names goes with it: under asynq it
+-- keeps others of its kind out until its time is over, and nobody can see why. Needs clock.
 --
 -- onebeat:{q}:limits hash    what it keeps, as the queue's servers say: size, age (s); 0: no limit. Without it, as
 --                            asynq: 9,999 tasks, 90 days. keep_in_archive(size, age) says it.
@@ -14,8 +15,13 @@ end
 
 local function drop_archived(ids)
   for _, id in ipairs(ids) do
+    local task = KEYS[1] .. "t:" .. id
+    local lock = redis.pcall("HGET", task, "unique_key") -- a key of a foreign type is neither a record nor a lock
+    if type(lock) == "string" and lock ~= "" and redis.pcall("GET", lock) == id then
+      redis.call("DEL", lock)
+    end
     redis.call("ZREM", KEYS[1] .. "archived", id)
-    redis.call("DEL", KEYS[1] .. "t:" .. id)
+    redis.call("DEL", task)
   end
 end
 

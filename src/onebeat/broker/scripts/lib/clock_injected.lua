@@ -29,15 +29,25 @@ end
 
 local LOCKS = "onebeat:test:locks"
 
-local function is_lock(name, key, ...)
-  return name == "SET" and select(2, ...) == "NX" and select(3, ...) == "PX" and server.pcall("EXISTS", LOCKS) == 1
+-- When a lock lapses (ms); nil where none is known by that key, or where it has lapsed, and is gone by now.
+local function lapses_at(key)
+  local at = server.call("ZSCORE", LOCKS, key)
+  if at and tonumber(at) <= now_ms then
+    server.call("DEL", key)
+    server.call("ZREM", LOCKS, key)
+    return nil
+  end
+  return at and tonumber(at) or nil
 end
 
-local function lock(key, holder, lock_ms)
-  local lapses = server.call("ZSCORE", LOCKS, key)
-  if lapses and tonumber(lapses) <= now_ms then
-    server.call("DEL", key)
+local simulated = {}
+
+function simulated.SET(key, holder, ...)
+  local condition, unit, lock_ms = ...
+  if condition ~= "NX" or unit ~= "PX" then
+    return server.call("SET", key, holder, ...)
   end
+  lapses_at(key)
   local taken = server.call("SET", key, holder, "NX")
   if taken then
     server.call("ZADD", LOCKS, int(now_ms + tonumber(lock_ms)), key)
@@ -45,10 +55,31 @@ local function lock(key, holder, lock_ms)
   return taken
 end
 
+function simulated.GET(key)
+  lapses_at(key)
+  return server.call("GET", key)
+end
+
+function simulated.PTTL(key)
+  local at = lapses_at(key)
+  return at and at - now_ms or server.call("PTTL", key)
+end
+
+function simulated.RENAMENX(from, to)
+  local at = lapses_at(from)
+  lapses_at(to)
+  local moved = server.call("RENAMENX", from, to)
+  if moved == 1 and at then
+    server.call("ZREM", LOCKS, from)
+    server.call("ZADD", LOCKS, int(at), to)
+  end
+  return moved
+end
+
 local redis = setmetatable({
   call = function(name, ...)
-    if is_lock(name, ...) then
-      return lock((...), (select(2, ...)), (select(5, ...)))
+    if simulated[name] and server.pcall("EXISTS", LOCKS) == 1 then
+      return simulated[name](...)
     end
     return server.call(name, ...)
   end,

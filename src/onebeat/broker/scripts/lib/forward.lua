@@ -5,13 +5,28 @@
 -- score alone, which is how Go's tasks are known. Ours are scored upwards, so nothing runs early.
 -- A scheduled task with a group joins it, and the group is listed (SE-03); so it is if a Go server has forwarded the
 -- task, which shows when its exact time comes. One in `retry` had been run by itself, so that it has no group any more
--- (SE-22). asynq: rdb.go forward. Needs clock, group.
+-- (SE-22). One whose group's key holds a foreign type waits on, and is an error. asynq: rdb.go forward. Needs clock,
+-- group.
+
+local PUT_OFF_S = 60
+
+local barred
+
+local function put_off(id, group)
+  redis.call("ZADD", KEYS[1] .. "scheduled", now_s + PUT_OFF_S, id)
+  redis.call("ZADD", KEYS[2] .. "exact", int((now_s + PUT_OFF_S) * 1000), id)
+  barred = "task " .. id .. " cannot join group " .. group .. ", whose key holds a foreign type"
+end
 
 local function forward_one(id, from)
   local task = KEYS[1] .. "t:" .. id
+  local group = from == "scheduled" and redis.call("HGET", task, "group")
+  if group and group ~= "" and not can_join(group) then
+    put_off(id, group)
+    return
+  end
   redis.call("ZREM", KEYS[1] .. from, id)
   redis.call("ZREM", KEYS[2] .. "exact", id)
-  local group = from == "scheduled" and redis.call("HGET", task, "group")
   if redis.call("HEXISTS", task, "msg") == 0 then
     redis.call("DEL", task)
   elseif group and group ~= "" then
@@ -37,7 +52,7 @@ end
 -- A Go server forwards a task to its group, and does not list the group.
 local function relist(id)
   local f = redis.call("HMGET", KEYS[1] .. "t:" .. id, "state", "group")
-  if f[1] == "aggregating" and f[2] and redis.call("ZSCORE", KEYS[1] .. "g:" .. f[2], id) then
+  if f[1] == "aggregating" and f[2] and can_join(f[2]) and redis.call("ZSCORE", KEYS[1] .. "g:" .. f[2], id) then
     joining[f[2]] = true
   end
 end
@@ -67,6 +82,9 @@ local function forward()
       forward_one(id, from)
       moved = moved + 1
     end
+  end
+  if barred then
+    error(barred, 0)
   end
   return moved
 end

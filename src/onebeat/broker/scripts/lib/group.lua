@@ -11,8 +11,8 @@
 --
 -- announce(task, group) has a delayed task join its group when it is due, also where only Go servers forward: they
 -- honour the hash, and do not list the group (SE-02, SE-03), so that it is listed beforehand, for as long as nobody
--- finds it empty. check_group(group) fails, before anything is written, where a key holds a foreign type. join(id, task, group) puts
--- a task there. settle_groups() ends a script in which tasks have joined: it lists their groups, and returns whether
+-- finds it empty. check_group(group) fails, before anything is written, where a key holds a foreign type, and
+-- can_join(group) says whether that of its members does not. join(id, task, group) puts a task there. settle_groups() ends a script in which tasks have joined: it lists their groups, and returns whether
 -- one of them wants to be looked at earlier than before. Needs clock.
 
 local joining, news = {}, false
@@ -20,6 +20,11 @@ local joining, news = {}, false
 local function check_group(group)
   redis.call("ZCARD", KEYS[1] .. "g:" .. group)
   redis.call("SCARD", KEYS[1] .. "groups")
+end
+
+local function can_join(group)
+  local kind = redis.call("TYPE", KEYS[1] .. "g:" .. group).ok
+  return kind == "none" or kind == "zset"
 end
 
 local function join(id, task, group)

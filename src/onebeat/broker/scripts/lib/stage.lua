@@ -1,7 +1,7 @@
 -- stage: find the groups that are due, and move their members into aggregation sets; return sets nobody aggregates.
 --
 -- keep_sets(a) extends those that a server has. aggregate(a) looks at up to 200 groups that are to be looked at, and stages at most about 1,000 members; reclaim(a)
--- returns at most 1,000 to their groups. `a` is who asks:
+-- returns at most 1,000 to their groups; lonely() names a group that waits in vain. `a` is who asks:
 --   owner, lease_ms            a server, and for how long a set is its own without another call; owner "": none
 --   at_once                    how many sets of this queue it may have
 --   cursor                     where its scan of all groups goes on; "": no scan this time
@@ -11,8 +11,9 @@
 -- `size` members. Exact to the millisecond for what Onebeat put there; a member of Go's, or one that was left when a
 -- group was cut, counts from the second it joined, as under asynq. Only groups that the server has an aggregator for
 -- are staged; others it puts aside (inf), and servers that have one find them by their scan, as they find what Go
--- put into groups. asynq: rdb.go AggregationCheck, aggregator.go; SE-03, SE-42, SE-44.
--- Needs clock, protobuf, archive, unlock, late, group, ungroup, restore.
+-- put into groups. A group or set whose key holds a foreign type is an error of its own (a.errors), and put aside.
+-- asynq: rdb.go AggregationCheck, aggregator.go; SE-03, SE-42, SE-44.
+-- Needs clock, guard, protobuf, archive, unlock, late, group, ungroup, restore.
 
 local GROUPS, SCAN, MEMBERS, BYTES, DEADLINE_S = 200, 500, 1000, 4000000, 120
 
@@ -139,21 +140,32 @@ local function look_at(a, group)
   end
 end
 
+local function note_error(a, what, answer)
+  if type(answer) == "string" then
+    a.errors[#a.errors + 1] = what .. ": " .. answer
+    return true
+  end
+end
+
+local function scan_one(a, group)
+  local size = redis.call("ZCARD", KEYS[1] .. "g:" .. group)
+  local _, _, limit, hold = times_of(group)
+  local planned = redis.call("ZSCORE", KEYS[2] .. "groups", group)
+  if size == 0 then
+    unlist_if_empty(group)
+  elseif rule_of(a, group) and (not planned or planned == "inf") then
+    redis.call("ZADD", KEYS[2] .. "groups", int(now_ms), group)
+  elseif rule_of(a, group) and limit > 0 and size >= limit and hold <= now_ms then
+    look_by(group, now_ms)
+  end
+end
+
 -- Find what was not put into groups by us, or was put aside by a server that has no aggregator for it.
 local function scan(a)
   local found = redis.call("SSCAN", KEYS[1] .. "groups", a.cursor, "COUNT", SCAN)
   a.cursor = found[1]
   for _, group in ipairs(found[2]) do
-    local size = redis.call("ZCARD", KEYS[1] .. "g:" .. group)
-    local _, _, limit, hold = times_of(group)
-    local planned = redis.call("ZSCORE", KEYS[2] .. "groups", group)
-    if size == 0 then
-      unlist_if_empty(group)
-    elseif rule_of(a, group) and (not planned or planned == "inf") then
-      redis.call("ZADD", KEYS[2] .. "groups", int(now_ms), group)
-    elseif rule_of(a, group) and limit > 0 and size >= limit and hold <= now_ms then
-      look_by(group, now_ms)
-    end
+    note_error(a, "group " .. group, guarded(scan_one, a, group))
   end
 end
 
@@ -161,6 +173,8 @@ local function aggregate(a)
   if a.owner == "" then
     return
   end
+  redis.call("ZCARD", KEYS[1] .. "aggregation_sets") -- a foreign type must fail before anything moves
+  redis.call("ZCARD", KEYS[1] .. "archived")
   if a.cursor ~= "" then
     scan(a)
   end
@@ -170,13 +184,42 @@ local function aggregate(a)
   local page = redis.call("ZRANGEBYSCORE", KEYS[2] .. "groups", "-inf", int(now_ms), "LIMIT", 0, GROUPS)
   for _, group in ipairs(page) do
     if #a.sets < a.at_once and a.staged < MEMBERS then
-      look_at(a, group)
+      if note_error(a, "group " .. group, guarded(look_at, a, group)) then
+        redis.call("ZADD", KEYS[2] .. "groups", "+inf", group)
+      end
     end
   end
   a.is_full = #a.sets < a.at_once and (#page == GROUPS or a.staged >= MEMBERS)
   if a.expired > 0 then
     trim_archive()
   end
+end
+
+local LONELY_MS, GLANCE_MS, REMIND_MS = 60000, 10000, 600000
+
+-- Nobody has looked at it for a minute, or who did put it aside, and its oldest member is older than that.
+local function is_lonely(group)
+  local oldest = edge(KEYS[1] .. "g:" .. group, 0)
+  local planned = redis.call("ZSCORE", KEYS[2] .. "groups", group)
+  return oldest and oldest * 1000 < now_ms - LONELY_MS
+    and (not planned or planned == "inf" or tonumber(planned) < now_ms - LONELY_MS)
+end
+
+-- A few groups are glanced at every 10 s; after one was named, the next time is in 10 minutes.
+local function lonely()
+  local beat = KEYS[2] .. "beat"
+  local f = redis.call("HMGET", beat, "hold_until", "lonely")
+  if now_ms < tonumber(f[1] or "0") or now_ms < tonumber(f[2] or "0") then
+    return ""
+  end
+  local found = ""
+  for _, group in ipairs(redis.call("SRANDMEMBER", KEYS[1] .. "groups", 10)) do
+    if guarded(is_lonely, group) == true then
+      found = group
+    end
+  end
+  redis.call("HSET", beat, "lonely", int(now_ms + (found ~= "" and REMIND_MS or GLANCE_MS)))
+  return found
 end
 
 local function next_group(a)
@@ -188,7 +231,14 @@ local function next_group(a)
 end
 
 local function count_restored(a, key, reason)
-  local back, archived = restore(key, reason, a.most, a.backoff_ms, a.frees)
+  local back, archived
+  local failed = guarded(function()
+    back, archived = restore(key, reason, a.most, a.backoff_ms, a.frees)
+  end)
+  if note_error(a, "set " .. key, failed) then
+    redis.call("ZADD", KEYS[1] .. "aggregation_sets", "XX", now_s + DEADLINE_S, key)
+    return
+  end
   a.restored = a.restored + back + archived
   a.reports[#a.reports + 1] = key
   a.reports[#a.reports + 1] = int(back) .. " " .. archived
@@ -213,8 +263,9 @@ local function reclaim(a)
   end
   local known = redis.call("ZRANGE", KEYS[1] .. "aggregation_sets", 0, 99, "WITHSCORES")
   for i = 1, #known, 2 do -- a Go server returns a set without listing its group (SE-03): look at that then
-    if redis.call("HEXISTS", KEYS[2] .. "sets", known[i]) == 0 then
-      redis.call("ZADD", KEYS[2] .. "groups", "NX", int((tonumber(known[i + 1]) + 1) * 1000), group_of(known[i]))
+    local group = group_of(known[i])
+    if group and redis.call("HEXISTS", KEYS[2] .. "sets", known[i]) == 0 then
+      redis.call("ZADD", KEYS[2] .. "groups", "NX", int((tonumber(known[i + 1]) + 1) * 1000), group)
     end
   end
 end

@@ -79,6 +79,9 @@ local function enqueue(id, d, task_id, tick)
   if redis.call("EXISTS", task) == 1 or redis.call("LLEN", KEYS[1] .. "pending") >= MAX_BACKLOG then
     return false
   end
+  if d.group then
+    check_group(d.group) -- before anything is written
+  end
   local delay = tonumber(d.delay or "0")
   if d.unique_key then
     if not redis.call("SET", d.unique_key, task_id, "NX", "PX", int(tonumber(d.unique_ms) + delay)) then
