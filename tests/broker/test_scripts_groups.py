@@ -781,7 +781,9 @@ async def test_a_survey_finds_queues_that_hold_groups_alone(
             await combine(store, found, 1, queue="other")
     if is_spread:
         monkeypatch.setattr(Store, "is_spread", True)
-    assert ["q"] == [item.queue for item in await survey_of(store, ["empty", "q"])]
+    seen: list[str] = []
+    await survey_of(store, ["empty", "q"], lambda item: seen.append(item.queue))
+    assert ["q"] == seen
 
 
 def test_a_set_knows_its_group_and_id() -> None:

@@ -127,6 +127,18 @@ def test_the_sentinel_that_leads_a_fail_over_is_not_believed_about_it(order: tup
     assert [("new", 6379)] == inquiry.result().primaries
 
 
+def test_who_leads_a_fail_over_does_not_undo_what_was_heard_of_it() -> None:
+    """Neither alone nor with another that has not heard, who make a majority."""
+    old = read(WATCHED, ("h1", 26379), answer("old", 1))
+    for known in (layout_of(("new", 6379), old), read(WATCHED, ("h3", 9), answer("new", 2))):
+        inquiry = Inquiry(WATCHED, known)
+        inquiry.answered(("h1", 26379), answer("old", 2, b"master,failover_in_progress"))
+        assert known is inquiry.result()
+        inquiry.answered(("h2", 26380), answer("old", 1))
+        assert inquiry.is_over
+        assert known is inquiry.result()
+
+
 def test_who_failed_is_asked_last() -> None:
     """And of a cluster that is known another node first each time, the seeds too."""
     known = Layout([("a", 1), ("b", 2)] * 8192)

@@ -77,14 +77,18 @@ class Inquiry:
             BrokerUnavailable: Nobody answered.
         """
         known = self._known
-        if self.best is not None and known is not None and not self.is_over and self.best.rank < known.rank:
-            return known  # few sentinels answered, and they have not heard of a switch yet, or were cut off
+        if self.best is not None and known is not None and self._is_late(self.best, known):
+            return known
         if self.best is not None:
             return self.best
         for address, error in self._errors.items():
             if (wrong := refusal(self._where, address, error)) is not None:
                 raise wrong
         raise self._unanswered()
+
+    def _is_late(self, best: Layout, known: Layout) -> bool:
+        """Whether sentinels are behind: few, who have not heard of the switch, or led by the one that leads it."""
+        return best.rank < known.rank and (not self.is_over or best.rank // 2 == known.rank // 2)
 
     def _unanswered(self) -> OnebeatError:
         who = "node of the cluster" if self._where.is_cluster else "sentinel"
@@ -126,4 +130,4 @@ def layout_of(address: Address, known: Layout | None) -> Layout:
     """Return the layout in which one node has all slots, as was announced: newer than what was known."""
     if known is not None and known.primaries == [address]:
         return known  # each sentinel announces it
-    return Layout([address] * keys.SLOTS, rank=0 if known is None else known.rank + 1)
+    return Layout([address] * keys.SLOTS, rank=0 if known is None else known.rank + 2)

@@ -25,7 +25,8 @@ class Layout:
 
         replicas: The replicas of each primary, as far as was told.
 
-        rank: Of two layouts, the one to believe is that of the higher rank.
+        rank: Of two layouts, the one to believe is that of the higher rank: of sentinels twice the epoch, and one more
+            unless that one leads a fail-over.
     """
 
     __slots__ = ("owners", "rank", "replicas")
