@@ -10,7 +10,7 @@ import pytest
 from onebeat.broker import browse, groups
 from onebeat.broker.consume import Finished, Outcome
 from onebeat.broker.groups import Aggregating, GroupSet, Returned, Rule
-from onebeat.broker.maintain import Maintained, maintain, survey
+from onebeat.broker.maintain import Maintained, Surveyed, maintain, survey
 from onebeat.broker.maintain import look as survey_of
 from onebeat.broker.produce import NewTask, enqueue
 from onebeat.broker.store import Store
@@ -781,9 +781,9 @@ async def test_a_survey_finds_queues_that_hold_groups_alone(
             await combine(store, found, 1, queue="other")
     if is_spread:
         monkeypatch.setattr(Store, "is_spread", True)
-    seen: list[str] = []
-    await survey_of(store, ["empty", "q"], lambda item: seen.append(item.queue))
-    assert ["q"] == seen
+    seen: list[Surveyed] = []
+    await survey_of(store, ["empty", "q"], seen.append)
+    assert ["q"] == [item.queue for item in seen]
 
 
 def test_a_set_knows_its_group_and_id() -> None:

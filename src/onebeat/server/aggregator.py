@@ -101,7 +101,7 @@ class Aggregator:
         clock: Clock,
         threads: Threads | None = None,
         made: Callable[[Prepared], None] = lambda _prepared: None,
-        failed: Callable[[Exception], None] = lambda _error: None,
+        failed: Callable[[BaseException], None] = lambda _error: None,
         settled: Callable[[], None] = lambda: None,
         is_simulated: bool = False,
     ) -> None:

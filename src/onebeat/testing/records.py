@@ -75,7 +75,7 @@ class Drained:
     attempts: tuple[Attempt, ...] = ()
     expired: int = 0
     lost: int = 0
-    group_errors: tuple[Exception, ...] = ()
+    group_errors: tuple[BaseException, ...] = ()
 
     def _count(self, state: AttemptState) -> int:
         return sum(attempt.state == state for attempt in self.attempts)
@@ -135,7 +135,7 @@ class Log:
     attempts: list[Attempt] = field(default_factory=list)
     expired: int = 0
     lost: int = 0
-    group_errors: list[Exception] = field(default_factory=list)
+    group_errors: list[BaseException] = field(default_factory=list)
 
     def mark(self) -> tuple[int, int, int, int]:
         return len(self.attempts), self.expired, self.lost, len(self.group_errors)
