@@ -286,7 +286,7 @@ async def test_a_combined_task_may_hold_the_lock_of_a_member(bench: Bench) -> No
     async with bench.serving(group_grace=0.01, group_max_failures=1):
         await bench.reaches(processed=1, aggregating=0)
     assert [b"a"] == ran
-    assert [] == await bench.store.command("KEYS", "*:unique:*")
+    assert [] == await everywhere(bench.store, "KEYS", "*:unique:*")
 
 
 async def test_a_mounted_mux_brings_its_aggregators(bench: Bench) -> None:

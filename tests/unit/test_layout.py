@@ -11,8 +11,8 @@ import redis.asyncio.sentinel
 import redis.sentinel
 
 from onebeat.broker.connection import endpoint
-from onebeat.broker.inquiry import Inquiry, announced
-from onebeat.broker.layout import Layout, question, read, slot_of, slot_of_command
+from onebeat.broker.inquiry import Inquiry, announced, layout_of
+from onebeat.broker.layout import Layout, question, read, sent_to, slot_of, slot_of_command
 from onebeat.broker.trouble import casts_doubt
 from onebeat.errors import BrokerError, BrokerUnavailable, ConfigurationError
 
@@ -100,6 +100,19 @@ def test_of_sentinels_the_highest_epoch_is_believed() -> None:
     assert [("new", 6379)] == inquiry.result().primaries
 
 
+def test_one_sentinel_that_has_not_heard_is_not_believed() -> None:
+    """Cut off from the others, it still names the primary of before; a majority is believed, whatever it says."""
+    known = read(WATCHED, ("h1", 26379), answer("new", 2))
+    inquiry = Inquiry(WATCHED, known)
+    inquiry.answered(("h1", 26379), answer("old", 1))
+    assert known is inquiry.result()
+    inquiry.answered(("h2", 26380), answer("old", 1))  # sentinels that were set up anew begin at 0
+    assert [("old", 6379)] == inquiry.result().primaries
+    heard = layout_of(("newer", 1), known)
+    assert heard is layout_of(("newer", 1), heard)
+    assert known.rank < heard.rank <= read(WATCHED, ("h1", 26379), answer("newer", 3)).rank
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_sentinel_that_leads_a_fail_over_is_not_believed_about_it(order: tuple[int, ...]) -> None:
     """It has the new epoch and names the old primary until all replicas follow the new one."""
@@ -112,6 +125,18 @@ def test_the_sentinel_that_leads_a_fail_over_is_not_believed_about_it(order: tup
     for number in order:
         inquiry.answered((f"h{number}", 26379), answers[number])
     assert [("new", 6379)] == inquiry.result().primaries
+
+
+def test_who_leads_a_fail_over_does_not_undo_what_was_heard_of_it() -> None:
+    """Neither alone nor with another that has not heard, who make a majority."""
+    old = read(WATCHED, ("h1", 26379), answer("old", 1))
+    for known in (layout_of(("new", 6379), old), read(WATCHED, ("h3", 9), answer("new", 2))):
+        inquiry = Inquiry(WATCHED, known)
+        inquiry.answered(("h1", 26379), answer("old", 2, b"master,failover_in_progress"))
+        assert known is inquiry.result()
+        inquiry.answered(("h2", 26380), answer("old", 1))
+        assert inquiry.is_over
+        assert known is inquiry.result()
 
 
 def test_who_failed_is_asked_last() -> None:
@@ -189,3 +214,10 @@ def test_a_command_belongs_to_the_slot_of_its_key(words: tuple[Any, ...], key: s
 def test_what_makes_a_node_doubtful(error: Exception, doubtful: bool) -> None:
     """Whatever another node would not have answered, if it is primary now."""
     assert doubtful == casts_doubt(error)
+
+
+@pytest.mark.parametrize("host", ["", "?"])
+def test_a_node_that_knows_no_host_of_its_own_sends_us_to_itself(host: str) -> None:
+    """As with `cluster-preferred-endpoint-type unknown-endpoint`, and where a hostname is wanted and not set."""
+    assert ("asked", 7) == sent_to(host, 7, ("asked", 1))
+    assert ("other", 7) == sent_to("other", 7, ("asked", 1))

@@ -17,7 +17,7 @@ from onebeat.broker import driver
 from onebeat.broker.call import Argument
 from onebeat.broker.endpoint import REPLY_TIMEOUT_S, Address, Endpoint, show
 from onebeat.broker.inquiry import ASK_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S, PERIOD_S, Inquiry
-from onebeat.broker.layout import Layout, question, slot_of_command
+from onebeat.broker.layout import Layout, question, sent_to, slot_of_command
 from onebeat.broker.nodes import TURNS, pause_before
 from onebeat.broker.trouble import casts_doubt, translate
 from onebeat.errors import BrokerError, BrokerUnavailable, OnebeatError
@@ -158,7 +158,7 @@ class BlockingNodes:
             try:
                 return self._try(owner, attempt, asking)
             except driver.MovedError as error:
-                self.layout().owners[error.slot_id] = (error.host or owner[0], error.port)
+                self.layout().owners[error.slot_id] = sent_to(error.host, error.port, owner)
                 self._look()
             except (driver.AskError, driver.TryAgainError):
                 continue
@@ -174,7 +174,7 @@ class BlockingNodes:
         except driver.AskError as error:
             if asking is None:
                 raise
-            return asking(self.client((error.host or owner[0], error.port)))
+            return asking(self.client(sent_to(error.host, error.port, owner)))
 
     def failed(self, error: BaseException, address: Address) -> BrokerError:
         """Translate an error of a node; if it may be a primary no more, find out with the next call."""

@@ -76,12 +76,19 @@ class Inquiry:
             ConfigurationError: The addresses, or the name of the primary, are wrong.
             BrokerUnavailable: Nobody answered.
         """
+        known = self._known
+        if self.best is not None and known is not None and self._is_late(self.best, known):
+            return known
         if self.best is not None:
             return self.best
         for address, error in self._errors.items():
             if (wrong := refusal(self._where, address, error)) is not None:
                 raise wrong
         raise self._unanswered()
+
+    def _is_late(self, best: Layout, known: Layout) -> bool:
+        """Whether sentinels are behind: few, who have not heard of the switch, or led by the one that leads it."""
+        return best.rank < known.rank and (not self.is_over or best.rank // 2 == known.rank // 2)
 
     def _unanswered(self) -> OnebeatError:
         who = "node of the cluster" if self._where.is_cluster else "sentinel"
@@ -119,6 +126,8 @@ def announced(where: Endpoint, message: bytes) -> Address | None:
     return (host, int(port)) if name == where.master else None
 
 
-def layout_of(address: Address) -> Layout:
-    """Return the layout in which one node has all slots."""
-    return Layout([address] * keys.SLOTS)
+def layout_of(address: Address, known: Layout | None) -> Layout:
+    """Return the layout in which one node has all slots, as was announced: newer than what was known."""
+    if known is not None and known.primaries == [address]:
+        return known  # each sentinel announces it
+    return Layout([address] * keys.SLOTS, rank=0 if known is None else known.rank + 2)

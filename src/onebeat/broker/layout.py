@@ -25,7 +25,8 @@ class Layout:
 
         replicas: The replicas of each primary, as far as was told.
 
-        rank: Of two layouts, the one to believe is that of the higher rank.
+        rank: Of two layouts, the one to believe is that of the higher rank: of sentinels twice the epoch, and one more
+            unless that one leads a fail-over.
     """
 
     __slots__ = ("owners", "rank", "replicas")
@@ -113,8 +114,12 @@ def _from_slots(where: Endpoint, asked: Address, answer: Any) -> Layout:
 
 def _address(node: Sequence[Any], asked: Address) -> Address:
     """Read one node; one that does not know its own name is where we asked."""
-    host = (node[0] or b"").decode()
-    return (host if host not in ("", "?") else asked[0]), int(node[1])
+    return sent_to((node[0] or b"").decode(), int(node[1]), asked)
+
+
+def sent_to(host: str, port: int, asked: Address) -> Address:
+    """Return where a node sends us on to; a host that it does not know is its own."""
+    return (host if host not in ("", "?") else asked[0]), port
 
 
 def refusal(where: Endpoint, asked: Address, error: BaseException) -> ConfigurationError | None:

@@ -132,7 +132,7 @@ class Lookout:
         address, self._announced = self._announced, None
         if address is None or not await self._is_well(address):
             return False
-        await self._found(layout_of(address))
+        await self._found(layout_of(address, self._known))
         return True
 
     async def _ask(self) -> Layout:

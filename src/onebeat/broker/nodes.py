@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from onebeat.broker import driver
 from onebeat.broker.call import Argument
 from onebeat.broker.endpoint import BLOCK_S, Address, Endpoint, show
-from onebeat.broker.layout import Layout, slot_of_command
+from onebeat.broker.layout import Layout, sent_to, slot_of_command
 from onebeat.broker.lookout import Lookout
 from onebeat.broker.trouble import casts_doubt, translate
 from onebeat.errors import BrokerError, BrokerUnavailable
@@ -152,10 +152,10 @@ class Nodes:
         except driver.AskError as error:
             if asking is None:
                 raise
-            return await asking(self._node((error.host or owner[0], error.port)))
+            return await asking(self._node(sent_to(error.host, error.port, owner)))
 
     def _moved(self, error: Any, owner: Address) -> None:
-        self.layout.owners[error.slot_id] = (error.host or owner[0], error.port)
+        self.layout.owners[error.slot_id] = sent_to(error.host, error.port, owner)
         self._lookout.look()
 
     def failed(self, error: BaseException, address: Address) -> BrokerError:
