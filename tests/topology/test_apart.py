@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from onebeat.broker.store import Store
+from onebeat.broker.store import BlockingStore, Store
 from onebeat.client import Client
 from onebeat.preparing import prepare
 from onebeat.server.context import Context
@@ -111,6 +111,15 @@ async def test_others_queues_are_served(apart: Cluster, key: str, how: str) -> N
         handlers.end.set()
         if how == "freeze":
             lost.thaw()
+
+
+async def test_a_store_opens_while_a_node_is_away(apart: Cluster) -> None:
+    """Whichever is asked first for what any can tell: another is."""
+    apart.nodes[0].kill()
+    for _ in range(8):
+        async with await Store.open(apart.url):
+            pass
+        (await asyncio.to_thread(BlockingStore.open, apart.url)).close()
 
 
 async def _schedule(store: Store, queue: str, seconds: float) -> None:

@@ -144,6 +144,9 @@ class BlockingNodes:
         """Return where any primary is, for listening."""
         return self._where.node(self._owner(None))
 
+    def _others(self, away: set[Address]) -> list[Address]:
+        return [address for address in self.layout().primaries if address not in away]
+
     def run(
         self,
         slot: int | None,
@@ -152,9 +155,10 @@ class BlockingNodes:
         asking: Callable[[redis.Redis], T] | None = None,
     ) -> T:
         """Run a call at the node that has a slot; see `Nodes.run`."""
+        away = set[Address]()
         for turn in range(TURNS):
             time.sleep(pause_before(turn))
-            owner = self._owner(slot)
+            owner = random.choice(self._others(away) or [self._owner(slot)]) if away else self._owner(slot)  # noqa: S311
             try:
                 return self._try(owner, attempt, asking)
             except driver.MovedError as error:
@@ -163,7 +167,10 @@ class BlockingNodes:
             except (driver.AskError, driver.TryAgainError):
                 continue
             except (driver.RedisError, OSError) as error:
-                raise self.failed(error, owner) from error
+                failure = self.failed(error, owner)
+                if slot is None and casts_doubt(error) and self._others(away := {*away, owner}):
+                    continue  # any node will do
+                raise failure from error
         raise BrokerUnavailable(f"store {self._where.shown}: slot {slot} is on its way to another node; try again")
 
     def _try(self, owner: Address, attempt: Callable[[redis.Redis], T], asking: Callable[[redis.Redis], T] | None) -> T:
@@ -195,6 +202,8 @@ class BlockingNodes:
 
     def commands(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run plain commands, those of one node in one round trip; an error among the answers is raised."""
+        if len(commands) == 1 and slot_of_command(commands[0]) is None:
+            return [self.command(commands[0])]
         answers: list[Any] = [None] * len(commands)
         places: dict[Address, list[int]] = {}
         for place, words in enumerate(commands):

@@ -122,6 +122,9 @@ class Nodes:
             raise BrokerUnavailable(f"store {self._where.shown}: no node has slot {slot} now")
         return owner
 
+    def _others(self, away: set[Address]) -> list[Address]:
+        return [address for address in self.layout.primaries if address not in away]
+
     async def run(self, slot: int | None, attempt: Attempt[T], *, asking: Attempt[T] | None = None) -> T:
         """
         Run a call at the node that has a slot, or at any if that is None.
@@ -131,9 +134,10 @@ class Nodes:
 
             asking: Sends it to the node that a slot is on its way to; without it, it waits until the slot is there.
         """
+        away = set[Address]()
         for turn in range(TURNS):
             await asyncio.sleep(pause_before(turn))
-            owner = self._owner(slot)
+            owner = random.choice(self._others(away) or [self._owner(slot)]) if away else self._owner(slot)  # noqa: S311
             try:
                 return await self._try(owner, attempt, asking)
             except driver.MovedError as error:
@@ -141,7 +145,10 @@ class Nodes:
             except (driver.AskError, driver.TryAgainError):
                 continue
             except (driver.RedisError, OSError) as error:
-                raise self.failed(error, owner) from error
+                failure = self.failed(error, owner)
+                if slot is None and casts_doubt(error) and self._others(away := {*away, owner}):
+                    continue  # any node will do
+                raise failure from error
         raise BrokerUnavailable(f"store {self._where.shown}: slot {slot} is on its way to another node; try again")
 
     async def _try(self, owner: Address, attempt: Attempt[T], asking: Attempt[T] | None) -> T:
