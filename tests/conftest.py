@@ -23,7 +23,7 @@ TOPOLOGY = os.environ.get("ONEBEAT_TEST_TOPOLOGY") or "one"
 
 ONCE = {
     "badinput": "sentences about addresses and arguments, and stores of its own",
-    "conformance": "bytes and cron, without a store",
+    "conformance": "bytes, cron, and what one node holds after each step",
     "docs": "pages and examples, each with an embedded store",
     "interop": "asynq's side names a single store",
     "testing": "the test kit's private store",

@@ -34,9 +34,9 @@ class Layout:
     def __init__(
         self, owners: list[Address | None], replicas: Mapping[Address, Sequence[Address]] | None = None, rank: int = 0
     ) -> None:
-        self.owners = owners
+        self.owners: list[Address | None] = owners
         self.replicas: Mapping[Address, Sequence[Address]] = replicas or {}
-        self.rank = rank
+        self.rank: int = rank
 
     @property
     def primaries(self) -> list[Address]:

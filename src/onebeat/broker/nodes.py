@@ -46,8 +46,8 @@ class Node:
 
     def __init__(self, where: Endpoint) -> None:
         self.where = where
-        self.client = where.asyncio_client()
-        self.blocking = where.asyncio_client(reply_timeout=BLOCK_S + 3)
+        self.client: redis.asyncio.Redis = where.asyncio_client()
+        self.blocking: redis.asyncio.Redis = where.asyncio_client(reply_timeout=BLOCK_S + 3)
         self.ears: set[redis.asyncio.Redis] = set()
 
     async def drop(self) -> None:
