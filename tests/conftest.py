@@ -31,6 +31,10 @@ ONCE = {
     "typing": "type checkers",
     "unit": "logic without a store",
     "broker/test_embedded.py": "the embedded store",
+    "cli/test_dev.py": "reloading processes, whatever their store",
+    "cli/test_loops.py": "event loops and signals, whatever the store",
+    "cli/test_processes.py": "parents and children, whatever their store",
+    "integrations": "faces of frameworks, above clients and servers that are tested on each kind",
 }
 """What another kind of store would prove nothing about, and why: it runs on one node only."""
 
