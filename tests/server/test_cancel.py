@@ -79,6 +79,7 @@ async def held(bench: Bench, **settings: Any) -> asyncio.Event:
     return began
 
 
+@pytest.mark.slow
 async def test_a_running_task_is_stopped_and_archived(bench: Bench) -> None:
     """Its coroutine is cancelled, it ends as "cancelled" with its retries left, and its lock is free again."""
     began = await held(bench)
@@ -171,6 +172,7 @@ async def test_the_same_id_in_another_queue_runs_on(bench: Bench) -> None:
     assert b"pending" == await bench.field("same", "state", "two")
 
 
+@pytest.mark.slow
 async def test_a_thread_that_returns_after_all_has_ended(bench: Bench) -> None:
     """A plain function cannot be stopped: it is told by `ctx.stopping`, and what it returns counts."""
     began, told = asyncio.Event(), threading.Event()
@@ -215,6 +217,7 @@ async def test_a_cancelled_task_of_a_dead_server_is_not_run_again(store: Store, 
     assert (TaskState.ARCHIVED, "cancelled", 0) == (info.state, info.last_error, info.crashes)
 
 
+@pytest.mark.slow
 async def test_a_cancelled_task_runs_again_when_told_to(bench: Bench) -> None:
     """`run` takes the mark away, so that the next attempt is an ordinary one."""
     began = await held(bench)

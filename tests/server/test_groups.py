@@ -507,6 +507,7 @@ async def test_groups_without_an_aggregator_wait(bench: Bench, caplog: pytest.Lo
     assert [b"mail:1: b"] == ran
 
 
+@pytest.mark.slow
 async def test_servers_with_different_aggregators_share_a_queue(bench: Bench, url: str) -> None:
     """Each finds its own groups, also those that the other has put aside."""
     other = Bench(bench.store, bench.client)

@@ -125,6 +125,7 @@ async def test_the_error_handler_is_told_of_timeouts(bench: Bench) -> None:
     assert {"context deadline exceeded"} == {str(error) for _, _, error in told}
 
 
+@pytest.mark.slow
 async def test_the_error_handler_is_told_of_cancelled_tasks(bench: Bench) -> None:
     """They end in the archive."""
     told: Told = []
@@ -163,6 +164,7 @@ async def crashed(bench: Bench, task_id: str, crashes: int) -> None:
     await bench.store.command("ZADD", "asynq:{default}:lease", 1, task_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("crashes", "words"), [(0, "runs next"), (1, "retried after a while"), (4, "archived")])
 async def test_the_error_handler_is_told_of_crashes(bench: Bench, crashes: int, words: str) -> None:
     """By whoever recovers the task, whatever becomes of it: asynq tells nobody (SE-25)."""
@@ -659,6 +661,7 @@ async def test_a_server_may_be_told_to_take_nothing_before_it_begins(bench: Benc
     assert 1 == (await bench.stats()).pending
 
 
+@pytest.mark.slow
 async def test_sigtstp_ends_the_taking(bench: Bench) -> None:
     """What runs goes on, what waits stays, asynq's tools see "stopped"; SIGTERM may follow."""
     begun, may_end = asyncio.Event(), asyncio.Event()

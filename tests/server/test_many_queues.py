@@ -151,6 +151,7 @@ async def test_delays_are_kept_in_every_queue(bench: Bench) -> None:
     assert begun[0] >= (enqueued.due_ms or 0)
 
 
+@pytest.mark.slow
 async def test_a_queue_at_rest_costs_no_call_of_its_own(url: str) -> None:
     """Once all is done only the survey looks at it; a delayed task has it attended, and let go, again."""
     async with await FaultyStore.open(url) as store, Client(store) as client:

@@ -83,6 +83,7 @@ async def test_a_stopped_server_is_struck_off(bench: Bench) -> None:
     assert ([], []) == left
 
 
+@pytest.mark.slow
 async def test_a_stopping_server_says_so(bench: Bench) -> None:
     """While it waits for its last tasks a server is shown as stopped, in asynq's word."""
     began, go = asyncio.Event(), asyncio.Event()
