@@ -43,7 +43,7 @@ class Face:
         return call
 
 
-@pytest.fixture(params=["asyncio", "blocking"])
+@pytest.fixture(params=["asyncio", pytest.param("blocking", marks=pytest.mark.slow)])  # the same procedures
 async def inspector(
     request: pytest.FixtureRequest, store: Store, clock: Clock, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Face]:
