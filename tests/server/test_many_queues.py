@@ -19,6 +19,8 @@ from tests.anywhere import calls
 from tests.server.conftest import Bench, until
 from tests.server.faulty import FaultyStore
 
+pytestmark = pytest.mark.slow
+
 Ctx = Context[Any]
 
 

@@ -25,6 +25,8 @@ from onebeat.task import Task
 from tests.anywhere import everywhere
 from tests.server.conftest import Bench, until
 
+pytestmark = pytest.mark.slow
+
 Ctx = Context[Any]
 LOGGED_PARTS = 12
 """Parts of a server that may each tell of an outage."""
