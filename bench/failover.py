@@ -50,7 +50,7 @@ async def promoted(replica: Process) -> float:
     """Return when a replica first says that it is a primary, to 2 ms."""
     async with redis.asyncio.Redis(host=HOST, port=replica.port) as client:
         while (await client.info("replication"))["role"] != "master":
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.002)  # a replica tells nobody that it was promoted
         return time.monotonic()
 
 
@@ -67,7 +67,7 @@ async def probe(client: Client, ledger: Ledger, after: Callable[[], float]) -> f
             continue
         if begun > after():
             return time.monotonic()
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.002)  # the pace of the probe, and so how exact it is
 
 
 async def measure(topology: Watched | Cluster, old: Process, announced: asyncio.Task[float]) -> dict[str, float]:

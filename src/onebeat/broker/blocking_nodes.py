@@ -119,7 +119,7 @@ class BlockingNodes:
 
     def _owner(self, slot: int | None) -> Address:
         layout = self.layout()
-        owner = random.choice(layout.primaries) if slot is None else layout.owners[slot]  # noqa: S311
+        owner = random.choice(layout.primaries) if slot is None else layout.owners[slot]  # noqa: S311 - shares load
         if owner is None:
             self._look()
             raise BrokerUnavailable(f"store {self._where.shown}: no node has slot {slot} now")
@@ -157,8 +157,10 @@ class BlockingNodes:
         """Run a call at the node that has a slot; see `Nodes.run`."""
         away = set[Address]()
         for turn in range(TURNS):
-            time.sleep(pause_before(turn))
-            owner = random.choice(self._others(away) or [self._owner(slot)]) if away else self._owner(slot)  # noqa: S311
+            time.sleep(pause_before(turn))  # while a slot is on its way, which no node announces
+            owner = self._owner(slot)
+            if away:  # any other can tell as well
+                owner = random.choice(self._others(away) or [owner])  # noqa: S311 - shares load
             try:
                 return self._try(owner, attempt, asking)
             except driver.MovedError as error:

@@ -116,7 +116,7 @@ class Nodes:
         return node
 
     def _owner(self, slot: int | None) -> Address:
-        owner = random.choice(self.layout.primaries) if slot is None else self.layout.owners[slot]  # noqa: S311
+        owner = random.choice(self.layout.primaries) if slot is None else self.layout.owners[slot]  # noqa: S311 - shares load
         if owner is None:
             self._lookout.look()
             raise BrokerUnavailable(f"store {self._where.shown}: no node has slot {slot} now")
@@ -137,7 +137,9 @@ class Nodes:
         away = set[Address]()
         for turn in range(TURNS):
             await asyncio.sleep(pause_before(turn))
-            owner = random.choice(self._others(away) or [self._owner(slot)]) if away else self._owner(slot)  # noqa: S311
+            owner = self._owner(slot)
+            if away:  # any other can tell as well
+                owner = random.choice(self._others(away) or [owner])  # noqa: S311 - shares load
             try:
                 return await self._try(owner, attempt, asking)
             except driver.MovedError as error:
