@@ -24,6 +24,8 @@ from tests.client.test_client import Minute
 from tests.server import isolated
 from tests.server.conftest import Bench, until
 
+pytestmark = pytest.mark.slow
+
 app = isolated.app
 
 
@@ -305,8 +307,6 @@ async def test_a_main_file_that_starts_itself_again_is_told_so(url: str, tmp_pat
 import asyncio
 import logging
 from onebeat import Onebeat, TaskFailed
-
-pytestmark = pytest.mark.slow
 app = Onebeat("column", url={url!r})
 @app.task("cpu", isolation="process", max_retry=0)
 def cpu(n: int) -> int: return n
