@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from onebeat.cli import output
-from onebeat.errors import OnebeatError
+from onebeat.errors import BrokerUnavailable, OnebeatError, QueueNotFound, TaskNotFound
 
 URL_HELP = (
     "Where the store is: redis://, rediss://, valkey://, redis+sentinel://, redis+cluster://, unix:// or embedded://. "
@@ -17,6 +17,9 @@ URL_HELP = (
 )
 INTERRUPTED = 130
 """The status of what Ctrl-C ended before it had begun, as shells count: 128 and the signal's number."""
+
+STATUSES: dict[type[OnebeatError], int] = {QueueNotFound: 3, TaskNotFound: 3, BrokerUnavailable: 4}
+"""The status of an error; all others have 1, and what was called wrongly has 2."""
 
 
 class Failing(click.Group):
@@ -34,11 +37,16 @@ class Failing(click.Group):
         try:
             return super().invoke(ctx)
         except OnebeatError as error:
-            output.fail(str(error))
+            output.fail(str(error), status=status_of(error))
         except click.UsageError as error:
             _misused(error)
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
+
+
+def status_of(error: OnebeatError) -> int:
+    """Return the status with which a command ends that this error ended."""
+    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 1)
 
 
 def _misused(error: click.UsageError) -> NoReturn:

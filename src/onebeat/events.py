@@ -1,0 +1,273 @@
+"""
+What has happened to tasks and schedules, as values, and who wants to know.
+
+An event is told once the store has what it says, by whoever brought it about: a client what it enqueued, a server
+what it ran and recovered, a scheduler what fired. It is told once, to that process; what another process does is told
+there. Nothing waits for those who listen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from onebeat.states import TaskState
+
+if TYPE_CHECKING:
+    from onebeat.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """
+    Something that has happened.
+
+    Attributes:
+        name: Its kind in one word, such as "retried": as streams and logs spell it.
+
+        queue: Where.
+
+        at: When, an aware datetime by this machine's clock.
+    """
+
+    name: ClassVar[str] = ""
+
+    queue: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEvent(Event):
+    """
+    Something that has happened to a task.
+
+    Attributes:
+        task_id, type: Which.
+    """
+
+    task_id: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEnqueued(TaskEvent):
+    """
+    A client put it on a queue.
+
+    Attributes:
+        state: PENDING, SCHEDULED, or AGGREGATING.
+
+        process_at: When it is due; None: now.
+    """
+
+    name: ClassVar[str] = "enqueued"
+
+    state: TaskState
+    process_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStarted(TaskEvent):
+    """
+    A server took it: its handler is called next.
+
+    Attributes:
+        retried: Failures before this attempt.
+
+        waited: Seconds since it was due; None where nobody wrote since when.
+    """
+
+    name: ClassVar[str] = "started"
+
+    retried: int
+    waited: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded(TaskEvent):
+    """
+    An attempt ended, and its outcome is in the store.
+
+    Attributes:
+        retried: Failures before this attempt.
+
+        seconds: How long it had its slot.
+    """
+
+    retried: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCompleted(AttemptEnded):
+    """Its handler returned, or revoked it."""
+
+    name: ClassVar[str] = "completed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRetried(AttemptEnded):
+    """
+    It failed and is tried again.
+
+    Attributes:
+        error: What it failed with, in one line, as the store has it.
+
+        error_type: The class of the error, such as "ValueError"; "" if it is not known.
+
+        delay: Seconds until it is tried again.
+
+        counts: Whether that cost a retry.
+    """
+
+    name: ClassVar[str] = "retried"
+
+    error: str
+    error_type: str
+    delay: float
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskArchived(TaskEvent):
+    """
+    It failed for good and is in the archive: by its handler, or because its servers crashed too often.
+
+    Attributes:
+        retried: Failures before the last.
+
+        error, error_type: As of `TaskRetried`; error_type is "TaskCrashed" for one that recovery archived.
+
+        seconds: How long its last attempt had its slot; None where no handler of this server ended it.
+    """
+
+    name: ClassVar[str] = "archived"
+
+    retried: int
+    error: str
+    error_type: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCancelled(TaskEvent):
+    """
+    Somebody cancelled it while it ran: it is in the archive.
+
+    Attributes:
+        seconds: How long its attempt had its slot; None where no handler of this server ended it.
+    """
+
+    name: ClassVar[str] = "cancelled"
+
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReturned(AttemptEnded):
+    """Its server stops, so it went back to the front of its queue as if it had never been taken."""
+
+    name: ClassVar[str] = "returned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseLost(AttemptEnded):
+    """What its handler did came too late: another server has the task, or it is gone."""
+
+    name: ClassVar[str] = "lease_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecovered(TaskEvent):
+    """
+    Its server died or was cut off, and this one took it back.
+
+    Attributes:
+        state: PENDING: it runs next; RETRY: after a while; ARCHIVED: it crashed too often, which `TaskArchived` tells
+            as well.
+    """
+
+    name: ClassVar[str] = "recovered"
+
+    state: TaskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleFired(Event):
+    """
+    A schedule's tick became a task.
+
+    Attributes:
+        schedule: Its id.
+
+        tick: The instant it fired for.
+
+        late: Seconds after that instant.
+    """
+
+    name: ClassVar[str] = "fired"
+
+    schedule: str
+    tick: datetime
+    late: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleMissed(Event):
+    """
+    Ticks of a schedule passed without becoming tasks: nobody was there, its lock was held, or its queue was full.
+
+    Attributes:
+        schedule: Its id.
+
+        ticks: How many.
+    """
+
+    name: ClassVar[str] = "missed"
+
+    schedule: str
+    ticks: int
+
+
+class Figure(Enum):
+    """What is measured of the machinery, beside events; the label says of what."""
+
+    BATCH_SIZE = "batch_size"
+    """Items that went to the store in one script; label: the script, such as "enqueue", "take" or "finish"."""
+
+    SCRIPT_SECONDS = "script_seconds"
+    """How long the store took to answer a script, the way there and back included; label: the script."""
+
+    LOOP_LAG_SECONDS = "loop_lag_seconds"
+    """How much later than asked the event loop ran a timer; label: ""."""
+
+
+class Observer:
+    """
+    Watches clients, servers and schedulers: a base to override what one needs of.
+
+    It is called on the event loop or in the client's thread, between two steps of the work, so it must be quick and
+    must not block. What it raises is logged, and all goes on as if it had not been called.
+    """
+
+    def event(self, event: Event) -> None:
+        """Hear that something has happened."""
+
+    def enqueuing(self, task: Task[Any], queue: str, task_id: str) -> Mapping[str, str]:  # noqa: ARG002 - for overriders
+        """Return headers to add to a task that is about to be enqueued; it has the last word over the caller's."""
+        return {}
+
+    def running(self, context: Any, task: Task[Any]) -> AbstractContextManager[object]:  # noqa: ARG002 - for overriders
+        """Return what an attempt's handler is to run in; its `__exit__` sees what the handler raised."""
+        return nullcontext()
+
+    def measured(self, figure: Figure, label: str, value: float) -> None:
+        """Hear of a figure."""
+
+
+Listener = Callable[[Event], object]
+Observers = Iterable[Observer]
