@@ -36,14 +36,15 @@ class Audience:
         observers: Told in this order.
 
     Attributes:
-        hears, measures, adds, surrounds, serves: Those of them who want events, figures, to add headers, to run
-            handlers in something, to live as long as a server. Empty lists are what the hot path looks at.
+        hears, measures, adds, surrounds, serves, waits: Those of them who want events, figures, to add headers, to run
+            handlers in something, to live as long as a server, to be waited for. Empty lists are what the hot path
+            looks at.
 
     Raises:
         ConfigurationError: One is no observer.
     """
 
-    __slots__ = ("_said", "_sources", "adds", "hears", "measures", "observers", "serves", "surrounds")
+    __slots__ = ("_said", "_sources", "adds", "hears", "measures", "observers", "serves", "surrounds", "waits")
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self.observers: list[Observer] = []
@@ -52,6 +53,7 @@ class Audience:
         self.adds: list[Observer] = []
         self.surrounds: list[Observer] = []
         self.serves: list[Observer] = []
+        self.waits: list[Observer] = []
         self._sources: list[object] = []
         self._said: dict[tuple[int, str], tuple[float, int]] = {}
         for observer in _checked(observers):
@@ -76,7 +78,7 @@ class Audience:
         self.observers.append(observer)
         for name, those in (
             ("event", self.hears), ("measured", self.measures), ("enqueuing", self.adds), ("running", self.surrounds),
-            ("serving", self.serves),
+            ("serving", self.serves), ("idle", self.waits),
         ):  # fmt: skip
             if getattr(type(observer), name) is not getattr(Observer, name):
                 those.append(observer)
@@ -150,6 +152,14 @@ class Audience:
                         await life.__aexit__(None, None, None)
                 except Exception as error:  # noqa: BLE001 - an observer harms nothing
                     self._complain(observer, "serving", error)
+
+    async def idle(self) -> None:
+        """Wait until all that was told has been dealt with."""
+        for observer in self.waits:
+            try:
+                await observer.idle()
+            except Exception as error:  # noqa: BLE001 - an observer harms nothing
+                self._complain(observer, "idle", error)
 
     def _complain(self, observer: Observer, method: str, error: BaseException) -> None:
         """Log what an observer has raised, with its traceback, once in a while."""

@@ -275,6 +275,9 @@ class Observer:
     def attached(self, source: object) -> None:
         """Learn where the store is of those who are observed: a URL, a client of redis-py, or an open `Store`."""
 
+    async def idle(self) -> None:
+        """Wait until all that was told has been dealt with: for tests, which must not look before."""
+
     def serving(self, limit: float) -> AbstractAsyncContextManager[object]:  # noqa: ARG002 - for overriders
         """
         Return what is entered before a server takes tasks, and left when it has told its last event.

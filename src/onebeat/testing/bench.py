@@ -128,6 +128,7 @@ class Bench:
         hooks = Hooks(**given, limit=plan.config.hook_timeout)
         self._crashes = Crashes(store, hooks, state)
         self._teller = Teller(plan.audience, plan.clock)
+        self._observed = plan.audience.serving(plan.config.hook_timeout)
         self._executor = Executor(
             WatchedMux(plan.mux, self.faults, processes=plan.processes),
             plan.config,
@@ -190,6 +191,7 @@ class Bench:
         bench._crew.start(ears)
         await ears.listening.wait()
         await bench._maintainer.say_limits()
+        await bench._observed.__aenter__()
         await bench.declare()
         return bench
 
@@ -204,6 +206,7 @@ class Bench:
         await self._crew.stop()
         await self._executor.aclose()
         await self._acknowledger.idle()
+        await self._observed.__aexit__(None, None, None)
         await self.store.aclose()
 
     async def declare(self) -> None:
