@@ -55,7 +55,7 @@ def slot_of_call(call: Call[Any]) -> int:
     return keys.slot(call.keys[0]) if call.keys else slot_of(call.queue)
 
 
-_PLACES = {"EVAL": 3, "EVALSHA": 3, "OBJECT": 2, "MEMORY": 2, "XINFO": 2}
+_PLACES = {"EVAL": 3, "EVALSHA": 3, "OBJECT": 2, "MEMORY": 2, "XINFO": 2, "XREAD": 6}
 _KEYLESS = {
     "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DBSIZE", "FLUSHALL", "FLUSHDB", "INFO", "KEYS", "PING", "PUBLISH",
     "PUBSUB", "RANDOMKEY", "ROLE", "SCAN", "SCRIPT", "SLOWLOG", "TIME",

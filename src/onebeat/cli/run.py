@@ -91,6 +91,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     envvar="ONEBEAT_SHUTDOWN_TIMEOUT",
     help="Seconds that running tasks are given to end before they are stopped and put back.",
 )
+@click.option("--events", is_flag=True, help="Write what happens to a stream in the store, for `onebeat events`.")
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -134,6 +135,7 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
         folder=str(_folder(ctx)),
         url=given["url"],
         settings=settings,
+        events=given.get("events", False),
         log_level=given["log_level"],
         loop=given["loop"],
         **more,

@@ -52,6 +52,16 @@ def where(app: Onebeat[Any], orders: Orders) -> str:
     return url
 
 
+def observe(app: Onebeat[Any], orders: Orders) -> None:
+    """Let the application be observed as it is ordered, unless its code says so already."""
+    if not orders.events:
+        return
+    from onebeat.observe.stream import EventStream
+
+    if not any(isinstance(observer, EventStream) for observer in app.audience.observers):
+        app.observe(EventStream())
+
+
 def serve_here(orders: Orders) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     from onebeat.app.serving import serve
@@ -61,6 +71,7 @@ def serve_here(orders: Orders) -> None:
     prepare_log(orders)
     app = application(orders.app, orders.folder)
     url = where(app, orders)
+    observe(app, orders)
     before = os.environ.get("ONEBEAT_URL")
     os.environ["ONEBEAT_URL"] = url  # what handlers enqueue goes where their server is
     try:

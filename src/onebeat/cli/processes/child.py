@@ -22,7 +22,7 @@ from onebeat.cli.load import application
 from onebeat.cli.loops import run_async
 from onebeat.cli.processes.link import Link
 from onebeat.cli.processes.orders import AWAY, FAILED, HELD_BACK, Facts, Schedule
-from onebeat.cli.serving import prepare_log, where
+from onebeat.cli.serving import observe, prepare_log, where
 from onebeat.cli.traces import trimmed
 from onebeat.clock import SystemClock
 from onebeat.errors import BrokerUnavailable, OnebeatError
@@ -44,6 +44,7 @@ def main(descriptor: int) -> None:
     try:
         app = application(orders.app, orders.folder)
         url = os.environ["ONEBEAT_URL"] = where(app, orders)  # what handlers enqueue goes where their server is
+        observe(app, orders)
         run_async(_serve(app, url, link, orders.settings), orders.loop)
     except BrokerUnavailable as error:
         _fail(str(error), AWAY)

@@ -45,6 +45,10 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
         number: Which process this is, from 1; 0: the only one.
 
         dev: Show failed tasks with their tracebacks.
+
+        events: Write what happens to the store's stream of events.
+
+        log_format: "text" or "json".
     """
 
     app: str
@@ -56,6 +60,8 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     loop: str = "auto"
     number: int = 0
     dev: bool = False
+    events: bool = False
+    log_format: str = "text"
 
 
 class Schedule(msgspec.Struct, frozen=True):
