@@ -91,7 +91,19 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     envvar="ONEBEAT_SHUTDOWN_TIMEOUT",
     help="Seconds that running tasks are given to end before they are stopped and put back.",
 )
-@click.option("--events", is_flag=True, help="Write what happens to a stream in the store, for `onebeat events`.")
+@click.option(
+    "--events/--no-events",
+    envvar="ONEBEAT_EVENTS",
+    help="Write what happens to a stream in the store, for `onebeat events`. Default: no.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    envvar="ONEBEAT_LOG_FORMAT",
+    help="Lines for people, or each a document of JSON.",
+)
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -137,6 +149,7 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
         settings=settings,
         events=given.get("events", False),
         log_level=given["log_level"],
+        log_format=given.get("log_format", "text"),
         loop=given["loop"],
         **more,
     )

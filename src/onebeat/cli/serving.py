@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 log: logging.Logger = logging.getLogger("onebeat.cli")
 
-LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-
 
 def prepare_log(orders: Orders) -> None:
     """Write the log to standard error, each line with the number of the process if there are several."""
-    line = f"[{orders.number}] {LINE}" if orders.number else LINE
-    logging.basicConfig(level=orders.log_level.upper(), format=line)
+    from onebeat.server.logs import prepare_log as prepare
+
+    prepare(orders.log_level.upper(), is_json=orders.log_format == "json", number=orders.number)
     if orders.dev:
         from onebeat.cli.develop.failures import show_failures
 

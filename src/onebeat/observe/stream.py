@@ -158,10 +158,10 @@ async def last_events(
     newest, end = "0", "+"
     while page := await store.command("XREVRANGE", KEY, end, "-", "COUNT", PAGE):
         newest = page[0][0].decode() if newest == "0" else newest
-        if len(found) >= limit:
-            break
         found += [told for told in map(_told, page) if told is not None and _fits(told, names, queue)]
         end = f"({page[-1][0].decode()}"
+        if len(found) >= limit:
+            break
     return found[:limit][::-1], newest
 
 

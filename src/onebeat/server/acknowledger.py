@@ -16,6 +16,7 @@ from onebeat.broker.coalescer import Coalescer
 from onebeat.broker.consume import MAX_ITEMS, Finished, finish
 from onebeat.broker.store import Store, passes
 from onebeat.errors import BrokerError, BrokerUnavailable
+from onebeat.server.logs import about
 from onebeat.server.running import Running
 from onebeat.upkeep.service import Backoff, TroubleLog
 
@@ -129,7 +130,11 @@ class Acknowledger:
         if answer == "spent":
             limit = str(_outcome(attempt).blob).split()[1]
             log.error(
-                "task %s of queue %s failed softly more than %s times: it is archived", attempt.id, attempt.queue, limit
+                "task %s of queue %s failed softly more than %s times: it is archived",
+                attempt.id,
+                attempt.queue,
+                limit,
+                extra=about(attempt, "archived"),
             )
         if answer == "lost":
             self._refused.setdefault(attempt.queue, {})[attempt.id] = attempt
@@ -141,13 +146,16 @@ class Acknowledger:
                 attempt.id,
                 attempt.queue,
                 "another server has the task" if answer == "lost" else "the task is gone",
+                extra=about(attempt, "lease_lost"),
             )
         self._settled(attempt, "already" if answer == "gone" and repeated else answer)
 
     def _set_aside(self, attempt: Running, answer: str) -> None:
         """Repeat one that the store refuses by itself, so that it does not hold up its batch (mechanism-rules 14)."""
         if not passes(answer):
-            log.error("outcome of task %s in queue %s is refused: %s", attempt.id, attempt.queue, answer)
+            log.error(
+                "outcome of task %s in queue %s is refused: %s", attempt.id, attempt.queue, answer, extra=about(attempt)
+            )
         task = asyncio.get_running_loop().create_task(self._insist(attempt))
         self._quarantine.add(task)
         task.add_done_callback(self._quarantine.discard)

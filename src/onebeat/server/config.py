@@ -86,6 +86,9 @@ class ServerConfig:
         log_level: The level of Onebeat's loggers while the server runs: "debug", "info", "warning", "error",
             "critical" or a number of `logging`. Default: as `logging` is configured.
 
+        log_sample: Which share of the tasks that succeed is logged at INFO, 0 to 1: 0.01 is one of a hundred. Default
+            0: each is logged at DEBUG alone.
+
         allow_short_lease: Let tests use leases under 15 s.
     """
 
@@ -110,6 +113,7 @@ class ServerConfig:
     hook_timeout: float = 5.0
     health_interval: float = 15.0
     log_level: str | int | None = None
+    log_sample: float = 0.0
     allow_short_lease: bool = False
 
     def __post_init__(self) -> None:
@@ -132,6 +136,8 @@ class ServerConfig:
             value = getattr(self, name)
             if not is_number(value) or not 0 < value <= 86_400:
                 problems.append(f"{name} is {shown(value)} s: give more than 0, at most 86400")
+        if not is_number(self.log_sample) or not 0 <= self.log_sample <= 1:
+            problems.append(f"log_sample is {shown(self.log_sample)}: give a share from 0 to 1")
         for name in ("shutdown_timeout", "grace", "stall_limit"):
             value = getattr(self, name)
             if not is_number(value) or not 0 <= value <= 86_400:

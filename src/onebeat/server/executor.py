@@ -32,6 +32,7 @@ from onebeat.server.failures import log_failure
 from onebeat.server.hooks import Hooks
 from onebeat.server.isolation.cells import Cells
 from onebeat.server.isolation.frames import job
+from onebeat.server.logs import about
 from onebeat.server.mux import Handler, Middleware, Mux, Route
 from onebeat.server.outcome import StopError, TimeIsOverError
 from onebeat.server.running import Running, Stop
@@ -142,6 +143,7 @@ class Executor:
                 task.id,
                 attempt.queue,
                 error,
+                extra=about(attempt, "archived", error_type="UndecodableMessage"),
             )
             return outcome.undecodable(attempt, str(error), attempt.started)
         attempt.unknown_since_ms = task.unknown_since_ms
@@ -245,14 +247,9 @@ class Executor:
         if attempt.stop in (Stop.TIMEOUT, Stop.LOST):
             return self._stopped(attempt)  # but what ended although it was cancelled has ended
         message, ended = attempt.message, self._clock.monotonic()
-        if log.isEnabledFor(logging.DEBUG) and message is not None:
-            log.debug(
-                "task %s (%s) of queue %s is done after %.3f s",
-                attempt.id,
-                message.type,
-                attempt.queue,
-                ended - attempt.started,
-            )
+        attempt.ended = ended
+        if message is not None:
+            self._log_success(attempt, message)
         if message is None or not message.retention:
             return outcome.succeeded(attempt, b"", ended)
         try:
@@ -262,6 +259,21 @@ class Executor:
             return outcome.succeeded(attempt, encoded, ended)
         except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
             return self._raised(attempt, error)
+
+    def _log_success(self, attempt: Running, message: TaskMessage) -> None:
+        """Log a success: a share of them at INFO, if that is wanted, and the others at DEBUG."""
+        share = self._config.log_sample
+        level = logging.INFO if share and (share >= 1 or random.random() < share) else logging.DEBUG  # noqa: S311 - a sample
+        if log.isEnabledFor(level):
+            log.log(
+                level,
+                "task %s (%s) of queue %s is done after %.3f s",
+                attempt.id,
+                message.type,
+                attempt.queue,
+                attempt.ended - attempt.started,
+                extra=about(attempt, "completed"),
+            )
 
     def _raised(self, attempt: Running, error: BaseException) -> Finished | None:
         if attempt.stop is not None:
@@ -282,6 +294,7 @@ class Executor:
             attempt.id,
             attempt.queue,
             message.type,
+            extra=about(attempt, "retried", error_type="HandlerNotFound"),
         )
         return outcome.unknown_type(attempt, ended, jitter=self._jitter)
 
@@ -301,7 +314,6 @@ class Executor:
 
     def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
         attempt.failure = error
-        number = attempt.message.retried + 1 if attempt.message is not None else 1
         decide = partial(
             outcome.failed,
             attempt,
@@ -314,10 +326,10 @@ class Executor:
         try:
             finished = decide(delay=self._hooks.delay_of(lambda: _task(attempt)))
         except Exception:
-            log.exception("back-off of task %s raised; the default is used", attempt.id)
+            log.exception("back-off of task %s raised; the default is used", attempt.id, extra=about(attempt))
             attempt.route = None
             finished = decide(delay=outcome.default_retry_delay)
-        log_failure(attempt, number, error, finished)
+        log_failure(attempt, error, finished)
         return finished
 
     async def _told(
@@ -354,6 +366,10 @@ class Executor:
         """Stop a handler; one that does not end within the grace period and the stall limit is given up."""
         if attempt not in self.running or attempt.stop is not None:
             return
+        if why is Stop.CANCELLED:
+            attempt.ended = self._clock.monotonic()
+            carried = about(attempt, "cancelled")
+            log.info("task %s of queue %s is cancelled", attempt.id, attempt.queue, extra=carried)
         attempt.cancel(why)
         self.deadlines.discard(attempt)
         self.deadlines.add(attempt, self._config.grace + self._config.stall_limit)
@@ -362,7 +378,6 @@ class Executor:
         """Cancel what runs under an id, in one queue or, as asynq's tools know ids alone, in any."""
         for attempt in list(self.running):
             if attempt.id == task_id and queue in (None, attempt.queue):
-                log.info("task %s of queue %s is cancelled", attempt.id, attempt.queue)
                 self.stop(attempt, Stop.CANCELLED)
 
     def abandon(self, attempt: Running) -> None:
@@ -389,6 +404,7 @@ class Executor:
                 attempt.id,
                 attempt.queue,
                 attempt.stop.value,
+                extra=about(attempt),
             )
             self.overstaying.add(attempt)
             self._end_elsewhere(attempt, self._stopped(attempt))
@@ -398,6 +414,7 @@ class Executor:
                 "task %s of queue %s overstays its timeout in a thread, which cannot be stopped: it keeps its slot",
                 attempt.id,
                 attempt.queue,
+                extra=about(attempt),
             )
         self.stop(attempt, Stop.TIMEOUT)
 

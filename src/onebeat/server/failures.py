@@ -7,6 +7,7 @@ import logging
 from onebeat.broker.consume import Finished, Outcome
 from onebeat.errors import SemaphoreFull
 from onebeat.server import outcome
+from onebeat.server.logs import ENDS, about
 from onebeat.server.running import Running
 from onebeat.server.traces import in_handler
 
@@ -19,20 +20,21 @@ _AFTERWARDS = {
 }
 
 
-def log_failure(attempt: Running, number: int, error: BaseException, finished: Finished) -> None:
+def log_failure(attempt: Running, error: BaseException, finished: Finished) -> None:
     """
-    Log the failure of an attempt; `number` counts it among those of its task.
+    Log the failure of an attempt.
 
     Waiting for a token of a semaphore is none: at 20 lines a second it would hide those that are.
     """
     if isinstance(error, SemaphoreFull):
-        log.debug("task %s of queue %s waits: %s", attempt.id, attempt.queue, error)
+        log.debug("task %s of queue %s waits: %s", attempt.id, attempt.queue, error, extra=about(attempt))
         return
     level, afterwards = _AFTERWARDS[finished.outcome]
     has_trace = level >= logging.ERROR or log.isEnabledFor(logging.DEBUG)
     text = outcome.error_text(error)
     task_type = attempt.message.type if attempt.message is not None else "?"
-    seen = {"attempt": attempt, "number": number, "failure": error}  # for whoever shows more than the line
+    carried = about(attempt, ENDS[finished.outcome], error_type=outcome.error_type(error))
+    seen = {"running": attempt, "failure": error}  # for whoever shows more than the line
     log.log(
         level,
         "task %s (%s) of queue %s failed: %s; %s",
@@ -42,5 +44,5 @@ def log_failure(attempt: Running, number: int, error: BaseException, finished: F
         text,
         afterwards,
         exc_info=in_handler(error) if has_trace else None,
-        extra=seen,
+        extra={**carried, **seen},
     )

@@ -66,6 +66,7 @@ class ServerSettings(TypedDict, total=False):
     hook_timeout: float
     health_interval: float
     log_level: str | int | None
+    log_sample: float
     allow_short_lease: bool
 
 

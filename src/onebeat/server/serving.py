@@ -36,6 +36,7 @@ from onebeat.server.fetcher import Fetcher
 from onebeat.server.hooks import Hooks
 from onebeat.server.keeper import Keeper
 from onebeat.server.lag import LoopLag
+from onebeat.server.logs import about
 from onebeat.server.mux import Mux
 from onebeat.server.presence import Presence
 from onebeat.server.reporter import Reporter
@@ -289,7 +290,9 @@ class Serving:
             if attempt is None or not (attempt in self.executor.running or attempt.finished is not None):
                 others.append(task)
                 continue
-            log.warning("task %s of queue %s lost its lease and is ours again: it goes on", task.id, queue)
+            log.warning(
+                "task %s of queue %s lost its lease and is ours again: it goes on", task.id, queue, extra=about(attempt)
+            )
             self.keeper.hold(attempt)
             if attempt.finished is not None:
                 self.acknowledger.again(attempt, taken.token)
@@ -324,7 +327,13 @@ class Serving:
             return  # what the keeper saw is over, or known
         if why is Stop.LOST:
             self.keeper.release(attempt)
-            log.warning("lease of task %s in queue %s is lost; its handler is stopped", attempt.id, attempt.queue)
+            attempt.ended = self._clock.monotonic()
+            log.warning(
+                "lease of task %s in queue %s is lost; its handler is stopped",
+                attempt.id,
+                attempt.queue,
+                extra=about(attempt, "lease_lost"),
+            )
             self.acknowledger.lease_lost += 1
         self.executor.stop(attempt, why)
 
@@ -391,7 +400,9 @@ class Serving:
         self.executor.cancel_all(Stop.SHUTDOWN)
         await self.executor.drain(self._config.grace)
         for attempt in list(self.executor.running):
-            log.error("task %s of queue %s does not end; it is put back", attempt.id, attempt.queue)
+            log.error(
+                "task %s of queue %s does not end; it is put back", attempt.id, attempt.queue, extra=about(attempt)
+            )
             self.executor.abandon(attempt)
         self.stubborn = len(self.executor.overstaying)
 

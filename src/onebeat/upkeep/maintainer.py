@@ -178,6 +178,11 @@ class Maintainer:
         return done
 
     def _log_recovered(self, queue: str, done: Maintained) -> None:
+        for lost in done.lost:
+            if lost.place == "archived":
+                said = {"task_id": lost.id, "task_type": lost.type, "queue": queue, "outcome": "archived"}
+                text = "task %s (%s) of queue %s lost its server and is archived: %s"
+                log.error(text, lost.id, lost.type, queue, lost.error, extra=said)
         for place, meaning in _PLACES.items():
             ids = [task_id for found, task_id in done.recovered if found == place]
             if ids:
@@ -222,7 +227,6 @@ class Maintainer:
 _PLACES = {
     "front": "run next",
     "retry": "wait a while, as it is not the first time",
-    "archived": "are archived, as it was too often",
 }
 
 

@@ -10,8 +10,8 @@ import signal
 from onebeat.cli.processes.fleet import Fleet
 from onebeat.cli.processes.orders import Orders
 from onebeat.cli.processes.place import Pace
-from onebeat.cli.serving import LINE
 from onebeat.server.config import ServerConfig
+from onebeat.server.logs import prepare_log
 
 log: logging.Logger = logging.getLogger("onebeat.processes")
 
@@ -20,7 +20,7 @@ MARGIN_S = 10.0
 
 def run_processes(orders: Orders, count: int) -> int:
     """Run so many server processes until SIGTERM or Ctrl-C; SIGHUP replaces them. Returns the exit status."""
-    logging.basicConfig(level=orders.log_level.upper(), format=LINE)
+    prepare_log(orders.log_level.upper(), is_json=orders.log_format == "json")
     fleet_pace = Pace(stop=ServerConfig(**orders.settings).longest_stop + MARGIN_S)
     return 1 if asyncio.run(_run(orders, count, fleet_pace)) else 0
 

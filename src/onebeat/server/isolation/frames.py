@@ -21,12 +21,14 @@ class Greeting(msgspec.Struct):
     """
     Said once by the server: how to find the application's modules, and how loud to log.
 
-    `main` is the file that the server's process was started with, for tasks declared in it.
+    `main` is the file that the server's process was started with, for tasks declared in it; `log_json`: each line is a
+    document.
     """
 
     path: list[str]
     main: str
     log_level: int
+    log_json: bool = False
 
 
 class Job(msgspec.Struct):

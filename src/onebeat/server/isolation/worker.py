@@ -12,7 +12,6 @@ import contextvars
 import importlib
 import importlib.util
 import inspect
-import logging
 import math
 import os
 import socket
@@ -32,6 +31,7 @@ from onebeat.errors import ConfigurationError, Retry, RevokeTask, SemaphoreFull
 from onebeat.server import outcome
 from onebeat.server.context import Context, Say, running
 from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Said, Verdict, pack
+from onebeat.server.logs import prepare_log
 from onebeat.server.mux import Route
 from onebeat.server.traces import in_handler
 from onebeat.task import Task
@@ -89,7 +89,7 @@ def work(descriptor: int) -> None:
         if greeting is None:
             return
         sys.path[:] = greeting.path
-        logging.basicConfig(level=greeting.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        prepare_log(greeting.log_level, is_json=greeting.log_json)
         mouth = _Mouth(stream)
         worker = Worker(greeting.main, loop, mouth.say)
         while (job := _read(stream, Job)) is not None:
