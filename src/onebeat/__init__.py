@@ -43,6 +43,24 @@ if TYPE_CHECKING:
         TaskNotFound,
         WrongState,
     )
+    from onebeat.events import (
+        AttemptEnded,
+        Event,
+        Figure,
+        LeaseLost,
+        Observer,
+        ScheduleFired,
+        ScheduleMissed,
+        TaskArchived,
+        TaskCancelled,
+        TaskCompleted,
+        TaskEnqueued,
+        TaskEvent,
+        TaskRecovered,
+        TaskRetried,
+        TaskReturned,
+        TaskStarted,
+    )
     from onebeat.inspector.blocking import SyncInspector
     from onebeat.inspector.inspector import Inspector
     from onebeat.inspector.models import (
@@ -54,6 +72,8 @@ if TYPE_CHECKING:
         WorkerInfo,
     )
     from onebeat.limits.semaphore import Semaphore
+    from onebeat.observe.listeners import Listeners
+    from onebeat.observe.stream import EventStream
     from onebeat.options import Unique
     from onebeat.preparing import BulkResult, Enqueued, Failure
     from onebeat.scheduler.periodic import PeriodicTask
@@ -62,6 +82,7 @@ if TYPE_CHECKING:
     from onebeat.server.backoff import exponential
     from onebeat.server.config import ServerConfig
     from onebeat.server.context import Context, current
+    from onebeat.server.logs import JsonFormatter, TaskFilter
     from onebeat.server.mux import Handler, Mux
     from onebeat.server.server import Server
     from onebeat.server.serving import Health
@@ -84,10 +105,17 @@ _HOMES = {
         "QueueNotEmpty", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "SemaphoreFull",
         "SkipRetry", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskNotFound", "WrongState",
     ],
+    "events": [
+        "AttemptEnded", "Event", "Figure", "LeaseLost", "Observer", "ScheduleFired", "ScheduleMissed", "TaskArchived",
+        "TaskCancelled", "TaskCompleted", "TaskEnqueued", "TaskEvent", "TaskRecovered", "TaskRetried", "TaskReturned",
+        "TaskStarted",
+    ],
     "inspector.blocking": ["SyncInspector"],
     "inspector.inspector": ["Inspector"],
     "inspector.models": ["DayStats", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "WorkerInfo"],
     "limits.semaphore": ["Semaphore"],
+    "observe.listeners": ["Listeners"],
+    "observe.stream": ["EventStream"],
     "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
     "scheduler.periodic": ["PeriodicTask"],
@@ -96,6 +124,7 @@ _HOMES = {
     "server.backoff": ["exponential"],
     "server.config": ["ServerConfig"],
     "server.context": ["Context", "current"],
+    "server.logs": ["JsonFormatter", "TaskFilter"],
     "server.mux": ["Handler", "Mux"],
     "server.server": ["Server"],
     "server.serving": ["Health"],
@@ -123,12 +152,15 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
-    "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure",
-    "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux",
-    "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull",
-    "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo",
-    "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
+    "AttemptEnded", "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
+    "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Event",
+    "EventStream", "Every", "Failure", "Figure", "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health",
+    "Inspector", "InvalidTask", "JsonFormatter", "LeaseLost", "Listeners", "MissingExtra", "Mux", "NotReplicated",
+    "Observer", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull", "QueueNotEmpty",
+    "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router", "ScheduleEntry",
+    "ScheduleEvent", "ScheduleFired", "ScheduleMissed", "Scheduler", "Semaphore", "SemaphoreFull", "Server",
+    "ServerConfig", "ServerInfo", "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskArchived",
+    "TaskCancelled", "TaskCompleted", "TaskCrashed", "TaskEnqueued", "TaskEvent", "TaskFailed", "TaskFilter",
+    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskRecovered", "TaskRetried", "TaskReturned", "TaskStarted",
+    "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
 ]  # fmt: skip
