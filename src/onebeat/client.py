@@ -208,10 +208,11 @@ class Client:
 
     async def _flush(self, queue: str, batch: list[_Waiting]) -> None:
         try:
-            for waiting, placed in zip(batch, await self._place(queue, batch), strict=True):
+            answers = await self._place(queue, batch)
+            for waiting, placed in zip(batch, answers, strict=True):
                 waiting.answer(placed)
-                if self.audience.hears:
-                    tell_enqueued(self.audience, waiting.prepared, placed, self._clock.now())
+            for waiting, placed in zip(batch, answers, strict=True) if self.audience.hears else ():
+                tell_enqueued(self.audience, waiting.prepared, placed, self._clock.now())
         except OnebeatError as error:
             for waiting in batch:
                 waiting.fail(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -73,33 +73,27 @@ def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int, i
     Args:
         is_watched: Somebody wants to know how long tasks have waited, and which had expired.
     """
-    width = 6 if is_watched else 5
 
     def interpret(answer: Any) -> Taken:
         status, _, number = answer[0].decode().partition(" ")
         end = len(answer) - 4 * int(number or 0)
-        tasks = [_taken_task(*answer[i : i + width]) for i in range(3, end, width)]
+        if is_watched:
+            tasks = [_watched_task(answer[i + 5], *answer[i : i + 5]) for i in range(3, end, 6)]
+        else:
+            tasks = [_taken_task(*answer[i : i + 5]) for i in range(3, end, 5)]
         return Taken(status, int(answer[1]), f"{server}:{sequence}", tasks, filed(answer[end:]))
 
     words = (server, sequence, min(limit, MAX_TAKEN), MAX_TAKEN_BYTES, lease_ms, int(is_watched))
     return Call("take", queue, words, interpret)
 
 
-def _taken_task(
-    task_id: bytes, message: bytes, timeout: bytes, unknown: bytes, crashes: bytes, since: bytes = b""
-) -> TakenTask:
-    return TakenTask(
-        _id(task_id),
-        message,
-        int(timeout or 0),
-        int(unknown or 0),
-        int(crashes or 0),
-        int(since) if since.isdigit() else 0,
-    )
+def _taken_task(task_id: bytes, message: bytes, timeout: bytes, unknown: bytes, crashes: bytes) -> TakenTask:
+    name = task_id.decode("utf-8", "surrogateescape")
+    return TakenTask(name, message, int(timeout or 0), int(unknown or 0), int(crashes or 0))
 
 
-def _id(task_id: bytes) -> str:
-    return task_id.decode("utf-8", "surrogateescape")
+def _watched_task(since: bytes, *rest: bytes) -> TakenTask:
+    return replace(_taken_task(*rest), since_ns=int(since) if since.isdigit() else 0)
 
 
 def extend(queue: str, held: Sequence[tuple[str, str]], *, lease_ms: int) -> Call[list[str]]:

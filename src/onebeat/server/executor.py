@@ -92,6 +92,7 @@ class Executor:
     ) -> None:
         self._mux = mux
         self._config = config
+        self._sample = config.log_sample
         self._state = state
         self._decided = decided
         self._freed = freed
@@ -147,7 +148,7 @@ class Executor:
             )
             return outcome.undecodable(attempt, str(error), attempt.started)
         attempt.unknown_since_ms = task.unknown_since_ms
-        attempt.retried, attempt.since_ns = message.retried, task.since_ns
+        attempt.since_ns = task.since_ns
         attempt.route = self._mux.find(message.type)
         if attempt.route is None:
             return self._unknown(attempt, attempt.started)
@@ -173,7 +174,8 @@ class Executor:
         context = self._context(message, attempt)
         task = Task.received(message.type, message.payload, context.headers)
         running.set(context)
-        self._teller.started(attempt)
+        if self._audience.hears:
+            self._teller.started(attempt)
         finished: Finished | None
         result: object
         within: AsyncExitStack | None = None
@@ -247,8 +249,8 @@ class Executor:
         if attempt.stop in (Stop.TIMEOUT, Stop.LOST):
             return self._stopped(attempt)  # but what ended although it was cancelled has ended
         message, ended = attempt.message, self._clock.monotonic()
-        attempt.ended = ended
-        if message is not None:
+        if message is not None and (self._sample or log.isEnabledFor(logging.DEBUG)):
+            attempt.ended = ended
             self._log_success(attempt, message)
         if message is None or not message.retention:
             return outcome.succeeded(attempt, b"", ended)
@@ -262,8 +264,8 @@ class Executor:
 
     def _log_success(self, attempt: Running, message: TaskMessage) -> None:
         """Log a success: a share of them at INFO, if that is wanted, and the others at DEBUG."""
-        share = self._config.log_sample
-        level = logging.INFO if share and (share >= 1 or random.random() < share) else logging.DEBUG  # noqa: S311 - a sample
+        is_shown = self._sample >= 1 or random.random() < self._sample  # noqa: S311 - a sample
+        level = logging.INFO if is_shown else logging.DEBUG
         if log.isEnabledFor(level):
             log.log(
                 level,

@@ -80,6 +80,7 @@ def failed(
     counts = error.counts if isinstance(error, Retry) else is_failure(error)
     if counts:
         message.retried += 1
+        attempt.counts = True
     head, tail = around(message, LAST_FAILED_AT)
     blob = "failure" if counts else "waits" if waits else f"soft {soft_limit}" if soft_limit else "soft"
     if blob.startswith("soft") and release_on_archive:

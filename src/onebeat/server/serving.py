@@ -318,7 +318,8 @@ class Serving:
     def _answered(self, attempt: Running, answer: str) -> None:
         self.keeper.release(attempt)
         self.fetcher.room_again()
-        self._teller.ended(attempt, answer)
+        if self._audience.hears:
+            self._teller.ended(attempt, answer)
         if self._tell is not None:
             self._tell(attempt, answer)
 
