@@ -2,8 +2,8 @@
 What has happened to tasks and schedules, as values, and who wants to know.
 
 An event is told once the store has what it says, by whoever brought it about: a client what it enqueued, a server
-what it ran and recovered, a scheduler what fired. It is told once, to that process; what another process does is told
-there. Nothing waits for those who listen.
+what it ran, recovered and made of groups, a server or scheduler what it fired. It is told once, to that process; what
+another process does, or a Go server, is told there or not at all. Nothing waits for those who listen.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class TaskEvent(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEnqueued(TaskEvent):
     """
-    A client put it on a queue.
+    It was put on a queue: by a client, or by a server in the place of a group.
 
     Attributes:
         state: PENDING, SCHEDULED, or AGGREGATING.
@@ -112,12 +112,13 @@ class TaskCompleted(AttemptEnded):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRetried(AttemptEnded):
     """
-    It failed and is tried again.
+    It failed and is tried again; or it waits, without a failure: for a server that has a handler ("HandlerNotFound"),
+    for a token of a semaphore ("SemaphoreFull"), or until it can run alone, after crashes.
 
     Attributes:
-        error: What it failed with, in one line, as the store has it.
+        error: What it failed with, in one line, as the store has it; "" for one that is to run alone.
 
-        error_type: The class of the error, such as "ValueError"; "" if it is not known.
+        error_type: The class of the error, such as "ValueError"; "" for one that is to run alone.
 
         delay: Seconds until it is tried again.
 
@@ -135,12 +136,14 @@ class TaskRetried(AttemptEnded):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskArchived(TaskEvent):
     """
-    It failed for good and is in the archive: by its handler, or because its servers crashed too often.
+    It failed for good and is in the archive: by its handler, or because its servers crashed too often, it had expired,
+    its group could not be aggregated, or its bytes are no task.
 
     Attributes:
         retried: Failures before the last.
 
-        error, error_type: As of `TaskRetried`; error_type is "TaskCrashed" for one that recovery archived.
+        error, error_type: As of `TaskRetried`; error_type is "TaskCrashed" for one that recovery archived,
+            "TaskExpired" for one that was not begun in time, "UndecodableMessage" for one that cannot be read.
 
         seconds: How long its last attempt had its slot; None where no handler of this server ended it.
     """
