@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from onebeat import __version__
 from onebeat.cli.common import URL_HELP, Failing
 from onebeat.cli.demo.command import demo
 from onebeat.cli.dev import dev
-from onebeat.cli.events import events
 from onebeat.cli.project import Project
 from onebeat.cli.queues import queue, stats
 from onebeat.cli.run import run
 from onebeat.cli.tasks import task
+
+
+class Later(click.Command):
+    """A command that is imported when it is used, as the type of its document costs a help more than all else."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        from onebeat.cli.events import events
+
+        return events.make_context(info_name, args, parent, **extra)
+
+
+events = Later("events", short_help="Show what has happened lately, from the stream that servers write.")
 
 
 @click.group(cls=Failing, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
