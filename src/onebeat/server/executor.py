@@ -28,7 +28,7 @@ from onebeat.server import outcome
 from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context, running
 from onebeat.server.deadlines import Deadlines, time_left
-from onebeat.server.failures import log_failure
+from onebeat.server.failures import log_failure, log_success
 from onebeat.server.hooks import Hooks
 from onebeat.server.isolation.cells import Cells
 from onebeat.server.isolation.frames import job
@@ -251,7 +251,7 @@ class Executor:
         message, ended = attempt.message, self._clock.monotonic()
         if message is not None and (self._sample or log.isEnabledFor(logging.DEBUG)):
             attempt.ended = ended
-            self._log_success(attempt, message)
+            log_success(attempt, message, share=self._sample)
         if message is None or not message.retention:
             return outcome.succeeded(attempt, b"", ended)
         try:
@@ -261,21 +261,6 @@ class Executor:
             return outcome.succeeded(attempt, encoded, ended)
         except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
             return self._raised(attempt, error)
-
-    def _log_success(self, attempt: Running, message: TaskMessage) -> None:
-        """Log a success: a share of them at INFO, if that is wanted, and the others at DEBUG."""
-        is_shown = self._sample >= 1 or random.random() < self._sample  # noqa: S311 - a sample
-        level = logging.INFO if is_shown else logging.DEBUG
-        if log.isEnabledFor(level):
-            log.log(
-                level,
-                "task %s (%s) of queue %s is done after %.3f s",
-                attempt.id,
-                message.type,
-                attempt.queue,
-                attempt.ended - attempt.started,
-                extra=about(attempt, "completed"),
-            )
 
     def _raised(self, attempt: Running, error: BaseException) -> Finished | None:
         if attempt.stop is not None:

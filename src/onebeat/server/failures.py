@@ -1,8 +1,9 @@
-"""Says of an attempt that failed what becomes of its task."""
+"""Says of an attempt that has ended what becomes of its task."""
 
 from __future__ import annotations
 
 import logging
+import random
 
 from onebeat.broker.consume import Finished, Outcome
 from onebeat.errors import SemaphoreFull
@@ -10,6 +11,7 @@ from onebeat.server import outcome
 from onebeat.server.logs import ENDS, about
 from onebeat.server.running import Running
 from onebeat.server.traces import in_handler
+from onebeat.wire.message import TaskMessage
 
 log: logging.Logger = logging.getLogger("onebeat.executor")
 
@@ -46,3 +48,18 @@ def log_failure(attempt: Running, error: BaseException, finished: Finished) -> N
         exc_info=in_handler(error) if has_trace else None,
         extra={**carried, **seen},
     )
+
+
+def log_success(attempt: Running, message: TaskMessage, *, share: float) -> None:
+    """Log the end of an attempt that succeeded: a share of them at INFO, the others at DEBUG."""
+    level = logging.INFO if share >= 1 or random.random() < share else logging.DEBUG  # noqa: S311 - a sample
+    if log.isEnabledFor(level):
+        log.log(
+            level,
+            "task %s (%s) of queue %s is done after %.3f s",
+            attempt.id,
+            message.type,
+            attempt.queue,
+            attempt.ended - attempt.started,
+            extra=about(attempt, "completed"),
+        )
