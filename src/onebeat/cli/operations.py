@@ -34,10 +34,13 @@ class Watched:
         report: Says how it fares; called from any thread.
 
         routes: What is answered over HTTP, where that is wanted; more may be added.
+
+        at: Where; None: nowhere.
     """
 
     def __init__(self) -> None:
         self.report: Callable[[], HealthReport] = HealthReport.starting
+        self.at: str | None = None
         self.routes: Routes = probes(lambda: self.report())
 
     def watch(self, serving: Serving) -> None:
@@ -78,7 +81,8 @@ def operations(orders: Orders) -> Iterator[Watched]:
         if orders.metrics_port is not None:
             from onebeat.observe.http import HttpServer
 
-            stack.enter_context(HttpServer(watched.routes, host=orders.metrics_host, port=orders.metrics_port))
+            server = HttpServer(watched.routes, host=orders.metrics_host, port=orders.metrics_port)
+            watched.at = stack.enter_context(server).url
         notifier = Notifier.of_this_process(lambda: watched.report())
         if notifier is not None:
             stack.enter_context(notifier)
