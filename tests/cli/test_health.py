@@ -106,6 +106,12 @@ def test_the_configured_port_is_asked(
     assert 0 == run("--live").exit_code
 
 
+def test_any_port_that_was_free_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it is looked from outside."""
+    monkeypatch.setenv("ONEBEAT_METRICS_PORT", "0")
+    assert "Liveness is known to the server alone" in run("--live").output
+
+
 def test_nobody_there_is_neither_live_nor_ready() -> None:
     """It says what to look at."""
     found = run("--live", "--at", "http://127.0.0.1:1")

@@ -142,6 +142,19 @@ def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert answers[0].endswith(b"done\n")
 
 
+def test_who_only_connects_keeps_nobody_out(server: HttpServer) -> None:
+    """However many do: the one that has waited for longest gives way to who asks."""
+    silent = [
+        socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(3 * module.MAX_CONNECTIONS)
+    ]
+    try:
+        assert 200 == ask(server, "GET", "/echo")[0]
+        assert b"" == silent[0].recv(1)
+    finally:
+        for client in silent:
+            client.close()
+
+
 def test_stopping_waits_for_no_client() -> None:
     """One whose answer is under way is left to its thread."""
     entered, leave = threading.Event(), threading.Event()

@@ -98,7 +98,7 @@ async def test_a_blocked_loop_is_seen_from_another_thread(url: str, monkeypatch:
 
 async def test_a_store_in_trouble_is_no_reason_to_die(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server is not ready as long as it lasts, and says what the store says."""
-    serving = Server(url, lease=15).serving(Mux())
+    serving = Server(url).serving(Mux())
     async with serving:
         await once(serving, ready=True)
         beat = serving.keeper._presence.beat
@@ -135,13 +135,24 @@ async def test_fetches_that_are_refused_count_for_a_while(url: str, monkeypatch:
         assert (200, 200, set()) == asked(serving.health_report())
 
 
-async def test_a_dead_lease_keeper_is_mended_by_a_new_process(url: str) -> None:
+async def test_a_dead_lease_keeper_is_mended_by_a_new_process(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without one no lease is extended."""
     serving = Server(url).serving(Mux())
     async with serving:
         await once(serving, ready=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(serving.keeper._thread, "is_alive", lambda: False)
+            assert (503, 503, {"lease_keeper"}) == asked(serving.health_report())
+
+
+async def test_a_lease_keeper_that_was_stopped_has_not_died(url: str) -> None:
+    """It is the last part of a server to stop, while the process still ends."""
+    serving = Server(url).serving(Mux())
+    async with serving:
+        await once(serving, ready=True)
+        serving.signalled()
         await asyncio.to_thread(serving.keeper.stop)
-        assert (503, 503, {"lease_keeper"}) == asked(serving.health_report())
+        assert (200, 503, {"serving"}) == asked(serving.health_report())
 
 
 async def test_a_stuck_lease_keeper_is_mended_by_a_new_process(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

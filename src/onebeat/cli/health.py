@@ -64,9 +64,11 @@ def _configured(ctx: click.Context) -> str | None:
     """Return where this machine's server answers, as environment or project say."""
     settings = ctx.obj.settings
     port = os.environ.get("ONEBEAT_METRICS_PORT") or str(settings.get("metrics-port", ""))
+    if port in ("", "0"):  # 0 is any that was free: nobody knows which
+        return None
     host = os.environ.get("ONEBEAT_METRICS_HOST") or settings.get("metrics-host", "")
     host = EVERYWHERE.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host and port else f"http://{host}:{port}" if port else None
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _place(at: str | None) -> SplitResult | None:

@@ -23,7 +23,7 @@ from onebeat.observe.routes import Answer, Routes
 log: logging.Logger = logging.getLogger("onebeat.http")
 
 MAX_CONNECTIONS = 32
-"""Connections at the same time; a further one is closed."""
+"""Connections at the same time. For a further one the oldest that has asked nothing is closed, or else itself."""
 
 READ_WITHIN_S = 5.0
 """How long a client may take to send its request, all of it."""
@@ -116,17 +116,24 @@ class _Server(ThreadingTCPServer):
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         self.address_family, _, _, _, address = found[0]
         self.routes = routes
-        self._until: dict[socket.socket, float] = {}
+        self._reading: dict[socket.socket, float] = {}  # until when each may last, in the order in which they came
+        self._answering: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
         super().__init__((str(address[0]), port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
-            is_full = len(self._until) >= MAX_CONNECTIONS
-            if not is_full:
-                self._until[request] = time.monotonic() + READ_WITHIN_S
-        if is_full:
-            log.warning("a connection from %s is closed: %d are open", client_address[0], MAX_CONNECTIONS)
+            is_full = len(self._reading) + len(self._answering) >= MAX_CONNECTIONS
+            idlest = next(iter(self._reading), None) if is_full else None
+            if idlest is not None:
+                del self._reading[idlest]
+            if idlest is not None or not is_full:
+                self._reading[request] = time.monotonic() + READ_WITHIN_S
+        if idlest is not None:
+            log.debug("the connection that has asked nothing for longest is closed: %d are open", MAX_CONNECTIONS)
+            _cut(idlest)
+        if is_full and idlest is None:
+            log.debug("a connection from %s is closed: %d are being answered", client_address[0], MAX_CONNECTIONS)
             super().shutdown_request(request)
         else:
             super().process_request(request, client_address)
@@ -134,26 +141,33 @@ class _Server(ThreadingTCPServer):
     def has_asked(self, request: socket.socket) -> None:
         """Give a connection whose request is there the time to be answered."""
         with self._lock:
-            self._until[request] = time.monotonic() + DONE_WITHIN_S
+            self._reading.pop(request, None)
+            self._answering[request] = time.monotonic() + DONE_WITHIN_S
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
-            self._until.pop(request, None)
+            self._reading.pop(request, None)
+            self._answering.pop(request, None)
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
         """Cut connections that last too long, which ends the thread that waits for them; called twice a second."""
         now = time.monotonic()
         with self._lock:
-            late = [connection for connection, until in self._until.items() if now > until]
-        for connection in late:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError as error:
-                log.debug("a connection had ended by itself: %s", error)
+            all_ = [*self._reading.items(), *self._answering.items()]
+        for connection, until in all_:
+            if now > until:
+                _cut(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base's name
         log.debug("connection from %s ended: %s", client_address, sys.exception())
+
+
+def _cut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError as error:
+        log.debug("a connection had ended by itself: %s", error)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -22,6 +22,10 @@ LOOK_S = 0.5
 """How often it is looked whether it is ready yet, or stops."""
 
 
+LAST_WORD_S = 2.0
+"""How long an end waits until systemd was told of it."""
+
+
 class Notifier:
     """
     Tells systemd how a process fares, while its `with` block runs.
@@ -65,7 +69,7 @@ class Notifier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(LAST_WORD_S)
 
     def _run(self) -> None:
         while not self._stopping.wait(self._period):

@@ -184,7 +184,7 @@ def _store(serving: Serving, now: float) -> Check:
 
 
 def _keeper(serving: Serving, config: ServerConfig, now: float) -> Check:
-    if not serving.keeper.is_alive:
+    if serving.keeper.has_died:
         return Check(name="lease_keeper", live=False, ready=False, why="its thread has ended by a bug of ours")
     stuck = now - serving.keeper.turned_at
     if stuck > max(STUCK_S, 2 * config.lease):

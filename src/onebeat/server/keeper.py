@@ -79,9 +79,9 @@ class Keeper:
         self._thread.start()
 
     @property
-    def is_alive(self) -> bool:
-        """Whether its thread runs."""
-        return self._thread.is_alive()
+    def has_died(self) -> bool:
+        """Whether its thread has ended, and nobody told it to."""
+        return not self._thread.is_alive() and not self._stopping.is_set()
 
     def takes_no_more(self) -> None:
         """Show the server as stopped from the next sign of life on: it only ends what it runs."""
