@@ -46,17 +46,19 @@ def container() -> dict[str, Any]:
 
 def parsed(words: list[str]) -> click.Context:
     """Parse `onebeat` and these words as the command line would; nothing is run."""
-    assert cli.name is not None
-    root = cli.make_context("onebeat", list(words), resilient_parsing=False)
-    name, command, rest = cli.resolve_command(root, root._protected_args + root.args)
-    assert command is not None
-    return command.make_context(name, rest, parent=root)
+    return command(words[0]).make_context(words[0], words[1:], parent=click.Context(cli))
+
+
+def command(name: str) -> click.Command:
+    """Return a command of ours."""
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    return found
 
 
 def variables() -> set[str]:
     """Return the environment variables that `onebeat run` heeds."""
-    named = {name for option in cli.commands["run"].params for name in [option.envvar] if isinstance(name, str)}
-    return {"ONEBEAT_URL", *named}
+    return {"ONEBEAT_URL", *(option.envvar for option in command("run").params if isinstance(option.envvar, str))}
 
 
 def longest_stop(environment: dict[str, str]) -> float:
