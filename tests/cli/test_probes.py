@@ -17,7 +17,7 @@ import signal
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,8 @@ class Served:
 
 @pytest.fixture
 def served(shop: Path, url: str, words: list[str]) -> Iterator[Served]:
-    """Return a command on an empty store."""
+    """Return a command on an empty store, that gives running tasks a minute to end."""
+    words += ["--shutdown-timeout", "60"]
     with onebeat("run", "shop:app", "--url", url, "--metrics-port", "0", *words, cwd=shop) as program:
         yield Served(program)
 
@@ -138,34 +139,23 @@ def test_starting(shop: Path, url: str, words: list[str]) -> None:
         served.becomes(200, 200)
 
 
-def test_a_store_that_goes_away_and_comes_back(shop: Path, words: list[str], tmp_path: Path) -> None:
-    """Live all the time: a new process would find no store either."""
+@pytest.mark.parametrize(
+    ("end", "begin"), [(Process.kill, Process.start), (Process.freeze, Process.thaw)], ids=["away", "hanging"]
+)
+def test_a_store_in_trouble(
+    shop: Path, words: list[str], tmp_path: Path, end: Callable[[Process], None], begin: Callable[[Process], None]
+) -> None:
+    """Live all the time, as a new process would find the same store; ready again by itself once it is back."""
     store = Process(tmp_path)
     url = f"redis://{store.address}"
     try:
         with onebeat("run", "shop:app", "--url", url, "--metrics-port", "0", *words, cwd=shop) as program:
             served = Served(program)
             served.becomes(200, 200)
-            store.kill()
+            end(store)
             served.becomes(200, 503)
-            assert store.address in served.whys()
-            store.start()
-            served.becomes(200, 200)
-    finally:
-        store.end()
-
-
-def test_a_store_that_hangs(shop: Path, words: list[str], tmp_path: Path) -> None:
-    """Away too, as soon as an answer is overdue."""
-    store = Process(tmp_path)
-    url = f"redis://{store.address}"
-    try:
-        with onebeat("run", "shop:app", "--url", url, "--metrics-port", "0", *words, cwd=shop) as program:
-            served = Served(program)
-            served.becomes(200, 200)
-            store.freeze()
-            served.becomes(200, 503)
-            store.thaw()
+            until(lambda: store.address in served.whys())
+            begin(store)
             served.becomes(200, 200)
     finally:
         store.end()
