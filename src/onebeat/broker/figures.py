@@ -91,12 +91,18 @@ def _row(queue: str, answer: Any) -> Row:
         return BrokerError(f"queue {queue!r} is damaged: {answer.decode('utf-8', 'replace').removeprefix('error ')}")
     if len(answer) == 2:
         return QueueFigures(number(answer[0]), number(answer[1]))
-    processed, failed, *states = (number(item) for item in answer[:8])
+    processed, failed = number(answer[0]), number(answer[1])
+    pending, active, scheduled, retry, archived, completed = answer[2:8]
     grouped, counted, groups, in_sets, of_sets, sets, latency, since, lapsed, overdue, schedules, late = answer[8:]
     return QueueFigures(
-        processed,
-        failed,
-        *states,
+        processed=processed,
+        failed=failed,
+        pending=pending,
+        active=active,
+        scheduled=scheduled,
+        retry=retry,
+        archived=archived,
+        completed=completed,
         aggregating=_all(grouped, counted, groups),
         staged=_all(in_sets, of_sets, sets),
         groups=groups,

@@ -10,7 +10,7 @@ from onebeat.events import Event, Figure, Observer
 from onebeat.observe import instruments
 from onebeat.observe.instruments import Attempts, Instrument, Record, Recorder
 
-MAX_SERIES = 1000
+MAX_SERIES = 500
 """Of one instrument's labels: what comes then counts as `OTHER`."""
 
 OTHER = "(other)"

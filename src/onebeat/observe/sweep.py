@@ -104,8 +104,7 @@ class Sweep:
     def __init__(self, store: object = None, *, max_age: float = 10.0, memory_queues: int = 10) -> None:
         if not is_number(max_age) or not 0 <= max_age <= 3600:
             raise ConfigurationError(f"max_age is {shown(max_age)}: give seconds, 0 to 3600")
-        if not isinstance(memory_queues, int) or not 0 <= memory_queues <= 100:
-            raise ConfigurationError(f"memory_queues is {shown(memory_queues)}: give a number from 0 to 100")
+        check_number("memory_queues", memory_queues, 0, 100)
         self._given = store if isinstance(store, BlockingStore) else None
         self._client = SyncClient(None if self._given else store)
         self._max_age = max_age
@@ -164,9 +163,9 @@ class Sweep:
         self._complained = error
 
     def _swept(self, store: _Counting, began: float) -> Snapshot:
-        names, servers, error = _known(store)
+        names, servers, failed = _known(store)
         self._rows = {name: self._rows.get(name, (0.0, None)) for name in names}
-        error = self._look(store) or error
+        error = self._look(store) or failed
         unread = sum(figures is None for _, figures in self._rows.values())
         figures = {name: figures for name, (_, figures) in self._rows.items() if figures is not None}
         memory = self._measure(store, figures) if self._tells_memory else {}
@@ -257,7 +256,7 @@ class _Counting:
 def _known(store: _Counting) -> tuple[list[str], list[ServerRecord], str]:
     """Return the queues, the servers that live, and what went wrong with the latter."""
     names, clock = store.ask([("SMEMBERS", keys.QUEUES), ("TIME",)])
-    queues = sorted(name.decode("utf-8", "surrogateescape") for name in names)
+    queues = sorted(name.decode("utf-8", "replace") for name in names)
     try:
         listed = store.ask([("ZRANGEBYSCORE", keys.SERVERS, int(clock[0]), "+inf", "LIMIT", 0, MAX_SERVERS)])[0]
         if store.is_spread:
@@ -276,6 +275,17 @@ def _servers(records: Iterable[bytes | None]) -> Iterable[ServerRecord]:
                 yield ServerRecord.decode(data)
             except (DecodeError, ValueError) as error:
                 log.debug("a server's record is none, and is not counted: %s", error)
+
+
+def check_number(name: str, value: object, least: int, most: int) -> None:
+    """
+    Refuse what is no whole number, or too small or large a one.
+
+    Raises:
+        ConfigurationError: It is so.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ConfigurationError(f"{name} is {shown(value)}: give a whole number from {least} to {most}")
 
 
 def _runs_loop() -> bool:

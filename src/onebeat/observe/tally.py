@@ -169,7 +169,7 @@ def _in_progress(labels: tuple[str, ...], attempts: AttemptsTally) -> list[Serie
 
 
 def _outcomes(labels: tuple[str, ...], attempts: AttemptsTally) -> list[Series]:
-    return [Series((*labels, outcome), number) for outcome, number in attempts.outcomes.items() if number]
+    return [Series((*labels, outcome), number) for outcome, number in attempts.outcomes.items()]
 
 
 _OF_ATTEMPTS: dict[Instrument, Callable[[tuple[str, ...], AttemptsTally], list[Series]]] = {
