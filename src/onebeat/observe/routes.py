@@ -74,7 +74,7 @@ class Answer:
     @classmethod
     def json(cls, document: object, status: int = 200) -> Answer:
         """Answer with what msgspec can write as JSON."""
-        return cls(status, msgspec.json.encode(document) + b"\n", JSON)
+        return cls(status, msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n", JSON)
 
     @classmethod
     def text(cls, text: str, status: int = 200) -> Answer:

@@ -75,9 +75,9 @@ class ProcessHealth(msgspec.Struct, frozen=True, kw_only=True):
 
         live, ready: As of the whole.
 
-        starts: How often it was started; one that grows shows a process that crashes again and again.
+        restarts: How often it was started again because it had ended.
 
-        last_end: How its last predecessor ended, such as "signal SIGKILL"; "" if it is the first.
+        last_end: How its last predecessor ended, such as "signal SIGKILL"; "" if none has.
 
         checks: What was looked at; none where it does not answer.
     """
@@ -87,7 +87,7 @@ class ProcessHealth(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     live: bool
     ready: bool
-    starts: int = 1
+    restarts: int = 0
     last_end: str = ""
     checks: list[Check] = []
 
@@ -126,6 +126,11 @@ class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
     def starting(cls, why: str = "it has not begun to serve") -> Self:
         """Report on what is on its way."""
         return cls.of("starting", [Check(name="serving", ready=False, why=why)])
+
+    @classmethod
+    def stopped(cls) -> Self:
+        """Report on what has ended."""
+        return cls.of("stopped", [Check(name="serving", ready=False, why="it has ended")])
 
 
 def examined(serving: Serving, config: ServerConfig, now: float) -> HealthReport:
