@@ -98,7 +98,8 @@ def test_a_sweep_has_a_budget_and_the_next_goes_on(
     monkeypatch.setattr(figures, "MAX_COMMANDS", 100)
     raw.commands([("SADD", "asynq:queues", f"q{i}") for i in range(300)])
     raw.commands([("LPUSH", f"asynq:{{q{i}}}:pending", "x") for i in range(300)])
-    seen = len(sweep.read(0).figures)
+    found = sweep.read(0)
+    seen = len(found.figures)
     budget = 4 + 2 + 10  # what there is, scripts, samples of memory
     assert 0 < seen < 100
     for _ in range(300 // seen + 1):

@@ -25,6 +25,7 @@ from onebeat.broker.dangers import dangers
 from onebeat.broker.store import BlockingStore, Store
 from onebeat.clock import Clock
 from onebeat.errors import BrokerError, ConfigurationError
+from onebeat.events import Figure
 from onebeat.ids import new_id
 from onebeat.server.acknowledger import Acknowledger
 from onebeat.server.aggregator import Aggregator
@@ -167,6 +168,7 @@ class Serving:
         self._start_reports(maintainer)
         self._observed = self._audience.serving(self._config.hook_timeout)
         await self._observed.__aenter__()
+        self._audience.measured(Figure.SLOTS, "", self._config.concurrency)
         self._crew.start(maintainer)
         self._crew.start(self.executor.deadlines)
         ears = CancelEars(self.store, self.executor)
@@ -380,6 +382,7 @@ class Serving:
         await self._crew.stop()
         await asyncio.to_thread(self.keeper.stop)
         await self.executor.aclose()
+        self._audience.measured(Figure.SLOTS, "", -self._config.concurrency)
         await self._observed.__aexit__(None, None, None)
         if self._owns_store:
             await self.store.aclose()
