@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from onebeat.server.watchdog import BLOCKED_S
-
 if TYPE_CHECKING:
     from onebeat.server.config import ServerConfig
     from onebeat.server.serving import Serving
+
+BLOCKED_S = 5.0
+"""After so long without a turn of the event loop a server is not ready: when its log says what blocks the loop, too."""
 
 RECENT_S = 10.0
 """For how long a fetch that was refused counts, if none was tried since."""
@@ -97,7 +98,8 @@ class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
     How a process fares, or several under one parent.
 
     Attributes:
-        state: "starting", "serving", "draining" (it takes no more tasks), "stopping", "stopped".
+        state: "starting", "serving", "draining" (it takes no more tasks), "stopping", "stopped"; of what does not
+            answer "absent", or "unknown".
 
         live: False if a new process would fare better than this one.
 
@@ -163,7 +165,7 @@ def _serving(serving: Serving, state: str) -> Check:
 
 def _event_loop(serving: Serving, config: ServerConfig) -> Check:
     blocked = serving.watchdog.blocked()
-    if blocked < BLOCKED_S:
+    if blocked < min(BLOCKED_S, config.block_limit):
         return Check(name="event_loop")
     why = f"it has had no turn for {blocked:.0f} s: a handler blocks it; the log says which"
     return Check(name="event_loop", live=blocked < config.block_limit, ready=False, why=why)
