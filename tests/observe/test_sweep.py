@@ -158,7 +158,7 @@ async def test_no_event_loop_is_blocked(url: str) -> None:
         sweep = Sweep(url, max_age=60)
         assert {} == sweep.read().figures
         while not sweep.read().at:
-            await asyncio.sleep(0.01)  # nobody tells that a sweep has ended
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 - nobody tells that a sweep has ended
         assert ["default"] == list(sweep.read().figures)
         sweep.close()
 

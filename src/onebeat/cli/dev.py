@@ -55,6 +55,7 @@ def dev(
     from onebeat.cli.develop.changes import Changes, check_watchfiles
     from onebeat.cli.develop.find import find_application
     from onebeat.cli.develop.session import Session
+    from onebeat.cli.measuring import measuring_processes
     from onebeat.cli.operations import operations
     from onebeat.cli.processes.place import Pace
     from onebeat.server.config import ServerConfig
@@ -72,7 +73,7 @@ def dev(
     )
     pace = Pace(stop=ServerConfig(**told.settings).longest_stop + STOP_S)
 
-    with operations(told) as watched:
+    with operations(told) as watched, measuring_processes(told, watched):
 
         async def work() -> int:
             return await Session(told, processes, Changes(folder, watch, ignore), pace, watched).run()

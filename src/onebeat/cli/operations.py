@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from onebeat.cli.processes.orders import Orders
+from onebeat.cli.processes.orders import Facts, Orders
 from onebeat.observe.health import probes
 from onebeat.observe.routes import Routes
 from onebeat.observe.systemd import Notifier
@@ -32,11 +32,14 @@ class Watched:
         report: Says how it fares; called from any thread.
 
         routes: What is answered over HTTP, where that is wanted; more may be added.
+
+        ready: Called with what each process under a parent says when it serves.
     """
 
     def __init__(self) -> None:
         self.report: Callable[[], HealthReport] = HealthReport.starting
         self.routes: Routes = probes(lambda: self.report())
+        self.ready: Callable[[Facts], object] = lambda _facts: None
 
     def watch(self, serving: Serving) -> None:
         """Tell from now on how a server in this process fares."""

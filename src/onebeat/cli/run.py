@@ -78,7 +78,8 @@ def metrics_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--metrics-port",
         type=click.IntRange(0, 65_535),
         envvar="ONEBEAT_METRICS_PORT",
-        help="Answer probes over HTTP at this port, /livez and /readyz. 0: any that is free. Default: none.",
+        help="Answer over HTTP at this port: probes at /livez and /readyz, Prometheus at /metrics, autoscalers at "
+        "/scale. 0: any that is free. Default: none.",
     )
     host = click.option(
         "--metrics-host",
@@ -87,7 +88,14 @@ def metrics_options(function: Callable[..., Any]) -> Callable[..., Any]:
         envvar="ONEBEAT_METRICS_HOST",
         help="The address to do so at: 0.0.0.0 or :: is every one of this machine, as probes of a container need.",
     )
-    return port(host(function))
+    queues = click.option(
+        "--metrics-queues/--no-metrics-queues",
+        default=True,
+        show_default=True,
+        envvar="ONEBEAT_METRICS_QUEUES",
+        help="Have /metrics tell of all queues, too: no where `onebeat metrics` does.",
+    )
+    return port(host(queues(function)))
 
 
 @click.command()
@@ -157,6 +165,7 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
         loop=given["loop"],
         metrics_port=given["metrics_port"],
         metrics_host=given["metrics_host"],
+        metrics_queues=given["metrics_queues"],
         **more,
     )
 

@@ -57,6 +57,7 @@ def serve_here(orders: Orders) -> None:
     from onebeat.app.serving import serve
     from onebeat.cli.load import application
     from onebeat.cli.loops import run_async
+    from onebeat.cli.measuring import measure_here
     from onebeat.cli.operations import operations
 
     prepare_log(orders)
@@ -66,6 +67,7 @@ def serve_here(orders: Orders) -> None:
             app = application(orders.app, orders.folder)
             url = where(app, orders)
             os.environ["ONEBEAT_URL"] = url  # what handlers enqueue goes where their server is
+            measure_here(app, orders, watched.routes, url)
             run_async(serve(app, url=url, begin=watched.watch, **orders.settings), orders.loop)
     finally:
         if before is None:

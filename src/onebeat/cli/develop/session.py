@@ -101,6 +101,7 @@ class Session:
             _tell(changed)
 
     def _is_ready(self, facts: Facts) -> None:
+        self._watched.ready(facts)
         if self._shown is None:
             now = SystemClock().now()
             click.echo(banner(facts, self._orders.app, self._processes, self._changes.places, now), err=True)

@@ -22,6 +22,7 @@ from onebeat.app.serving import Serving
 from onebeat.broker.connection import endpoint
 from onebeat.cli.load import application
 from onebeat.cli.loops import run_async
+from onebeat.cli.measuring import measure_child
 from onebeat.cli.operations import Watched
 from onebeat.cli.processes.link import Link
 from onebeat.cli.processes.orders import AWAY, FAILED, HEALTH, HELD_BACK, Facts, Schedule
@@ -49,6 +50,7 @@ def main(descriptor: int) -> None:
     try:
         app = application(orders.app, orders.folder)
         url = os.environ["ONEBEAT_URL"] = where(app, orders)  # what handlers enqueue goes where their server is
+        measure_child(app, orders)
         run_async(_serve(app, url, link, orders.settings, watched), orders.loop)
     except BrokerUnavailable as error:
         _fail(str(error), AWAY)
@@ -104,6 +106,7 @@ def _facts(app: Onebeat[Any], url: str, config: ServerConfig) -> Facts:
         concurrency=config.concurrency,
         sources=[source.name for source in app.sources],
         groups=sorted(app.aggregations),
+        url=url,
     )
 
 

@@ -59,6 +59,8 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 
         metrics_port, metrics_host: Where the command answers over HTTP; None: nowhere. The parent does, if there is
             one.
+
+        metrics_queues: Whether the metrics of queues are among what it answers.
     """
 
     app: str
@@ -72,6 +74,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     dev: bool = False
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
+    metrics_queues: bool = True
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -83,7 +86,11 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a process says once it serves; `sources` give schedules, `groups` are what groups' names begin with."""
+    """
+    What a process says once it serves; `sources` give schedules, `groups` are what groups' names begin with.
+
+    `url` is where the store is, credentials and all.
+    """
 
     store: str
     tasks: list[str]
@@ -92,3 +99,4 @@ class Facts(msgspec.Struct, frozen=True):
     concurrency: int
     sources: list[str] = []
     groups: list[str] = []
+    url: str | None = None

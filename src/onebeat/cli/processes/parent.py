@@ -8,6 +8,7 @@ import os
 import signal
 from functools import partial
 
+from onebeat.cli.measuring import measuring_processes
 from onebeat.cli.operations import Watched, from_elsewhere, operations
 from onebeat.cli.processes.fleet import Fleet
 from onebeat.cli.processes.orders import Orders
@@ -25,12 +26,12 @@ def run_processes(orders: Orders, count: int) -> int:
     """Run so many server processes until SIGTERM or Ctrl-C; SIGHUP replaces them. Returns the exit status."""
     logging.basicConfig(level=orders.log_level.upper(), format=LINE)
     config = ServerConfig(**orders.settings)
-    with operations(orders) as watched:
+    with operations(orders) as watched, measuring_processes(orders, watched):
         return 1 if asyncio.run(_run(orders, count, config, watched)) else 0
 
 
 async def _run(orders: Orders, count: int, config: ServerConfig, watched: Watched) -> int:
-    fleet = Fleet(orders, count, pace=Pace(stop=config.longest_stop + MARGIN_S))
+    fleet = Fleet(orders, count, pace=Pace(stop=config.longest_stop + MARGIN_S), ready=watched.ready)
     loop = asyncio.get_running_loop()
     watched.report = from_elsewhere(partial(fleet.health, silence=config.block_limit))
     has_terminal = _has_terminal()
