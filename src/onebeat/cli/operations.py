@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from onebeat.cli.processes.orders import Facts, Orders
 from onebeat.observe.health import probes
@@ -47,6 +49,25 @@ class Watched:
 
 
 @contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """
+    Let SIGTERM end this process until an event loop listens to it.
+
+    At once, as the system does by itself, but not to the first process of a container: there a signal without a
+    handler is as good as not sent.
+    """
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    os._exit(128 + number)
+
+
+@contextmanager
 def operations(orders: Orders) -> Iterator[Watched]:
     """
     Answer over HTTP and tell systemd, each if it is wanted, while the block runs.
@@ -56,6 +77,7 @@ def operations(orders: Orders) -> Iterator[Watched]:
     """
     watched = Watched()
     with ExitStack() as stack:
+        stack.enter_context(ended_by_sigterm())
         if orders.metrics_port is not None:
             from onebeat.observe.http import HttpServer
 
