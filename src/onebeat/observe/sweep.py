@@ -30,7 +30,7 @@ from onebeat.wire.records import ServerRecord
 log: logging.Logger = logging.getLogger("onebeat.metrics")
 
 SCRIPTS = 40
-"""Scripts of a sweep, each of which looks at as many queues as take a millisecond or two of the store."""
+"""Scripts of a sweep, each of which looks at as many queues as take about two milliseconds of the store."""
 
 SPREAD_QUEUES = 1000
 """Queues of a sweep where they are spread over a cluster, and each takes a script of its own."""
