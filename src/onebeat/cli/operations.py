@@ -36,10 +36,13 @@ class Watched:
         routes: What is answered over HTTP, where that is wanted; more may be added.
 
         ready: Called with what each process under a parent says when it serves.
+
+        at: Where; None: nowhere.
     """
 
     def __init__(self) -> None:
         self.report: Callable[[], HealthReport] = HealthReport.starting
+        self.at: str | None = None
         self.routes: Routes = probes(lambda: self.report())
         self.ready: Callable[[Facts], object] = lambda _facts: None
 
@@ -81,7 +84,8 @@ def operations(orders: Orders) -> Iterator[Watched]:
         if orders.metrics_port is not None:
             from onebeat.observe.http import HttpServer
 
-            stack.enter_context(HttpServer(watched.routes, host=orders.metrics_host, port=orders.metrics_port))
+            server = HttpServer(watched.routes, host=orders.metrics_host, port=orders.metrics_port)
+            watched.at = stack.enter_context(server).url
         notifier = Notifier.of_this_process(lambda: watched.report())
         if notifier is not None:
             stack.enter_context(notifier)
