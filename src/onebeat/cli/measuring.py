@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from onebeat.cli.processes.orders import Facts, Orders
+from onebeat.errors import ConfigurationError
 from onebeat.observe import scale
 from onebeat.observe.routes import Routes
 from onebeat.observe.sweep import Sweep
@@ -74,7 +75,14 @@ def measuring_processes(orders: Orders, watched: Watched) -> Iterator[None]:
     if orders.metrics_port is None:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="onebeat-metrics-") as private:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="onebeat-metrics-")
+    except OSError as error:
+        raise ConfigurationError(
+            f"what processes count has no place for its files ({error.strerror}): let TMPDIR name a folder that can be "
+            "written, or leave --metrics-port out"
+        ) from None
+    with folder as private:
         before = os.environ.get(FOLDER)
         family = _Family(orders, watched.routes, before or private)
         watched.ready = family.serves
