@@ -84,7 +84,7 @@ def measuring_processes(orders: Orders, watched: Watched) -> Iterator[None]:
         ) from None
     with folder as private:
         before = os.environ.get(FOLDER)
-        family = _Family(orders, watched.routes, before or private)
+        family = _Family(orders, watched.routes, before or private, is_private=before is None)
         watched.ready = family.serves
         os.environ[FOLDER] = before or private  # which they inherit
         try:
@@ -97,7 +97,7 @@ def measuring_processes(orders: Orders, watched: Watched) -> Iterator[None]:
 class _Family:
     """What a parent answers: the figures of its processes added up, and those of the queues once."""
 
-    def __init__(self, orders: Orders, routes: Routes, folder: str) -> None:
+    def __init__(self, orders: Orders, routes: Routes, folder: str, *, is_private: bool) -> None:
         self._orders = orders
         self._routes = routes
         self._registry: CollectorRegistry | None = None
@@ -109,7 +109,7 @@ class _Family:
             from onebeat.observe.prometheus.serving import PATH, page
 
             self._registry = CollectorRegistry()
-            self._registry.register(Processes(folder))
+            self._registry.register(Processes(folder, is_private=is_private))
             routes.add(PATH, page(self._registry))
 
     def serves(self, facts: Facts) -> None:
