@@ -1,0 +1,80 @@
+"""The observer that makes spans of what clients and servers do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.trace import TracerProvider
+
+from onebeat import __version__
+from onebeat.broker.opening import find
+from onebeat.broker.store import Store
+from onebeat.events import AttemptEnded, Carried, Event, Observer, Sending, TaskArchived, TaskCancelled
+from onebeat.observe.otel import carrier, words
+from onebeat.observe.otel.attempts import Attempts
+from onebeat.observe.otel.groups import aggregation
+from onebeat.observe.otel.sending import SentTask, SentTasks
+from onebeat.observe.otel.words import Attributes
+from onebeat.server.context import Context
+from onebeat.task import Task
+
+NAME = "onebeat"
+
+_ENDS = (AttemptEnded, TaskArchived, TaskCancelled)
+
+
+class OpenTelemetry(Observer):
+    """
+    Makes spans of what is enqueued and what runs, and carries their context in the headers of tasks.
+
+    `app.observe(OpenTelemetry())`, or `observers=[OpenTelemetry()]` of a `Client`, `SyncClient` or `Server`.
+
+    Args:
+        tracer_provider: Takes the spans; default: the one that the process is set to, also if that is set later.
+
+        new_traces: Each attempt begins a trace of its own that links to whoever enqueued the task. Default: it
+            continues that trace, as a child of the span that enqueued it.
+    """
+
+    def __init__(self, tracer_provider: TracerProvider | None = None, *, new_traces: bool = False) -> None:
+        self._tracer = trace.get_tracer(NAME, __version__, tracer_provider, schema_url=words.SCHEMA)
+        self._attempts = Attempts(self._tracer, are_roots=new_traces)
+        self._where: Attributes = {}
+
+    def attached(self, source: object) -> None:
+        self._where = address(source)
+
+    def sending(self, *, many: bool) -> Sending:
+        return (SentTasks if many else SentTask)(self._tracer, self._where)
+
+    def running(self, context: Context[Any], task: Task[Any]) -> AbstractContextManager[object]:  # noqa: ARG002
+        return self._attempts.begin(context, self._where)
+
+    def failing(self, context: Context[Any]) -> Mapping[str, str]:
+        return self._attempts.kept(context)
+
+    def crossing(self) -> Carried:
+        return Carried("onebeat.observe.otel.crossing:entered", carrier.injected())
+
+    def aggregating(
+        self, queue: str, group: str, members: Sequence[Mapping[str, str]]
+    ) -> AbstractContextManager[object]:
+        return aggregation(self._tracer, queue, group, members, self._where)
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, _ENDS):
+            self._attempts.outcome(event)
+
+
+def address(source: object) -> Attributes:
+    """Return where a store is: a host and its port, or a socket. Nothing of several nodes, which have no one place."""
+    endpoint = source.endpoint if isinstance(source, Store) else find(source)
+    settings = endpoint.settings
+    if endpoint.seeds or not ("host" in settings or "path" in settings):
+        return {}
+    if "path" in settings:
+        return {words.SERVER_ADDRESS: str(settings["path"])}
+    return {words.SERVER_ADDRESS: str(settings["host"]), words.SERVER_PORT: int(settings.get("port", 6379))}
