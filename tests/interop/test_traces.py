@@ -96,7 +96,7 @@ async def serving(url: str, ours: OpenTelemetry, queue: str, *following: str) ->
     mux = Mux()
     async with Client(url, observers=[ours]) as client:
 
-        @mux.handler(RELAY)
+        @mux.handle(RELAY)
         async def relay(context: Context[Any], task: Task[Any]) -> None:
             tenants.append(baggage.get_baggage("tenant"))
             for other in following:

@@ -1,4 +1,4 @@
-"""The observer that makes spans of what clients and servers do."""
+"""The observer that makes spans and figures of what clients and servers do."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from opentelemetry import trace
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from onebeat import __version__
 from onebeat.broker.opening import find
 from onebeat.broker.store import Store
-from onebeat.events import AttemptEnded, Carried, Event, Observer, Sending, TaskArchived, TaskCancelled
+from onebeat.events import AttemptEnded, Carried, Event, Figure, Observer, Sending, TaskArchived, TaskCancelled
 from onebeat.observe.otel import carrier, words
 from onebeat.observe.otel.attempts import Attempts
 from onebeat.observe.otel.groups import aggregation
+from onebeat.observe.otel.metrics import Metered
 from onebeat.observe.otel.sending import SentTask, SentTasks
 from onebeat.observe.otel.words import Attributes
+from onebeat.observe.recording import Recording
 from onebeat.server.context import Context
 from onebeat.task import Task
 
@@ -28,20 +31,30 @@ _ENDS = (AttemptEnded, TaskArchived, TaskCancelled)
 
 class OpenTelemetry(Observer):
     """
-    Makes spans of what is enqueued and what runs, and carries their context in the headers of tasks.
+    Makes spans of what is enqueued and what runs, carries their context in the headers of tasks, and keeps figures.
 
     `app.observe(OpenTelemetry())`, or `observers=[OpenTelemetry()]` of a `Client`, `SyncClient` or `Server`.
 
     Args:
         tracer_provider: Takes the spans; default: the one that the process is set to, also if that is set later.
 
+        meter_provider: Takes the figures; default: likewise.
+
         new_traces: Each attempt begins a trace of its own that links to whoever enqueued the task. Default: it
             continues that trace, as a child of the span that enqueued it.
     """
 
-    def __init__(self, tracer_provider: TracerProvider | None = None, *, new_traces: bool = False) -> None:
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        *,
+        new_traces: bool = False,
+    ) -> None:
         self._tracer = trace.get_tracer(NAME, __version__, tracer_provider, schema_url=words.SCHEMA)
         self._attempts = Attempts(self._tracer, are_roots=new_traces)
+        meter = metrics.get_meter(NAME, __version__, meter_provider, schema_url=words.SCHEMA)
+        self._recording = Recording(Metered(meter))
         self._where: Attributes = {}
 
     def attached(self, source: object) -> None:
@@ -67,11 +80,15 @@ class OpenTelemetry(Observer):
     def event(self, event: Event) -> None:
         if isinstance(event, _ENDS):
             self._attempts.outcome(event)
+        self._recording.event(event)
+
+    def measured(self, figure: Figure, label: str, value: float) -> None:
+        self._recording.measured(figure, label, value)
 
 
 def address(source: object) -> Attributes:
     """Return where a store is: a host and its port, or a socket. Nothing of several nodes, which have no one place."""
-    endpoint = source.endpoint if isinstance(source, Store) else find(source)
+    endpoint = source.endpoint if isinstance(source, Store) else find(source, None)
     settings = endpoint.settings
     if endpoint.seeds or not ("host" in settings or "path" in settings):
         return {}
