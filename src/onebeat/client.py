@@ -16,12 +16,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, G
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from onebeat.audience import Audience
 from onebeat.broker import produce, registry
 from onebeat.broker.coalescer import Coalescer
 from onebeat.broker.produce import Placed
 from onebeat.broker.store import Store, check_source
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError, BrokerUnavailable, NotReplicated, OnebeatError
+from onebeat.events import Figure, Observers
 from onebeat.ids import new_id
 from onebeat.options import EnqueueOptions, resolve
 from onebeat.preparing import (
@@ -36,6 +38,7 @@ from onebeat.preparing import (
     check_settings,
     check_tasks,
     prepare,
+    tell_enqueued,
     understand,
 )
 from onebeat.task import Task
@@ -92,8 +95,10 @@ class Client:
         durability: "replicas:n" has n replicas confirm every task before it counts as enqueued (`NotReplicated` if they
             do not); default: as the URL says, else none.
 
+        observers: Told of every task that the store has taken, on the event loop; see `onebeat.events.Observer`.
+
     Raises:
-        ConfigurationError: A setting is no such number.
+        ConfigurationError: A setting is no such number, or an observer none.
     """
 
     def __init__(
@@ -105,9 +110,12 @@ class Client:
         max_payload: int = MAX_PAYLOAD,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
+        observers: Observers | Audience = (),
     ) -> None:
         self._source = check_source(store, durability)
         self._durability = durability
+        self.audience: Audience = Audience.of(observers)
+        self.audience.attach(self._source)
         self._store: Store | None = store if isinstance(store, Store) else None
         self._owns_store = self._store is None
         self._opening: asyncio.Lock | None = None
@@ -116,6 +124,8 @@ class Client:
         self.max_payload = max_payload
         self._clock = clock or SystemClock()
         self._jitter = jitter
+        if self._store is not None:
+            self._store.measured_by(self.audience)
         self._id = new_id()
         self._sequences: dict[str, int] = {}
         self._published: dict[str, float] = {}
@@ -143,6 +153,7 @@ class Client:
             async with self._opening:
                 if self._store is None:
                     self._store = await Store.open(self._source, durability=self._durability)
+                    self._store.measured_by(self.audience)
         return self._store.here()
 
     async def _opened(self) -> Client:
@@ -168,7 +179,7 @@ class Client:
             BrokerUnavailable: The store could not be reached for `give_up_after` seconds; the task may exist.
             NotReplicated: The task exists, but for as long too few replicas have confirmed it (`durability`).
         """
-        prepared = prepare(task, options, max_payload=self.max_payload)
+        prepared = prepare(task, options, max_payload=self.max_payload, audience=self.audience)
         await self.store()
         return await self.submit(prepared)
 
@@ -199,6 +210,8 @@ class Client:
         try:
             for waiting, placed in zip(batch, await self._place(queue, batch), strict=True):
                 waiting.answer(placed)
+                if self.audience.hears:
+                    tell_enqueued(self.audience, waiting.prepared, placed, self._clock.now())
         except OnebeatError as error:
             for waiting in batch:
                 waiting.fail(error)
@@ -220,10 +233,13 @@ class Client:
         while True:
             try:
                 await self._publish(store, queue)
-                return await store.run(call)
+                answers = await store.run(call)
             except (BrokerUnavailable, NotReplicated):  # a repeat under its number asks for confirmation again
                 if self._clock.monotonic() + pause > until:
                     raise
+            else:
+                self.audience.measured(Figure.BATCH_SIZE, "enqueue", len(batch))
+                return answers
             await asyncio.sleep(pause * (0.5 + self._jitter()))
             pause = min(pause * 2, 1.0)
 
@@ -298,7 +314,8 @@ class Bulk:
 
     def _submit(self, client: Client, task: Task[Any]) -> asyncio.Future[Enqueued] | OnebeatError:
         try:
-            return client.submit(prepare(task, self._options, max_payload=client.max_payload))
+            prepared = prepare(task, self._options, max_payload=client.max_payload, audience=client.audience)
+            return client.submit(prepared)
         except OnebeatError as error:
             return error
 

@@ -9,11 +9,11 @@ there. Nothing waits for those who listen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from onebeat.states import TaskState
 
@@ -219,18 +219,22 @@ class ScheduleFired(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleMissed(Event):
     """
-    Ticks of a schedule passed without becoming tasks: nobody was there, its lock was held, or its queue was full.
+    Ticks of a schedule passed without becoming tasks.
 
     Attributes:
         schedule: Its id.
 
         ticks: How many.
+
+        reason: "late": nobody was there to fire them in time; "locked": the task is unique, and another one held its
+            lock; "full": too many tasks wait in the queue.
     """
 
     name: ClassVar[str] = "missed"
 
     schedule: str
     ticks: int
+    reason: MissReason
 
 
 class Figure(Enum):
@@ -268,6 +272,19 @@ class Observer:
     def measured(self, figure: Figure, label: str, value: float) -> None:
         """Hear of a figure."""
 
+    def attached(self, source: object) -> None:
+        """Learn where the store is of those who are observed: a URL, a client of redis-py, or an open `Store`."""
+
+    def serving(self, limit: float) -> AbstractAsyncContextManager[object]:  # noqa: ARG002 - for overriders
+        """
+        Return what is entered before a server takes tasks, and left when it has told its last event.
+
+        Args:
+            limit: Seconds that leaving it may take: the server's `hook_timeout`.
+        """
+        return nullcontext()
+
 
 Listener = Callable[[Event], object]
 Observers = Iterable[Observer]
+MissReason = Literal["late", "locked", "full"]

@@ -7,10 +7,11 @@ Nothing here waits or sends, so the asyncio client and the blocking one cannot d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from onebeat.audience import Audience
 from onebeat.broker.produce import MAX_BYTES, NewTask, Placed
 from onebeat.broker.store import passes
 from onebeat.clock import EPOCH
@@ -26,6 +27,7 @@ from onebeat.errors import (
     is_number,
     shown,
 )
+from onebeat.events import TaskEnqueued
 from onebeat.ids import new_id
 from onebeat.options import Resolved, merge, resolve
 from onebeat.states import TaskState
@@ -95,9 +97,18 @@ class BulkResult:
     failures: list[Failure] = field(default_factory=list)
 
 
-def prepare(task: Task[Any], options: Mapping[str, Any], *, max_payload: int = MAX_PAYLOAD) -> Prepared:
+def prepare(
+    task: Task[Any],
+    options: Mapping[str, Any],
+    *,
+    max_payload: int = MAX_PAYLOAD,
+    audience: Audience | None = None,
+) -> Prepared:
     """
     Check a task with its options and encode it. Nothing is written.
+
+    Args:
+        audience: Asked for further headers.
 
     Raises:
         InvalidTask: An option cannot be used.
@@ -105,10 +116,13 @@ def prepare(task: Task[Any], options: Mapping[str, Any], *, max_payload: int = M
     """
     if not isinstance(task, Task):
         raise InvalidTask(f"task is {shown(task)}: give a Task, or what bind() returns")
-    return encoded(task, resolve(merge(task.options, options) if options else task.options), max_payload=max_payload)
+    given = resolve(merge(task.options, options) if options else task.options)
+    return encoded(task, given, max_payload=max_payload, audience=audience)
 
 
-def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD) -> Prepared:
+def encoded(
+    task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD, audience: Audience | None = None
+) -> Prepared:
     """Encode a task whose options are in the wire's units."""
     if len(task.payload) > max_payload:
         raise PayloadError(
@@ -116,6 +130,8 @@ def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD)
             "store it elsewhere and enqueue its address, or raise max_payload"
         )
     task_id = given.task_id or new_id()
+    if audience is not None and audience.adds:
+        given = replace(given, headers=audience.headers(task, given.queue, task_id, given.headers))
     lock = ""
     if given.unique_ms:
         identity = b"key\0" + given.unique_on.encode() if given.unique_on else task.identity
@@ -177,6 +193,24 @@ def understand(prepared: Prepared, placed: Placed) -> Enqueued:
     raise BrokerUnavailable(
         f"task {new.id} was not enqueued in {queue!r}: the store says {placed.detail or placed.status}"
     )
+
+
+def tell_enqueued(audience: Audience, prepared: Prepared, placed: Placed, at: datetime) -> None:
+    """Tell of a task that the store has taken."""
+    state = _PLACES.get(placed.status)
+    if state is None:
+        return
+    due = EPOCH + timedelta(milliseconds=int(placed.detail)) if state is TaskState.SCHEDULED else None
+    audience.event(
+        TaskEnqueued(
+            queue=prepared.queue, at=at, task_id=prepared.new.id, type=prepared.type, state=state, process_at=due
+        )
+    )
+
+
+_PLACES = {
+    "pending": TaskState.PENDING, "scheduled": TaskState.SCHEDULED, "aggregating": TaskState.AGGREGATING,
+}  # fmt: skip
 
 
 def check_tasks(tasks: object, *kinds: type) -> None:

@@ -19,10 +19,12 @@ from onebeat.app.handle import Replies
 from onebeat.app.hooking import Hooking
 from onebeat.app.surroundings import Surroundings
 from onebeat.app.transport import Transport
+from onebeat.audience import Audience
 from onebeat.broker.store import Store, check_source
 from onebeat.client import Bulk, Client
 from onebeat.codecs.codec import KNOWN, Codec, check_codec
 from onebeat.errors import ConfigurationError, shown
+from onebeat.events import Observer
 from onebeat.options import EnqueueOptions, text
 from onebeat.preparing import BulkResult
 from onebeat.server.aggregation import Aggregation
@@ -104,7 +106,8 @@ class Onebeat(Declaring, Hooking, Generic[S]):
         self._surroundings: list[Surroundings] = []
         self.adopted: set[str] = set()
         self.mux: Mux = Mux()
-        self._transport = self._own_transport = Transport(url, durability)
+        self.audience: Audience = Audience()
+        self._transport = self._own_transport = Transport(url, durability, self.audience)
 
     @property
     def url(self) -> str | None:
@@ -120,7 +123,7 @@ class Onebeat(Declaring, Hooking, Generic[S]):
     def url(self, url: str | None) -> None:
         check_source(url, self._durability)
         self._url = url
-        former, self._own_transport = self._own_transport, Transport(url, self._durability)
+        former, self._own_transport = self._own_transport, Transport(url, self._durability, self.audience)
         former.sync_client.close()
         if self._transport is former:
             self._transport = self._own_transport
@@ -149,6 +152,18 @@ class Onebeat(Declaring, Hooking, Generic[S]):
         of an isolated one, if what imports the task there says so too.
         """
         self._surroundings.append(surroundings)
+
+    def observe(self, observer: Observer) -> None:
+        """
+        Tell an observer what happens here: what this process enqueues, runs, recovers and fires.
+
+        It is told on the event loop, or in the thread that enqueues; see `onebeat.events.Observer`. What other
+        processes of the application do is told there. To be called before the application serves.
+
+        Raises:
+            ConfigurationError: It is no `Observer`, or is there already.
+        """
+        self.audience.add(observer)
 
     def adopt(self, pattern: str, route: Route, queues: Iterable[str]) -> None:
         """

@@ -79,7 +79,7 @@ class Serving:
         return self
 
     async def _start(self, stack: AsyncExitStack, store: Store, state: object) -> None:
-        serving = Server(store, **self._app.hooks, **self._settings)
+        serving = Server(store, observers=self._app.audience, **self._app.hooks, **self._settings)
         scheduler = Scheduler(store, app=self._app.name, entries=self._app.entries.values(), sources=self._app.sources)
         self._scheduler = scheduler
         await scheduler.declare(store)  # from here on no tick is missed
@@ -89,6 +89,7 @@ class Serving:
             max_crashes=serving.config.max_crashes,
             archive=serving.config.archive,
             report=lambda queue, done: scheduler.report(store, queue, done),
+            audience=self._app.audience,
         )
         self._server = serving.serving(self._app.mux, state=state, maintainer=maintainer, settled=self._settled)
         if self._signals:

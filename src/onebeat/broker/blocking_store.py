@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from onebeat.audience import Audience
 from onebeat.broker import driver, embedded
 from onebeat.broker.again import refuse_again
 from onebeat.broker.blocking_nodes import BlockingNodes
@@ -14,6 +15,7 @@ from onebeat.broker.call import Argument, Call, Script, load
 from onebeat.broker.endpoint import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint
 from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
+from onebeat.broker.timing import ScriptTimes
 from onebeat.broker.trouble import translate
 from onebeat.errors import BrokerError, OnebeatError
 from onebeat.ids import new_id
@@ -45,6 +47,7 @@ class BlockingStore:
         self._held = held
         self._reviving = threading.Lock()
         self._injected_clock = injected_clock or where.simulated
+        self._times = ScriptTimes()
         timeout = min(reply_timeout, CONNECT_TIMEOUT_S)
         self._nodes = BlockingNodes(where, reply_timeout=timeout) if where.seeds else None
         if self._nodes is None:
@@ -70,6 +73,16 @@ class BlockingStore:
     def run(self, call: Call[T]) -> T:
         """Run one operation, once; raises as `Store.run` does."""
         script = load(call.script, injected_clock=self._injected_clock)
+        if not self._times.are_wanted:
+            return self._run(script, call)
+        with self._times.of(call.script):
+            return self._run(script, call)
+
+    def measured_by(self, audience: Audience) -> None:
+        """Have those who observe measure how long scripts take; they are told in the thread that runs them."""
+        self._times.add(audience)
+
+    def _run(self, script: Script, call: Call[T]) -> T:
         if self._nodes is not None:
             return call.interpret(
                 self._nodes.run(slot_of_call(call), lambda client: self._attempt(client, script, call))

@@ -35,6 +35,8 @@ class TakenTask:
         unknown_since_ms: When a server first had no handler for it; 0 if none ever lacked one.
 
         crashes: How often a process died with it since it last ended an attempt.
+
+        since_ns: Since when it was due, nanoseconds since 1970; 0 where nobody asked, or wrote it.
     """
 
     id: str
@@ -42,6 +44,7 @@ class TakenTask:
     timeout_ms: int
     unknown_since_ms: int
     crashes: int
+    since_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +53,54 @@ class Taken:
     An answer to `take`: the store's time (µs), the token and the tasks.
 
     `status` is "taken", "more" (expired tasks were met; there may be others behind them), "paused" or "stale".
+    `expired` has the id and the message of each that was met, if they were asked for.
     """
 
     status: str
     now_us: int
     token: str
     tasks: list[TakenTask]
+    expired: Sequence[tuple[str, bytes]] = ()
 
 
-def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int) -> Call[Taken]:
+def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int, is_watched: bool = False) -> Call[Taken]:
     """
     Take up to `limit` tasks, the longest waiting first, and hold them under a lease.
 
     A repeat under the same sequence hands out the same tasks again, so no lost answer strands a batch
     (mechanism-rules 6). Tasks are known as ours by the token `server:sequence`.
+
+    Args:
+        is_watched: Somebody wants to know how long tasks have waited, and which had expired.
     """
+    width = 6 if is_watched else 5
 
     def interpret(answer: Any) -> Taken:
-        tasks = [_taken_task(*answer[i : i + 5]) for i in range(3, len(answer), 5)]
-        return Taken(answer[0].decode(), int(answer[1]), f"{server}:{sequence}", tasks)
+        status, _, number = answer[0].decode().partition(" ")
+        end = len(answer) - 2 * int(number or 0)
+        tasks = [_taken_task(*answer[i : i + width]) for i in range(3, end, width)]
+        expired = [(_id(answer[i]), answer[i + 1]) for i in range(end, len(answer), 2)]
+        return Taken(status, int(answer[1]), f"{server}:{sequence}", tasks, expired)
 
-    return Call("take", queue, (server, sequence, min(limit, MAX_TAKEN), MAX_TAKEN_BYTES, lease_ms), interpret)
+    words = (server, sequence, min(limit, MAX_TAKEN), MAX_TAKEN_BYTES, lease_ms, int(is_watched))
+    return Call("take", queue, words, interpret)
 
 
-def _taken_task(task_id: bytes, message: bytes, timeout: bytes, unknown: bytes, crashes: bytes) -> TakenTask:
-    name = task_id.decode("utf-8", "surrogateescape")
-    return TakenTask(name, message, int(timeout or 0), int(unknown or 0), int(crashes or 0))
+def _taken_task(
+    task_id: bytes, message: bytes, timeout: bytes, unknown: bytes, crashes: bytes, since: bytes = b""
+) -> TakenTask:
+    return TakenTask(
+        _id(task_id),
+        message,
+        int(timeout or 0),
+        int(unknown or 0),
+        int(crashes or 0),
+        int(since) if since.isdigit() else 0,
+    )
+
+
+def _id(task_id: bytes) -> str:
+    return task_id.decode("utf-8", "surrogateescape")
 
 
 def extend(queue: str, held: Sequence[tuple[str, str]], *, lease_ms: int) -> Call[list[str]]:
@@ -177,9 +202,9 @@ def finish(queue: str, batch: Sequence[Finished]) -> Call[list[str]]:
     Write outcomes of active tasks, each only if the task is still its caller's.
 
     Returns:
-        Per task "applied", "spent" (it was a soft failure too many: the task is archived), "already" (by the same
-        token), "gone" (no such task: on a repeat, it was written before), "lost" (another server has it), or
-        "error <text>".
+        Per task "applied", "spent" (it was a soft failure too many: the task is archived), "cancelled" (it was to be,
+        and is archived instead of waiting again), "already" (by the same token), "gone" (no such task: on a repeat, it
+        was written before), "lost" (another server has it), or "error <text>".
     """
     arguments: list[Argument] = [queue]
     for item in batch:

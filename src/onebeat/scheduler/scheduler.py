@@ -13,11 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
+from onebeat.audience import Audience
 from onebeat.broker import browse, registry, schedules
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.schedules import Declaration, ShownEntry
 from onebeat.broker.store import Store, check_source
 from onebeat.errors import BrokerError, ConfigurationError, shown
+from onebeat.events import Observers
 from onebeat.options import Duration, EnqueueOptions, text
 from onebeat.scheduler.entry import Entry, check_task, coming, entry, id_of, rebuild
 from onebeat.scheduler.periodic import SYNC_EVERY_S, Provider, Source, as_trigger
@@ -32,6 +34,9 @@ log: logging.Logger = logging.getLogger("onebeat.scheduler")
 
 DECLARE_EVERY_S = 15.0
 """Well within the 60 s after which an instance counts as gone."""
+
+LEAVE_WITHIN_S = 5.0
+"""How long an observer may take to end: the default of a server's `hook_timeout`."""
 
 SHOW_EVERY_S = 5.0
 SHOWN_FOR_S = 20
@@ -49,8 +54,11 @@ class Scheduler:
 
         app: Names the application; schedules that none of its instances declares any more are parked.
 
+        observers: Told of schedules that this instance fires, and of tasks that it recovers in their queues; see
+            `onebeat.events.Observer`.
+
     Raises:
-        ConfigurationError: The name is blank.
+        ConfigurationError: The name is blank, or an observer is none.
     """
 
     def __init__(
@@ -61,8 +69,11 @@ class Scheduler:
         entries: Iterable[Entry] = (),
         sources: Iterable[Source] = (),
         live_ms: int = schedules.LIVE_MS,
+        observers: Observers | Audience = (),
     ) -> None:
         self._source = check_source(store)
+        self._audience = Audience.of(observers)
+        self._audience.attach(self._source)
         self._sources = list(sources)
         self._live_ms = live_ms
         self._syncing = asyncio.Lock()
@@ -160,10 +171,16 @@ class Scheduler:
         """Declare, fill, show and fire until cancelled, whatever happens to the store meanwhile."""
         owns_store = not isinstance(self._source, Store)
         store = self._source if isinstance(self._source, Store) else await Store.open(self._source)
+        store.measured_by(self._audience)
         crew = Crew()
         try:
-            crew.start(Maintainer(store, [], report=lambda queue, done: self.report(store, queue, done)))
-            await supervise(self.keeping(store))
+            crew.start(
+                Maintainer(
+                    store, [], report=lambda queue, done: self.report(store, queue, done), audience=self._audience
+                )
+            )
+            async with self._audience.serving(LEAVE_WITHIN_S):
+                await supervise(self.keeping(store))
         finally:
             await crew.stop()
             if owns_store:

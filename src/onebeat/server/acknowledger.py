@@ -34,12 +34,21 @@ class Acknowledger:
     Args:
         store: The server's.
 
-        settled: Called with each attempt whose outcome the store has answered, and the answer.
+        settled: Called with each attempt whose outcome the store has answered, and the answer: "already" also where
+            the task is gone and the outcome was sent before.
+
+        sent: Called with the number of outcomes of each batch that the store has answered.
     """
 
-    def __init__(self, store: Store, settled: Callable[[Running, str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settled: Callable[[Running, str], None],
+        sent: Callable[[int], None] = lambda _number: None,
+    ) -> None:
         self._store = store
         self._settled = settled
+        self._sent = sent
         self._lanes = Coalescer(self._flush, weigh=_weight, max_items=MAX_ITEMS)
         self._trouble = TroubleLog("writing outcomes", log)
         self._quarantine: set[asyncio.Task[None]] = set()
@@ -102,6 +111,7 @@ class Acknowledger:
                 return [(f"error {error}", repeated)] * len(batch)
             else:
                 trouble.over()
+                self._sent(len(batch))
                 return [(answer, repeated) for answer in answers]
             repeated = True
             await asyncio.sleep(backoff.pause())
@@ -132,7 +142,7 @@ class Acknowledger:
                 attempt.queue,
                 "another server has the task" if answer == "lost" else "the task is gone",
             )
-        self._settled(attempt, answer)
+        self._settled(attempt, "already" if answer == "gone" and repeated else answer)
 
     def _set_aside(self, attempt: Running, answer: str) -> None:
         """Repeat one that the store refuses by itself, so that it does not hold up its batch (mechanism-rules 14)."""

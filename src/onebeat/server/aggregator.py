@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from onebeat.audience import Audience
 from onebeat.broker import groups, produce, registry
 from onebeat.broker.call import Call
 from onebeat.broker.groups import Aggregating, GroupSet, Outgoing, Rule
@@ -86,6 +87,8 @@ class Aggregator:
 
         settled: Called whenever an aggregation has ended.
 
+        audience: The server's.
+
         is_simulated: Time stands still, as in the test kit: no limit counts, and it looks after every queue, also
             without aggregators, so that groups that nobody aggregates are put aside.
     """
@@ -104,7 +107,9 @@ class Aggregator:
         failed: Callable[[BaseException], None] = lambda _error: None,
         settled: Callable[[], None] = lambda: None,
         is_simulated: bool = False,
+        audience: Audience | None = None,
     ) -> None:
+        self._audience = audience or Audience()
         self._store = store
         self._aggregations = aggregations
         self._config = config
@@ -209,7 +214,7 @@ class Aggregator:
         if not read.items:
             return "lost"
         combined = await self._combine(aggregation, of.group, read.items)
-        prepared = _prepared(of, combined)
+        prepared = _prepared(of, combined, self._audience)
         call = groups.aggregate(of, self._owner, len(read.items), prepared.new, prepared.queue, read.locks)
         answer = await self._ask(call)
         if answer == "aggregated":
@@ -358,7 +363,7 @@ def _add(read: _Read, task_id: str, data: bytes, aggregation: Aggregation) -> No
         read.locks.append((task_id, message.unique_key))
 
 
-def _prepared(of: GroupSet, combined: object) -> Prepared:
+def _prepared(of: GroupSet, combined: object, audience: Audience) -> Prepared:
     """Check what an aggregator returned, and encode it: in the group's queue, under the set's id, unless it says so."""
     if not isinstance(combined, Task):
         raise InvalidTask(
@@ -366,7 +371,7 @@ def _prepared(of: GroupSet, combined: object) -> Prepared:
         )
     usual = {"queue": of.queue, "task_id": of.id}
     given = {name: value for name, value in usual.items() if combined.options.get(name) is None}
-    prepared = prepare(combined, given)
+    prepared = prepare(combined, given, audience=audience)
     if prepared.new.group == of.group and prepared.queue == of.queue:
         raise InvalidTask(
             f"aggregator of group {of.group!r} returned a task of that very group, which would go round for ever: "

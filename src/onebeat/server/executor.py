@@ -20,6 +20,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
+from onebeat.audience import Audience
 from onebeat.broker.consume import Finished, Taken, TakenTask
 from onebeat.clock import Clock
 from onebeat.errors import HandlerNotFound, TaskNotFound
@@ -34,6 +35,7 @@ from onebeat.server.isolation.frames import job
 from onebeat.server.mux import Handler, Middleware, Mux, Route
 from onebeat.server.outcome import StopError, TimeIsOverError
 from onebeat.server.running import Running, Stop
+from onebeat.server.telling import Teller
 from onebeat.task import Task
 from onebeat.upkeep.foreign import in_pool
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
@@ -66,6 +68,8 @@ class Executor:
 
         hooks: The user's.
 
+        teller: Tells observers.
+
         threads: Where plain functions run; default: a thread for each slot.
     """
 
@@ -81,6 +85,7 @@ class Executor:
         said: Callable[[Running, float, str], None] = lambda _attempt, _fraction, _text: None,
         keep_result: Callable[[Running, bytes], Awaitable[bool]],
         hooks: Hooks = _NO_HOOKS,
+        teller: Teller | None = None,
         jitter: Callable[[], float] = random.random,
         threads: Threads | None = None,
     ) -> None:
@@ -93,6 +98,8 @@ class Executor:
         self._clock = clock
         self._keep_result = keep_result
         self._hooks = hooks
+        self._teller = teller or Teller(Audience(), clock)
+        self._audience = self._teller.audience
         self._jitter = jitter
         self._loop = asyncio.get_running_loop()
         self._cells = Cells(grace=config.grace, clock=clock)
@@ -138,6 +145,7 @@ class Executor:
             )
             return outcome.undecodable(attempt, str(error), attempt.started)
         attempt.unknown_since_ms = task.unknown_since_ms
+        attempt.retried, attempt.since_ns = message.retried, task.since_ns
         attempt.route = self._mux.find(message.type)
         if attempt.route is None:
             return self._unknown(attempt, attempt.started)
@@ -163,6 +171,7 @@ class Executor:
         context = self._context(message, attempt)
         task = Task.received(message.type, message.payload, context.headers)
         running.set(context)
+        self._teller.started(attempt)
         finished: Finished | None
         result: object
         within: AsyncExitStack | None = None
@@ -170,7 +179,10 @@ class Executor:
             if self._hooks.base_context is not None:
                 within = await self._hooks.enter(context)
             layers = route.middleware() if route.middleware is not None else ()
-            if layers:
+            if self._audience.surrounds:
+                with self._audience.running(context, task):
+                    result = await self._through(layers, partial(self._call, route, message))(context, task)
+            elif layers:
                 result = await self._through(layers, partial(self._call, route, message))(context, task)
             elif route.is_async and not route.isolated:  # most tasks: no frame more than needed
                 result = await route.handler(context, task)  # type: ignore[misc] # `is_async` says so

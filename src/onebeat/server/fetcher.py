@@ -39,7 +39,9 @@ class Fetcher:
 
         asking: Called with a queue before each new fetch from it, not before a repeat.
 
-        taken: Called with each answer that brought tasks.
+        taken: Called with each answer that brought tasks, or says which had expired.
+
+        is_watched: Whether anybody wants to know how long tasks have waited, and which had expired.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Fetcher:
         room: Callable[[], int],
         asking: Callable[[str], None],
         taken: Callable[[str, Taken], None],
+        is_watched: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._shares = shares
@@ -62,6 +65,7 @@ class Fetcher:
         self._room = room
         self._asking = asking
         self._taken = taken
+        self._is_watched = is_watched
         self._sequences = dict.fromkeys(shares.queues, 0)
         self._vacant = asyncio.Event()
         self._stopping = False
@@ -142,14 +146,21 @@ class Fetcher:
             return
         if len(taken.tasks) < number and taken.status != "more":
             self._watcher.was_empty(queue, got=len(taken.tasks))
-        if taken.tasks:
+        if taken.tasks or taken.expired:
             self._taken(queue, taken)
 
     async def _ask(self, queue: str, number: int) -> Taken | None:
         """Ask until there is an answer. None: the store answers with an error, so nothing was taken."""
         self._asking(queue)
         self._sequences[queue] += 1
-        call = take(queue, server=self._server, sequence=self._sequences[queue], limit=number, lease_ms=self._lease_ms)
+        call = take(
+            queue,
+            server=self._server,
+            sequence=self._sequences[queue],
+            limit=number,
+            lease_ms=self._lease_ms,
+            is_watched=self._is_watched(),
+        )
         backoff, trouble = Backoff(), self._trouble
         while True:
             try:

@@ -44,6 +44,12 @@ class Running:
 
         taken_us: The same instant by the store's clock, microseconds since 1970.
 
+        retried: Failures of its task before it.
+
+        since_ns: Since when its task was due, nanoseconds since 1970; 0 where nobody asked, or wrote it.
+
+        ended: When its handler ended, or was given up (monotonic seconds).
+
         deadline: When it must have ended (monotonic seconds).
 
         due: When the server next acts on it: stops it at its deadline, and later gives it up.
@@ -65,6 +71,7 @@ class Running:
         "deadline",
         "decided",
         "due",
+        "ended",
         "failure",
         "finished",
         "has_begun",
@@ -72,7 +79,9 @@ class Running:
         "message",
         "queue",
         "retaken",
+        "retried",
         "route",
+        "since_ns",
         "started",
         "stop",
         "taken_us",
@@ -87,7 +96,10 @@ class Running:
         self.token: str = token
         self.retaken: str = ""
         self.started: float = started
+        self.ended: float = started
         self.taken_us: int = 0
+        self.retried: int = 0
+        self.since_ns: int = 0
         self.deadline: float = started
         self.due: float = started
         self.message: TaskMessage | None = None

@@ -20,6 +20,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from onebeat.audience import Afar, Audience
 from onebeat.broker.consume import Taken, write_result
 from onebeat.broker.dangers import dangers
 from onebeat.broker.store import BlockingStore, Store
@@ -34,12 +35,14 @@ from onebeat.server.executor import Executor
 from onebeat.server.fetcher import Fetcher
 from onebeat.server.hooks import Hooks
 from onebeat.server.keeper import Keeper
+from onebeat.server.lag import LoopLag
 from onebeat.server.mux import Mux
 from onebeat.server.presence import Presence
 from onebeat.server.reporter import Reporter
 from onebeat.server.reports import Crashes, StoreHealth
 from onebeat.server.running import Running, Stop
 from onebeat.server.shares import Shares
+from onebeat.server.telling import Teller
 from onebeat.server.watchdog import Watchdog
 from onebeat.server.watcher import Watcher
 from onebeat.upkeep.maintainer import Maintainer
@@ -80,6 +83,8 @@ class Serving:
         config, hooks, clock: The server's.
 
         mux, state, maintainer, settled: As in `Server.serving`.
+
+        audience: The server's.
     """
 
     def __init__(
@@ -93,7 +98,10 @@ class Serving:
         state: object,
         maintainer: Maintainer | None,
         settled: Settled | None,
+        audience: Audience,
     ) -> None:
+        self._audience = audience
+        self._teller = Teller(audience, clock)
         self._source = source
         self._mux = mux
         self._config = config
@@ -137,10 +145,15 @@ class Serving:
         source = self._source
         self._owns_store = not isinstance(source, Store)
         self.store: Store = source if isinstance(source, Store) else await Store.open(source)
+        self.store.measured_by(self._audience)
         await self._warn()
         self._build(asyncio.get_running_loop())
         maintainer = self._maintainer or Maintainer(
-            self.store, self._config.queues, max_crashes=self._config.max_crashes, archive=self._config.archive
+            self.store,
+            self._config.queues,
+            max_crashes=self._config.max_crashes,
+            archive=self._config.archive,
+            audience=self._audience,
         )
         with suppress(BrokerError):  # then it is said by the first upkeep
             await maintainer.say_limits()
@@ -156,14 +169,19 @@ class Serving:
             owner=self.id,
             wake=maintainer.wake,
             clock=self._clock,
+            audience=self._audience,
         )
         maintainer.groups = self.aggregator
         self._start_reports(maintainer)
+        self._observed = self._audience.serving(self._config.hook_timeout)
+        await self._observed.__aenter__()
         self._crew.start(maintainer)
         self._crew.start(self.executor.deadlines)
         ears = CancelEars(self.store, self.executor)
         self._crew.start(ears, ears.trouble)
         self._crew.start(self.reporter)
+        if self._audience.measures:
+            self._crew.start(LoopLag(self._audience))
         self._crew.start(self.watcher)
         self._fetching = asyncio.get_running_loop().create_task(self.fetcher.run(), name="fetcher")
         self._fetching.add_done_callback(self._fetcher_ended)
@@ -201,7 +219,7 @@ class Serving:
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         config = self._config
         shares = Shares(config.queues, strict=config.strict)
-        self.acknowledger: Acknowledger = Acknowledger(self.store, self._answered)
+        self.acknowledger: Acknowledger = Acknowledger(self.store, self._answered, self._teller.written)
         self.reporter: Reporter = Reporter(self.store)
         self.executor: Executor = Executor(
             self._mux,
@@ -213,6 +231,7 @@ class Serving:
             clock=self._clock,
             keep_result=self._keep_result,
             hooks=self._hooks,
+            teller=self._teller,
         )
         self.watcher: Watcher = Watcher(self.store, config.queues)
         self.fetcher: Fetcher = Fetcher(
@@ -224,9 +243,12 @@ class Serving:
             room=self._room,
             asking=self.acknowledger.forget_refused,
             taken=self._taken,
+            is_watched=lambda: bool(self._audience.hears),
         )
+        keepers = BlockingStore(self.store.endpoint)
+        keepers.measured_by(Afar(self._audience, loop.call_soon_threadsafe))
         self.keeper: Keeper = Keeper(
-            BlockingStore(self.store.endpoint),
+            keepers,
             lease_ms=config.lease_ms,
             period=config.keeper_period,
             stop_attempt=partial(_on_loop, loop, self._told_to_stop),
@@ -247,6 +269,7 @@ class Serving:
         return self.executor.free
 
     def _taken(self, queue: str, taken: Taken) -> None:
+        self._teller.taken(queue, taken)
         attempts = self.executor.start(queue, self._without_our_own(queue, taken))
         surplus = max(0, -self.executor.free)  # a fetch that was late: others have filled the slots meanwhile
         for place, attempt in enumerate(reversed(attempts)):
@@ -279,6 +302,7 @@ class Serving:
     def _decided(self, attempt: Running) -> None:
         if attempt.finished is None:
             self.keeper.release(attempt)
+            self._teller.lost(attempt)
         else:
             self.acknowledger.add(attempt)
         if 2 * len(self.executor.overstaying) >= self._config.concurrency and not self.stop_asked.is_set():
@@ -291,6 +315,7 @@ class Serving:
     def _answered(self, attempt: Running, answer: str) -> None:
         self.keeper.release(attempt)
         self.fetcher.room_again()
+        self._teller.ended(attempt, answer)
         if self._tell is not None:
             self._tell(attempt, answer)
 
@@ -350,6 +375,7 @@ class Serving:
         await self._crew.stop()
         await asyncio.to_thread(self.keeper.stop)
         await self.executor.aclose()
+        await self._observed.__aexit__(None, None, None)
         if self._owns_store:
             await self.store.aclose()
         if self._former_level is not None:

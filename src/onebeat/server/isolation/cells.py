@@ -179,5 +179,5 @@ def _open(verdict: Verdict) -> bytes:
     if verdict.kind == "retry":
         raise Retry(verdict.text, delay=verdict.delay, counts=verdict.counts)
     if verdict.kind == "skipped":
-        raise SkipRetry(verdict.text) from HandlerError(verdict.text, trace=verdict.trace)
-    raise HandlerError(verdict.text, delay=verdict.delay, trace=verdict.trace)
+        raise SkipRetry(verdict.text) from HandlerError(verdict.text, trace=verdict.trace, kind=verdict.error_type)
+    raise HandlerError(verdict.text, delay=verdict.delay, trace=verdict.trace, kind=verdict.error_type)

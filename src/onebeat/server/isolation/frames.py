@@ -87,6 +87,8 @@ class Verdict(msgspec.Struct, tag=True):
         counts: Whether the retry counts as a failure.
 
         trace: The traceback, for the log.
+
+        error_type: The name of its error's class.
     """
 
     kind: Literal["returned", "failed", "skipped", "revoked", "retry", "full"]
@@ -95,6 +97,7 @@ class Verdict(msgspec.Struct, tag=True):
     delay: float | None = None
     counts: bool = True
     trace: str = ""
+    error_type: str = ""
 
 
 def pack(frame: Greeting | Job | Said | Verdict) -> bytes:

@@ -187,10 +187,11 @@ def judge(route: Route | None, retried: int, error: BaseException) -> Verdict:
         return Verdict("full", text=text, delay=error.delay)
     if isinstance(error, Retry):
         return Verdict("retry", text=text, delay=error.delay, counts=error.counts)
+    kind = outcome.error_type(error)
     if not outcome.worth_retrying(route, error):
-        return Verdict("skipped", text=text, trace=trace)
+        return Verdict("skipped", text=text, trace=trace, error_type=kind)
     delay = route.backoff(retried, error) if route is not None and route.backoff is not None else None
-    return Verdict("failed", text=text, delay=delay, trace=trace)
+    return Verdict("failed", text=text, delay=delay, trace=trace, error_type=kind)
 
 
 def main_file() -> str:

@@ -1,6 +1,7 @@
 -- tick: fire every schedule of this queue that is due, at most 100 a call. "One fire per tick, without a leader."
 --
--- fire_schedules() returns three lists: "<id> <tick>" fired · ids that want more ticks · "<id> <error>".
+-- fire_schedules() returns four lists: "<id> <tick>" fired · ids that want more ticks · "<id> <error>" · what passed
+-- without becoming a task, "<late|locked|full> <ticks> <id>".
 -- "Due?", enqueue and advance are this one step, and no caller brings a time, a tick or a token: any
 -- instance may call at any moment, any number of times (docs/decisions/0004).
 --
@@ -73,11 +74,13 @@ local function record(id, d, task_id, tick)
   redis.call("HINCRBY", d.key, "fired", 1)
 end
 
--- Enqueue the task of one tick. False: it is there already, or may not be (lock held, queue full).
+-- Enqueue the task of one tick. False: it is there already; or it may not be, and why.
 local function enqueue(id, d, task_id, tick)
   local task = KEYS[1] .. "t:" .. task_id
-  if redis.call("EXISTS", task) == 1 or redis.call("LLEN", KEYS[1] .. "pending") >= MAX_BACKLOG then
+  if redis.call("EXISTS", task) == 1 then
     return false
+  elseif redis.call("LLEN", KEYS[1] .. "pending") >= MAX_BACKLOG then
+    return false, "full"
   end
   if d.group then
     check_group(d.group) -- before anything is written
@@ -85,7 +88,7 @@ local function enqueue(id, d, task_id, tick)
   local delay = tonumber(d.delay or "0")
   if d.unique_key then
     if not redis.call("SET", d.unique_key, task_id, "NX", "PX", int(tonumber(d.unique_ms) + delay)) then
-      return false
+      return false, "locked"
     end
     if d.unique_until ~= "ttl" then
       redis.call("HSET", task, "unique_key", d.unique_key)
@@ -133,7 +136,7 @@ local function definition(id)
   return d
 end
 
-local function fire_one(id, tick, fired, low)
+local function fire_one(id, tick, fired, low, missed)
   local d = definition(id)
   if not d.msg or d.state ~= "live" then
     redis.call("ZREM", KEYS[2] .. "due", id)
@@ -143,25 +146,35 @@ local function fire_one(id, tick, fired, low)
   local step = d.every and next_interval(tick, tonumber(d.every), late) or next_calendar(id, tick, late)
   local digits = int(step.fire)
   local task_id = id .. ":" .. digits
+  local is_new, why
   if late and d.misfire == "skip" then
     step.missed = step.missed + 1
-  elseif enqueue(id, d, task_id, digits) then
-    record(id, d, task_id, digits)
-    fired[#fired + 1] = id .. " " .. digits
   else
-    redis.call("HINCRBY", d.key, "skipped", 1)
+    is_new, why = enqueue(id, d, task_id, digits)
+    if is_new then
+      record(id, d, task_id, digits)
+      fired[#fired + 1] = id .. " " .. digits
+    else
+      redis.call("HINCRBY", d.key, "skipped", 1)
+    end
   end
   advance(id, step, d)
+  if step.missed > 0 then
+    missed[#missed + 1] = "late " .. int(step.missed) .. " " .. id
+  end
+  if why then
+    missed[#missed + 1] = why .. " 1 " .. id
+  end
   if step.low then
     low[#low + 1] = id
   end
 end
 
 local function fire_schedules()
-  local fired, low, errors = {}, {}, {}
+  local fired, low, errors, missed = {}, {}, {}, {}
   local due = redis.call("ZRANGEBYSCORE", KEYS[2] .. "due", "-inf", int(now_ms), "WITHSCORES", "LIMIT", 0, BATCH)
   for i = 1, #due, 2 do
-    local answer = guarded(fire_one, due[i], tonumber(due[i + 1]), fired, low)
+    local answer = guarded(fire_one, due[i], tonumber(due[i + 1]), fired, low, missed)
     if answer then
       redis.call("ZREM", KEYS[2] .. "due", due[i])
       redis.call("HSET", KEYS[2] .. "d:" .. due[i], "state", "error", "error", answer)
@@ -171,5 +184,5 @@ local function fire_schedules()
   for _, id in ipairs(redis.call("ZRANGE", KEYS[2] .. "stuck", 0, BATCH - 1)) do
     low[#low + 1] = id
   end
-  return fired, low, errors
+  return fired, low, errors, missed
 end
