@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from onebeat.errors import ConfigurationError, shown
-from onebeat.events import Event, Figure, Observer
+from onebeat.events import NOBODY, Carried, Event, Figure, Observer, Sending
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -28,6 +28,19 @@ REPEAT_LOG_S = 30.0
 """How often it is said that an observer raises: it may do so for every task."""
 
 
+_everywhere: list[Observer] = []
+
+
+def observe_everywhere(observer: Observer) -> None:
+    """Have an observer be told by whatever is made from now on, unless that is given another of the same class."""
+    _everywhere.append(observer)
+
+
+def observe_no_more(observer: Observer) -> None:
+    """Undo that for what is made from now on."""
+    _everywhere.remove(observer)
+
+
 class Audience:
     """
     The observers of one component, or of all components of an application, which share it.
@@ -36,25 +49,34 @@ class Audience:
         observers: Told in this order.
 
     Attributes:
-        hears, measures, adds, surrounds, serves: Those of them who want events, figures, to add headers, to run
-            handlers in something, to live as long as a server. Empty lists are what the hot path looks at.
+        hears, measures, adds, sends, surrounds, keeps, crosses, aggregates, serves: Those of them who want events,
+            figures, to add headers, to follow what is sent, to run handlers in something, to keep something in a task
+            that failed, to tell the process of an isolated one, to run aggregators in something, to live as long as a
+            server. Empty lists are what the hot path looks at.
 
     Raises:
         ConfigurationError: One is no observer.
     """
 
-    __slots__ = ("_said", "_sources", "adds", "hears", "measures", "observers", "serves", "surrounds")
+    __slots__ = (
+        "_said", "_sources", "adds", "aggregates", "crosses", "hears", "keeps", "measures", "observers", "sends",
+        "serves", "surrounds",
+    )  # fmt: skip
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self.observers: list[Observer] = []
         self.hears: list[Observer] = []
         self.measures: list[Observer] = []
         self.adds: list[Observer] = []
+        self.sends: list[Observer] = []
         self.surrounds: list[Observer] = []
+        self.keeps: list[Observer] = []
+        self.crosses: list[Observer] = []
+        self.aggregates: list[Observer] = []
         self.serves: list[Observer] = []
         self._sources: list[object] = []
         self._said: dict[tuple[int, str], tuple[float, int]] = {}
-        for observer in _checked(observers):
+        for observer in (*_everywhere, *_checked(observers)):
             self.add(observer)
 
     @classmethod
@@ -73,15 +95,23 @@ class Audience:
             raise ConfigurationError(f"observer is {shown(observer)}: give an instance of onebeat.events.Observer")
         if any(observer is one for one in self.observers):
             raise ConfigurationError(f"observer {shown(observer)} is given twice: everything would be told it twice")
+        for one in [one for one in self.observers if one in _everywhere and type(one) is type(observer)]:
+            for those in (self.observers, *self._wanting().values()):
+                those[:] = [other for other in those if other is not one]  # the one that is asked for is enough
         self.observers.append(observer)
-        for name, those in (
-            ("event", self.hears), ("measured", self.measures), ("enqueuing", self.adds), ("running", self.surrounds),
-            ("serving", self.serves),
-        ):  # fmt: skip
+        for name, those in self._wanting().items():
             if getattr(type(observer), name) is not getattr(Observer, name):
                 those.append(observer)
         for source in self._sources:
             self._attach(observer, source)
+
+    def _wanting(self) -> dict[str, list[Observer]]:
+        """Return who wants what, by what they override."""
+        return {
+            "event": self.hears, "measured": self.measures, "enqueuing": self.adds, "sending": self.sends,
+            "running": self.surrounds, "failing": self.keeps, "crossing": self.crosses, "aggregating": self.aggregates,
+            "serving": self.serves,
+        }  # fmt: skip
 
     def attach(self, source: object) -> None:
         """Say where the store is, to those who are here and those who come."""
@@ -117,17 +147,44 @@ class Audience:
 
     def headers(self, task: Task[Any], queue: str, task_id: str, given: Mapping[str, str]) -> Mapping[str, str]:
         """Return the headers of a task that is about to be enqueued: the caller's, and what observers add."""
-        headers = dict(given)
-        for observer in self.adds:
+        return {**given, **self._headers_of(self.adds, "enqueuing", task, queue, task_id)}
+
+    def _headers_of(self, observers: list[Observer], method: str, *arguments: object) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        for observer in observers:
             try:
-                headers |= _strings(observer.enqueuing(task, queue, task_id))
+                headers |= _strings(getattr(observer, method)(*arguments))
             except BaseException as error:  # noqa: BLE001 - an observer harms nothing
-                self._complain(observer, "enqueuing", error)
+                self._complain(observer, method, error)
         return headers
+
+    def sending(self, *, many: bool = False) -> Sending:
+        """Return who follows what a call enqueues."""
+        return _Sendings(self, many=many) if self.sends else NOBODY
 
     def running(self, context: Any, task: Task[Any]) -> Surroundings:
         """Return what an attempt's handler runs in: the first observer's is the outermost."""
-        return Surroundings(self, context, task)
+        return Surroundings(self, self.surrounds, "running", context, task)
+
+    def aggregating(self, queue: str, group: str, members: Sequence[Mapping[str, str]]) -> Surroundings:
+        """Return what a group is aggregated in."""
+        return Surroundings(self, self.aggregates, "aggregating", queue, group, members)
+
+    def kept(self, queue: str, task_id: str) -> Mapping[str, str]:
+        """Return the headers that a task that failed is to have from now on."""
+        return self._headers_of(self.keeps, "failing", queue, task_id)
+
+    def crossing(self) -> list[Carried]:
+        """Return what the process of an isolated handler is to know."""
+        found = []
+        for observer in self.crosses:
+            try:
+                carried = observer.crossing()
+            except BaseException as error:  # noqa: BLE001 - an observer harms nothing
+                self._complain(observer, "crossing", error)
+            else:
+                found += [carried] if carried is not None else []
+        return found
 
     @asynccontextmanager
     async def serving(self, limit: float) -> AsyncIterator[None]:
@@ -187,23 +244,24 @@ class Afar(Audience):
 
 
 class Surroundings:
-    """What an attempt's handler runs in. It lets every exception pass, whatever an observer makes of it."""
+    """What a user's function runs in. It lets every exception pass, whatever an observer makes of it."""
 
-    __slots__ = ("_audience", "_context", "_entered", "_task")
+    __slots__ = ("_arguments", "_audience", "_entered", "_method", "_observers")
 
-    def __init__(self, audience: Audience, context: Any, task: Task[Any]) -> None:
+    def __init__(self, audience: Audience, observers: list[Observer], method: str, *arguments: object) -> None:
         self._audience = audience
-        self._context = context
-        self._task = task
+        self._observers = observers
+        self._method = method
+        self._arguments = arguments
         self._entered: list[tuple[Observer, AbstractContextManager[object]]] = []
 
     def __enter__(self) -> Self:
-        for observer in self._audience.surrounds:
+        for observer in self._observers:
             try:
-                surroundings = observer.running(self._context, self._task)
+                surroundings = getattr(observer, self._method)(*self._arguments)
                 surroundings.__enter__()
             except BaseException as error:  # noqa: BLE001 - an observer harms nothing
-                self._audience._complain(observer, "running", error)
+                self._audience._complain(observer, self._method, error)
             else:
                 self._entered.append((observer, surroundings))
         return self
@@ -216,7 +274,46 @@ class Surroundings:
                 surroundings.__exit__(kind, error, trace)
             except BaseException as raised:  # noqa: BLE001 - an observer harms nothing
                 if raised is not error:
-                    self._audience._complain(observer, "running", raised)
+                    self._audience._complain(observer, self._method, raised)
+
+
+class _Sendings(Sending):
+    """All who follow what one call enqueues."""
+
+    __slots__ = ("_audience", "_many", "_sendings")
+
+    def __init__(self, audience: Audience, *, many: bool) -> None:
+        self._audience = audience
+        self._many = many
+        self._sendings: list[tuple[Observer, Sending]] = []
+
+    def _each(self, act: Callable[[Sending], object]) -> None:
+        for observer, sending in self._sendings:
+            try:
+                act(sending)
+            except BaseException as error:  # noqa: BLE001 - an observer harms nothing
+                self._audience._complain(observer, "sending", error)
+
+    def __enter__(self) -> Self:
+        for observer in self._audience.sends:
+            try:
+                self._sendings.append((observer, observer.sending(many=self._many).__enter__()))
+            except BaseException as error:  # noqa: BLE001 - an observer harms nothing
+                self._audience._complain(observer, "sending", error)
+        return self
+
+    def headers(self, task: Task[Any], queue: str, task_id: str, given: Mapping[str, str]) -> Mapping[str, str]:
+        headers = dict(given)
+        self._each(lambda one: headers.update(_strings(one.headers(task, queue, task_id, headers))))
+        return headers
+
+    def refused(self, error: BaseException) -> None:
+        self._each(lambda one: one.refused(error))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._each(lambda one: one.__exit__(kind, error, traceback))
 
 
 def _checked(observers: object) -> Iterable[Observer]:

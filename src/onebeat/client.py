@@ -23,7 +23,7 @@ from onebeat.broker.produce import Placed
 from onebeat.broker.store import Store, check_source
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError, BrokerUnavailable, NotReplicated, OnebeatError
-from onebeat.events import Figure, Observers
+from onebeat.events import Figure, Observers, Sending
 from onebeat.ids import new_id
 from onebeat.options import EnqueueOptions, resolve
 from onebeat.preparing import (
@@ -179,9 +179,10 @@ class Client:
             BrokerUnavailable: The store could not be reached for `give_up_after` seconds; the task may exist.
             NotReplicated: The task exists, but for as long too few replicas have confirmed it (`durability`).
         """
-        prepared = prepare(task, options, max_payload=self.max_payload, audience=self.audience)
-        await self.store()
-        return await self.submit(prepared)
+        with self.audience.sending() as sending:
+            prepared = prepare(task, options, max_payload=self.max_payload, audience=self.audience, sending=sending)
+            await self.store()
+            return await self.submit(prepared)
 
     def submit(self, prepared: Prepared) -> asyncio.Future[Enqueued]:
         """Hand a prepared task to the next batch of its queue. The store must be open."""
@@ -300,32 +301,38 @@ class Bulk:
     async def _answers(self) -> AsyncIterator[Enqueued | Failure]:
         client = await self._connect()
         under_way: deque[tuple[Task[Any], asyncio.Future[Enqueued] | OnebeatError]] = deque()
-        try:
-            async for task in _each(self._tasks):
-                under_way.append((task, self._submit(client, task)))
-                if len(under_way) >= WINDOW:
-                    for _ in range(produce.MAX_ITEMS):
-                        yield await _answer(*under_way.popleft())
-            while under_way:
-                yield await _answer(*under_way.popleft())
-        finally:
-            for _, answer in under_way:  # nobody wants them any more: it was cancelled, or the tasks' source failed
-                _drop(answer)
+        with client.audience.sending(many=True) as sending:
+            try:
+                async for task in _each(self._tasks):
+                    under_way.append((task, self._submit(client, task, sending)))
+                    if len(under_way) >= WINDOW:
+                        for _ in range(produce.MAX_ITEMS):
+                            yield await _answer(*under_way.popleft(), sending)
+                while under_way:
+                    yield await _answer(*under_way.popleft(), sending)
+            finally:
+                for _, answer in under_way:  # nobody wants them any more: it was cancelled, or the tasks' source failed
+                    _drop(answer)
 
-    def _submit(self, client: Client, task: Task[Any]) -> asyncio.Future[Enqueued] | OnebeatError:
+    def _submit(self, client: Client, task: Task[Any], sending: Sending) -> asyncio.Future[Enqueued] | OnebeatError:
         try:
-            prepared = prepare(task, self._options, max_payload=client.max_payload, audience=client.audience)
+            prepared = prepare(
+                task, self._options, max_payload=client.max_payload, audience=client.audience, sending=sending
+            )
             return client.submit(prepared)
         except OnebeatError as error:
             return error
 
 
-async def _answer(task: Task[Any], answer: asyncio.Future[Enqueued] | OnebeatError) -> Enqueued | Failure:
-    if isinstance(answer, OnebeatError):
-        return Failure(task, answer)
+async def _answer(
+    task: Task[Any], answer: asyncio.Future[Enqueued] | OnebeatError, sending: Sending
+) -> Enqueued | Failure:
     try:
+        if isinstance(answer, OnebeatError):
+            raise answer
         return await answer
     except OnebeatError as error:
+        sending.refused(error)
         return Failure(task, error)
 
 

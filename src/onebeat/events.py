@@ -8,12 +8,13 @@ there. Nothing waits for those who listen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from onebeat.states import TaskState
 
@@ -250,6 +251,48 @@ class Figure(Enum):
     """How much later than asked the event loop ran a timer; label: ""."""
 
 
+class Sending:
+    """
+    What one call sends, a task or a bulk: a base to override what one needs of. Entered before, left when all is
+    answered; its `__exit__` sees what the call raises.
+    """
+
+    def headers(
+        self,
+        task: Task[Any],  # noqa: ARG002 - for overriders, as the others
+        queue: str,  # noqa: ARG002
+        task_id: str,  # noqa: ARG002
+        given: Mapping[str, str],  # noqa: ARG002
+    ) -> Mapping[str, str]:
+        """Return headers to add to a task that is about to be enqueued; `given` are those that it has."""
+        return {}
+
+    def refused(self, error: BaseException) -> None:
+        """Hear that a task of a bulk was not accepted, and why."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Hear that the call is over."""
+
+
+class Carried(NamedTuple):
+    """
+    What an observer has the process of an isolated handler know.
+
+    Attributes:
+        enter: "module:function", imported there: given `what`, it returns the context manager that the handler runs in.
+
+        what: Strings by strings.
+    """
+
+    enter: str
+    what: dict[str, str]
+
+
 class Observer:
     """
     Watches clients, servers and schedulers: a base to override what one needs of.
@@ -265,8 +308,33 @@ class Observer:
         """Return headers to add to a task that is about to be enqueued; it has the last word over the caller's."""
         return {}
 
+    def sending(self, *, many: bool) -> Sending:  # noqa: ARG002 - for overriders
+        """Return who follows what a call enqueues: one task, or many."""
+        return NOBODY
+
     def running(self, context: Any, task: Task[Any]) -> AbstractContextManager[object]:  # noqa: ARG002 - for overriders
         """Return what an attempt's handler is to run in; its `__exit__` sees what the handler raised."""
+        return nullcontext()
+
+    def failing(self, queue: str, task_id: str) -> Mapping[str, str]:  # noqa: ARG002 - for overriders
+        """Return headers that a task is to have from now on, as its attempt has failed: its next one has them."""
+        return {}
+
+    def crossing(self) -> Carried | None:
+        """Return what the process of an isolated handler is to know; it is called within `running`."""
+
+    def aggregating(
+        self,
+        queue: str,  # noqa: ARG002 - for overriders, as the others
+        group: str,  # noqa: ARG002
+        members: Sequence[Mapping[str, str]],  # noqa: ARG002
+    ) -> AbstractContextManager[object]:
+        """
+        Return what a group is to be aggregated in, until the store has the task that takes its members' place.
+
+        Args:
+            members: The headers of each.
+        """
         return nullcontext()
 
     def measured(self, figure: Figure, label: str, value: float) -> None:
@@ -284,6 +352,9 @@ class Observer:
         """
         return nullcontext()
 
+
+NOBODY = Sending()
+"""Follows nothing."""
 
 Listener = Callable[[Event], object]
 Observers = Iterable[Observer]

@@ -27,7 +27,7 @@ from onebeat.errors import (
     is_number,
     shown,
 )
-from onebeat.events import TaskEnqueued
+from onebeat.events import NOBODY, Sending, TaskEnqueued
 from onebeat.ids import new_id
 from onebeat.options import Resolved, merge, resolve
 from onebeat.states import TaskState
@@ -103,12 +103,13 @@ def prepare(
     *,
     max_payload: int = MAX_PAYLOAD,
     audience: Audience | None = None,
+    sending: Sending = NOBODY,
 ) -> Prepared:
     """
     Check a task with its options and encode it. Nothing is written.
 
     Args:
-        audience: Asked for further headers.
+        audience, sending: Asked for further headers.
 
     Raises:
         InvalidTask: An option cannot be used.
@@ -117,11 +118,16 @@ def prepare(
     if not isinstance(task, Task):
         raise InvalidTask(f"task is {shown(task)}: give a Task, or what bind() returns")
     given = resolve(merge(task.options, options) if options else task.options)
-    return encoded(task, given, max_payload=max_payload, audience=audience)
+    return encoded(task, given, max_payload=max_payload, audience=audience, sending=sending)
 
 
 def encoded(
-    task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD, audience: Audience | None = None
+    task: Task[Any],
+    given: Resolved,
+    *,
+    max_payload: int = MAX_PAYLOAD,
+    audience: Audience | None = None,
+    sending: Sending = NOBODY,
 ) -> Prepared:
     """Encode a task whose options are in the wire's units."""
     if len(task.payload) > max_payload:
@@ -132,6 +138,8 @@ def encoded(
     task_id = given.task_id or new_id()
     if audience is not None and audience.adds:
         given = replace(given, headers=audience.headers(task, given.queue, task_id, given.headers))
+    if sending is not NOBODY:
+        given = replace(given, headers=sending.headers(task, given.queue, task_id, given.headers))
     lock = ""
     if given.unique_ms:
         identity = b"key\0" + given.unique_on.encode() if given.unique_on else task.identity

@@ -28,7 +28,7 @@ from onebeat.broker.produce import Placed
 from onebeat.broker.store import BlockingStore, Ear, check_source
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerUnavailable, ConfigurationError, NotReplicated, OnebeatError
-from onebeat.events import Figure, Observers
+from onebeat.events import Figure, Observers, Sending
 from onebeat.ids import new_id
 from onebeat.options import EnqueueOptions, resolve
 from onebeat.preparing import (
@@ -208,9 +208,10 @@ class SyncClient:
             NotReplicated: The task exists, but for as long too few replicas have confirmed it (`durability`).
         """
         refuse_in_loop("SyncClient.enqueue()", "await Client.enqueue() instead")
-        prepared = prepare(task, options, max_payload=self.max_payload, audience=self.audience)
-        [placed] = self._place(prepared.queue, [prepared])
-        return understand(prepared, placed)
+        with self.audience.sending() as sending:
+            prepared = prepare(task, options, max_payload=self.max_payload, audience=self.audience, sending=sending)
+            [placed] = self._place(prepared.queue, [prepared])
+            return understand(prepared, placed)
 
     def enqueue_many(self, tasks: Iterable[Task[Any]], **options: Unpack[EnqueueOptions]) -> BulkResult:
         """
@@ -224,19 +225,25 @@ class SyncClient:
         check_tasks(tasks, Iterable)
         resolve(options)
         result = BulkResult()
-        for answer in self._each(iter(tasks), options):
-            if isinstance(answer, Failure):
-                result.failures.append(answer)
-            else:
-                result.enqueued += 1
+        with self.audience.sending(many=True) as sending:
+            for answer in self._each(iter(tasks), options, sending):
+                if isinstance(answer, Failure):
+                    result.failures.append(answer)
+                    sending.refused(answer.error)
+                else:
+                    result.enqueued += 1
         return result
 
-    def _each(self, tasks: Iterator[Task[Any]], options: Mapping[str, Any]) -> Iterator[Enqueued | Failure]:
+    def _each(
+        self, tasks: Iterator[Task[Any]], options: Mapping[str, Any], sending: Sending
+    ) -> Iterator[Enqueued | Failure]:
         while chunk := list(islice(tasks, produce.MAX_ITEMS)):
             good: list[tuple[Task[Any], Prepared]] = []
             for task in chunk:
                 try:
-                    prepared = prepare(task, options, max_payload=self.max_payload, audience=self.audience)
+                    prepared = prepare(
+                        task, options, max_payload=self.max_payload, audience=self.audience, sending=sending
+                    )
                     good.append((task, prepared))
                 except OnebeatError as error:
                     yield Failure(task, error)

@@ -58,7 +58,7 @@ class Go:
     """The Go service on the test's store."""
 
     def __init__(self, program: Path, url: str, receiver: Receiver) -> None:
-        self._words = [program, "-redis", url.removeprefix("unix://"), "-otlp", receiver.url]
+        self._words: list[str] = [str(program), "-redis", url.removeprefix("unix://"), "-otlp", receiver.url]
 
     async def send(self, queue: str) -> None:
         """Have a Go client enqueue a task, in a span without parent."""
@@ -118,8 +118,8 @@ def chain(spans: list[Received]) -> list[Received]:
 
 def said(span: Received) -> tuple[str, str, str, str, str]:
     """Return what a trace's picture shows of a span, and what the conventions ask of it."""
-    operation, type = span.attributes["messaging.operation.name"], span.attributes["messaging.operation.type"]
-    assert operation == type
+    operation = span.attributes["messaging.operation.name"]
+    assert operation == span.attributes["messaging.operation.type"]
     assert "asynq" == span.attributes["messaging.system"]
     return span.service, span.kind, span.name, operation, span.attributes["messaging.destination.name"]
 

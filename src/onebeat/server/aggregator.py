@@ -10,9 +10,10 @@ its members are archived, so that nothing loops for ever (SE-21).
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -25,9 +26,11 @@ from onebeat.broker.groups import Aggregating, GroupSet, Outgoing, Rule
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.store import Store
 from onebeat.clock import Clock
-from onebeat.errors import BrokerError, BrokerUnavailable, InvalidTask, PayloadError, shown
-from onebeat.preparing import Prepared, prepare
+from onebeat.errors import BrokerError, BrokerUnavailable, InvalidTask, PayloadError
+from onebeat.events import Sending
+from onebeat.preparing import Prepared
 from onebeat.server.aggregation import Aggregation, Aggregations
+from onebeat.server.combined import combined_task
 from onebeat.server.config import ServerConfig
 from onebeat.server.outcome import error_text
 from onebeat.server.traces import in_handler
@@ -57,9 +60,10 @@ class OverTime(Exception):  # noqa: N818 - read as a sentence, as others
 
 @dataclass(slots=True)
 class _Read:
-    """What was read of a set: how many members, what the function is given of each, and their locks."""
+    """What was read of a set: what the function is given of each member, their headers and their locks."""
 
     items: list[Any] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
     locks: list[tuple[str, str]] = field(default_factory=list)
     misfits: list[tuple[str, str, bool]] = field(default_factory=list)
 
@@ -213,8 +217,13 @@ class Aggregator:
         read = await self._read(of, aggregation)
         if not read.items:
             return "lost"
-        combined = await self._combine(aggregation, of.group, read.items)
-        prepared = _prepared(of, combined, self._audience)
+        with self._audience.aggregating(of.queue, of.group, read.headers), self._audience.sending() as sending:
+            combined = await self._combine(aggregation, of.group, read.items)
+            return await self._replace(of, read, combined, sending)
+
+    async def _replace(self, of: GroupSet, read: _Read, combined: object, sending: Sending) -> str:
+        """Put the combined task in the place of what was read."""
+        prepared = combined_task(of, combined, self._audience, sending)
         call = groups.aggregate(of, self._owner, len(read.items), prepared.new, prepared.queue, read.locks)
         answer = await self._ask(call)
         if answer == "aggregated":
@@ -222,13 +231,16 @@ class Aggregator:
             self._made(prepared)
             await self._hand_over(of, prepared)
         elif answer == "lost":
+            sending.refused(Refused("the set is not this server's any more"))
             log.warning(
                 "group %s of queue %s: its tasks were returned, run or cancelled meanwhile; what became of them does "
                 "not count",
                 of.group,
                 of.queue,
             )
-        elif answer not in ("already", "changed"):
+        elif answer == "changed":
+            sending.refused(Refused("members have left the set meanwhile"))
+        elif answer != "already":
             raise Refused(f"combined task {prepared.new.id} was refused by the store: {answer}")
         return answer
 
@@ -260,7 +272,12 @@ class Aggregator:
 
     async def _in_thread(self, aggregation: Aggregation, group: str, items: list[Any], limit: float | None) -> object:
         self._threads = self._threads or ThreadPoolExecutor(AT_ONCE, thread_name_prefix="onebeat-group")
-        call = asyncio.get_running_loop().run_in_executor(self._threads, in_pool, aggregation.function, group, items)
+        surroundings = contextvars.copy_context()
+
+        def combine() -> object:
+            return surroundings.run(in_pool, aggregation.function, group, items)
+
+        call: asyncio.Future[object] = asyncio.get_running_loop().run_in_executor(self._threads, combine)
         done, _ = await asyncio.wait([call], timeout=limit)
         if not done:  # a thread cannot be stopped: what it returns does not count
             self._overstaying += 1
@@ -354,36 +371,15 @@ def _add(read: _Read, task_id: str, data: bytes, aggregation: Aggregation) -> No
     except UndecodableMessage as error:
         read.misfits.append((task_id, str(error), False))
         return
+    headers = dict(message.headers)
     try:
-        read.items.append(aggregation.decode(Task.received(message.type, message.payload, dict(message.headers))))
+        read.items.append(aggregation.decode(Task.received(message.type, message.payload, headers)))
     except PayloadError as error:
         read.misfits.append((task_id, error_text(error), True))
         return
+    read.headers.append(headers)
     if message.unique_key:
         read.locks.append((task_id, message.unique_key))
-
-
-def _prepared(of: GroupSet, combined: object, audience: Audience) -> Prepared:
-    """Check what an aggregator returned, and encode it: in the group's queue, under the set's id, unless it says so."""
-    if not isinstance(combined, Task):
-        raise InvalidTask(
-            f"aggregator of group {of.group!r} returned {shown(combined)}: return a Task, or what bind() returns"
-        )
-    usual = {"queue": of.queue, "task_id": of.id}
-    given = {name: value for name, value in usual.items() if combined.options.get(name) is None}
-    prepared = prepare(combined, given, audience=audience)
-    if prepared.new.group == of.group and prepared.queue == of.queue:
-        raise InvalidTask(
-            f"aggregator of group {of.group!r} returned a task of that very group, which would go round for ever: "
-            "leave out its group, or name another"
-        )
-    if prepared.queue != of.queue and (prepared.new.unique_key or prepared.new.id != of.id):
-        raise InvalidTask(
-            f"aggregator of group {of.group!r} returned a task for another queue, {prepared.queue!r}, that is unique "
-            "or has an id of its own, and may be refused there when the group is gone: leave out unique and task_id, "
-            "or its queue"
-        )
-    return prepared
 
 
 def _log_returned(of: GroupSet, back: int, archived: int) -> None:

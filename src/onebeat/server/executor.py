@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
-from onebeat.audience import Audience
+from onebeat.audience import Audience, Surroundings
 from onebeat.broker.consume import Finished, Taken, TakenTask
 from onebeat.clock import Clock
 from onebeat.errors import HandlerNotFound, TaskNotFound
@@ -175,26 +175,30 @@ class Executor:
         finished: Finished | None
         result: object
         within: AsyncExitStack | None = None
+        observed: Surroundings | None = None
+        raised: BaseException | None = None
         try:
             if self._hooks.base_context is not None:
                 within = await self._hooks.enter(context)
-            layers = route.middleware() if route.middleware is not None else ()
             if self._audience.surrounds:
-                with self._audience.running(context, task):
-                    result = await self._through(layers, partial(self._call, route, message))(context, task)
-            elif layers:
+                observed = self._audience.running(context, task).__enter__()
+            layers = route.middleware() if route.middleware is not None else ()
+            if layers:
                 result = await self._through(layers, partial(self._call, route, message))(context, task)
             elif route.is_async and not route.isolated:  # most tasks: no frame more than needed
                 result = await route.handler(context, task)  # type: ignore[misc] # `is_async` says so
             else:
                 result = await self._call(route, message, context, task)
             finished = self._returned(attempt, route, result)
-        except asyncio.CancelledError:
-            finished = self._stopped(attempt)
+        except asyncio.CancelledError as error:
+            raised, finished = error, self._stopped(attempt)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its task's outcome
-            finished = self._raised(attempt, error)
+            raised, finished = error, self._raised(attempt, error)
         if attempt.failure is not None and self._hooks.on_error is not None:
             finished = await self._told(attempt, context, task, finished)
+        if observed is not None:  # only now, so that what is logged and reported of a failure is so within
+            observed.__exit__(type(raised) if raised is not None else None, raised, None)
+        raised = None  # it knows this frame: another circle
         if within is not None:
             await self._hooks.leave(context, within)
         self._end(attempt, finished)
@@ -228,7 +232,8 @@ class Executor:
 
     async def _call(self, route: Route, message: TaskMessage, context: Context[Any], task: Task[Any]) -> object:
         if route.isolated:
-            return await self._cells.call(job(route.isolated, message, context), context._say)
+            carried = self._audience.crossing()
+            return await self._cells.call(job(route.isolated, message, context, carried), context._say)
         if route.is_async:
             return await route.handler(context, task)  # type: ignore[misc] # `is_async` says so
         return await self._in_thread(route, context, task)
@@ -301,6 +306,8 @@ class Executor:
 
     def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
         attempt.failure = error
+        if self._audience.keeps and attempt.message is not None:
+            attempt.message.headers.update(self._audience.kept(attempt.queue, attempt.id))
         number = attempt.message.retried + 1 if attempt.message is not None else 1
         decide = partial(
             outcome.failed,

@@ -75,7 +75,7 @@ def links(span: ReadableSpan) -> list[int]:
 
 def id_of(span: ReadableSpan) -> int:
     """Return the id of a span."""
-    return span.get_span_context().span_id
+    return int(span.context.span_id)
 
 
 def parent_of(span: ReadableSpan) -> int | None:
@@ -85,7 +85,7 @@ def parent_of(span: ReadableSpan) -> int | None:
 
 def trace_of(span: ReadableSpan) -> int:
     """Return the id of a span's trace."""
-    return span.get_span_context().trace_id
+    return int(span.context.trace_id)
 
 
 def said(span: ReadableSpan) -> dict[str, Any]:

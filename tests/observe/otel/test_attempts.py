@@ -329,7 +329,7 @@ async def test_the_end_is_the_handler_s(traced: Traced, watch: Watch) -> None:
                 await release.wait()
             return await run(call)
 
-        serving.store.run = late  # type: ignore[method-assign]
+        serving.store.run = late
         inner = await watch.span("inner")
         assert [] == watch.named(PROCESS)
         with watch.tracer.start_as_current_span("later"):
@@ -345,6 +345,7 @@ async def test_the_end_is_the_handler_s(traced: Traced, watch: Watch) -> None:
 
 async def test_a_schedule_s_task_begins_a_trace(traced: Traced, watch: Watch) -> None:
     """Which says of which schedule and tick it is, whatever was current where the schedule was declared."""
+
     @traced.mux.handle("beat")
     async def beat(context: Context[Any], task: Task[Any]) -> None:
         """Do nothing."""

@@ -53,7 +53,7 @@ class Careless(TextMapPropagator):
     """Injects what no header may be."""
 
     def extract(self, carrier: Any, context: Any = None, getter: Any = None) -> contexts.Context:
-        return context
+        return context or contexts.Context()
 
     def inject(self, carrier: Any, context: Any = None, setter: Any = None) -> None:
         carrier |= {"number": 7, "surrogate": "\ud800", "": "nameless", "good": "ü"}

@@ -28,7 +28,8 @@ def test_a_missing_api_is_named() -> None:
 def test_nothing_else_loads_it() -> None:
     """Neither the client nor the server, the command line nor the other kinds of metrics."""
     code = (
-        "import sys, onebeat.app.app, onebeat.server.server, onebeat.sync, onebeat.observe.recording, onebeat.cli.main\n"
+        "import sys\n"
+        "import onebeat.app.app, onebeat.server.server, onebeat.sync, onebeat.observe.recording, onebeat.cli.main\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     assert "[]" == python(code)

@@ -29,7 +29,7 @@ async def headers_of(traced: Traced, task_id: str, queue: str = "default") -> di
 
 
 def traceparent(span: Any) -> str:
-    """Return how a span is named in W3C form."""
+    """Return how a span is named in W3C form, in the words of its first level."""
     context = span.get_span_context()
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
 
@@ -48,7 +48,9 @@ async def test_a_task_is_sent_in_a_span(traced: Traced, watch: Watch, url: str) 
         "messaging.message.id": task_id,
         "messaging.asynq.task.type": "mail",
     } == {name: value for name, value in said(span).items() if not name.startswith("server.")}
-    assert "https://opentelemetry.io/schemas/1.44.0" == (span.instrumentation_scope and span.instrumentation_scope.schema_url)
+    assert "https://opentelemetry.io/schemas/1.44.0" == (
+        span.instrumentation_scope and span.instrumentation_scope.schema_url
+    )
 
 
 async def test_it_says_where_the_store_is(traced: Traced, watch: Watch, url: str) -> None:
@@ -125,7 +127,9 @@ async def test_a_caller_that_is_cancelled_ends_the_span(traced: Traced, watch: W
     assert StatusCode.UNSET is (await watch.span("send default")).status.status_code
 
 
-async def test_the_blocking_client_does_the_same(traced: Traced, watch: Watch, url: str, observer: OpenTelemetry) -> None:
+async def test_the_blocking_client_does_the_same(
+    traced: Traced, watch: Watch, url: str, observer: OpenTelemetry
+) -> None:
     """In the caller's thread, as a child of the caller's span."""
 
     def enqueue() -> str:

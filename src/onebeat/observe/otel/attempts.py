@@ -8,14 +8,13 @@ then is the span handed over, with the end that it had, so it never says "comple
 from __future__ import annotations
 
 import asyncio
-import atexit
 import time
 from types import TracebackType
 from typing import Any, Self
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Tracer
 
 from onebeat.errors import Retry, RevokeTask, TaskControl
 from onebeat.events import LeaseLost, TaskArchived, TaskEvent, TaskRetried
@@ -46,7 +45,6 @@ class Attempts:
         self._are_roots = are_roots
         self._running: dict[_Key, Attempt] = {}
         self._ended: dict[_Key, Attempt] = {}
-        atexit.register(_hand_over, self._ended)
 
     def begin(self, context: Context[Any], where: Attributes) -> Attempt:
         """Begin the span of an attempt, to be entered where its handler runs."""
@@ -90,10 +88,15 @@ class Attempts:
         if attempt is not None:
             attempt.hand_over(event)
 
-    def kept(self, context: Context[Any]) -> dict[str, str]:
+    def kept(self, queue: str, task_id: str) -> dict[str, str]:
         """Return the headers that a failed task is to have in its next attempt."""
-        attempt = self._running.get((context.queue, context.id)) or self._ended.get((context.queue, context.id))
-        return {BEFORE: f"{_traceparent(attempt.span.get_span_context())} {context.id}"} if attempt is not None else {}
+        attempt = self._running.get((queue, task_id))
+        return {BEFORE: f"{_traceparent(attempt.span.get_span_context())} {task_id}"} if attempt is not None else {}
+
+    def hand_over(self) -> None:
+        """Hand over all spans that wait for an outcome: nobody tells it any more."""
+        while self._ended:
+            self._ended.popitem()[1].hand_over(None)
 
 
 class Attempt:
@@ -126,18 +129,20 @@ class Attempt:
             self._attempts.left(self)
 
     def hand_over(self, event: TaskEvent | None) -> None:
-        """End the span at the end of its handler, or now if that runs on; without an event, nobody knows the outcome."""
+        """End the span at its handler's end, or now if that runs on; without an event, nobody knows the outcome."""
         span, error = self.span, self._error
         if event is not None:
             span.set_attribute(words.OUTCOME, "revoked" if isinstance(error, RevokeTask) else event.name)
         if isinstance(event, TaskRetried):
             span.set_attribute(words.RETRY_DELAY, event.delay)
         if isinstance(event, LeaseLost):
-            _fail(span, "LeaseLost", "another server has the task, or it is gone: what this attempt did does not count")
+            words.fail(
+                span, "LeaseLost", "another server has the task, or it is gone: what this attempt did does not count"
+            )
         elif isinstance(event, TaskArchived) or (isinstance(event, TaskRetried) and event.counts):
-            _fail(span, event.error_type, event.error)
+            words.fail(span, event.error_type, event.error)
         elif event is None and error is not None and _is_failure(error):
-            _fail(span, words.name_of(error), str(error))
+            words.fail(span, words.name_of(error), str(error))
         span.end(self._end)
 
 
@@ -172,29 +177,17 @@ def _record(span: Span, error: BaseException | None) -> None:
     if isinstance(error, TaskControl) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, HandlerError):  # it stayed in the process of an isolated task
-        what: Attributes = {"exception.type": error.kind, "exception.message": str(error)}
-        span.add_event("exception", {**what, "exception.stacktrace": error.trace})
+        words.record(span, error, error.kind, error.trace)
     else:
-        span.record_exception(error)
-
-
-def _fail(span: Span, kind: str, text: str) -> None:
-    span.set_attribute(words.ERROR_TYPE, kind or "_OTHER")
-    span.set_status(Status(StatusCode.ERROR, text))
+        words.record(span, error, words.name_of(error))
 
 
 def _traceparent(span: SpanContext) -> str:
     """Write a span's context in W3C form, whatever the process's propagator."""
-    return f"00-{trace.format_trace_id(span.trace_id)}-{trace.format_span_id(span.span_id)}-{span.trace_flags:02x}"
+    return f"00-{trace.format_trace_id(span.trace_id)}-{trace.format_span_id(span.span_id)}-01"
 
 
 def _before(context: Context[Any]) -> SpanContext | None:
     """Return the attempt before this one, if the task says which it was, and not another's headers were handed on."""
     written, _, task_id = context.headers.get(BEFORE, "").partition(" ")
     return carrier.span_of(carrier.W3C.extract({"traceparent": written})) if written and task_id == context.id else None
-
-
-def _hand_over(ended: dict[_Key, Attempt]) -> None:
-    """Let no span be lost at the end of the process."""
-    while ended:
-        ended.popitem()[1].hand_over(None)

@@ -8,6 +8,7 @@ asynq's headers. What a propagator does wrong costs the trace its continuity, an
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 
 from opentelemetry import context as contexts
@@ -18,6 +19,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 log: logging.Logger = logging.getLogger("onebeat.otel")
 
 _RECEIVED = contexts.create_key("onebeat-received")
+
+TRACEPARENT = "traceparent"
+
+_VERSION_0 = re.compile(r"(00-[0-9a-f]{32}-[0-9a-f]{16}-)([0-9a-f]{2})")
 
 _said: set[tuple[str, type[Exception]]] = set()
 
@@ -35,6 +40,8 @@ def injected(context: Context | None = None) -> dict[str, str]:
     except Exception as error:  # noqa: BLE001 - somebody else's propagator
         _complain("inject a context into", error)
         return {}
+    if TRACEPARENT in headers:
+        headers[TRACEPARENT] = _for_all(headers[TRACEPARENT])
     return {name: value for name, value in headers.items() if _can_travel(name) and _can_travel(value)}
 
 
@@ -79,6 +86,16 @@ def _ours(headers: Mapping[str, str]) -> Mapping[str, str]:
         _complain("name its headers for", error)
         return {}
     return {name: headers[name] for name in fields if name in headers}
+
+
+def _for_all(traceparent: str) -> str:
+    """
+    Leave out the flag that says that a trace's id is random, which newer SDKs set.
+
+    OpenTelemetry for Go before 1.42 takes a traceparent that has it for none, and begins another trace.
+    """
+    found = _VERSION_0.fullmatch(traceparent)
+    return f"{found[1]}{int(found[2], 16) & trace.TraceFlags.SAMPLED:02x}" if found is not None else traceparent
 
 
 def _can_travel(text: object) -> bool:

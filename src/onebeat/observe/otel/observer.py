@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from onebeat import __version__
 from onebeat.broker.opening import find
 from onebeat.broker.store import Store
 from onebeat.events import AttemptEnded, Carried, Event, Figure, Observer, Sending, TaskArchived, TaskCancelled
@@ -51,9 +51,9 @@ class OpenTelemetry(Observer):
         *,
         new_traces: bool = False,
     ) -> None:
-        self._tracer = trace.get_tracer(NAME, __version__, tracer_provider, schema_url=words.SCHEMA)
+        self._tracer = trace.get_tracer(NAME, version(NAME), tracer_provider, schema_url=words.SCHEMA)
         self._attempts = Attempts(self._tracer, are_roots=new_traces)
-        meter = metrics.get_meter(NAME, __version__, meter_provider, schema_url=words.SCHEMA)
+        meter = metrics.get_meter(NAME, version(NAME), meter_provider, schema_url=words.SCHEMA)
         self._recording = Recording(Metered(meter))
         self._where: Attributes = {}
 
@@ -66,8 +66,8 @@ class OpenTelemetry(Observer):
     def running(self, context: Context[Any], task: Task[Any]) -> AbstractContextManager[object]:  # noqa: ARG002
         return self._attempts.begin(context, self._where)
 
-    def failing(self, context: Context[Any]) -> Mapping[str, str]:
-        return self._attempts.kept(context)
+    def failing(self, queue: str, task_id: str) -> Mapping[str, str]:
+        return self._attempts.kept(queue, task_id)
 
     def crossing(self) -> Carried:
         return Carried("onebeat.observe.otel.crossing:entered", carrier.injected())
@@ -76,6 +76,13 @@ class OpenTelemetry(Observer):
         self, queue: str, group: str, members: Sequence[Mapping[str, str]]
     ) -> AbstractContextManager[object]:
         return aggregation(self._tracer, queue, group, members, self._where)
+
+    @asynccontextmanager
+    async def serving(self, limit: float) -> AsyncIterator[None]:  # noqa: ARG002
+        try:
+            yield
+        finally:
+            self._attempts.hand_over()
 
     def event(self, event: Event) -> None:
         if isinstance(event, _ENDS):

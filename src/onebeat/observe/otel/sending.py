@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
 from onebeat.errors import BrokerError
 from onebeat.events import Sending
@@ -32,6 +32,7 @@ class SentTask(Sending):
         self._tracer = tracer
         self._where = where
         self._span: Span | None = None
+        self._refusal: BaseException | None = None
 
     def headers(self, task: Task[Any], queue: str, task_id: str, given: Mapping[str, str]) -> Mapping[str, str]:
         chosen = carrier.written_by_caller(given)
@@ -45,11 +46,14 @@ class SentTask(Sending):
         )  # fmt: skip
         return {} if chosen is not None else carrier.injected(trace.set_span_in_context(span))
 
+    def refused(self, error: BaseException) -> None:
+        self._refusal = error
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._span is not None:
-            _end(self._span, error)
+            _end(self._span, error or self._refusal)
 
 
 class SentTasks(Sending):
@@ -65,7 +69,13 @@ class SentTasks(Sending):
         self._refused = 0
         self._trouble: BrokerError | None = None
 
-    def headers(self, task: Task[Any], queue: str, task_id: str, given: Mapping[str, str]) -> Mapping[str, str]:
+    def headers(
+        self,
+        task: Task[Any],  # noqa: ARG002 - its own span would say it
+        queue: str,
+        task_id: str,  # noqa: ARG002 - likewise
+        given: Mapping[str, str],
+    ) -> Mapping[str, str]:
         self._queues.add(queue)
         self._sent += 1
         chosen = carrier.written_by_caller(given)
@@ -96,6 +106,5 @@ class SentTasks(Sending):
 
 def _end(span: Span, error: BaseException | None) -> None:
     if error is not None and not isinstance(error, _NO_ERRORS) and span.is_recording():
-        span.set_attribute(words.ERROR_TYPE, words.name_of(error))
-        span.set_status(Status(StatusCode.ERROR, str(error)))
+        words.fail(span, words.name_of(error), str(error))
     span.end()

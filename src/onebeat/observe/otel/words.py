@@ -7,6 +7,12 @@ the conventions have no word for stands under `messaging.asynq`, as they ask.
 
 from __future__ import annotations
 
+import traceback
+
+from opentelemetry.trace import Span, Status, StatusCode
+
+from onebeat.wire.message import clean_text
+
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
 
 SYSTEM = "asynq"
@@ -47,3 +53,16 @@ def operation(name: str, queue: str | None = None) -> Attributes:
 def name_of(error: BaseException) -> str:
     """Return the name of an error's class, as events and statistics have it."""
     return type(error).__qualname__
+
+
+def fail(span: Span, kind: str, text: str) -> None:
+    """Say that the operation failed. An exporter refuses a whole batch for a text that is not UTF-8."""
+    span.set_attribute(ERROR_TYPE, kind or "_OTHER")
+    span.set_status(Status(StatusCode.ERROR, clean_text(text)))
+
+
+def record(span: Span, error: BaseException, kind: str, trace: str = "") -> None:
+    """Put an exception into a span, as SDKs do, with its traceback unless another is given."""
+    trace = trace or "".join(traceback.format_exception(error))
+    said = {"exception.type": kind, "exception.message": str(error), "exception.stacktrace": trace}
+    span.add_event("exception", {name: clean_text(text) for name, text in said.items()})

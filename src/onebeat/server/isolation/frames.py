@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from onebeat.events import Carried
+
 if TYPE_CHECKING:
     from onebeat.server.context import Context
     from onebeat.wire.message import TaskMessage
@@ -33,7 +35,8 @@ class Job(msgspec.Struct):
     """
     One attempt: which function, for which task.
 
-    `keeps` says that its result is wanted; the deadline is microseconds since 1970, by the store's clock.
+    `keeps` says that its result is wanted; the deadline is microseconds since 1970, by the store's clock; `carried` is
+    what observers have the process know.
     """
 
     target: str
@@ -46,9 +49,10 @@ class Job(msgspec.Struct):
     headers: dict[str, str]
     keeps: bool
     deadline_us: int | None = None
+    carried: list[Carried] = []
 
 
-def job(target: str, message: TaskMessage, context: Context[Any]) -> Job:
+def job(target: str, message: TaskMessage, context: Context[Any], carried: list[Carried]) -> Job:
     """Return what a process is to be given to run an attempt."""
     return Job(
         target=target,
@@ -61,6 +65,7 @@ def job(target: str, message: TaskMessage, context: Context[Any]) -> Job:
         headers=dict(message.headers),
         keeps=bool(message.retention),
         deadline_us=context._deadline_us(),
+        carried=carried,
     )
 
 
