@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from onebeat.audience import Audience
+from onebeat.broker.groups import Outgoing
 from onebeat.broker.produce import MAX_BYTES, NewTask, Placed
 from onebeat.broker.store import passes
 from onebeat.clock import EPOCH
@@ -204,16 +205,33 @@ def understand(prepared: Prepared, placed: Placed) -> Enqueued:
 
 
 def tell_enqueued(audience: Audience, prepared: Prepared, placed: Placed, at: datetime) -> None:
-    """Tell of a task that the store has taken."""
+    """Tell of a task, if the store has taken it."""
+    _tell_enqueued(audience, prepared.queue, prepared.new.id, prepared.type, placed, at)
+
+
+def tell_combined(audience: Audience, prepared: Prepared, at: datetime) -> None:
+    """Tell of a task that has taken the place of a group, where the store does not say when it is due."""
+    new = prepared.new
+    if new.due:
+        now_ms = round(at.timestamp() * 1000) if new.due.startswith("+") else 0
+        placed = Placed("scheduled", str(now_ms + int(new.due)))
+    else:
+        placed = Placed("aggregating" if new.group else "pending", "")
+    _tell_enqueued(audience, prepared.queue, new.id, prepared.type, placed, at)
+
+
+def tell_delivered(audience: Audience, item: Outgoing, answer: str, at: datetime) -> None:
+    """Tell of a task that was brought to its queue."""
+    status, _, detail = answer.partition(" ")
+    type_ = TaskMessage.FromString(item.message).type if audience.hears else ""
+    _tell_enqueued(audience, item.queue, item.id, type_, Placed(status, detail), at)
+
+
+def _tell_enqueued(audience: Audience, queue: str, task_id: str, type: str, placed: Placed, at: datetime) -> None:
     state = _PLACES.get(placed.status)
-    if state is None:
-        return
-    due = EPOCH + timedelta(milliseconds=int(placed.detail)) if state is TaskState.SCHEDULED else None
-    audience.event(
-        TaskEnqueued(
-            queue=prepared.queue, at=at, task_id=prepared.new.id, type=prepared.type, state=state, process_at=due
-        )
-    )
+    if state is not None and audience.hears:
+        due = EPOCH + timedelta(milliseconds=int(placed.detail)) if state is TaskState.SCHEDULED else None
+        audience.event(TaskEnqueued(queue=queue, at=at, task_id=task_id, type=type, state=state, process_at=due))
 
 
 _PLACES = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from onebeat.audience import Audience
 from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.events import Event, Figure, Observer, TaskEvent
@@ -28,6 +29,10 @@ class Notes(Observer):
 
     def measured(self, figure: Figure, label: str, value: float) -> None:
         self.figures.append((figure, label, value))
+
+    def audience(self) -> Audience:
+        """Return one that is these notes alone."""
+        return Audience([self])
 
     def of(self, task_id: str) -> list[Any]:
         """Return the events of one task."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from onebeat.broker.call import Argument, Call, texts
+from onebeat.broker.call import Argument, Call, Filed, filed, texts
 
 MAX_TAKEN = 1000
 MAX_TAKEN_BYTES = 4_000_000
@@ -53,14 +53,14 @@ class Taken:
     An answer to `take`: the store's time (µs), the token and the tasks.
 
     `status` is "taken", "more" (expired tasks were met; there may be others behind them), "paused" or "stale".
-    `expired` has the id and the message of each that was met, if they were asked for.
+    `expired` are those that were met, if they were asked for.
     """
 
     status: str
     now_us: int
     token: str
     tasks: list[TakenTask]
-    expired: Sequence[tuple[str, bytes]] = ()
+    expired: Sequence[Filed] = ()
 
 
 def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int, is_watched: bool = False) -> Call[Taken]:
@@ -77,10 +77,9 @@ def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int, i
 
     def interpret(answer: Any) -> Taken:
         status, _, number = answer[0].decode().partition(" ")
-        end = len(answer) - 2 * int(number or 0)
+        end = len(answer) - 4 * int(number or 0)
         tasks = [_taken_task(*answer[i : i + width]) for i in range(3, end, width)]
-        expired = [(_id(answer[i]), answer[i + 1]) for i in range(end, len(answer), 2)]
-        return Taken(status, int(answer[1]), f"{server}:{sequence}", tasks, expired)
+        return Taken(status, int(answer[1]), f"{server}:{sequence}", tasks, filed(answer[end:]))
 
     words = (server, sequence, min(limit, MAX_TAKEN), MAX_TAKEN_BYTES, lease_ms, int(is_watched))
     return Call("take", queue, words, interpret)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from onebeat.broker.call import Argument, Call, texts
+from onebeat.broker.call import Argument, Call, Filed, filed, texts
 from onebeat.broker.groups import Aggregating, Outgoing, Returned, outgoing
 from onebeat.broker.store import Store
 from onebeat.events import MissReason
@@ -108,6 +108,8 @@ class Maintained:
         lost: The same as `recovered`, and more of each.
 
         missed: Ticks that passed without becoming tasks.
+
+        filed: Members of groups that were archived.
     """
 
     now_us: int
@@ -128,6 +130,7 @@ class Maintained:
     lonely: str = ""
     lost: Sequence[Lost] = ()
     missed: Sequence[Missed] = ()
+    filed: Sequence[Filed] = ()
 
     @property
     def was_full(self) -> bool:
@@ -158,7 +161,7 @@ def maintain(
 
 def _interpret(answer: Any) -> Maintained:
     now, due, forwarded, expired, fired, recovered, low, errors, mended, is_busy, *of_groups = answer
-    sets, cursor, more, back, out, lonely, of_lost, missed = of_groups
+    sets, cursor, more, back, out, lonely, of_lost, missed, archived = of_groups
     ticks = [text.rpartition(" ") for text in texts(fired)]
     places = [text.partition(" ") for text in texts(recovered)]
     pairs = zip(texts(back[::2]), texts(back[1::2]), strict=True)
@@ -176,17 +179,23 @@ def _interpret(answer: Any) -> Maintained:
         sets=[key.decode("utf-8", "surrogateescape") for key in sets],
         cursor=cursor.decode(),
         has_more_groups=bool(more),
-        returned=[Returned(key, *map(int, counts.split())) for key, counts in pairs],
+        returned=[_returned(key, counts) for key, counts in pairs],
         outgoing=outgoing(out),
         lonely=lonely.decode("utf-8", "replace"),
         lost=[Lost(*lost) for lost in _rows(places, texts(of_lost))],
         missed=[_missed(text) for text in texts(missed)],
+        filed=filed(archived),
     )
 
 
 def _rows(places: Sequence[tuple[str, str, str]], of: Sequence[str]) -> Iterator[tuple[str, str, str, int, str]]:
     for (place, _, id_), type_, retried, error in zip(places, of[::3], of[1::3], of[2::3], strict=True):
         yield place, id_, type_, int(retried), error
+
+
+def _returned(key: str, counts: str) -> Returned:
+    back, archived = map(int, counts.split())
+    return Returned(key, back, archived)
 
 
 def _missed(text: str) -> Missed:

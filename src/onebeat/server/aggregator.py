@@ -13,31 +13,30 @@ import asyncio
 import contextvars
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from onebeat.audience import Audience
 from onebeat.broker import groups, produce, registry
-from onebeat.broker.call import Call
+from onebeat.broker.call import Call, Filed
 from onebeat.broker.groups import Aggregating, GroupSet, Outgoing, Rule
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.store import Store
 from onebeat.clock import Clock
-from onebeat.errors import BrokerError, BrokerUnavailable, InvalidTask, PayloadError
+from onebeat.errors import BrokerError, BrokerUnavailable, InvalidTask
 from onebeat.events import Sending
-from onebeat.preparing import Prepared
+from onebeat.preparing import Prepared, tell_combined, tell_delivered
 from onebeat.server.aggregation import Aggregation, Aggregations
-from onebeat.server.combined import combined_task
+from onebeat.server.combining import Misfit, Read, add, checked
 from onebeat.server.config import ServerConfig
-from onebeat.server.outcome import error_text
+from onebeat.server.outcome import error_text, error_type
 from onebeat.server.traces import in_handler
-from onebeat.task import Task
 from onebeat.upkeep.foreign import in_pool
 from onebeat.upkeep.service import Backoff, TroubleLog, cancelled, is_being_cancelled
-from onebeat.wire.message import UndecodableMessage, decode
+from onebeat.upkeep.telling import tell_filed
 
 log: logging.Logger = logging.getLogger("onebeat.aggregator")
 
@@ -56,16 +55,6 @@ class Refused(Exception):  # noqa: N818 - it says what became of a combined task
 
 class OverTime(Exception):  # noqa: N818 - read as a sentence, as others
     """An aggregator took too long."""
-
-
-@dataclass(slots=True)
-class _Read:
-    """What was read of a set: what the function is given of each member, their headers and their locks."""
-
-    items: list[Any] = field(default_factory=list)
-    headers: list[Mapping[str, str]] = field(default_factory=list)
-    locks: list[tuple[str, str]] = field(default_factory=list)
-    misfits: list[tuple[str, str, bool]] = field(default_factory=list)
 
 
 class Aggregator:
@@ -221,14 +210,16 @@ class Aggregator:
             combined = await self._combine(aggregation, of.group, read.items)
             return await self._replace(of, read, combined, sending)
 
-    async def _replace(self, of: GroupSet, read: _Read, combined: object, sending: Sending) -> str:
+    async def _replace(self, of: GroupSet, read: Read, combined: object, sending: Sending) -> str:
         """Put the combined task in the place of what was read."""
-        prepared = combined_task(of, combined, self._audience, sending)
+        prepared = checked(of, combined, self._audience, sending)
         call = groups.aggregate(of, self._owner, len(read.items), prepared.new, prepared.queue, read.locks)
-        answer = await self._ask(call)
-        if answer == "aggregated":
+        answer, is_repeated = await self._ask_again(call)
+        if answer == "aggregated" or (answer == "already" and is_repeated):
             log.debug("group %s of queue %s: %d tasks became %s", of.group, of.queue, len(read.items), prepared.new.id)
             self._made(prepared)
+            if prepared.queue == of.queue:
+                tell_combined(self._audience, prepared, self._clock.now())
             await self._hand_over(of, prepared)
         elif answer == "lost":
             sending.refused(Refused("the set is not this server's any more"))
@@ -244,17 +235,27 @@ class Aggregator:
             raise Refused(f"combined task {prepared.new.id} was refused by the store: {answer}")
         return answer
 
-    async def _read(self, of: GroupSet, aggregation: Aggregation) -> _Read:
+    async def _read(self, of: GroupSet, aggregation: Aggregation) -> Read:
         """Read a set, and archive the members that cannot be aggregated."""
-        read = _Read()
+        read = Read()
         for task_id, message in await self._ask(groups.members(of, self._owner)):
-            _add(read, task_id, message, aggregation)
+            add(read, task_id, message, aggregation)
         if read.misfits:
-            for task_id, why, _ in read.misfits:
-                log.error("task %s in group %s of queue %s is archived: %s", task_id, of.group, of.queue, why)
+            for misfit in read.misfits:
+                log.error("task %s in group %s of queue %s is archived: %s", misfit.id, of.group, of.queue, misfit.why)
             frees = self._config.release_unique_on_archive
-            await self._ask(groups.expel(of, self._owner, read.misfits, frees=frees))
+            words = [(misfit.id, misfit.why, misfit.is_read) for misfit in read.misfits]
+            answers, is_repeated = await self._ask_again(groups.expel(of, self._owner, words, frees=frees))
+            written = ("archived", "gone") if is_repeated else ("archived",)
+            out = [misfit for misfit, answer in zip(read.misfits, answers, strict=True) if answer in written]
+            self._tell_expelled(of.queue, out)
         return read
+
+    def _tell_expelled(self, queue: str, misfits: Sequence[Misfit]) -> None:
+        for misfit in misfits:
+            kind = "PayloadError" if misfit.is_read else "UndecodableMessage"
+            facts = [Filed(misfit.id, misfit.type, misfit.retried, misfit.why)]
+            tell_filed(self._audience, queue, facts, at=self._clock.now(), error_type=kind)
 
     async def _combine(self, aggregation: Aggregation, group: str, items: list[Any]) -> object:
         timeout = self._config.group_timeout if aggregation.timeout is None else aggregation.timeout
@@ -304,6 +305,7 @@ class Aggregator:
             answer = await self._ask(groups.deliver(item))
             if not answer.startswith("error"):
                 await self._store.command(*groups.delivered(home, item.id))
+                tell_delivered(self._audience, item, answer, self._clock.now())
                 return
         except BrokerError as error:
             answer = str(error)
@@ -311,7 +313,11 @@ class Aggregator:
 
     async def _ask(self, call: Call[T]) -> T:
         """Ask until there is an answer, but for errors that repeating does not mend."""
-        backoff = Backoff()
+        return (await self._ask_again(call))[0]
+
+    async def _ask_again(self, call: Call[T]) -> tuple[T, bool]:
+        """Ask until there is an answer; say whether it had been asked before."""
+        backoff, is_repeated = Backoff(), False
         while True:
             try:
                 answer = await self._store.run(call)
@@ -319,7 +325,8 @@ class Aggregator:
                 self._trouble.trouble(error)
             else:
                 self._trouble.over()
-                return answer
+                return answer, is_repeated
+            is_repeated = True
             await asyncio.sleep(backoff.pause())
 
     async def _failed(self, of: GroupSet, error: BaseException) -> None:
@@ -327,9 +334,9 @@ class Aggregator:
         trace = None if isinstance(error, (Refused, OverTime, InvalidTask, BrokerError)) else in_handler(error)
         log.warning("group %s of queue %s was not aggregated: %s", of.group, of.queue, text, exc_info=trace)
         self._tell_failed(error)
-        await self._give_back(of, text)
+        await self._give_back(of, text, error_type(error))
 
-    async def _give_back(self, of: GroupSet, reason: str) -> None:
+    async def _give_back(self, of: GroupSet, reason: str, kind: str = "") -> None:
         asks = self.wants(of.queue)
         call = groups.restore(
             of, self._owner, reason=reason, most=asks.most, backoff_ms=asks.backoff_ms, frees=asks.frees
@@ -340,6 +347,7 @@ class Aggregator:
             log.error("group %s of queue %s was not returned, which others will do: %s", of.group, of.queue, error)
             return
         if returned is not None:
+            tell_filed(self._audience, of.queue, returned.filed, at=self._clock.now(), error_type=kind)
             _log_returned(of, returned.back, returned.archived)
 
     async def _all_ended(self) -> None:
@@ -363,23 +371,6 @@ class Aggregator:
             await self._give_back(GroupSet(queue, key), "")
         if self._threads is not None and self._own_threads:
             self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _add(read: _Read, task_id: str, data: bytes, aggregation: Aggregation) -> None:
-    try:
-        message = decode(data)
-    except UndecodableMessage as error:
-        read.misfits.append((task_id, str(error), False))
-        return
-    headers = dict(message.headers)
-    try:
-        read.items.append(aggregation.decode(Task.received(message.type, message.payload, headers)))
-    except PayloadError as error:
-        read.misfits.append((task_id, error_text(error), True))
-        return
-    read.headers.append(headers)
-    if message.unique_key:
-        read.locks.append((task_id, message.unique_key))
 
 
 def _log_returned(of: GroupSet, back: int, archived: int) -> None:

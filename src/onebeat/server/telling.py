@@ -21,7 +21,7 @@ from onebeat.events import (
 )
 from onebeat.server.outcome import error_type
 from onebeat.server.running import Running
-from onebeat.wire.message import UndecodableMessage, decode
+from onebeat.upkeep.telling import tell_filed
 
 
 class _Which(TypedDict):
@@ -49,9 +49,7 @@ class Teller:
         """Tell how many were taken, and of tasks that had expired."""
         if taken.tasks:
             self.audience.measured(Figure.BATCH_SIZE, "take", len(taken.tasks))
-        if self.audience.hears:
-            for task_id, data in taken.expired:
-                self.audience.event(archived(queue, task_id, data, "expired", "TaskExpired", at=self._clock.now()))
+        tell_filed(self.audience, queue, taken.expired, at=self._clock.now())
 
     def written(self, number: int) -> None:
         """Tell how many outcomes were written in a batch."""
@@ -127,20 +125,3 @@ def _failure(attempt: Running, finished: Finished) -> tuple[str, str]:
     if finished.blob == "apart":  # it did not fail, it waits until it can run alone
         return "", ""
     return message.error_msg, "HandlerNotFound" if finished.blob == "unknown" else error_type(attempt.failure)
-
-
-def archived(queue: str, task_id: str, data: bytes, error: str, kind: str, *, at: datetime) -> TaskArchived:
-    """Make the event of a task that was archived without an attempt, of its message as it stood."""
-    try:
-        message = decode(data)
-    except UndecodableMessage:
-        return TaskArchived(queue=queue, at=at, task_id=task_id, type="", retried=0, error=error, error_type=kind)
-    return TaskArchived(
-        queue=queue,
-        at=at,
-        task_id=task_id,
-        type=message.type,
-        retried=message.retried,
-        error=error,
-        error_type=kind,
-    )

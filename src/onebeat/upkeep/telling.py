@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from onebeat.audience import Audience
+from onebeat.broker.call import Filed
 from onebeat.broker.maintain import Lost, Maintained
 from onebeat.clock import EPOCH
 from onebeat.events import Event, ScheduleFired, ScheduleMissed, TaskArchived, TaskCancelled, TaskRecovered
@@ -23,9 +25,28 @@ def tell(audience: Audience, queue: str, done: Maintained, at: datetime) -> None
         audience.event(
             ScheduleMissed(queue=queue, at=at, schedule=missed.schedule, ticks=missed.ticks, reason=missed.reason)
         )
+    tell_filed(audience, queue, done.filed, at=at)
     for lost in done.lost:
         for event in _recovered(queue, lost, at):
             audience.event(event)
+
+
+def tell_filed(
+    audience: Audience, queue: str, filed: Sequence[Filed], *, at: datetime, error_type: str = "TaskCrashed"
+) -> None:
+    """Tell of tasks that were archived though no attempt has ended, and why if they had not just expired."""
+    for item in filed if audience.hears else ():
+        audience.event(
+            TaskArchived(
+                queue=queue,
+                at=at,
+                task_id=item.id,
+                type=item.type,
+                retried=item.retried,
+                error=item.error,
+                error_type="TaskExpired" if item.error == "expired" else error_type,
+            )
+        )
 
 
 def _recovered(queue: str, lost: Lost, at: datetime) -> list[Event]:

@@ -1,6 +1,6 @@
 -- maintain: everything one queue needs from time to time, in one call: fire its schedules, forward what
 -- is due, recover what lapsed, delete what expired, stage groups that are due, mend what is damaged.
--- uses: clock, guard, counters, protobuf, archive, unlock, lock, late, group, ungroup, restore, stage, outgoing, forward, recover, expire, sweep, tick
+-- uses: clock, guard, counters, protobuf, archive, unlock, lock, filed, late, group, ungroup, restore, stage, outgoing, forward, recover, expire, sweep, tick
 --
 -- KEYS[1] root  asynq:{q}:
 -- KEYS[2] root  onebeat:{q}:
@@ -24,7 +24,7 @@
 --                              "<back> <archived>") · tasks that were to go to other queues and whose server did not
 --                              see to it: id, queue, msg, due, rest (lib/outgoing.lua) · a group that nobody aggregates,
 --                              or "" · of each that was recovered its type, its failures and its error (lib/recover.lua) ·
---                              ticks that passed without a task (lib/tick.lua)
+--                              ticks that passed without a task (lib/tick.lua) · what of groups was archived (lib/filed.lua)
 --
 -- Any number of servers may call it at any time. Each part is guarded: one that fails, because a key
 -- holds a foreign type, does not stop the others. While the store's memory is full no schedule fires, as
@@ -124,5 +124,5 @@ local is_busy = redis.call("EXISTS", KEYS[1] .. (a.owner ~= "" and "groups" or "
 return {
   int(now_us), next_ms, forwarded, expired, fired, recovered, low, errors, mended, is_busy,
   a.sets, a.cursor, a.is_full and 1 or 0, a.reports, outgoing, forlorn,
-  recovered_of, missed,
+  recovered_of, missed, filed,
 }

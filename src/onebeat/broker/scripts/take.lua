@@ -1,5 +1,5 @@
 -- take: hand up to `limit` pending tasks of one queue to a server, oldest first.
--- uses: admit, clock, protobuf, archive, unlock, late
+-- uses: admit, clock, protobuf, archive, unlock, lock, filed, late
 --
 -- KEYS[1] root  asynq:{q}:     pending, active list · lease, archived zset · paused string · t:<id> hash · unique:…
 -- KEYS[2] root  onebeat:{q}:   f:<server> string (last fetch and its ids, 600 s)
@@ -13,7 +13,7 @@
 --                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or "" · ob_crash or "", and if
 --                              watched pending_since (ns) or "";
 --                              "more" for "taken" says that expired ones were met: there may be others behind. Watched
---                              it is "more <n>", and id · msg of the n that had expired come last
+--                              it is "more <n>", and n entries of lib/filed.lua come last
 --
 -- asynq: rdb.go Dequeue. An id without a message, or of a task that runs already (it stood in the list twice),
 -- is dropped, not handed out (SE-13). The token of every
@@ -37,13 +37,12 @@ local function hand_out(id, fields, since)
 end
 
 -- Say which had expired, behind those that are handed out.
-local function tell_expired(ids)
-  if not is_watched or #ids == 0 then
-    return
-  end
-  taken[1] = "more " .. #ids
-  for _, id in ipairs(ids) do
-    taken[#taken + 1], taken[#taken + 2] = id, redis.call("HGET", asynq .. "t:" .. id, "msg") or ""
+local function tell_expired(those)
+  if is_watched and #those > 0 then
+    taken[1] = "more " .. #those / 4
+    for _, fact in ipairs(those) do
+      taken[#taken + 1] = fact
+    end
   end
 end
 
@@ -119,11 +118,11 @@ for _, id in ipairs(ids) do
   release(starts[id], id)
 end
 for _, id in ipairs(expired) do
-  archive_expired(id)
+  note_filed(id, archive_expired(id), "expired")
 end
-tell_expired(expired)
 if #expired > 0 then
+  tell_expired(filed)
   trim_archive()
 end
-redis.call("SET", record, cmsgpack.pack({ sequence, ids, expired }), "PX", 600000)
+redis.call("SET", record, cmsgpack.pack({ sequence, ids, filed }), "PX", 600000)
 return taken
