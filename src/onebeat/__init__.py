@@ -62,9 +62,9 @@ if TYPE_CHECKING:
     from onebeat.server.backoff import exponential
     from onebeat.server.config import ServerConfig
     from onebeat.server.context import Context, current
+    from onebeat.server.health import Health, HealthReport
     from onebeat.server.mux import Handler, Mux
     from onebeat.server.server import Server
-    from onebeat.server.serving import Health
     from onebeat.states import Cancellation, TaskState
     from onebeat.sync import SyncClient
     from onebeat.task import Progress, Task, TaskInfo
@@ -98,7 +98,7 @@ _HOMES = {
     "server.context": ["Context", "current"],
     "server.mux": ["Handler", "Mux"],
     "server.server": ["Server"],
-    "server.serving": ["Health"],
+    "server.health": ["Health", "HealthReport"],
     "states": ["Cancellation", "TaskState"],
     "sync": ["SyncClient"],
     "task": ["Progress", "Task", "TaskInfo"],
@@ -125,10 +125,11 @@ def __dir__() -> list[str]:
 __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
     "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure",
-    "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux",
-    "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull",
-    "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo",
-    "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
+    "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "HealthReport", "Inspector", "InvalidTask",
+    "MissingExtra", "Mux", "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress",
+    "QueueFull", "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry",
+    "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore", "SemaphoreFull", "Server",
+    "ServerConfig", "ServerInfo", "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed",
+    "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState",
+    "current", "exponential",
 ]  # fmt: skip

@@ -250,6 +250,9 @@ class Figure(Enum):
     LOOP_LAG_SECONDS = "loop_lag_seconds"
     """How much later than asked the event loop ran a timer; label: ""."""
 
+    SLOTS = "slots"
+    """How many slots a server has that begins to serve; as many less than none when it has ended; label: ""."""
+
 
 class Sending:
     """

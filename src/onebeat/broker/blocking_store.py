@@ -129,6 +129,10 @@ class BlockingStore:
             raise self._failed(error) from error
         return answers
 
+    def words(self, call: Call[Any]) -> list[Argument]:
+        """Return an operation as a plain command, for a round trip of several; a node that has run it knows it."""
+        return command_of(load(call.script, injected_clock=self._injected_clock), call, "EVALSHA")
+
     @property
     def is_spread(self) -> bool:
         """Whether queues may lie on different nodes, of which one may be away while others answer."""

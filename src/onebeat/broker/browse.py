@@ -62,18 +62,18 @@ def _task(fields: Sequence[bytes], state: TaskState) -> RawTask:
         message=message,
         state=state,
         result=result or None,
-        next_due_ms=_number(due),
-        crashes=_number(crashes),
+        next_due_ms=number(due),
+        crashes=number(crashes),
         set_aside=set_aside.decode("utf-8", "replace"),
         progress=progress.decode("utf-8", "replace"),
-        pending_since_ns=_number(since),
+        pending_since_ns=number(since),
         is_orphaned=bool(orphaned),
-        expires_ms=_number(expires),
-        soft_failures=_number(soft),
+        expires_ms=number(expires),
+        soft_failures=number(soft),
     )
 
 
-def _number(text: bytes) -> int:
+def number(text: bytes) -> int:
     """Read a whole number of a record; what another program spoiled counts as none."""
     try:
         return int(text or 0)
@@ -250,7 +250,7 @@ def history(queue: str, *, start: int, days: int) -> Call[list[tuple[str, int, i
     """Read (YYYY-MM-DD, processed, failed) of some UTC days, latest first; `start` days before today to begin with."""
 
     def interpret(answer: Any) -> list[tuple[str, int, int]]:
-        return [(answer[i].decode(), _number(answer[i + 1]), _number(answer[i + 2])) for i in range(0, len(answer), 3)]
+        return [(answer[i].decode(), number(answer[i + 1]), number(answer[i + 2])) for i in range(0, len(answer), 3)]
 
     return Call("history", queue, (start, days), interpret)
 

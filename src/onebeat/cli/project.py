@@ -43,6 +43,9 @@ _KEYS: dict[str, tuple[Callable[[object], bool], str]] = {
     "shutdown-timeout": (_is_number, "give seconds as a number"),
     "log-level": (lambda value: isinstance(value, str), _TEXT),
     "loop": (lambda value: isinstance(value, str), _TEXT),
+    "metrics-port": (_is_whole, "give a whole number"),
+    "metrics-host": (lambda value: isinstance(value, str), _TEXT),
+    "metrics-queues": (lambda value: isinstance(value, bool), "give true or false"),
     "watch": (_is_texts, 'give paths, such as ["../lib"]'),
     "ignore": (_is_texts, 'give paths, such as ["migrations"]'),
 }

@@ -57,14 +57,18 @@ def serve_here(orders: Orders) -> None:
     from onebeat.app.serving import serve
     from onebeat.cli.load import application
     from onebeat.cli.loops import run_async
+    from onebeat.cli.measuring import measure_here
+    from onebeat.cli.operations import operations
 
     prepare_log(orders)
-    app = application(orders.app, orders.folder)
-    url = where(app, orders)
     before = os.environ.get("ONEBEAT_URL")
-    os.environ["ONEBEAT_URL"] = url  # what handlers enqueue goes where their server is
     try:
-        run_async(serve(app, url=url, **orders.settings), orders.loop)
+        with operations(orders) as watched:
+            app = application(orders.app, orders.folder)
+            url = where(app, orders)
+            os.environ["ONEBEAT_URL"] = url  # what handlers enqueue goes where their server is
+            measure_here(app, orders, watched.routes, url)
+            run_async(serve(app, url=url, begin=watched.watch, **orders.settings), orders.loop)
     finally:
         if before is None:
             os.environ.pop("ONEBEAT_URL", None)

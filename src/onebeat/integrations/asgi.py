@@ -17,7 +17,7 @@ from onebeat.app.serving import Serving
 from onebeat.broker import browse
 from onebeat.errors import BrokerError, ConfigurationError, shown
 from onebeat.options import DEFAULT_QUEUE
-from onebeat.server import serving as at_work
+from onebeat.server import health as at_work
 from onebeat.server.server import Server, ServerSettings
 
 Message = MutableMapping[str, Any]

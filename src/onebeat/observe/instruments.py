@@ -30,9 +30,6 @@ class Kind(Enum):
     LEVEL = "level"
     """It is added to and taken from: how many there are in this process now."""
 
-    GAUGE = "gauge"
-    """It is set."""
-
     HISTOGRAM = "histogram"
     """Values fall into buckets."""
 
@@ -135,8 +132,8 @@ MISSED = Instrument(
     "schedule_missed_ticks",
     Kind.COUNTER,
     "",
-    "Ticks that passed without becoming tasks, as far as this process found out.",
-    ("queue", "schedule"),
+    "Ticks that passed without becoming tasks, as far as this process found out; reason: late, locked, full.",
+    ("queue", "schedule", "reason"),
 )
 LOOP_LAG = Instrument(
     "loop_lag",
@@ -162,7 +159,7 @@ SCRIPT = Instrument(
     ("script",),
     QUICK,
 )
-SLOTS = Instrument("slots", Kind.GAUGE, "", "Tasks that the servers of this process run at the same time at most.")
+SLOTS = Instrument("slots", Kind.LEVEL, "", "Tasks that the servers of this process run at the same time at most.")
 
 INSTRUMENTS: tuple[Instrument, ...] = (
     ENQUEUED,
@@ -185,7 +182,7 @@ OUTCOMES = ("completed", "retried", "archived", "cancelled", "returned", "lease_
 """How an attempt ends."""
 
 Record = Callable[[float], None]
-"""Adds to a counter or a level, sets a gauge, puts a value into a histogram."""
+"""Adds to a counter or a level, or puts a value into a histogram."""
 
 
 class Recorder(ABC):
@@ -211,11 +208,14 @@ class Recorder(ABC):
 class Attempts(Protocol):
     """Records attempts of one type in one queue: the only thing that is done for every task, and so in one call."""
 
-    def began(self, waited: float | None) -> None:
-        """Record that one began, having been due for so many seconds if that is known."""
+    def began(self, task_id: str, waited: float | None) -> None:
+        """Record that a handler is called, its task having been due for so many seconds if that is known."""
 
-    def ended(self, outcome: str, seconds: float | None) -> None:
-        """Record that one ended, after so many seconds; None: it ended elsewhere, and only the outcome counts here."""
+    def ended(self, task_id: str, outcome: str, seconds: float | None) -> None:
+        """
+        Record an outcome, after so many seconds; None: the attempt was another process's. One that ended before its
+        handler was called is not among those that ran.
+        """
 
 
 class Bound:
@@ -226,14 +226,17 @@ class Bound:
         self._wait = recorder.bind(WAIT, labels)
         self._run = recorder.bind(RUN, labels)
         self._outcomes = {outcome: recorder.bind(ENDED, (*labels, outcome)) for outcome in OUTCOMES}
+        self._running: set[str] = set()
 
-    def began(self, waited: float | None) -> None:
+    def began(self, task_id: str, waited: float | None) -> None:
+        self._running.add(task_id)
         self._in_progress(1)
         if waited is not None:
             self._wait(waited)
 
-    def ended(self, outcome: str, seconds: float | None) -> None:
+    def ended(self, task_id: str, outcome: str, seconds: float | None) -> None:
         self._outcomes[outcome](1)
-        if seconds is not None:
+        if seconds is not None and task_id in self._running:
+            self._running.discard(task_id)
             self._in_progress(-1)
             self._run(seconds)

@@ -10,7 +10,7 @@ from onebeat.events import Event, Figure, Observer
 from onebeat.observe import instruments
 from onebeat.observe.instruments import Attempts, Instrument, Record, Recorder
 
-MAX_SERIES = 1000
+MAX_SERIES = 500
 """Of one instrument's labels: what comes then counts as `OTHER`."""
 
 OTHER = "(other)"
@@ -60,10 +60,6 @@ class Recording(Observer):
             record = self._figures[figure, label] = self._recorder.bind(_FIGURES[figure], labels)
         record(value)
 
-    def serves(self, slots: int) -> None:
-        """Say how many tasks the servers of this process run at the same time; 0 once they have stopped."""
-        self._of(instruments.SLOTS, ())(slots)
-
     def _of(self, instrument: Instrument, labels: tuple[str, ...], others: tuple[str, ...] = ()) -> Record:
         """Return what records a series; `others` stands for it where there are too many."""
         known = self._records[instrument]
@@ -87,28 +83,30 @@ class Recording(Observer):
         self._of(instruments.ENQUEUED, *_placed(event))(1)
 
     def _started(self, event: events.TaskStarted) -> None:
-        self._attempts_of(event).began(event.waited)
+        self._attempts_of(event).began(event.task_id, event.waited)
 
     def _completed(self, event: events.TaskCompleted) -> None:
-        self._attempts_of(event).ended("completed", event.seconds)
+        self._attempts_of(event).ended(event.task_id, "completed", event.seconds)
 
     def _ended(self, event: events.TaskReturned | events.LeaseLost | events.TaskCancelled) -> None:
-        self._attempts_of(event).ended(event.name, event.seconds)
+        self._attempts_of(event).ended(event.task_id, event.name, event.seconds)
 
     def _unsuccessful(self, event: events.TaskRetried | events.TaskArchived) -> None:
-        self._attempts_of(event).ended(event.name, event.seconds)
-        labels = event.queue, event.type, event.error_type
-        self._of(instruments.ERRORS, labels, (event.queue, OTHER, OTHER))(1)
+        self._attempts_of(event).ended(event.task_id, event.name, event.seconds)
+        if event.error_type:  # else it did not fail: it waits until it can run alone
+            labels = event.queue, event.type, event.error_type
+            self._of(instruments.ERRORS, labels, (event.queue, OTHER, OTHER))(1)
 
     def _recovered(self, event: events.TaskRecovered) -> None:
         self._of(instruments.RECOVERED, *_placed(event))(1)
 
     def _fired(self, event: events.ScheduleFired) -> None:
-        self._of(instruments.FIRES, *_scheduled(event))(1)
+        self._of(instruments.FIRES, (event.queue, event.schedule), (event.queue, OTHER))(1)
         self._of(instruments.LATENESS, (event.queue,))(event.late)
 
     def _missed(self, event: events.ScheduleMissed) -> None:
-        self._of(instruments.MISSED, *_scheduled(event))(event.ticks)
+        labels = event.queue, event.schedule, event.reason
+        self._of(instruments.MISSED, labels, (event.queue, OTHER, event.reason))(event.ticks)
 
 
 Labels = tuple[tuple[str, ...], tuple[str, ...]]
@@ -120,12 +118,9 @@ def _placed(event: events.TaskEnqueued | events.TaskRecovered) -> Labels:
     return (event.queue, event.type, state), (event.queue, OTHER, state)
 
 
-def _scheduled(event: events.ScheduleFired | events.ScheduleMissed) -> Labels:
-    return (event.queue, event.schedule), (event.queue, OTHER)
-
-
 _FIGURES = {
     Figure.BATCH_SIZE: instruments.BATCH_SIZE,
     Figure.SCRIPT_SECONDS: instruments.SCRIPT,
     Figure.LOOP_LAG_SECONDS: instruments.LOOP_LAG,
+    Figure.SLOTS: instruments.SLOTS,
 }

@@ -29,7 +29,7 @@ from onebeat.observe.instruments import (
 
 
 class Number:
-    """The value of a counter, a level or a gauge."""
+    """The value of a counter or a level."""
 
     __slots__ = ("_lock", "value")
 
@@ -40,9 +40,6 @@ class Number:
     def add(self, amount: float) -> None:
         with self._lock:
             self.value += amount
-
-    def set(self, value: float) -> None:
-        self.value = value
 
     def read(self, labels: tuple[str, ...]) -> Series:
         return Series(labels, self.value)
@@ -84,25 +81,26 @@ class AttemptsTally:
     No lock: their events come from the loop of their server, and what is read meanwhile may be one event old.
     """
 
-    __slots__ = ("begun", "outcomes", "run_sum", "runs", "wait_sum", "waits")
+    __slots__ = ("outcomes", "run_sum", "running", "runs", "wait_sum", "waits")
 
     def __init__(self) -> None:
         self.clear()
 
-    def began(self, waited: float | None) -> None:
-        self.begun += 1
+    def began(self, task_id: str, waited: float | None) -> None:
+        self.running.add(task_id)
         if waited is not None:
             self.waits[bisect_left(WAITS, waited)] += 1
             self.wait_sum += waited
 
-    def ended(self, outcome: str, seconds: float | None) -> None:
+    def ended(self, task_id: str, outcome: str, seconds: float | None) -> None:
         self.outcomes[outcome] += 1
-        if seconds is not None:
+        if seconds is not None and task_id in self.running:
+            self.running.discard(task_id)
             self.runs[bisect_left(WAITS, seconds)] += 1
             self.run_sum += seconds
 
     def clear(self) -> None:
-        self.begun: int = 0
+        self.running: set[str] = set()
         self.waits: list[int] = [0] * (len(WAITS) + 1)
         self.wait_sum: float = 0.0
         self.runs: list[int] = [0] * (len(WAITS) + 1)
@@ -140,8 +138,7 @@ class Tally(Recorder):
         cells = self._cells[instrument]
         if instrument.kind is Kind.HISTOGRAM:
             return cells.setdefault(labels, Spread(instrument.buckets)).add
-        cell = cells.setdefault(labels, Number())
-        return cell.set if instrument.kind is Kind.GAUGE and isinstance(cell, Number) else cell.add
+        return cells.setdefault(labels, Number()).add
 
     def attempts(self, queue: str, type_: str) -> AttemptsTally:
         return self._attempts.setdefault((queue, type_), AttemptsTally())
@@ -163,17 +160,12 @@ class Tally(Recorder):
             attempts.clear()
 
 
-def _in_progress(labels: tuple[str, ...], attempts: AttemptsTally) -> list[Series]:
-    ended = sum(attempts.runs)  # before those that began, lest there be fewer than none
-    return [Series(labels, attempts.begun - ended)]
-
-
 def _outcomes(labels: tuple[str, ...], attempts: AttemptsTally) -> list[Series]:
-    return [Series((*labels, outcome), number) for outcome, number in attempts.outcomes.items() if number]
+    return [Series((*labels, outcome), number) for outcome, number in attempts.outcomes.items()]
 
 
 _OF_ATTEMPTS: dict[Instrument, Callable[[tuple[str, ...], AttemptsTally], list[Series]]] = {
-    IN_PROGRESS: _in_progress,
+    IN_PROGRESS: lambda labels, attempts: [Series(labels, len(attempts.running))],
     ENDED: _outcomes,
     WAIT: lambda labels, attempts: [Series(labels, attempts.wait_sum, attempts.waits.copy())],
     RUN: lambda labels, attempts: [Series(labels, attempts.run_sum, attempts.runs.copy())],

@@ -49,6 +49,9 @@ class ServerConfig:
             outcome is written, and its slot stays taken until it ends. When half of the slots are lost so,
             the server stops; when not even its event loop can do this, the process is ended. Default 60.
 
+        block_limit: Seconds without a turn of the event loop after which the process counts as dead for those who probe
+            it (`/livez`). Default 30; it is not ready after 5.
+
         max_crashes: A task whose process died this often is archived. Default 5.
 
         group_grace: Seconds without a new member after which a group is aggregated. Default 60, as asynq's; from
@@ -96,6 +99,7 @@ class ServerConfig:
     shutdown_timeout: float = 8.0
     grace: float = 5.0
     stall_limit: float = 60.0
+    block_limit: float = 30.0
     max_crashes: int = 5
     group_grace: float = 60.0
     group_max_delay: float = 0.0
@@ -128,7 +132,7 @@ class ServerConfig:
         shortest = 1.0 if self.allow_short_lease else MIN_LEASE_S
         if not is_number(self.lease) or not shortest <= self.lease <= 86_400:
             problems.append(f"lease is {shown(self.lease)} s: give {shortest:g} to 86400")
-        for name in ("hook_timeout", "health_interval"):
+        for name in ("hook_timeout", "health_interval", "block_limit"):
             value = getattr(self, name)
             if not is_number(value) or not 0 < value <= 86_400:
                 problems.append(f"{name} is {shown(value)} s: give more than 0, at most 86400")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from onebeat.broker.consume import Taken, take
 from onebeat.broker.store import Store
+from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError, BrokerUnavailable
 from onebeat.server.shares import Shares
 from onebeat.server.watcher import Watcher
@@ -55,6 +56,7 @@ class Fetcher:
         room: Callable[[], int],
         asking: Callable[[str], None],
         taken: Callable[[str, Taken], None],
+        clock: Clock | None = None,
         is_watched: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
@@ -71,6 +73,10 @@ class Fetcher:
         self._stopping = False
         self._late: dict[asyncio.Task[None], str] = {}
         self._trouble = TroubleLog("fetching", log)
+        self._clock = clock or SystemClock()
+        self.error: str = ""
+        """What the last fetch failed with; "" if it did not."""
+        self.failed_at: float = 0.0
 
     def room_again(self) -> None:
         """Say that a slot became free, or an outcome was written."""
@@ -167,10 +173,16 @@ class Fetcher:
                 taken = await self._store.run(call)
             except BrokerUnavailable as error:
                 trouble.trouble(error)
+                self._failed(error)
             except BrokerError as error:
                 trouble.trouble(error)
+                self._failed(error)
                 return None
             else:
                 trouble.over()
+                self.error = ""
                 return taken
             await asyncio.sleep(backoff.pause())
+
+    def _failed(self, error: BrokerError) -> None:
+        self.error, self.failed_at = str(error), self._clock.monotonic()

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from onebeat.broker.consume import MAX_ITEMS, extend
 from onebeat.broker.store import BlockingStore
+from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError
 from onebeat.server.presence import Presence
 from onebeat.server.running import Running, Stop
@@ -51,6 +52,7 @@ class Keeper:
         stop_attempt: Callable[[Running, Stop, str], None],
         presence: Presence,
         watchdog: Watchdog,
+        clock: Clock | None = None,
     ) -> None:
         self._store = store
         self._lease_ms = lease_ms
@@ -64,10 +66,22 @@ class Keeper:
         self._status = "active"
         self._away: set[str] = set()
         self._trouble = TroubleLog("lease keeper", log)
+        self._clock = clock or SystemClock()
+        self.turned_at: float = self._clock.monotonic()
+        """When it was last awake."""
+        self.answered_at: float | None = None
+        """When the store last answered all that it was asked."""
+        self.store_error: str = ""
+        """What the store's last answer was, or why there was none, if it is in trouble."""
         self._thread = threading.Thread(target=self._run, name="onebeat-keeper", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
 
     def takes_no_more(self) -> None:
         """Show the server as stopped from the next sign of life on: it only ends what it runs."""
@@ -102,6 +116,7 @@ class Keeper:
                 self._turn()
             except BrokerError as error:
                 self._trouble.trouble(error)
+                self.store_error = str(error)
                 pause = min(backoff.pause(), self._period)
             except Exception:
                 log.exception("the lease keeper met a bug of ours; it goes on")
@@ -110,6 +125,7 @@ class Keeper:
                 self._trouble.over()
                 backoff.reset()
                 pause = self._period
+            self.turned_at = self._clock.monotonic()
         try:
             self._presence.end(self._store)
         except BrokerError as error:
@@ -121,10 +137,13 @@ class Keeper:
             held = list(self._held.values())
         self._watchdog.look(held)  # first, since it needs no store
         trouble = self._extend_all(held)
-        if self._presence.is_due():
+        shows_itself = self._presence.is_due()
+        if shows_itself:
             self._presence.beat(self._store, [attempt for attempt in held if attempt.finished is None], self._status)
         if trouble is not None:
             raise trouble
+        if held or shows_itself:
+            self.answered_at, self.store_error = self._clock.monotonic(), ""
 
     def _extend_all(self, held: list[Running]) -> BrokerError | None:
         """

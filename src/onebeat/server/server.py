@@ -52,6 +52,7 @@ class ServerSettings(TypedDict, total=False):
     shutdown_timeout: float
     grace: float
     stall_limit: float
+    block_limit: float
     max_crashes: int
     group_grace: float
     group_max_delay: float

@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from enum import Enum
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -26,6 +25,7 @@ from onebeat.broker.dangers import dangers
 from onebeat.broker.store import BlockingStore, Store
 from onebeat.clock import Clock
 from onebeat.errors import BrokerError, ConfigurationError
+from onebeat.events import Figure
 from onebeat.ids import new_id
 from onebeat.server.acknowledger import Acknowledger
 from onebeat.server.aggregator import Aggregator
@@ -33,6 +33,7 @@ from onebeat.server.cancels import CancelEars
 from onebeat.server.config import ServerConfig, level
 from onebeat.server.executor import Executor
 from onebeat.server.fetcher import Fetcher
+from onebeat.server.health import Health, HealthReport, examined
 from onebeat.server.hooks import Hooks
 from onebeat.server.keeper import Keeper
 from onebeat.server.lag import LoopLag
@@ -51,18 +52,6 @@ from onebeat.upkeep.service import Crew, cancelled
 log: logging.Logger = logging.getLogger("onebeat.server")
 
 Settled = Callable[[Running, str], None]
-
-
-class Health(Enum):
-    """How a server fares."""
-
-    OK = "ok"
-
-    DEGRADED = "degraded"
-    """Handlers that were given up still run and hold slots; at half of the slots the server stops."""
-
-    STOPPING = "stopping"
-    """It takes nothing more and ends what it runs."""
 
 
 Told = Callable[[Running, Stop, str], None]
@@ -114,8 +103,12 @@ class Serving:
         self._crew = Crew()
         self._hurry = asyncio.Event()
         self.stop_asked: asyncio.Event = asyncio.Event()
-        self._takes_more = True
-        self._has_begun = self._has_built = False
+        self.takes_more: bool = True
+        """Whether nobody has told it to take no more."""
+        self.has_ended: bool = False
+        self.failed: str = ""
+        """Why it stops, if nobody has told it to."""
+        self._has_begun = self._has_built = self._serves = False
         self.stubborn: int = 0
         """Handlers that did not end although they were stopped."""
         self.unwritten: int = 0
@@ -131,9 +124,9 @@ class Serving:
 
     def takes_no_more(self) -> None:
         """Take nothing more, but go on with what runs. asynq: `Stop`, and SIGTSTP."""
-        if self._takes_more:
+        if self.takes_more:
             log.info("taking no more tasks; those that run go on")
-        self._takes_more = False
+        self.takes_more = False
         if self._has_built:
             self.keeper.takes_no_more()
 
@@ -158,7 +151,7 @@ class Serving:
         with suppress(BrokerError):  # then it is said by the first upkeep
             await maintainer.say_limits()
         self._has_built = True
-        if not self._takes_more:  # a signal came early
+        if not self.takes_more:  # a signal came early
             self.keeper.takes_no_more()
         self.keeper.start()
         maintainer.found_work = self.watcher.may_work
@@ -175,6 +168,7 @@ class Serving:
         self._start_reports(maintainer)
         self._observed = self._audience.serving(self._config.hook_timeout)
         await self._observed.__aenter__()
+        self._audience.measured(Figure.SLOTS, "", self._config.concurrency)
         self._crew.start(maintainer)
         self._crew.start(self.executor.deadlines)
         ears = CancelEars(self.store, self.executor)
@@ -185,6 +179,7 @@ class Serving:
         self._crew.start(self.watcher)
         self._fetching = asyncio.get_running_loop().create_task(self.fetcher.run(), name="fetcher")
         self._fetching.add_done_callback(self._fetcher_ended)
+        self._serves = True
         log.info("serving queues %s with %d slots", ", ".join(self._config.queues), self._config.concurrency)
         return self
 
@@ -243,7 +238,14 @@ class Serving:
             room=self._room,
             asking=self.acknowledger.forget_refused,
             taken=self._taken,
+            clock=self._clock,
             is_watched=lambda: bool(self._audience.hears),
+        )
+        self.watchdog: Watchdog = Watchdog(
+            loop.call_soon_threadsafe,
+            loop_thread=threading.get_ident(),
+            limit=config.grace + config.stall_limit,
+            clock=self._clock,
         )
         keepers = BlockingStore(self.store.endpoint)
         keepers.measured_by(Afar(self._audience, loop.call_soon_threadsafe))
@@ -253,18 +255,14 @@ class Serving:
             period=config.keeper_period,
             stop_attempt=partial(_on_loop, loop, self._told_to_stop),
             presence=Presence(config, server_id=self.id, clock=self._clock),
-            watchdog=Watchdog(
-                loop.call_soon_threadsafe,
-                loop_thread=threading.get_ident(),
-                limit=config.grace + config.stall_limit,
-                clock=self._clock,
-            ),
+            watchdog=self.watchdog,
+            clock=self._clock,
         )
 
     def _room(self) -> int:
         """How many tasks may be taken: the free slots, none while too many outcomes wait to be written."""
         is_swamped = len(self.acknowledger.unanswered) > 4 * self._config.concurrency
-        if is_swamped or not self._takes_more or self.stop_asked.is_set():
+        if is_swamped or not self.takes_more or self.stop_asked.is_set():
             return 0
         return self.executor.free
 
@@ -306,10 +304,7 @@ class Serving:
         else:
             self.acknowledger.add(attempt)
         if 2 * len(self.executor.overstaying) >= self._config.concurrency and not self.stop_asked.is_set():
-            log.critical(
-                "%d handlers do not end and hold half of the slots: the server stops", len(self.executor.overstaying)
-            )
-            self.stop_asked.set()
+            self._fail(f"{len(self.executor.overstaying)} handlers do not end and hold half of the slots")
         self.fetcher.room_again()
 
     def _answered(self, attempt: Running, answer: str) -> None:
@@ -334,21 +329,30 @@ class Serving:
     @property
     def health(self) -> Health:
         """How the server fares."""
-        if self.stop_asked.is_set() or not self._takes_more:
+        if self.stop_asked.is_set() or not self.takes_more:
             return Health.STOPPING
         return Health.DEGRADED if self.executor.overstaying else Health.OK
 
+    def health_report(self) -> HealthReport:
+        """Say how the server fares, check by check: from any thread, while the event loop is blocked too."""
+        return examined(self, self._config, self._clock.monotonic()) if self._serves else HealthReport.starting()
+
     def _fetcher_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
-            log.critical("the fetcher ended by a bug of ours; the server stops", exc_info=task.exception())
-            self.stop_asked.set()
+            self._fail("the fetcher ended by a bug of ours", task.exception())
+
+    def _fail(self, why: str, error: BaseException | None = None) -> None:
+        """Stop, since a new process would fare better."""
+        log.critical("%s: the server stops", why, exc_info=error)
+        self.failed = why
+        self.stop_asked.set()
 
     def end_badly_if_need_be(self) -> None:
         """
         End the process with status 1 if it did not stop as it should.
 
         At once, if handlers still run although their tasks were put back: a normal end would wait for their
-        threads. By `SystemExit`, if outcomes could not be written.
+        threads. By `SystemExit`, if outcomes could not be written, or if nobody had told it to stop.
         """
         if self.stubborn:
             log.critical("%d handlers did not end: the process is ended without them", self.stubborn)
@@ -356,6 +360,9 @@ class Serving:
             os._exit(1)
         if self.unwritten:
             log.critical("%d outcomes were not written: the process ends with status 1", self.unwritten)
+            raise SystemExit(1)
+        if self.failed:
+            log.critical("the process ends with status 1: %s", self.failed)
             raise SystemExit(1)
 
     async def __aexit__(
@@ -375,11 +382,13 @@ class Serving:
         await self._crew.stop()
         await asyncio.to_thread(self.keeper.stop)
         await self.executor.aclose()
+        self._audience.measured(Figure.SLOTS, "", -self._config.concurrency)
         await self._observed.__aexit__(None, None, None)
         if self._owns_store:
             await self.store.aclose()
         if self._former_level is not None:
             logging.getLogger("onebeat").setLevel(self._former_level)
+        self.has_ended = True
 
     async def _end_handlers(self) -> None:
         """Give handlers time, then stop them, then put back what still runs."""

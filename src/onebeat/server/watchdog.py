@@ -70,12 +70,28 @@ class Watchdog:
         if stuck:
             self._give_up(stuck)
 
-    def _look_at_loop(self, now: float) -> None:
-        if self._asked is None:
-            self._asked, self._has_told = now, False
+    def blocked(self) -> float:
+        """Return for how many seconds the loop has owed a turn, and ask it for one; from any thread."""
+        now = self._clock.monotonic()
+        asked = self._asked
+        if asked is not None:
+            return now - asked
+        self._ask(now)
+        return 0.0
+
+    def _ask(self, now: float) -> None:
+        self._asked, self._has_told = now, False
+        try:
             self._ping(self._answer)
+        except RuntimeError:  # the loop has been closed: what it was to run has ended
+            self._asked = None
+
+    def _look_at_loop(self, now: float) -> None:
+        asked = self._asked
+        if asked is None:
+            self._ask(now)
             return
-        blocked = now - self._asked
+        blocked = now - asked
         self.longest_block = max(self.longest_block, blocked)
         if blocked >= BLOCKED_S and not self._has_told:
             self._has_told = True

@@ -26,8 +26,8 @@ from onebeat.client import Client, _Waiting
 from onebeat.errors import ConfigurationError
 from onebeat.preparing import Enqueued, Prepared
 from onebeat.server.context import Context, running
+from onebeat.server.health import Health, HealthReport
 from onebeat.server.server import ServerSettings
-from onebeat.server.serving import Health
 from onebeat.states import TaskState
 from onebeat.sync import SyncClient
 from onebeat.testing.driving import Driving
@@ -277,6 +277,9 @@ class Resting(Serving):
     @property
     def health(self) -> Health:
         return Health.STOPPING if self._asked.is_set() else Health.OK
+
+    def health_report(self) -> HealthReport:
+        return HealthReport.of("stopped" if self._asked.is_set() else "serving", [])
 
     def end_badly_if_need_be(self) -> None:
         """It ends well."""
