@@ -15,5 +15,6 @@ except ImportError as _error:
     raise MissingExtra('onebeat.observe.otel needs OpenTelemetry: pip install "onebeat[otel]"') from _error
 
 from onebeat.observe.otel.observer import OpenTelemetry
+from onebeat.observe.otel.queues import QueueMetrics
 
-__all__ = ["OpenTelemetry"]
+__all__ = ["OpenTelemetry", "QueueMetrics"]

@@ -58,6 +58,7 @@ LABELS = {
     "outcome": words.OUTCOME,
     "error": words.ERROR_TYPE,
     "schedule": words.SCHEDULE,
+    "reason": "onebeat.reason",
     "script": "onebeat.script",
 }
 
@@ -86,8 +87,6 @@ def _made(meter: Meter, instrument: Instrument) -> Callable[[float, Any], None]:
         return meter.create_counter(what.name, what.unit, instrument.help).add
     if instrument.kind is Kind.LEVEL:
         return meter.create_up_down_counter(what.name, what.unit, instrument.help).add
-    if instrument.kind is Kind.GAUGE:
-        return meter.create_gauge(what.name, what.unit, instrument.help).set
     return meter.create_histogram(
         what.name, what.unit, instrument.help, explicit_bucket_boundaries_advisory=instrument.buckets
     ).record
