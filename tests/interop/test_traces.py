@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from onebeat.server.context import Context
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server
 from onebeat.task import Task
-from tests.interop.conftest import compiled
+from tests.interop.conftest import HERE, compiled
 from tests.interop.otlp import Received, Receiver, receiving
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
@@ -122,6 +123,14 @@ def said(span: Received) -> tuple[str, str, str, str, str]:
     assert operation == span.attributes["messaging.operation.type"]
     assert "asynq" == span.attributes["messaging.system"]
     return span.service, span.kind, span.name, operation, span.attributes["messaging.destination.name"]
+
+
+def test_go_code_of_the_page_is_that_of_the_service() -> None:
+    """So what the page shows compiles, and does what these tests say."""
+    page = (HERE.parents[1] / "docs" / "how-to" / "opentelemetry.md").read_text()
+    program = (HERE / "otel" / "main.go").read_text()
+    found = re.findall(r"```go\n(.*?)```", page, re.DOTALL)
+    assert (2, []) == (len(found), [block for block in found if block not in program])
 
 
 async def test_go_python_python_go(go: Go, ours: OpenTelemetry, receiver: Receiver, url: str) -> None:

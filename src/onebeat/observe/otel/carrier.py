@@ -47,6 +47,8 @@ def injected(context: Context | None = None) -> dict[str, str]:
 
 def extracted(headers: Mapping[str, str]) -> Context:
     """Return the context that headers carry; an empty one, whatever is current here, if they carry none."""
+    if not headers:
+        return NOWHERE
     try:
         return propagate.extract(headers, NOWHERE)
     except Exception as error:  # noqa: BLE001 - somebody else's propagator
