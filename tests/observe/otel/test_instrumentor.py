@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import subprocess
+import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -16,6 +17,7 @@ from onebeat.observe.otel import OpenTelemetry
 from onebeat.observe.otel.instrumentor import OnebeatInstrumentor
 from onebeat.task import Task
 from tests.observe.otel.conftest import Watch
+from tests.server.conftest import until
 
 
 @pytest.fixture
@@ -58,33 +60,64 @@ def test_it_is_found_by_its_entry_point() -> None:
     assert OnebeatInstrumentor is found.load()
 
 
-PROGRAM = """
-import asyncio, os
-from onebeat import Client, Task
+SHOP = """
+from opentelemetry import trace
+from onebeat import Onebeat
+
+app = Onebeat("shop")
+
+@app.task()
+async def pay() -> None:
+    await mail.enqueue()
+
+@app.task(isolation="process")
+def mail() -> None:
+    with trace.get_tracer("shop").start_as_current_span("smtp"):
+        pass
+"""
+
+ORDER = """
+import asyncio
+from shop import app, pay
 
 async def main():
-    async with Client(os.environ["ONEBEAT_URL"]) as client:
-        await client.enqueue(Task("mail"))
+    async with app:
+        await pay.enqueue()
 
 asyncio.run(main())
 """
 
 
 @pytest.mark.slow
-def test_opentelemetry_instrument_traces_an_untouched_program(url: str, tmp_path: Path) -> None:
-    """Its spans go where the environment says: here to standard output."""
-    (tmp_path / "program.py").write_text(PROGRAM)
+async def test_opentelemetry_instrument_traces_untouched_programs(url: str, tmp_path: Path) -> None:
+    """A client, the children of `onebeat run`, and the process of an isolated task: one trace, exported by each."""
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "order.py").write_text(ORDER)
     environment = {
         **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "ONEBEAT_URL": url,
         "OTEL_TRACES_EXPORTER": "console",
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_BSP_SCHEDULE_DELAY": "50",
     }
-    words: list[str | Path] = [
-        Path(sys.executable).with_name("opentelemetry-instrument"),
-        sys.executable,
-        tmp_path / "program.py",
-    ]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
-    assert '"name": "send default"' in done.stdout
+    with (tmp_path / "spans").open("w") as spans:
+
+        async def begin(*words: str) -> asyncio.subprocess.Process:
+            return await asyncio.create_subprocess_exec(
+                "opentelemetry-instrument", *words, cwd=tmp_path, env=environment, stdout=spans
+            )
+
+        async def are_there() -> bool:
+            return '"name": "smtp"' in (tmp_path / "spans").read_text()
+
+        server = await begin("onebeat", "run", "shop:app", "--processes", "2")
+        assert 0 == await (await begin("python", "order.py")).wait()
+        await until(are_there, 45)
+        server.terminate()
+        assert 0 == await server.wait()
+    said = (tmp_path / "spans").read_text()
+    names = re.findall(r'"name": "(.*?)"', said)
+    assert ["process default", "process default", "send default", "send default", "smtp"] == sorted(names)
+    assert 1 == len(set(re.findall(r'"trace_id": "(.*?)"', said)))

@@ -62,7 +62,7 @@ class Attempts:
             links=links or None,
             attributes={**words.operation("process", context.queue), **where, **_about(context)},
         )
-        within = trace.set_span_in_context(span, carrier.received(came_from, context.headers))
+        within = carrier.within(span, carrier.received(came_from, context.headers))
         return Attempt(self, (context.queue, context.id), span, within)
 
     def entered(self, attempt: Attempt) -> None:

@@ -56,6 +56,17 @@ def extracted(headers: Mapping[str, str]) -> Context:
         return NOWHERE
 
 
+def within(span: trace.Span, context: Context | None = None) -> Context:
+    """
+    Return a context with a span, default: the current one with it.
+
+    Without an SDK the span may be none at all: then a caller's passes through.
+    """
+    if span.get_span_context().is_valid:
+        return trace.set_span_in_context(span, context)
+    return contexts.get_current() if context is None else context
+
+
 def span_of(context: Context) -> trace.SpanContext | None:
     """Return what a context says of its span, if it has one."""
     found = trace.get_current_span(context).get_span_context()

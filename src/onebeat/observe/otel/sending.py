@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from opentelemetry import trace
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
 from onebeat.errors import BrokerError
@@ -44,7 +43,7 @@ class SentTask(Sending):
                 **words.operation("send", queue), **self._where, words.MESSAGE_ID: task_id, words.TASK_TYPE: task.type,
             },
         )  # fmt: skip
-        return {} if chosen is not None else carrier.injected(trace.set_span_in_context(span))
+        return {} if chosen is not None else carrier.injected(carrier.within(span))
 
     def refused(self, error: BaseException) -> None:
         self._refusal = error
@@ -63,7 +62,7 @@ class SentTasks(Sending):
         self._span = tracer.start_span(
             "send", kind=SpanKind.PRODUCER, attributes={**words.operation("send"), **where, words.BATCH_COUNT: 0}
         )
-        self._headers = carrier.injected(trace.set_span_in_context(self._span))
+        self._headers = carrier.injected(carrier.within(self._span))
         self._queues: set[str] = set()
         self._sent = 0
         self._refused = 0
