@@ -12,9 +12,11 @@ from opentelemetry import context as contexts
 from opentelemetry.trace import SpanKind, StatusCode
 
 from onebeat.broker import browse
+from onebeat.broker.store import Store
 from onebeat.client import Client
-from onebeat.errors import DuplicateTask, InvalidTask
+from onebeat.errors import BrokerUnavailable, DuplicateTask, InvalidTask
 from onebeat.observe.otel import OpenTelemetry
+from onebeat.observe.otel.observer import address
 from onebeat.sync import SyncClient
 from onebeat.task import Task
 from onebeat.wire.message import decode
@@ -53,8 +55,25 @@ async def test_a_task_is_sent_in_a_span(traced: Traced, watch: Watch, url: str) 
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "said_of_it"),
+    [
+        ("redis://cache.example:6380/2", {"server.address": "cache.example", "server.port": 6380}),
+        ("redis://:secret@cache.example", {"server.address": "cache.example", "server.port": 6379}),
+        ("unix:///run/redis.sock", {"server.address": "/run/redis.sock"}),
+        ("redis+cluster://a:7000,b:7000", {}),
+        ("redis+sentinel://a:26379,b:26379/0?master=main", {}),
+        ("embedded:///tmp/nowhere", {}),
+    ],
+)
+def test_the_address_is_the_store_s(source: str, said_of_it: dict[str, Any]) -> None:
+    """Of one host or socket; several nodes have none. Never a password."""
+    assert said_of_it == address(source)
+
+
+@pytest.mark.one_store
 async def test_it_says_where_the_store_is(traced: Traced, watch: Watch, url: str) -> None:
-    """The socket, or host and port."""
+    """As does the span of who runs the task."""
     await traced.enqueue("mail")
     assert url.removeprefix("unix://") == said(await watch.span("send default"))["server.address"]
 
@@ -199,15 +218,17 @@ async def test_a_bulk_of_the_blocking_client_is_one_span(
     assert 600 == said(await watch.span("send default"))["messaging.batch.message_count"]
 
 
-async def test_a_task_for_a_store_that_is_away_is_an_error(watch: Watch, observer: OpenTelemetry, url: str) -> None:
-    """Also in a bulk, where each is a failure."""
-    async with Client(url, observers=[observer], give_up_after=0) as client:
-        store = await client.store()
-        await store.command("CONFIG", "SET", "maxmemory", "1")
-        try:
-            assert 1 == len((await client.enqueue_many([Task("mail")])).failures)
-        finally:
-            await store.command("CONFIG", "SET", "maxmemory", "0")
+async def test_a_bulk_for_a_store_that_is_away_is_an_error(
+    watch: Watch, observer: OpenTelemetry, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though each of its tasks is a failure, and nothing was raised."""
+    async with await Store.open(url) as store, Client(store, observers=[observer], give_up_after=0) as client:
+
+        async def away(_call: Any) -> Any:
+            raise BrokerUnavailable("away")
+
+        monkeypatch.setattr(store, "run", away)
+        assert 1 == len((await client.enqueue_many([Task("mail")])).failures)
     span = await watch.span("send default")
     assert (StatusCode.ERROR, "BrokerUnavailable") == (span.status.status_code, said(span)["error.type"])
 
