@@ -12,13 +12,15 @@ from opentelemetry import baggage, trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
+from onebeat.app.app import Onebeat
 from onebeat.broker import consume
 from onebeat.client import Client
-from onebeat.errors import Retry, RevokeTask, SkipRetry
+from onebeat.errors import BrokerUnavailable, Retry, RevokeTask, SkipRetry
 from onebeat.observe.otel import OpenTelemetry
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.scheduler.triggers import Every
 from onebeat.server.context import Context
+from onebeat.server.running import Stop
 from onebeat.server.server import Server
 from onebeat.task import Task
 from tests.observe.otel.conftest import Traced, Watch, id_of, links, parent_of, said, trace_of
@@ -425,3 +427,61 @@ async def test_a_task_whose_server_died_keeps_its_trace(traced: Traced, watch: W
     async with traced.serving():
         span = await watch.span(PROCESS)
     assert (task_id, id_of(await watch.span(SEND))) == (said(span)["messaging.message.id"], parent_of(span))
+
+
+async def test_a_span_whose_outcome_is_never_written_is_not_lost(traced: Traced, watch: Watch) -> None:
+    """A server that stops while the store does not answer hands it over, with what its handler raised."""
+    _fails(traced, ValueError("no such address"))
+    await traced.enqueue("mail")
+    async with traced.serving(shutdown_timeout=0.2) as serving:
+        run, asked = serving.store.run, asyncio.Event()
+
+        async def unreachable(call: Any) -> Any:
+            if call.script != "finish":
+                return await run(call)
+            asked.set()
+            raise BrokerUnavailable("away")
+
+        serving.store.run = unreachable
+        await asked.wait()
+        assert [] == watch.named(PROCESS)
+    span = await watch.span(PROCESS)
+    assert (StatusCode.ERROR, "ValueError") == (span.status.status_code, said(span)["error.type"])
+    assert "messaging.asynq.task.outcome" not in said(span)
+
+
+async def test_a_task_that_is_given_up_has_its_span_then(traced: Traced, watch: Watch) -> None:
+    """And not when its thread ends at last, which changes nothing any more."""
+    began, goes_on = threading.Event(), threading.Event()
+
+    @traced.mux.handle("mail")
+    def mail(context: Context[Any], task: Task[Any]) -> None:
+        began.set()
+        goes_on.wait()
+
+    task_id = await traced.enqueue("mail", max_retry=0)
+    async with traced.serving() as serving:
+        await asyncio.to_thread(began.wait)
+        [attempt] = serving.executor.running
+        serving.executor.stop(attempt, Stop.CANCELLED)
+        serving.executor._due(attempt)
+        span = await watch.span(PROCESS)
+        goes_on.set()
+    assert (task_id, "cancelled") == (said(span)["messaging.message.id"], said(span)["messaging.asynq.task.outcome"])
+    assert 1 == len(watch.named(PROCESS))
+
+
+async def test_an_application_under_test_is_traced(watch: Watch, observer: OpenTelemetry) -> None:
+    """By the kit's own client and server."""
+    app = Onebeat("shop")
+    app.observe(observer)
+
+    @app.task("pay")
+    async def pay() -> None:
+        """Do nothing."""
+
+    async with app.testing() as t:
+        await pay.enqueue()
+        await t.drain()
+    [sent, ran] = watch.exporter.get_finished_spans()
+    assert (id_of(sent), "completed") == (parent_of(ran), said(ran)["messaging.asynq.task.outcome"])
