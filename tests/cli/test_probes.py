@@ -251,3 +251,13 @@ def test_systemd_hears_of_a_command(shop: Path, url: str, words: list[str], tmp_
             while systemd.recv(4096).decode() != "STOPPING=1":
                 pass
             assert 0 == program.ended(), program.said
+
+
+def test_sigterm_ends_a_command_that_imports(shop: Path, url: str, tmp_path: Path) -> None:
+    """Before there is an event loop to stop: the first process of a container would else not hear it."""
+    (shop / "shop.py").write_text('import time\n\nprint("it imports")\ntime.sleep(60)\n')
+    with onebeat("run", "shop:app", "--url", url, cwd=shop) as program:
+        program.expect("it imports")
+        program.send(signal.SIGTERM)
+        assert 128 + signal.SIGTERM == program.ended(), program.said
+        assert "Traceback" not in program.said

@@ -11,13 +11,13 @@ from onebeat.broker.call import Argument, Call
 from onebeat.broker.store import BlockingStore
 from onebeat.errors import BrokerError
 
-MAX_COMMANDS = 1000
-"""Commands inside one script, which then takes the store a millisecond or two."""
+MAX_COMMANDS = 600
+"""Commands inside one script, which then takes the store about two milliseconds."""
 
 MAX_GROUPS = 100
 """Groups of a queue whose tasks are counted; those of others are taken to be as large."""
 
-NAMES = 500
+NAMES = 300
 """Queues that one script is asked for."""
 
 

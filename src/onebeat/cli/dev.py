@@ -74,6 +74,8 @@ def dev(
     pace = Pace(stop=ServerConfig(**told.settings).longest_stop + STOP_S)
 
     with operations(told) as watched, measuring_processes(told, watched):
+        if watched.at is not None:  # the parent shows no log here
+            click.echo(f"answering at {watched.at}", err=True)
 
         async def work() -> int:
             return await Session(told, processes, Changes(folder, watch, ignore), pace, watched).run()

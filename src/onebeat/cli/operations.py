@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from onebeat.cli.processes.orders import Facts, Orders
 from onebeat.observe.health import probes
@@ -34,16 +36,38 @@ class Watched:
         routes: What is answered over HTTP, where that is wanted; more may be added.
 
         ready: Called with what each process under a parent says when it serves.
+
+        at: Where; None: nowhere.
     """
 
     def __init__(self) -> None:
         self.report: Callable[[], HealthReport] = HealthReport.starting
+        self.at: str | None = None
         self.routes: Routes = probes(lambda: self.report())
         self.ready: Callable[[Facts], object] = lambda _facts: None
 
     def watch(self, serving: Serving) -> None:
         """Tell from now on how a server in this process fares."""
         self.report = serving.health_report
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """
+    Let SIGTERM end this process until an event loop listens to it.
+
+    At once, as the system does by itself, but not to the first process of a container: there a signal without a
+    handler is as good as not sent.
+    """
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    os._exit(128 + number)
 
 
 @contextmanager
@@ -56,10 +80,12 @@ def operations(orders: Orders) -> Iterator[Watched]:
     """
     watched = Watched()
     with ExitStack() as stack:
+        stack.enter_context(ended_by_sigterm())
         if orders.metrics_port is not None:
             from onebeat.observe.http import HttpServer
 
-            stack.enter_context(HttpServer(watched.routes, host=orders.metrics_host, port=orders.metrics_port))
+            server = HttpServer(watched.routes, host=orders.metrics_host, port=orders.metrics_port)
+            watched.at = stack.enter_context(server).url
         notifier = Notifier.of_this_process(lambda: watched.report())
         if notifier is not None:
             stack.enter_context(notifier)

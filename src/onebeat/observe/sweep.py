@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 from onebeat.broker import browse
 from onebeat.broker.figures import NAMES, QueueFigures, look
 from onebeat.broker.store import BlockingStore
-from onebeat.errors import BrokerError, ConfigurationError, OnebeatError, is_number, shown
+from onebeat.errors import BrokerError, BrokerUnavailable, ConfigurationError, OnebeatError, is_number, shown
 from onebeat.inspector.reading import GROUP_SAMPLES, SAMPLES
 from onebeat.sync import SyncClient
 from onebeat.wire import keys
@@ -30,7 +30,7 @@ from onebeat.wire.records import ServerRecord
 log: logging.Logger = logging.getLogger("onebeat.metrics")
 
 SCRIPTS = 40
-"""Scripts of a sweep, each of which looks at as many queues as take a millisecond or two of the store."""
+"""Scripts of a sweep, each of which looks at as many queues as take about two milliseconds of the store."""
 
 SPREAD_QUEUES = 1000
 """Queues of a sweep where they are spread over a cluster, and each takes a script of its own."""
@@ -45,9 +45,9 @@ class Snapshot:
     What a sweep found, and what is left of those before.
 
     Attributes:
-        is_up: Whether the store answered all that this sweep asked.
+        is_up: Whether the store answered all that this sweep asked, if only that a queue is damaged.
 
-        error: What it was that it did not; "" if nothing.
+        error: What went wrong; "" if nothing.
 
         at: When the sweep ended, by `time.monotonic`; 0: there was none yet.
 
@@ -165,14 +165,15 @@ class Sweep:
     def _swept(self, store: _Counting, began: float) -> Snapshot:
         names, servers, failed = _known(store)
         self._rows = {name: self._rows.get(name, (0.0, None)) for name in names}
-        error = self._look(store) or failed
+        damage = self._look(store)
+        error = failed or damage
         unread = sum(figures is None for _, figures in self._rows.values())
         figures = {name: figures for name, (_, figures) in self._rows.items() if figures is not None}
         memory = self._measure(store, figures) if self._tells_memory else {}
         now = time.monotonic()
         return Snapshot(
-            is_up=not error,
-            error=error,
+            is_up=not isinstance(error, BrokerUnavailable),
+            error="" if error is None else str(error),
             at=now,
             oldest=min((at for at, _ in self._rows.values() if at), default=now),
             figures=figures,
@@ -183,20 +184,20 @@ class Sweep:
             seconds=now - began,
         )
 
-    def _look(self, store: _Counting) -> str:
+    def _look(self, store: _Counting) -> BrokerError | None:
         """Look at the queues that wait longest for it; return what went wrong."""
         waiting = sorted(self._rows, key=lambda name: (self._rows[name][0], name))
         if store.is_spread:
             del waiting[SPREAD_QUEUES:]
-        error = ""
+        error: BrokerError | None = None
         for _ in range(SCRIPTS):
             if not waiting:
                 break
             rows = store.look(waiting[:NAMES])
             now = time.monotonic()
             for name, row in zip(waiting, rows, strict=False):
-                if isinstance(row, BrokerError):
-                    error = str(row)
+                if isinstance(row, BrokerError) and not isinstance(error, BrokerUnavailable):
+                    error = row
                 self._rows[name] = now, None if isinstance(row, BrokerError) else row
             del waiting[: len(rows)]
         return error
@@ -253,7 +254,7 @@ class _Counting:
         return self.store.commands(commands) if commands else []
 
 
-def _known(store: _Counting) -> tuple[list[str], list[ServerRecord], str]:
+def _known(store: _Counting) -> tuple[list[str], list[ServerRecord], BrokerError | None]:
     """Return the queues, the servers that live, and what went wrong with the latter."""
     names, clock = store.ask([("SMEMBERS", keys.QUEUES), ("TIME",)])
     queues = sorted(name.decode("utf-8", "replace") for name in names)
@@ -264,8 +265,8 @@ def _known(store: _Counting) -> tuple[list[str], list[ServerRecord], str]:
         else:
             records = store.ask([("MGET", *listed)])[0] if listed else []
     except BrokerError as error:
-        return queues, [], str(error)
-    return queues, list(_servers(records)), ""
+        return queues, [], error
+    return queues, list(_servers(records)), None
 
 
 def _servers(records: Iterable[bytes | None]) -> Iterable[ServerRecord]:
