@@ -20,8 +20,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -31,12 +31,11 @@ from onebeat.broker.again import run_again
 from onebeat.errors import ConfigurationError, Retry, RevokeTask, SemaphoreFull
 from onebeat.server import outcome
 from onebeat.server.context import Context, Say, running
+from onebeat.server.isolation.carried import entered
 from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Said, Verdict, pack
 from onebeat.server.mux import Route
 from onebeat.server.traces import in_handler
 from onebeat.task import Task
-
-log: logging.Logger = logging.getLogger("onebeat.isolation")
 
 MAIN = "__onebeat_main__"
 """Under this name the file that the server was started with is imported, so that its main part does not run."""
@@ -173,24 +172,11 @@ class Worker:
             deadline_us=lambda: job.deadline_us,
         )
         running.set(context)
-        with _carried(job):
+        with entered(job):
             result = route.handler(context, Task.received(job.type, job.payload, job.headers))
             if inspect.iscoroutine(result):
                 result = self._loop.run(result, context=contextvars.copy_context())
         return Verdict("returned", result=route.encode(result, job.headers) if job.keeps else b"")
-
-
-@contextmanager
-def _carried(job: Job) -> Iterator[None]:
-    """Run a handler in what observers of its server want; what they do wrong is logged."""
-    with ExitStack() as stack:
-        for each in job.carried:
-            try:
-                module, _, name = each.enter.partition(":")
-                stack.enter_context(getattr(importlib.import_module(module), name)(each.what))
-            except Exception:
-                log.exception("%s, in which task %s was to run, raised; it runs without", each.enter, job.id)
-        yield
 
 
 def judge(route: Route | None, retried: int, error: BaseException) -> Verdict:
