@@ -192,7 +192,7 @@ async def test_a_group_is_aggregated_in_what_observers_want(bench: Bench) -> Non
         return Task("combined", queue="other")
 
     for number in (1, 2):
-        await bench.enqueue("event", group="g", headers={"n": str(number)})
+        await bench.enqueue("event", group="g", task_id=f"m{number}", headers={"n": str(number)})
     async with Server(bench.store, observers=[Aggregates()]).serving(bench.mux):
         await bench.reaches("other", pending=1)
     assert ["g of default: [{'n': '1'}, {'n': '2'}]", "combining", "left"] == seen
