@@ -56,11 +56,11 @@ class Careless(TextMapPropagator):
         return context or contexts.Context()
 
     def inject(self, carrier: Any, context: Any = None, setter: Any = None) -> None:
-        carrier |= {"number": 7, "surrogate": "\ud800", "": "nameless", "good": "ü"}
+        carrier |= {"traceparent": 7, "surrogate": "\ud800", "": "nameless", "good": "ü"}
 
     @property
     def fields(self) -> set[str]:
-        return {"number", "surrogate", "", "good"}
+        return {"traceparent", "surrogate", "", "good"}
 
 
 HOSTILE = [
@@ -75,6 +75,8 @@ HOSTILE = [
     {"onebeat-attempt": "nonsense"},
     {"onebeat-attempt": f"{PARENT} another task"},
     {"tick": "٣", "traceparent": PARENT},
+    {"tick": "²"},
+    {"tick": "9" * 30},
 ]
 
 

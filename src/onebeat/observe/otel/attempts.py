@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -154,12 +155,13 @@ def _about(context: Context[Any]) -> Attributes:
         words.RETRIED: context.retried,
         words.MAX_RETRY: context.max_retry,
     }
-    tick = context.tick
-    if tick is not None:
-        said[words.TICK] = tick.isoformat()
-        schedule, _, instant = context.id.rpartition(":")
-        if schedule and instant == context.headers["tick"]:
-            said[words.SCHEDULE] = schedule
+    with suppress(ValueError, OverflowError):  # a header "tick" of somebody else's
+        tick = context.tick
+        if tick is not None:
+            said[words.TICK] = tick.isoformat()
+            schedule, _, instant = context.id.rpartition(":")
+            if schedule and instant == context.headers["tick"]:
+                said[words.SCHEDULE] = schedule
     return said
 
 

@@ -40,9 +40,10 @@ def injected(context: Context | None = None) -> dict[str, str]:
     except Exception as error:  # noqa: BLE001 - somebody else's propagator
         _complain("inject a context into", error)
         return {}
+    headers = {name: value for name, value in headers.items() if _can_travel(name) and _can_travel(value)}
     if TRACEPARENT in headers:
         headers[TRACEPARENT] = _for_all(headers[TRACEPARENT])
-    return {name: value for name, value in headers.items() if _can_travel(name) and _can_travel(value)}
+    return headers
 
 
 def extracted(headers: Mapping[str, str]) -> Context:

@@ -33,7 +33,8 @@ class OpenTelemetry(Observer):
     """
     Makes spans of what is enqueued and what runs, carries their context in the headers of tasks, and keeps figures.
 
-    `app.observe(OpenTelemetry())`, or `observers=[OpenTelemetry()]` of a `Client`, `SyncClient` or `Server`.
+    `app.observe(OpenTelemetry())`, or `observers=[OpenTelemetry()]` of a `Client`, `SyncClient`, `Server` or
+    `Scheduler`; one for all of a process.
 
     Args:
         tracer_provider: Takes the spans; default: the one that the process is set to, also if that is set later.
