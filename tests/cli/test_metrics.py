@@ -12,6 +12,12 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from onebeat import Onebeat
+from onebeat.cli import measuring
+from onebeat.cli.operations import Watched
+from onebeat.cli.processes.orders import Orders
+from onebeat.errors import ConfigurationError
+from onebeat.observe.routes import Routes
 from tests.cli.conftest import SHOP, Tasks
 from tests.cli.programs import Program, onebeat, until
 
@@ -170,3 +176,40 @@ def test_a_blocked_loop_does_not_keep_a_scrape_from_being_answered(folder: Path,
         assert 1 == ask("onebeat_tasks_in_progress", type="block")
         assert 1 == ask("onebeat_store_up")
         (folder / "go").touch()
+
+
+def test_dev_is_measured_too(shop: Path, tasks: Tasks) -> None:
+    """Its parent answers as that of many processes does."""
+    words = ["dev", "shop:app", "--url", tasks.url, "--metrics-port", "0"]
+    with onebeat(*words, cwd=shop) as program:
+        ask = Scraper(program, r"answering at http://(\S+)")
+        tasks.enqueue("sell")
+        ask.reaches(1, "onebeat_tasks_ended_total", type="sell", outcome="completed")
+        ask.reaches(1, "shop_sold_total")
+
+
+def test_without_the_extra_the_rest_is_answered(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the log names the command that installs it."""
+    monkeypatch.setattr(measuring, "find_spec", lambda _name: None)
+    orders = Orders(app="a:b", folder="", url=None, fallback=None, settings={}, metrics_port=0)
+    routes = Routes()
+    measuring.measure_here(Onebeat("shop"), orders, routes, "redis://127.0.0.1:1")
+    assert ["/scale"] == routes.paths
+    assert 'pip install "onebeat[metrics]"' in caplog.text
+
+
+def test_a_family_that_can_write_nowhere_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any process is started."""
+
+    def refuse(**_settings: object) -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
+    orders = Orders(app="a:b", folder="", url=None, fallback=None, settings={}, metrics_port=0)
+    with (
+        pytest.raises(ConfigurationError, match="let TMPDIR name a folder"),
+        measuring.measuring_processes(orders, Watched()),
+    ):
+        pass

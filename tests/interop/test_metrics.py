@@ -1,4 +1,4 @@
-"""Our metrics of queues beside those of asynq's own exporter: on one database, dashboards cannot tell which is which."""
+"""Our metrics of queues beside those of asynq's own exporter: on one database, dashboards cannot tell them apart."""
 
 from __future__ import annotations
 

@@ -92,6 +92,17 @@ def test_processes_are_added_up_and_who_ends_keeps_its_counts(family: Family, ki
 
 
 @pytest.mark.slow
+def test_a_folder_of_others_is_only_read(family: Family, tmp_path: Path) -> None:
+    """Who writes there may be in another container, where our sight of processes ends."""
+    end(family.start(1), kill=True)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    registry = CollectorRegistry()
+    registry.register(Processes(str(tmp_path), is_private=False))
+    assert 10 == registry.get_sample_value("onebeat_slots")
+    assert before == sorted(path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.slow
 def test_files_do_not_pile_up(family: Family, tmp_path: Path) -> None:
     """Those of processes that have ended are one of each kind."""
     for _ in range(3):

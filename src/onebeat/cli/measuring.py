@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from onebeat.cli.processes.orders import Facts, Orders
+from onebeat.errors import ConfigurationError
 from onebeat.observe import scale
 from onebeat.observe.routes import Routes
 from onebeat.observe.sweep import Sweep
@@ -74,9 +75,16 @@ def measuring_processes(orders: Orders, watched: Watched) -> Iterator[None]:
     if orders.metrics_port is None:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="onebeat-metrics-") as private:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="onebeat-metrics-")
+    except OSError as error:
+        raise ConfigurationError(
+            f"what processes count has no place for its files ({error.strerror}): let TMPDIR name a folder that can be "
+            "written, or leave --metrics-port out"
+        ) from None
+    with folder as private:
         before = os.environ.get(FOLDER)
-        family = _Family(orders, watched.routes, before or private)
+        family = _Family(orders, watched.routes, before or private, is_private=before is None)
         watched.ready = family.serves
         os.environ[FOLDER] = before or private  # which they inherit
         try:
@@ -89,7 +97,7 @@ def measuring_processes(orders: Orders, watched: Watched) -> Iterator[None]:
 class _Family:
     """What a parent answers: the figures of its processes added up, and those of the queues once."""
 
-    def __init__(self, orders: Orders, routes: Routes, folder: str) -> None:
+    def __init__(self, orders: Orders, routes: Routes, folder: str, *, is_private: bool) -> None:
         self._orders = orders
         self._routes = routes
         self._registry: CollectorRegistry | None = None
@@ -101,7 +109,7 @@ class _Family:
             from onebeat.observe.prometheus.serving import PATH, page
 
             self._registry = CollectorRegistry()
-            self._registry.register(Processes(folder))
+            self._registry.register(Processes(folder, is_private=is_private))
             routes.add(PATH, page(self._registry))
 
     def serves(self, facts: Facts) -> None:

@@ -131,10 +131,10 @@ class Sweep:
         wanted = self._max_age if max_age is None else max_age
         if self._is_good(wanted):
             return self._snapshot
-        if _runs_loop():
-            threading.Thread(target=self._renew, args=(wanted,), name="onebeat-metrics", daemon=True).start()
-        else:
+        if not _runs_loop():
             self._renew(wanted)
+        elif not self._lock.locked():  # else one is at it
+            threading.Thread(target=self._renew, args=(wanted,), name="onebeat-metrics", daemon=True).start()
         return self._snapshot
 
     def _is_good(self, max_age: float) -> bool:

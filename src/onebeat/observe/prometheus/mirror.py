@@ -11,6 +11,7 @@ import atexit
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import values
@@ -28,10 +29,16 @@ def is_multiprocess() -> bool:
 
 
 class Mirror:
-    """Writes a tally to the files of this process, once a second and at its end."""
+    """
+    Writes a tally to the files of this process, once a second and at its end.
 
-    def __init__(self, tally: Tally) -> None:
+    Args:
+        count: Called before, so that the tally has all there is.
+    """
+
+    def __init__(self, tally: Tally, count: Callable[[], None]) -> None:
         self._tally = tally
+        self._count = count
         self._cells: dict[tuple[Instrument, tuple[str, ...]], list[Any]] = {}
         self._begin()
         os.register_at_fork(after_in_child=_once_forked(weakref.ref(self)))
@@ -44,6 +51,7 @@ class Mirror:
 
     def flush(self) -> None:
         """Write what has changed."""
+        self._count()
         with self._lock:
             for instrument in INSTRUMENTS:
                 for each in self._tally.series(instrument):

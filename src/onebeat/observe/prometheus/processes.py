@@ -23,23 +23,28 @@ ENDED = "ended"
 
 class Processes(Collector):
     """
-    Adds up what is in a folder of prometheus_client's multi-process mode, whose only reader it must be.
+    Adds up what is in a folder of prometheus_client's multi-process mode.
 
     The counters of processes that have ended are put together in one file, so that a parent that has replaced its
     processes a thousand times does not read a thousand files.
 
     Args:
         folder: The folder.
+
+        is_private: Whether all who write there are processes of this machine that we can see, and nobody else reads
+            it. Else nothing there is touched.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, *, is_private: bool = True) -> None:
         self._folder = Path(folder)
+        self._is_private = is_private
         self._lock = threading.Lock()
 
     def collect(self) -> Iterable[Metric]:
         """Yield the series of all processes."""
         with self._lock:
-            self._forget()
+            if self._is_private:
+                self._forget()
             files = [str(path) for path in sorted(self._folder.glob("*.db"))]
             return list(MultiProcessCollector.merge(files, accumulate=True))
 
