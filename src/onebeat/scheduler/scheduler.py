@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Unpack
 
 from onebeat.broker import browse, registry, schedules
@@ -21,7 +22,7 @@ from onebeat.errors import BrokerError, ConfigurationError, shown
 from onebeat.options import Duration, EnqueueOptions, text
 from onebeat.scheduler.entry import Entry, check_task, coming, entry, id_of, rebuild
 from onebeat.scheduler.periodic import SYNC_EVERY_S, Provider, Source, as_trigger
-from onebeat.scheduler.triggers import Trigger
+from onebeat.scheduler.triggers import Trigger, latest
 from onebeat.task import Task
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Backoff, Crew, Service, TroubleLog, supervise
@@ -231,7 +232,9 @@ class Scheduler:
         if handed is None:
             return None
         log.info("schedule %s moves from queue %s to %s", item.id, home, item.queue)
-        return Declaration(item.id, item.rev, after_ms=handed.boundary_ms, seen=handed.seen)
+        return Declaration(
+            item.id, item.rev, after_ms=handed.boundary_ms, seen=handed.seen, paused=handed.paused
+        )
 
     async def _declare_on(
         self, store: Store, queue: str, declarations: list[Declaration], entries: Mapping[str, Entry]
@@ -292,7 +295,8 @@ class Scheduler:
         if end is None:
             return
         trigger = rebuild(end.timing)
-        after = max(end.last_ms, _latest_missed(trigger, end.last_ms, end.now_ms))
+        missed = latest(trigger, end.last_ms, end.now_ms)  # of a long outage only the latest: the tape reaches past now
+        after = end.last_ms if missed is None else missed - 1
         await store.run(schedules.refill(queue, id_, end, coming(trigger, after)))
 
     async def show(self, store: Store) -> None:
@@ -315,7 +319,7 @@ def _by_queue(entries: Mapping[str, Entry]) -> dict[str, dict[str, str]]:
 
 def _defined(item: Entry, declaration: Declaration, now_ms: int) -> Declaration:
     after = max(now_ms, declaration.after_ms or 0)
-    return Declaration(item.id, item.rev, item.definition, item.tape(after), declaration.after_ms, declaration.seen)
+    return replace(declaration, definition=item.definition, tape=item.tape(after))
 
 
 class _Syncing:
@@ -344,26 +348,6 @@ class _Keeping:
 
     async def run(self) -> None:
         await self._scheduler.serve(self._store)
-
-
-def _latest_missed(trigger: Trigger, last_ms: int, now_ms: int) -> int:
-    """
-    Skip the ticks of a long outage but the latest, so that a filled tape always reaches past now.
-
-    A calendar of seconds after a day down would otherwise need thousands of refills to come back.
-    """
-    ticks = trigger.ticks_after(last_ms, 2)
-    if len(ticks) < 2 or ticks[1] > now_ms:
-        return last_ms
-    step = ticks[1] - ticks[0]
-    before = now_ms - step
-    while before > last_ms:
-        recent = [tick for tick in trigger.ticks_after(before, 2) if tick <= now_ms]
-        if recent:
-            return max(recent[0] - 1, last_ms)
-        step *= 2
-        before -= step
-    return last_ms
 
 
 def _record(queue: str, item: ShownEntry) -> bytes:

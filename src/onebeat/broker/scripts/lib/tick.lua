@@ -7,7 +7,9 @@
 -- onebeat:{q}:due zset          id → next tick, ms
 -- onebeat:{q}:stuck zset        id → last tick, for calendars whose tape ran out
 -- onebeat:{q}:d:<id> hash       every · misfire · grace · msg (a TaskMessage without id) · until · state ·
---                               delay · unique_key · unique_ms · unique_until · timeout_ms · expires_ms · deadline_s · group · prev · fired · missed · skipped
+--                               delay · unique_key · unique_ms · unique_until · timeout_ms · expires_ms · deadline_s · group ·
+--                               prev (its last tick), prev_at (when that fired), ms · fired · missed · skipped · ran ·
+--                               paused, held (pause_schedule.lua) · catch_up (ticks up to here all fire, ms)
 -- onebeat:{q}:tape:<id> list    coming ticks of a calendar, ms; "end" after the last one there will ever be
 -- asynq:scheduler_history:{q}:<id> zset   the last 50 fires, as Go's inspector reads them
 --
@@ -64,12 +66,17 @@ local function message(d, task_id, tick)
   return d.msg .. text_field(ID, task_id) .. deadline .. text_field(HEADERS, header)
 end
 
-local function record(id, d, task_id, tick)
+-- Have Go's inspector, and ours, find that a task was enqueued.
+local function note_event(id, task_id)
   local stamp = "\8" .. varint(now_s) .. "\16" .. varint((now_us - now_s * 1000000) * 1000)
   local history = "asynq:scheduler_history:" .. string.match(KEYS[2], "{.*}") .. ":" .. id
   redis.call("ZREMRANGEBYRANK", history, 0, -HISTORY)
   redis.call("ZADD", history, now_s, text_field("\10", task_id) .. text_field("\18", stamp))
-  redis.call("HSET", d.key, "prev", tick)
+end
+
+local function record(id, d, task_id, tick)
+  note_event(id, task_id)
+  redis.call("HSET", d.key, "prev", tick, "prev_at", int(now_ms))
   redis.call("HINCRBY", d.key, "fired", 1)
 end
 
@@ -120,7 +127,7 @@ end
 
 local FIELDS = {
   "every", "misfire", "grace", "msg", "until", "state", "delay", "unique_key", "unique_ms", "unique_until", "timeout_ms",
-  "expires_ms", "deadline_s", "group",
+  "expires_ms", "deadline_s", "group", "catch_up",
 }
 
 local function definition(id)
@@ -139,7 +146,8 @@ local function fire_one(id, tick, fired, low)
     redis.call("ZREM", KEYS[2] .. "due", id)
     return
   end
-  local late = now_ms - tick > tonumber(d.grace) and d.misfire ~= "all"
+  local wants_all = d.misfire == "all" or tick <= (tonumber(d.catch_up) or 0)
+  local late = now_ms - tick > tonumber(d.grace) and not wants_all
   local step = d.every and next_interval(tick, tonumber(d.every), late) or next_calendar(id, tick, late)
   local digits = int(step.fire)
   local task_id = id .. ":" .. digits
