@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         ScheduleEntry,
         ScheduleEvent,
         ServerInfo,
+        ServerSheet,
         WorkerInfo,
     )
     from onebeat.limits.semaphore import Semaphore
@@ -86,7 +87,10 @@ _HOMES = {
     ],
     "inspector.blocking": ["SyncInspector"],
     "inspector.inspector": ["Inspector"],
-    "inspector.models": ["DayStats", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "WorkerInfo"],
+    "inspector.models": [
+        "DayStats", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "ServerSheet",
+        "WorkerInfo",
+    ],
     "limits.semaphore": ["Semaphore"],
     "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
@@ -129,6 +133,7 @@ __all__ = [
     "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull",
     "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
     "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo",
-    "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
+    "ServerSheet", "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed",
+    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current",
+    "exponential",
 ]  # fmt: skip

@@ -91,6 +91,7 @@ class Serving:
             report=lambda queue, done: scheduler.report(store, queue, done),
         )
         self._server = serving.serving(self._app.mux, state=state, maintainer=maintainer, settled=self._settled)
+        self._server.application = self._app.name
         if self._signals:
             stack.enter_context(stopped_by_signals(self._server))
         await stack.enter_async_context(self._server)

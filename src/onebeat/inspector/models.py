@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,63 @@ class WorkerInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSheet:
+    """
+    What a server of Onebeat says of itself, as it was at its last sign of life, every five seconds.
+
+    Attributes:
+        version: Of Onebeat.
+
+        application: The name of its application; "" of a plain server.
+
+        patterns: What the task types begin with that it has handlers for.
+
+        groups: What the names of the groups begin with that it aggregates.
+
+        is_cut: It has more patterns or groups than are shown here: about 12 kB of each.
+
+        takes_all: It has a handler for whatever has no other (`not_found`).
+
+        is_draining: It takes no more tasks, and ends those it runs.
+
+        given_up: Handlers that do not end although they were stopped; each holds a slot.
+
+        clock_ahead: By how much its clock is ahead of the store's, to within half of `round_trip`; None: not measured
+            yet.
+
+        round_trip: How long the store took to answer it; None: not measured yet.
+
+        loop_lag: How late its event loop's turn came, when it was last asked for one.
+
+        loop_blocked: For how long its event loop has had no turn; zero: it turns.
+
+        lease: For how long it holds what it takes without another word.
+
+        archive_size, archive_age_s: What it has archives keep, tasks and seconds; 0: any number, for ever.
+    """
+
+    version: str
+    application: str
+    patterns: tuple[str, ...]
+    groups: tuple[str, ...]
+    is_cut: bool
+    takes_all: bool
+    is_draining: bool
+    given_up: int
+    clock_ahead: timedelta | None
+    round_trip: timedelta | None
+    loop_lag: timedelta
+    loop_blocked: timedelta
+    lease: timedelta
+    archive_size: int
+    archive_age_s: int
+
+    def may_handle(self, task_type: str) -> bool:
+        """Whether it has a handler for a type, or may have one that is not shown."""
+        return self.is_cut or self.takes_all or task_type.startswith(self.patterns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
     """
     A server that said within ten seconds that it lives, Onebeat's or Go's (asynq: `ServerInfo`).
@@ -96,6 +153,8 @@ class ServerInfo:
         active_workers: How many tasks it ran when it last said so.
 
         workers: Those tasks, longest running first.
+
+        sheet: What it says of itself; None: it is a server of Go, or of an older Onebeat.
     """
 
     id: str
@@ -108,6 +167,7 @@ class ServerInfo:
     started_at: datetime
     active_workers: int
     workers: tuple[WorkerInfo, ...]
+    sheet: ServerSheet | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ from onebeat.server.reporter import Reporter
 from onebeat.server.reports import Crashes, StoreHealth
 from onebeat.server.running import Running, Stop
 from onebeat.server.shares import Shares
+from onebeat.server.sheet import Sheet
 from onebeat.server.watchdog import Watchdog
 from onebeat.server.watcher import Watcher
 from onebeat.upkeep.maintainer import Maintainer
@@ -105,6 +106,8 @@ class Serving:
         self.id: str = new_id()  # of this serving alone: the store counts its fetches from one
         self._crew = Crew()
         self._hurry = asyncio.Event()
+        self.application: str = ""
+        """The name of the application that it serves, if there is one."""
         self.stop_asked: asyncio.Event = asyncio.Event()
         self._takes_more = True
         self._has_begun = self._has_built = False
@@ -225,18 +228,21 @@ class Serving:
             asking=self.acknowledger.forget_refused,
             taken=self._taken,
         )
+        watchdog = Watchdog(
+            loop.call_soon_threadsafe,
+            loop_thread=threading.get_ident(),
+            limit=config.grace + config.stall_limit,
+            clock=self._clock,
+        )
+        overstaying = self.executor.overstaying
+        sheet = Sheet(self._mux, config, watchdog, application=self.application, given_up=lambda: len(overstaying))
         self.keeper: Keeper = Keeper(
             BlockingStore(self.store.endpoint),
             lease_ms=config.lease_ms,
             period=config.keeper_period,
             stop_attempt=partial(_on_loop, loop, self._told_to_stop),
-            presence=Presence(config, server_id=self.id, clock=self._clock),
-            watchdog=Watchdog(
-                loop.call_soon_threadsafe,
-                loop_thread=threading.get_ident(),
-                limit=config.grace + config.stall_limit,
-                clock=self._clock,
-            ),
+            presence=Presence(config, server_id=self.id, clock=self._clock, sheet=sheet),
+            watchdog=watchdog,
         )
 
     def _room(self) -> int:

@@ -59,6 +59,8 @@ class Watchdog:
         self._end = end or end_process
         self._asked: float | None = None
         self._has_told = False
+        self.lag: float = 0.0
+        """How late the loop's turn came in seconds, when it was last asked for one."""
         self.longest_block: float = 0.0
         """The longest time in seconds that the loop was seen without a turn."""
 
@@ -69,6 +71,12 @@ class Watchdog:
         stuck = [attempt for attempt in attempts if attempt.finished is None and now > attempt.deadline + self._limit]
         if stuck:
             self._give_up(stuck)
+
+    @property
+    def blocked(self) -> float:
+        """For how many seconds the loop has had no turn since it was asked for one; 0: it has."""
+        asked = self._asked
+        return 0.0 if asked is None else self._clock.monotonic() - asked
 
     def _look_at_loop(self, now: float) -> None:
         if self._asked is None:
@@ -87,7 +95,7 @@ class Watchdog:
             )
 
     def _answer(self) -> None:
-        self._asked = None
+        self.lag, self._asked = self.blocked, None
 
     def _give_up(self, stuck: Sequence[Running]) -> None:
         names = ", ".join(f"{attempt.id} ({attempt.queue})" for attempt in stuck[:5])

@@ -68,6 +68,11 @@ def workers(tag: str) -> str:
     return f"asynq:workers:{{{tag}}}"
 
 
+def sheet(tag: str) -> str:
+    """Return the key of what a server of Onebeat says of itself beside its record."""
+    return f"onebeat:{{{tag}}}:sheet"
+
+
 def schedulers(scheduler_id: str) -> str:
     return f"asynq:schedulers:{scheduler_id}"
 
