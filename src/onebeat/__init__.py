@@ -35,7 +35,9 @@ if TYPE_CHECKING:
         ResultTimeout,
         Retry,
         RevokeTask,
+        ScheduleNotFound,
         SemaphoreFull,
+        ServerNotFound,
         SkipRetry,
         TaskCrashed,
         TaskFailed,
@@ -53,6 +55,13 @@ if TYPE_CHECKING:
         ServerInfo,
         ServerSheet,
         WorkerInfo,
+    )
+    from onebeat.inspector.schedule_models import (
+        ScheduleFire,
+        ScheduleForm,
+        ScheduleInfo,
+        ScheduleResumed,
+        ScheduleState,
     )
     from onebeat.limits.semaphore import Semaphore
     from onebeat.options import Unique
@@ -81,9 +90,10 @@ _HOMES = {
     "client": ["Client"],
     "errors": [
         "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask",
-        "HandlerNotFound", "InvalidTask", "MissingExtra", "NotReplicated", "OnebeatError", "PayloadError", "QueueFull",
-        "QueueNotEmpty", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "SemaphoreFull",
-        "SkipRetry", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskNotFound", "WrongState",
+        "HandlerNotFound", "InvalidTask", "MissingExtra", "NotReplicated", "OnebeatError", "PayloadError",
+        "QueueFull", "QueueNotEmpty", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask",
+        "ScheduleNotFound", "SemaphoreFull", "ServerNotFound", "SkipRetry", "TaskCrashed", "TaskFailed",
+        "TaskIdConflict", "TaskNotFound", "WrongState",
     ],
     "inspector.blocking": ["SyncInspector"],
     "inspector.inspector": ["Inspector"],
@@ -91,6 +101,7 @@ _HOMES = {
         "DayStats", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "ServerSheet",
         "WorkerInfo",
     ],
+    "inspector.schedule_models": ["ScheduleFire", "ScheduleForm", "ScheduleInfo", "ScheduleResumed", "ScheduleState"],
     "limits.semaphore": ["Semaphore"],
     "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
@@ -132,8 +143,9 @@ __all__ = [
     "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux",
     "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull",
     "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo",
-    "ServerSheet", "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed",
-    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current",
-    "exponential",
+    "ScheduleEntry", "ScheduleEvent", "ScheduleFire", "ScheduleForm", "ScheduleInfo", "ScheduleNotFound",
+    "ScheduleResumed", "ScheduleState", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig",
+    "ServerInfo", "ServerNotFound", "ServerSheet", "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task",
+    "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo",
+    "WrongState", "current", "exponential",
 ]  # fmt: skip

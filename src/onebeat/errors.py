@@ -119,9 +119,18 @@ class QueueNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
     """No queue of that name is known: nothing was ever enqueued there."""
 
 
+class ScheduleNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
+    """No schedule of that id is known: no application has declared it, or its queue was removed."""
+
+
+class ServerNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
+    """No server of that id lives: it never did, or it has ended, or it was silent for ten seconds."""
+
+
 class WrongState(OnebeatError):  # noqa: N818 - see InvalidTask
     """
-    A task or a queue was left alone, since what was asked of it cannot be done in the state that it is in.
+    A task, queue, schedule or server was left alone, since what was asked of it cannot be done in the state that it
+    is in.
 
     asynq: `FAILED_PRECONDITION`.
     """

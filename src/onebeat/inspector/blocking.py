@@ -13,6 +13,7 @@ from typing import Self, TypeVar, Unpack
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
 from onebeat.inspector import fleet, reading, removing, steering, updating
+from onebeat.inspector.blocking_operating import BlockingOperating
 from onebeat.inspector.changes import UpdateOptions
 from onebeat.inspector.models import DayStats, GroupInfo, ScheduleEntry, ScheduleEvent, ServerInfo
 from onebeat.inspector.steering import Report
@@ -26,7 +27,7 @@ from onebeat.wire import keys
 T = TypeVar("T")
 
 
-class SyncInspector:
+class SyncInspector(BlockingOperating):
     """
     Looks into one store from code that blocks: the twin of `Inspector`, for any number of threads.
 

@@ -17,6 +17,7 @@ from onebeat.errors import ConfigurationError
 from onebeat.inspector import fleet, reading, removing, steering, updating
 from onebeat.inspector.changes import UpdateOptions
 from onebeat.inspector.models import DayStats, GroupInfo, ScheduleEntry, ScheduleEvent, ServerInfo
+from onebeat.inspector.operating import Operating
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow
 from onebeat.options import text
@@ -27,7 +28,7 @@ from onebeat.wire import keys
 T = TypeVar("T")
 
 
-class Inspector:
+class Inspector(Operating):
     """
     Looks into one store, and does what an operator does. Code that blocks has `SyncInspector`.
 

@@ -232,9 +232,7 @@ class Scheduler:
         if handed is None:
             return None
         log.info("schedule %s moves from queue %s to %s", item.id, home, item.queue)
-        return Declaration(
-            item.id, item.rev, after_ms=handed.boundary_ms, seen=handed.seen, paused=handed.paused
-        )
+        return Declaration(item.id, item.rev, after_ms=handed.boundary_ms, seen=handed.seen, paused=handed.paused)
 
     async def _declare_on(
         self, store: Store, queue: str, declarations: list[Declaration], entries: Mapping[str, Entry]

@@ -122,13 +122,19 @@ class Aggregator:
         self._overstaying = 0
         self._limited: set[str] = set()
         self._cursors: dict[str, tuple[str, float]] = {}
-        self._is_stopping = False
+        self._is_stopping = self._is_held = False
         self._trouble = TroubleLog("aggregating groups", log)
 
     @property
     def aggregating(self) -> list[str]:
         """What it aggregates now, in words."""
         return [f"aggregator of {GroupSet(queue, key).group} (queue {queue})" for key, queue in self._queues.items()]
+
+    def hold(self, *, is_held: bool) -> None:
+        """Begin with no more sets, or do so again; those that are being aggregated go on."""
+        self._is_held = is_held
+        for queue in self._config.queues if self._aggregations and not is_held else ():
+            self._wake(queue)
 
     def wants(self, queue: str) -> Aggregating:
         """Say what upkeep is to stage for it in a queue."""
@@ -141,9 +147,9 @@ class Aggregator:
         if not self._is_simulated and (queue not in config.queues or not self._aggregations):
             return asks
         here = sum(name == queue for name in self._queues.values())
-        free = max(0, AT_ONCE - len(self._working) - self._overstaying)
+        free = 0 if self._is_held else max(0, AT_ONCE - len(self._working) - self._overstaying)
         cursor, next_scan = self._cursors.get(queue, ("0", 0.0))
-        is_due = not self._is_stopping and self._clock.monotonic() >= next_scan
+        is_due = not (self._is_stopping or self._is_held) and self._clock.monotonic() >= next_scan
         return replace(
             asks,
             owner=self._owner,

@@ -40,6 +40,8 @@ class Keeper:
             cancelled, which of the two, and the token that was asked about.
 
         presence, watchdog: Called from this thread every few seconds.
+
+        ordered: Called from this thread with the order that an operator has left, with every sign of life.
     """
 
     def __init__(
@@ -51,16 +53,20 @@ class Keeper:
         stop_attempt: Callable[[Running, Stop, str], None],
         presence: Presence,
         watchdog: Watchdog,
+        ordered: Callable[[str], object] = lambda _order: None,
     ) -> None:
         self._store = store
         self._lease_ms = lease_ms
         self._period = period
         self._stop_attempt = stop_attempt
+        self._ordered = ordered
         self._presence = presence
         self._watchdog = watchdog
         self._held: dict[tuple[str, str], Running] = {}
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._called = threading.Event()
+        self._shows = threading.Event()
         self._status = "active"
         self._away: set[str] = set()
         self._trouble = TroubleLog("lease keeper", log)
@@ -69,13 +75,16 @@ class Keeper:
     def start(self) -> None:
         self._thread.start()
 
-    def takes_no_more(self) -> None:
-        """Show the server as stopped from the next sign of life on: it only ends what it runs."""
-        self._status = "stopped"
+    def show(self, *, takes_more: bool) -> None:
+        """Give a sign of life now: the server is "active", or "stopped", which means that it ends what it runs."""
+        self._status = "active" if takes_more else "stopped"
+        self._shows.set()
+        self._called.set()
 
     def stop(self) -> None:
         """Stop and wait for the thread. The last service of a server to stop."""
-        self._stopping.set()
+        self._stopping = True
+        self._called.set()
         self._thread.join()
 
     def hold(self, attempt: Running) -> None:
@@ -97,7 +106,7 @@ class Keeper:
     def _run(self) -> None:
         backoff = Backoff(0.05, 1.0)
         pause = 0.0
-        while not self._stopping.wait(pause):
+        while self._goes_on(pause):
             try:
                 self._turn()
             except BrokerError as error:
@@ -116,13 +125,22 @@ class Keeper:
             log.warning("the server stays listed for a few seconds more: %s", error)
         self._store.close()
 
+    def _goes_on(self, pause: float) -> bool:
+        """Wait until it is time for a turn, or somebody calls for one; false: no more."""
+        self._called.wait(pause)
+        self._called.clear()
+        return not self._stopping
+
     def _turn(self) -> None:
         with self._lock:
             held = list(self._held.values())
         self._watchdog.look(held)  # first, since it needs no store
         trouble = self._extend_all(held)
-        if self._presence.is_due():
+        if self._shows.is_set() or self._presence.is_due():
+            self._shows.clear()  # first: what is to be shown from here on is shown by another turn
             self._presence.beat(self._store, [attempt for attempt in held if attempt.finished is None], self._status)
+            if order := self._presence.order(self._store):
+                self._ordered(order)
         if trouble is not None:
             raise trouble
 

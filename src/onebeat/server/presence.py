@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from onebeat.broker import presence
+from onebeat.broker import orders, presence
 from onebeat.broker.store import BlockingStore
 from onebeat.clock import Clock
 from onebeat.server.config import ServerConfig
@@ -57,6 +57,10 @@ class Presence:
     def is_due(self) -> bool:
         """Whether the last sign of life is five seconds old."""
         return self._clock.monotonic() >= self._next
+
+    def order(self, store: BlockingStore) -> str:
+        """Return what an operator has ordered, "<number> <word>"; "" if there is nothing."""
+        return orders.standing(store, self.tag)
 
     def beat(self, store: BlockingStore, attempts: Iterable[Running], status: str) -> None:
         """Give a sign of life; the status is "active" or "stopped" (takes nothing more), in asynq's words."""

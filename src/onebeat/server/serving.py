@@ -33,6 +33,7 @@ from onebeat.server.config import ServerConfig, level
 from onebeat.server.executor import Executor
 from onebeat.server.fetcher import Fetcher
 from onebeat.server.hooks import Hooks
+from onebeat.server.intake import Intake
 from onebeat.server.keeper import Keeper
 from onebeat.server.mux import Mux
 from onebeat.server.presence import Presence
@@ -109,7 +110,7 @@ class Serving:
         self.application: str = ""
         """The name of the application that it serves, if there is one."""
         self.stop_asked: asyncio.Event = asyncio.Event()
-        self._takes_more = True
+        self._intake = Intake(changed=self._takes_more_or_not, is_idle=self._is_idle, stop=self.stop_asked.set)
         self._has_begun = self._has_built = False
         self.stubborn: int = 0
         """Handlers that did not end although they were stopped."""
@@ -126,11 +127,26 @@ class Serving:
 
     def takes_no_more(self) -> None:
         """Take nothing more, but go on with what runs. asynq: `Stop`, and SIGTSTP."""
-        if self._takes_more:
-            log.info("taking no more tasks; those that run go on")
-        self._takes_more = False
+        self._intake.close()
+
+    def takes_more(self) -> None:
+        """Take tasks again."""
+        self._intake.open()
+
+    def _takes_more_or_not(self) -> None:
         if self._has_built:
-            self.keeper.takes_no_more()
+            self.keeper.show(takes_more=self._intake.is_open)
+            self.aggregator.hold(is_held=not self._intake.is_open)
+            self.fetcher.room_again()
+
+    def _is_idle(self) -> bool:
+        return not (self.executor.running or self.acknowledger.unanswered or self.aggregator.aggregating)
+
+    def _note_end(self) -> None:
+        """Something has ended: of a server that takes no more this may have been the last."""
+        if not self._intake.is_open and self._is_idle():
+            self.keeper.show(takes_more=False)
+            self._intake.note_end()
 
     async def __aenter__(self) -> Self:
         if self._has_begun:
@@ -147,10 +163,6 @@ class Serving:
         )
         with suppress(BrokerError):  # then it is said by the first upkeep
             await maintainer.say_limits()
-        self._has_built = True
-        if not self._takes_more:  # a signal came early
-            self.keeper.takes_no_more()
-        self.keeper.start()
         maintainer.found_work = self.watcher.may_work
         self.aggregator: Aggregator = Aggregator(
             self.store,
@@ -159,12 +171,17 @@ class Serving:
             owner=self.id,
             wake=maintainer.wake,
             clock=self._clock,
+            settled=self._note_end,
         )
         maintainer.groups = self.aggregator
+        self._has_built = True
+        if not self._intake.is_open:  # a signal came early
+            self._takes_more_or_not()
+        self.keeper.start()
         self._start_reports(maintainer)
         self._crew.start(maintainer)
         self._crew.start(self.executor.deadlines)
-        ears = CancelEars(self.store, self.executor)
+        ears = CancelEars(self.store, self.executor, server=self.id, ordered=self._intake.obey)
         self._crew.start(ears, ears.trouble)
         self._crew.start(self.reporter)
         self._crew.start(self.watcher)
@@ -241,6 +258,7 @@ class Serving:
             lease_ms=config.lease_ms,
             period=config.keeper_period,
             stop_attempt=partial(_on_loop, loop, self._told_to_stop),
+            ordered=lambda order: loop.call_soon_threadsafe(self._intake.obey, order),
             presence=Presence(config, server_id=self.id, clock=self._clock, sheet=sheet),
             watchdog=watchdog,
         )
@@ -248,7 +266,7 @@ class Serving:
     def _room(self) -> int:
         """How many tasks may be taken: the free slots, none while too many outcomes wait to be written."""
         is_swamped = len(self.acknowledger.unanswered) > 4 * self._config.concurrency
-        if is_swamped or not self._takes_more or self.stop_asked.is_set():
+        if is_swamped or not self._intake.is_open or self.stop_asked.is_set():
             return 0
         return self.executor.free
 
@@ -297,6 +315,7 @@ class Serving:
     def _answered(self, attempt: Running, answer: str) -> None:
         self.keeper.release(attempt)
         self.fetcher.room_again()
+        self._note_end()
         if self._tell is not None:
             self._tell(attempt, answer)
 
@@ -311,11 +330,12 @@ class Serving:
 
     def _freed(self) -> None:
         self.fetcher.room_again()
+        self._note_end()
 
     @property
     def health(self) -> Health:
         """How the server fares."""
-        if self.stop_asked.is_set() or not self._takes_more:
+        if self.stop_asked.is_set() or not self._intake.is_open:
             return Health.STOPPING
         return Health.DEGRADED if self.executor.overstaying else Health.OK
 
@@ -343,7 +363,7 @@ class Serving:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop_asked.set()
-        self.keeper.takes_no_more()
+        self.keeper.show(takes_more=False)
         self.fetcher.stop()
         await asyncio.wait([self._fetching], timeout=self._config.shutdown_timeout)
         aggregating = asyncio.get_running_loop().create_task(

@@ -4,8 +4,8 @@
 -- KEYS[1] root  asynq:{q}:
 -- KEYS[2] root  onebeat:{q}:   due, stuck, declared zset · d:<id>, seen:<id> hash
 -- ARGV[1…] str  ids            at most 100
--- returns list                 now (ms), then per schedule: empty where there is none, or it left for another queue; else
---                              the fields below, in their order, "" where there is none · next tick (ms) or "" ·
+-- returns list                 now (ms), then per schedule: empty where there is none; where it left for another queue
+--                              the name of that alone; else the fields below, in their order, "" where there is none · next tick (ms) or "" ·
 --                              1 if its calendar has no tick, else "" · last declared (ms) or "" ·
 --                              its forms: content hash, "<first seen> <last seen>" … (lib/contest.lua)
 
@@ -17,8 +17,10 @@ local MOVED = 20
 
 local function describe(id)
   local d = redis.call("HMGET", KEYS[2] .. "d:" .. id, unpack(FIELDS))
-  if not d[1] or d[MOVED] then
+  if not d[1] then
     return {}
+  elseif d[MOVED] then
+    return { d[MOVED] }
   end
   for i = 1, #FIELDS do
     d[i] = d[i] or ""
