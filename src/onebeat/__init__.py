@@ -48,9 +48,11 @@ if TYPE_CHECKING:
     from onebeat.inspector.models import (
         DayStats,
         GroupInfo,
+        QueueDetails,
         ScheduleEntry,
         ScheduleEvent,
         ServerInfo,
+        StoreInfo,
         WorkerInfo,
     )
     from onebeat.limits.semaphore import Semaphore
@@ -86,7 +88,10 @@ _HOMES = {
     ],
     "inspector.blocking": ["SyncInspector"],
     "inspector.inspector": ["Inspector"],
-    "inspector.models": ["DayStats", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "WorkerInfo"],
+    "inspector.models": [
+        "DayStats", "GroupInfo", "QueueDetails", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "StoreInfo",
+        "WorkerInfo",
+    ],
     "limits.semaphore": ["Semaphore"],
     "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
@@ -126,9 +131,10 @@ __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
     "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure",
     "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux",
-    "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull",
+    "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueDetails", "QueueFull",
     "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
     "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo",
-    "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
+    "SkipRetry", "StoreInfo", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed",
+    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current",
+    "exponential",
 ]  # fmt: skip
