@@ -50,10 +50,12 @@ if TYPE_CHECKING:
     from onebeat.inspector.models import (
         DayStats,
         GroupInfo,
+        QueueDetails,
         ScheduleEntry,
         ScheduleEvent,
         ServerInfo,
         ServerSheet,
+        StoreInfo,
         WorkerInfo,
     )
     from onebeat.inspector.schedule_models import (
@@ -98,8 +100,8 @@ _HOMES = {
     "inspector.blocking": ["SyncInspector"],
     "inspector.inspector": ["Inspector"],
     "inspector.models": [
-        "DayStats", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "ServerSheet",
-        "WorkerInfo",
+        "DayStats", "GroupInfo", "QueueDetails", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "ServerSheet",
+        "StoreInfo", "WorkerInfo",
     ],
     "inspector.schedule_models": ["ScheduleFire", "ScheduleForm", "ScheduleInfo", "ScheduleResumed", "ScheduleState"],
     "limits.semaphore": ["Semaphore"],
@@ -141,11 +143,11 @@ __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
     "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure",
     "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux",
-    "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull",
-    "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "ScheduleEntry", "ScheduleEvent", "ScheduleFire", "ScheduleForm", "ScheduleInfo", "ScheduleNotFound",
-    "ScheduleResumed", "ScheduleState", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig",
-    "ServerInfo", "ServerNotFound", "ServerSheet", "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task",
-    "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo",
-    "WrongState", "current", "exponential",
+    "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueDetails",
+    "QueueFull", "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry",
+    "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "ScheduleFire", "ScheduleForm", "ScheduleInfo",
+    "ScheduleNotFound", "ScheduleResumed", "ScheduleState", "Scheduler", "Semaphore", "SemaphoreFull", "Server",
+    "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "SkipRetry", "StoreInfo", "SyncClient",
+    "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound",
+    "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
 ]  # fmt: skip

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from onebeat.broker.browse import QueueStats
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayStats:
@@ -214,3 +216,81 @@ class ScheduleEvent:
 
     task_id: str
     enqueued_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreInfo:
+    """
+    What a store says of itself.
+
+    Attributes:
+        address: Where it is, without a password.
+
+        kind: "redis" or "valkey".
+
+        version: Of its server; of a cluster, that of the node that was asked.
+
+        uptime: How long it has run.
+
+        clients: Connections to it.
+
+        memory, memory_peak: Bytes that it uses, and the most it ever used.
+
+        memory_limit: Bytes that it may use; None: it has no limit.
+
+        cluster_state: "ok" or "fail"; "" where the store is no cluster. Of a cluster, clients and memory are those
+            of the node that was asked.
+
+        cluster_nodes, cluster_size: Nodes that it knows, and primaries that have slots; 0 where it is no cluster.
+    """
+
+    address: str
+    kind: str
+    version: str
+    uptime: timedelta
+    clients: int
+    memory: int
+    memory_peak: int
+    memory_limit: int | None
+    cluster_state: str = ""
+    cluster_nodes: int = 0
+    cluster_size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueDetails:
+    """
+    All that one asks first of a queue.
+
+    Attributes:
+        queue: Which.
+
+        stats: What it holds and did.
+
+        paused_since: When it was paused; None: it is not, or nobody wrote since when.
+
+        memory: Estimated bytes that it takes; None: the store does not tell.
+
+        memory_refusal: Why it does not; "" if it does.
+
+        groups: Its groups, by name.
+
+        servers: Those that serve it.
+
+        types: How many of the sampled tasks are of each type, the most frequent first.
+
+        sampled: How many pending tasks were looked at for it, the next to run first.
+
+        next_due: When the first scheduled or retried task is due; None: there is none.
+    """
+
+    queue: str
+    stats: QueueStats
+    paused_since: datetime | None
+    memory: int | None
+    memory_refusal: str
+    groups: tuple[GroupInfo, ...]
+    servers: tuple[ServerInfo, ...]
+    types: Mapping[str, int]
+    sampled: int
+    next_due: datetime | None
