@@ -27,6 +27,16 @@ PLACES: dict[str, Place] = {
     ),
     "task": Place("onebeat.cli.tasks:task", "Tasks.", STEER),
     "group": Place("onebeat.cli.groups:group", "Groups of tasks that wait to be aggregated.", STEER),
+    "schedule": Place(
+        "onebeat.cli.schedules.command:schedule",
+        "Schedules: when they fire and fired; pause, resume and run them.",
+        STEER,
+    ),
+    "server": Place(
+        "onebeat.cli.servers.command:server",
+        "Servers: what they serve and run; have them drain, stop, or take tasks again.",
+        STEER,
+    ),
     "run": Place(
         "onebeat.cli.run:run",
         "Run the tasks and schedules of APPLICATION (module:app) until Ctrl-C or SIGTERM.",

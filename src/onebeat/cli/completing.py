@@ -45,6 +45,28 @@ def task_ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -
     return _begin(_asked(ctx, look), incomplete)
 
 
+def schedules(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the id of a schedule, Onebeat's or Go's."""
+
+    def look(inspector: SyncInspector) -> list[str]:
+        return sorted(
+            {info.id for info in inspector.declared_schedules()}
+            | {entry.id for entry in inspector.schedules() if not entry.scheduler.startswith("{")}
+        )
+
+    return _begin(_asked(ctx, look), incomplete)
+
+
+def servers(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a server: its process, or its id."""
+
+    def look(inspector: SyncInspector) -> list[str]:
+        living = inspector.servers()
+        return [f"{one.host}:{one.pid}" for one in living] + [one.id for one in living]
+
+    return _begin(_asked(ctx, look), incomplete)
+
+
 def groups(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Complete the name of a group of the queue that `--queue` names."""
     queue = ctx.params.get("queue_name") or ctx.params.get("queue")

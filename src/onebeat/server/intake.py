@@ -10,6 +10,13 @@ from onebeat.broker.orders import Order
 log: logging.Logger = logging.getLogger("onebeat.server")
 
 
+_MEANING: dict[str, str] = {
+    Order.DRAIN: "take no more tasks",
+    Order.STOP: "take no more tasks, and stop once nothing runs",
+    Order.TAKE: "take tasks",
+}
+
+
 class Intake:
     """
     Open until somebody closes it, and again once somebody opens it.
@@ -52,21 +59,20 @@ class Intake:
         if number <= self._last:
             return
         self._last = number
+        log.info("an operator has ordered: %s", _MEANING.get(word, repr(word)))
         if word == Order.TAKE:
             self.open()
         elif word in (Order.DRAIN, Order.STOP):
             self._stops_when_idle = word == Order.STOP
-            if self._stops_when_idle:
-                log.info("an operator has ordered to stop once nothing runs")
             self.close()
             self.note_end()
         else:
-            log.warning("an operator has ordered %r, which this version of Onebeat does not know", word)
+            log.warning("this version of Onebeat does not know such an order: it is passed over")
 
     def note_end(self) -> None:
         """Note that something has ended."""
         if not self._stops_when_idle or not self._is_idle():
             return
         self._stops_when_idle = False
-        log.info("nothing runs any more: the server stops, as an operator has ordered")
+        log.info("nothing runs any more: the server stops, as it was ordered to")
         self._stop()
