@@ -17,20 +17,21 @@
 
 local BATCH, HISTORY, MAX_BACKLOG, LOW_TAPE = 100, 50, 100000, 8
 
--- The tick to fire now and the one after it. `late` collapses missed ticks into the latest.
-local function next_interval(tick, every, late)
-  local fire = late and tick + math.floor((now_ms - tick) / every) * every or tick
+-- The tick to fire now and the one after it. `late` collapses missed ticks into the latest; not those later than
+-- `reach`: they are another queue's, to which the schedule moves.
+local function next_interval(tick, every, late, reach)
+  local fire = late and tick + math.floor((reach - tick) / every) * every or tick
   return { fire = fire, next = fire + every, missed = (fire - tick) / every, used = 0 }
 end
 
-local function next_calendar(id, tick, late)
+local function next_calendar(id, tick, late, reach)
   local step = { fire = tick, missed = 0, used = 0 }
   local tape = redis.call("LRANGE", KEYS[2] .. "tape:" .. id, 0, 63)
   for i, entry in ipairs(tape) do
     local at = tonumber(entry)
     if entry == "end" then
       step.ended = true
-    elseif at > step.fire and late and at <= now_ms then
+    elseif at > step.fire and late and at <= reach then
       step.fire, step.missed, step.used = at, step.missed + 1, i
     elseif at > step.fire then
       step.next, step.used = at, i
@@ -148,7 +149,8 @@ local function fire_one(id, tick, fired, low)
   end
   local wants_all = d.misfire == "all" or tick <= (tonumber(d.catch_up) or 0)
   local late = now_ms - tick > tonumber(d.grace) and not wants_all
-  local step = d.every and next_interval(tick, tonumber(d.every), late) or next_calendar(id, tick, late)
+  local reach = math.max(tick, math.min(now_ms, d.until_ms or now_ms))
+  local step = d.every and next_interval(tick, tonumber(d.every), late, reach) or next_calendar(id, tick, late, reach)
   local digits = int(step.fire)
   local task_id = id .. ":" .. digits
   if late and d.misfire == "skip" then
