@@ -14,6 +14,11 @@ async def at_once() -> int:
     return 7
 
 
+async def answer() -> int:
+    """Wait as the driver does."""
+    return await asyncio.wait_for(at_once(), 10)
+
+
 async def test_a_cancellation_that_came_before_is_raised() -> None:
     """As Ctrl-C does, while a task runs: `wait_for` of Python 3.11 forgets it if its work is done at once."""
 
@@ -21,7 +26,7 @@ async def test_a_cancellation_that_came_before_is_raised() -> None:
         task = asyncio.current_task()
         assert task is not None
         task.cancel()
-        return await driver.awaited(asyncio.wait_for(at_once(), 10))
+        return await driver.awaited(answer())
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(work())
@@ -35,7 +40,7 @@ async def test_what_is_closed_after_a_cancellation_is_awaited() -> None:
         try:
             await asyncio.sleep(60)
         finally:
-            found.append(await driver.awaited(asyncio.wait_for(at_once(), 10)))
+            found.append(await driver.awaited(answer()))
 
     task = asyncio.create_task(work())
     await asyncio.sleep(0)
