@@ -252,3 +252,14 @@ def test_an_order_to_stop_is_obeyed_once() -> None:
     intake.note_end()
     intake.note_end()
     assert ["stop"] == stops
+
+
+async def test_a_program_may_have_its_server_take_tasks_again(bench: Bench, inspector: Inspector) -> None:
+    """Itself, as it may have it take none."""
+    async with bench.serving() as serving:
+        serving.takes_no_more()
+        assert not serving.takes_more
+        await shows(inspector, serving, "stopped", 0)
+        serving.takes_again()
+        assert serving.takes_more
+        await shows(inspector, serving, "active", 0)

@@ -64,7 +64,7 @@ class Keeper:
         self._watchdog = watchdog
         self._held: dict[tuple[str, str], Running] = {}
         self._lock = threading.Lock()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._called = threading.Event()
         self._shows = threading.Event()
         self._status = "active"
@@ -83,7 +83,7 @@ class Keeper:
 
     def stop(self) -> None:
         """Stop and wait for the thread. The last service of a server to stop."""
-        self._stopping = True
+        self._stopping.set()
         self._called.set()
         self._thread.join()
 
@@ -129,7 +129,7 @@ class Keeper:
         """Wait until it is time for a turn, or somebody calls for one; false: no more."""
         self._called.wait(pause)
         self._called.clear()
-        return not self._stopping
+        return not self._stopping.is_set()
 
     def _turn(self) -> None:
         with self._lock:

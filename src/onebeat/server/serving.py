@@ -129,14 +129,19 @@ class Serving:
         """Take nothing more, but go on with what runs. asynq: `Stop`, and SIGTSTP."""
         self._intake.close()
 
-    def takes_more(self) -> None:
-        """Take tasks again."""
+    def takes_again(self) -> None:
+        """Take tasks again, whoever has said that it shall not."""
         self._intake.open()
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether it takes tasks, as far as signals and operators are asked."""
+        return self._intake.is_open
 
     def _takes_more_or_not(self) -> None:
         if self._has_built:
-            self.keeper.show(takes_more=self._intake.is_open)
-            self.aggregator.hold(is_held=not self._intake.is_open)
+            self.keeper.show(takes_more=self.takes_more)
+            self.aggregator.hold(is_held=not self.takes_more)
             self.fetcher.room_again()
 
     def _is_idle(self) -> bool:
@@ -144,7 +149,7 @@ class Serving:
 
     def _note_end(self) -> None:
         """Something has ended: of a server that takes no more this may have been the last."""
-        if not self._intake.is_open and self._is_idle():
+        if not self.takes_more and self._is_idle():
             self.keeper.show(takes_more=False)
             self._intake.note_end()
 
@@ -175,7 +180,7 @@ class Serving:
         )
         maintainer.groups = self.aggregator
         self._has_built = True
-        if not self._intake.is_open:  # a signal came early
+        if not self.takes_more:  # a signal came early
             self._takes_more_or_not()
         self.keeper.start()
         self._start_reports(maintainer)
@@ -266,7 +271,7 @@ class Serving:
     def _room(self) -> int:
         """How many tasks may be taken: the free slots, none while too many outcomes wait to be written."""
         is_swamped = len(self.acknowledger.unanswered) > 4 * self._config.concurrency
-        if is_swamped or not self._intake.is_open or self.stop_asked.is_set():
+        if is_swamped or not self.takes_more or self.stop_asked.is_set():
             return 0
         return self.executor.free
 
@@ -335,7 +340,7 @@ class Serving:
     @property
     def health(self) -> Health:
         """How the server fares."""
-        if self.stop_asked.is_set() or not self._intake.is_open:
+        if self.stop_asked.is_set() or not self.takes_more:
             return Health.STOPPING
         return Health.DEGRADED if self.executor.overstaying else Health.OK
 
