@@ -12,8 +12,8 @@ Every exception Onebeat raises.
     │   ├── BrokerUnavailable (ConnectionError)   it cannot be reached, or refuses for now
     │   ├── BrokerUnsupported         it is too old, or of a kind that does not work yet
     │   └── NotReplicated             accepted, but too few replicas confirmed it (`durability=`)
-    ├── TaskNotFound · QueueNotFound
-    ├── WrongState                    a task or queue is not in the state that this needs; it was left alone
+    ├── TaskNotFound · QueueNotFound · ScheduleNotFound · ServerNotFound
+    ├── WrongState                    a task, queue … is not in the state that this needs; it was left alone
     ├── QueueNotEmpty                 a queue that holds or runs tasks was to be removed
     ├── HandlerNotFound (LookupError) no handler for a task's type here
     ├── TaskCrashed                   the process that ran a task died, or its lease lapsed
