@@ -482,6 +482,18 @@ async def test_what_is_so_already_is_told(
         await getattr(inspector, method)("report")
 
 
+async def test_a_pause_whose_mark_an_older_version_has_lost_can_be_ended(
+    inspector: Face, store: Store, clock: Clock
+) -> None:
+    """It writes definitions without it; what passed is not known then."""
+    await declare(store, every(10))
+    await inspector.pause_schedule("report")
+    await store.command("HDEL", "onebeat:{q}:d:report", "paused", "held")
+    await clock.advance(25)
+    done = await inspector.resume_schedule("report", "all")
+    assert ("live", 0, at(30)) == (done.schedule.state, done.passed, done.schedule.next_at)
+
+
 async def test_what_is_over_cannot_be_paused(inspector: Face, store: Store, clock: Clock) -> None:
     """It has no more ticks."""
     await declare(store, every(10))

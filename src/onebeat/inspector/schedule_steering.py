@@ -66,7 +66,7 @@ def resume(schedule_id: object, missed: object) -> Procedure[ScheduleResumed]:
     policy = _policy(missed)
     for _ in range(TRIES):
         found = yield from find(schedule_id)
-        if found.raw.number("paused") is None:
+        if not found.raw.text("paused") and found.raw.text("state") != "paused":
             state = info_of(found.queue, found.raw).state
             raise WrongState(f"schedule {shown(found.raw.id)} is not paused ({state}): there is nothing to resume")
         plan = _Plan(found, trigger_of(found.raw), policy)

@@ -5,7 +5,8 @@
 -- KEYS[2] root  onebeat:{q}:   due zset · d:<id> hash · tape:<id> list
 -- ARGV[1] str   id
 -- ARGV[2] str   rev            of the definition that the ticks were computed of
--- ARGV[3] int   paused         since when it was paused then (ms) …
+-- ARGV[3] int   paused         since when it was paused then (ms), "" if only its state said so (an instance of an older
+--                              version has declared it meanwhile) …
 -- ARGV[4] int   held           … and its next tick at that time (ms), or ""
 -- ARGV[5] int   catch_up       ticks up to here (ms) all fire, however late; "": as ever (lib/tick.lua)
 -- ARGV[6…] str  ticks          ms, rising: the one that is due next, then of a calendar the tape; "end" after the last
@@ -21,7 +22,7 @@ if not d[1] then
   return "gone"
 elseif d[5] then
   return "moved " .. d[5]
-elseif d[2] ~= ARGV[2] or d[3] ~= ARGV[3] or (d[4] or "") ~= ARGV[4] then
+elseif d[2] ~= ARGV[2] or (d[3] or "") ~= ARGV[3] or (d[4] or "") ~= ARGV[4] then
   return "changed"
 end
 redis.call("HDEL", key, "paused", "held")
