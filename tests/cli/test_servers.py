@@ -188,6 +188,7 @@ def served(url: str, tmp_path: Path) -> Iterator[str]:
         with SyncInspector(url) as inspector:
             until(lambda: bool(inspector.servers()))
         yield url
+        (tmp_path / "go").touch()
 
 
 @pytest.fixture
