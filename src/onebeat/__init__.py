@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         DuplicateTask,
         HandlerNotFound,
+        InvalidFilter,
         InvalidTask,
         MissingExtra,
         NotReplicated,
@@ -44,12 +45,17 @@ if TYPE_CHECKING:
         WrongState,
     )
     from onebeat.inspector.blocking import SyncInspector
+    from onebeat.inspector.filters import Filter
     from onebeat.inspector.inspector import Inspector
     from onebeat.inspector.models import (
+        Applied,
+        Chosen,
         DayStats,
+        Found,
         GroupInfo,
         ScheduleEntry,
         ScheduleEvent,
+        Selection,
         ServerInfo,
         WorkerInfo,
     )
@@ -80,13 +86,18 @@ _HOMES = {
     "client": ["Client"],
     "errors": [
         "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask",
-        "HandlerNotFound", "InvalidTask", "MissingExtra", "NotReplicated", "OnebeatError", "PayloadError", "QueueFull",
+        "HandlerNotFound", "InvalidFilter", "InvalidTask", "MissingExtra", "NotReplicated", "OnebeatError",
+        "PayloadError", "QueueFull",
         "QueueNotEmpty", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "SemaphoreFull",
         "SkipRetry", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskNotFound", "WrongState",
     ],
     "inspector.blocking": ["SyncInspector"],
+    "inspector.filters": ["Filter"],
     "inspector.inspector": ["Inspector"],
-    "inspector.models": ["DayStats", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "WorkerInfo"],
+    "inspector.models": [
+        "Applied", "Chosen", "DayStats", "Found", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "Selection",
+        "ServerInfo", "WorkerInfo",
+    ],
     "limits.semaphore": ["Semaphore"],
     "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
@@ -123,12 +134,13 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
-    "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure",
-    "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux",
-    "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull",
-    "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo",
-    "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
+    "Applied", "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Chosen",
+    "Client", "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every",
+    "Failure", "Filter", "Found", "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector",
+    "InvalidFilter", "InvalidTask", "MissingExtra", "Mux", "NotReplicated", "Onebeat", "OnebeatError", "PayloadError",
+    "PeriodicTask", "Progress", "QueueFull", "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept",
+    "ResultTimeout", "Retry", "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "Scheduler", "Selection",
+    "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo", "SkipRetry", "SyncClient", "SyncHandle",
+    "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState",
+    "Unique", "WorkerInfo", "WrongState", "current", "exponential",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ Every exception Onebeat raises.
     OnebeatError
     ├── ConfigurationError            a setting, URL or declaration that cannot work
     ├── InvalidTask (ValueError)      a task or option refused before anything was written
+    ├── InvalidFilter (ValueError)    a filter that cannot be read
     ├── PayloadError (ValueError)     a payload that cannot be encoded, or does not fit its handler
     ├── DuplicateTask                 a unique lock is held by another task
     ├── TaskIdConflict                the id is taken by another task of the queue
@@ -64,6 +65,14 @@ class ConfigurationError(OnebeatError):
 
 class InvalidTask(OnebeatError, ValueError):  # noqa: N818 - a name that reads as a sentence where it is raised
     """A task or one of its options was refused. Nothing was written."""
+
+
+class InvalidFilter(OnebeatError, ValueError):  # noqa: N818 - see InvalidTask
+    """A filter cannot be read. `column` is where the bad word begins, from 1."""
+
+    def __init__(self, message: str, *, column: int = 1) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class PayloadError(OnebeatError, ValueError):

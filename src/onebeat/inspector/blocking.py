@@ -6,15 +6,28 @@ The same procedures as the asyncio inspector's over a blocking transport, not a 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
-from onebeat.inspector import fleet, reading, removing, steering, updating
+from onebeat.inspector import acting, fleet, reading, removing, steering, updating
+from onebeat.inspector.acting import Changes
 from onebeat.inspector.changes import UpdateOptions
-from onebeat.inspector.models import DayStats, GroupInfo, ScheduleEntry, ScheduleEvent, ServerInfo
+from onebeat.inspector.filters import Filter
+from onebeat.inspector.models import (
+    Applied,
+    DayStats,
+    Found,
+    GroupInfo,
+    ScheduleEntry,
+    ScheduleEvent,
+    Selection,
+    ServerInfo,
+)
+from onebeat.inspector.searching import Search, as_filter
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
 from onebeat.options import text
@@ -114,6 +127,39 @@ class SyncInspector:
         `Inspector.page`.
         """
         return self._do(reading.Listing(queue, state, group).page(page, size))
+
+    def search(
+        self, filter: str | Filter = "", *, limit: int | None = None, scan: int | None = None, cursor: str = ""
+    ) -> Iterator[Found]:
+        """
+        Look for tasks in all queues and states, or those that a filter names, in short steps: what each found, at
+        once. See `Inspector.search`.
+        """
+        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor)
+        while (hits := self._do(search.more())) is not None:
+            yield search.found(hits)
+
+    def select(
+        self, action: str, filter: str | Filter, *, limit: int | None = None, progress: Report | None = None
+    ) -> Selection:
+        """Find the tasks that something is to be done to, and do nothing yet. See `Inspector.select`."""
+        return self._do(acting.select(as_filter(filter), action, limit, progress))
+
+    def apply(
+        self, selection: Selection, *, changes: Changes | None = None, rate: float | None = None
+    ) -> Iterator[Applied]:
+        """
+        Do what a selection was made for, in steps of at most a hundred tasks; each says how far it is. See
+        `Inspector.apply`.
+        """
+        acting.check_rate(rate)
+        deed = acting.Deed(selection, changes)
+        began, clock = time.monotonic(), 0.0
+        for batch in acting.batches(selection, rate):
+            if rate is not None:
+                time.sleep(max(0.0, began + clock - time.monotonic()))
+                clock += len(batch) / rate
+            yield self._do(deed.step(batch))
 
     def run(self, queue: str, task_id: str) -> None:
         """Make a waiting, archived or completed task pending now. See `Inspector.run`."""

@@ -55,7 +55,7 @@ def stats(queue: str) -> Procedure[QueueStats]:
     if not found.size and not found.processed:
         yield from check_queue(queue)
     if found.groups > browse.MAX_GROUPS:
-        waiting = yield from _groups(queue)
+        waiting = yield from waiting_groups(queue)
         found = replace(found, aggregating=sum(waiting.values()), groups=len(waiting))
     return found
 
@@ -195,7 +195,7 @@ def check_group(state: TaskState, group: object) -> str:
 
 def groups(queue: str) -> Procedure[list[GroupInfo]]:
     yield from check_queue(queue)
-    waiting = yield from _groups(queue)
+    waiting = yield from waiting_groups(queue)
     staged: dict[str, int] = {}
     offset = 0
     while part := (yield from ask(browse.staged(queue, offset))):
@@ -208,7 +208,8 @@ def groups(queue: str) -> Procedure[list[GroupInfo]]:
     ]
 
 
-def _groups(queue: str) -> Procedure[dict[str, int]]:
+def waiting_groups(queue: str) -> Procedure[dict[str, int]]:
+    """Count the tasks of each group."""
     found, cursor = {}, "0"
     while True:
         cursor, part = yield from ask(browse.groups(queue, cursor))
