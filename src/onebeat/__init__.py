@@ -46,17 +46,16 @@ if TYPE_CHECKING:
     )
     from onebeat.inspector.blocking import SyncInspector
     from onebeat.inspector.filters import Filter
+    from onebeat.inspector.found import Applied, Chosen, Found, Selection
     from onebeat.inspector.inspector import Inspector
     from onebeat.inspector.models import (
-        Applied,
-        Chosen,
         DayStats,
-        Found,
         GroupInfo,
+        QueueDetails,
         ScheduleEntry,
         ScheduleEvent,
-        Selection,
         ServerInfo,
+        StoreInfo,
         WorkerInfo,
     )
     from onebeat.limits.semaphore import Semaphore
@@ -93,10 +92,11 @@ _HOMES = {
     ],
     "inspector.blocking": ["SyncInspector"],
     "inspector.filters": ["Filter"],
+    "inspector.found": ["Applied", "Chosen", "Found", "Selection"],
     "inspector.inspector": ["Inspector"],
     "inspector.models": [
-        "Applied", "Chosen", "DayStats", "Found", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "Selection",
-        "ServerInfo", "WorkerInfo",
+        "DayStats", "GroupInfo", "QueueDetails", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "StoreInfo",
+        "WorkerInfo",
     ],
     "limits.semaphore": ["Semaphore"],
     "options": ["Unique"],
@@ -138,9 +138,9 @@ __all__ = [
     "Client", "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every",
     "Failure", "Filter", "Found", "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector",
     "InvalidFilter", "InvalidTask", "MissingExtra", "Mux", "NotReplicated", "Onebeat", "OnebeatError", "PayloadError",
-    "PeriodicTask", "Progress", "QueueFull", "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept",
-    "ResultTimeout", "Retry", "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "Scheduler", "Selection",
-    "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo", "SkipRetry", "SyncClient", "SyncHandle",
-    "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState",
-    "Unique", "WorkerInfo", "WrongState", "current", "exponential",
+    "PeriodicTask", "Progress", "QueueDetails", "QueueFull", "QueueNotEmpty", "QueueNotFound", "QueueStats",
+    "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "Scheduler",
+    "Selection", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo", "SkipRetry", "StoreInfo",
+    "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskInfo",
+    "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
 ]  # fmt: skip

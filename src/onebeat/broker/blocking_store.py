@@ -15,7 +15,7 @@ from onebeat.broker.endpoint import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint
 from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
 from onebeat.broker.trouble import translate
-from onebeat.errors import BrokerError, OnebeatError
+from onebeat.errors import BrokerError, BrokerUnavailable, OnebeatError
 from onebeat.ids import new_id
 
 if TYPE_CHECKING:
@@ -79,6 +79,25 @@ class BlockingStore:
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return call.interpret(answer)
+
+    def run_each(self, calls: Sequence[Call[T]]) -> list[T | BrokerError]:
+        """Run operations that only read, in one round trip per node; see `Store.run_each`."""
+        scripts = {call.script: load(call.script, injected_clock=self._injected_clock) for call in calls}
+        try:
+            answers = self.commands([command_of(scripts[call.script], call, "EVALSHA") for call in calls])
+        except BrokerUnavailable:
+            raise
+        except BrokerError:
+            return [self._told(call) for call in calls]
+        return [call.interpret(answer) for call, answer in zip(calls, answers, strict=True)]
+
+    def _told(self, call: Call[Any]) -> Any:
+        try:
+            return self.run(call)
+        except BrokerUnavailable:
+            raise
+        except BrokerError as error:
+            return error
 
     def _attempt(self, client: redis.Redis, script: Script, call: Call[Any]) -> Any:
         if call.durable and self.endpoint.replicas:

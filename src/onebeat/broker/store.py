@@ -27,7 +27,7 @@ from onebeat.broker.nodes import Nodes
 from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
 from onebeat.broker.trouble import passes as passes
 from onebeat.broker.trouble import translate
-from onebeat.errors import BrokerError, ConfigurationError, OnebeatError, shown
+from onebeat.errors import BrokerError, BrokerUnavailable, ConfigurationError, OnebeatError, shown
 from onebeat.wire import keys
 
 if TYPE_CHECKING:
@@ -192,6 +192,30 @@ class Store:
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return call.interpret(answer)
+
+    async def run_each(self, calls: Sequence[Call[T]]) -> list[T | BrokerError]:
+        """
+        Run operations that only read, in one round trip per node; in place of an answer may stand its error.
+
+        Raises:
+            BrokerUnavailable: The store did not answer, or refuses for now.
+        """
+        scripts = {call.script: load(call.script, injected_clock=self._injected_clock) for call in calls}
+        try:
+            answers = await self.commands([command_of(scripts[call.script], call, "EVALSHA") for call in calls])
+        except BrokerUnavailable:
+            raise
+        except BrokerError:  # a node has not cached the script, or one of them failed: which is found one by one
+            return [await self._told(call) for call in calls]
+        return [call.interpret(answer) for call, answer in zip(calls, answers, strict=True)]
+
+    async def _told(self, call: Call[Any]) -> Any:
+        try:
+            return await self.run(call)
+        except BrokerUnavailable:
+            raise
+        except BrokerError as error:
+            return error
 
     async def _run(self, script: Script, call: Call[Any]) -> Any:
         """Run an operation where there are several nodes, or replicas that confirm."""

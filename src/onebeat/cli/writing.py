@@ -26,6 +26,7 @@ def agreed(deed: str, *, yes: bool, dry_run: bool, is_final: bool = False) -> bo
 
         is_final: It cannot be undone: where nobody can be asked, it needs `--yes`.
     """
+    deed = output.visible(deed)
     if dry_run:
         click.echo(f"Would {deed}; nothing was done.")
         return False
@@ -35,7 +36,7 @@ def agreed(deed: str, *, yes: bool, dry_run: bool, is_final: bool = False) -> bo
         if is_final:
             output.fail(f"this would {deed}, and cannot be undone: say so with --yes, or look with --dry-run", status=2)
         return True
-    if click.confirm(f"{deed[0].upper()}{deed[1:]}?"):
+    if click.confirm(f"{deed[0].upper()}{deed[1:]}?", err=True):  # even where the answer is piped on
         return True
-    click.echo("Nothing was done.")
+    click.echo("Nothing was done.", err=True)
     return False

@@ -13,7 +13,7 @@ from onebeat.errors import DuplicateTask, InvalidTask, TaskIdConflict, TaskNotFo
 from onebeat.inspector import changes, moving
 from onebeat.inspector.changes import UpdateOptions, Wanted
 from onebeat.inspector.filters import Filter
-from onebeat.inspector.models import Applied, Chosen, Selection
+from onebeat.inspector.found import Applied, Chosen, Selection
 from onebeat.inspector.searching import Search
 from onebeat.inspector.showing import task_info
 from onebeat.inspector.steering import ARCHIVE, DELETE, RUN, Report

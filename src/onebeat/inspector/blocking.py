@@ -7,25 +7,26 @@ The same procedures as the asyncio inspector's over a blocking transport, not a 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
-from onebeat.inspector import acting, fleet, reading, removing, steering, updating
+from onebeat.errors import BrokerError
+from onebeat.inspector import about, acting, detailing, fleet, reading, removing, steering, updating
 from onebeat.inspector.acting import Changes
 from onebeat.inspector.changes import UpdateOptions
 from onebeat.inspector.filters import Filter
+from onebeat.inspector.found import Applied, Found, Selection
 from onebeat.inspector.models import (
-    Applied,
     DayStats,
-    Found,
     GroupInfo,
+    QueueDetails,
     ScheduleEntry,
     ScheduleEvent,
-    Selection,
     ServerInfo,
+    StoreInfo,
 )
 from onebeat.inspector.searching import Search, as_filter
 from onebeat.inspector.steering import Report
@@ -87,6 +88,14 @@ class SyncInspector:
     def stats(self, queue: str) -> QueueStats:
         """Count what a queue holds and did. See `Inspector.stats`."""
         return self._do(reading.stats(queue))
+
+    def stats_each(self, queues: Iterable[str] | None = None) -> dict[str, QueueStats | BrokerError]:
+        """Count what many queues hold and did, in a few round trips. See `Inspector.stats_each`."""
+        return self._do(reading.stats_each(queues))
+
+    def details(self, queue: str, *, sample: int = 500) -> QueueDetails:
+        """Gather what one asks first of a queue. See `Inspector.details`."""
+        return self._do(detailing.details(queue, sample))
 
     def history(self, queue: str, days: int = 10) -> list[DayStats]:
         """
@@ -218,12 +227,12 @@ class SyncInspector:
         """Let servers take tasks of a queue again: within a second. See `Inspector.resume`."""
         self._do(steering.resume(queue))
 
-    def remove_queue(self, queue: str, *, force: bool = False) -> int:
+    def remove_queue(self, queue: str, *, force: bool = False, progress: Report | None = None) -> int:
         """
         Remove a queue and all that is its own: tasks, counters, locks, groups, schedules; returns how many
         tasks. See `Inspector.remove_queue`.
         """
-        return self._do(removing.remove_queue(queue, is_forced=force))
+        return self._do(removing.remove_queue(queue, is_forced=force, progress=progress))
 
     def servers(self) -> list[ServerInfo]:
         """List the servers that live, Onebeat's and Go's, with what they run; by host and process."""
@@ -239,6 +248,10 @@ class SyncInspector:
         `Inspector.events`.
         """
         return self._do(fleet.events(entry_id, page, size))
+
+    def store_info(self) -> StoreInfo:
+        """Ask the store for its version, its memory, its clients, and the state of a cluster."""
+        return self._do(about.store_info(self.store.endpoint.shown))
 
     def key_slot(self, queue: str) -> int:
         """Return the slot of a Redis Cluster that all keys of a queue are in."""

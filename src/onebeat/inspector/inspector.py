@@ -9,26 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import Store, check_source
-from onebeat.errors import ConfigurationError
-from onebeat.inspector import acting, fleet, reading, removing, steering, updating
+from onebeat.errors import BrokerError, ConfigurationError
+from onebeat.inspector import about, acting, detailing, fleet, reading, removing, steering, updating
 from onebeat.inspector.acting import Changes
 from onebeat.inspector.changes import UpdateOptions
 from onebeat.inspector.filters import Filter
+from onebeat.inspector.found import Applied, Found, Selection
 from onebeat.inspector.models import (
-    Applied,
     DayStats,
-    Found,
     GroupInfo,
+    QueueDetails,
     ScheduleEntry,
     ScheduleEvent,
-    Selection,
     ServerInfo,
+    StoreInfo,
 )
 from onebeat.inspector.searching import Search, as_filter
 from onebeat.inspector.steering import Report
@@ -97,6 +97,35 @@ class Inspector:
             QueueNotFound: It holds nothing, did nothing and is not known.
         """
         return await self._do(reading.stats(queue))
+
+    async def stats_each(self, queues: Iterable[str] | None = None) -> dict[str, QueueStats | BrokerError]:
+        """
+        Count what many queues hold and did, in a few round trips: 10,000 queues in about a second.
+
+        Args:
+            queues: Which; default: all, sorted.
+
+        Returns:
+            By name; a queue that cannot be read, since what stands in the store is damaged, has its error instead.
+
+        Raises:
+            InvalidTask: These are no names.
+            QueueNotFound: One of them holds nothing, did nothing and is not known.
+        """
+        return await self._do(reading.stats_each(queues))
+
+    async def details(self, queue: str, *, sample: int = 500) -> QueueDetails:
+        """
+        Gather what one asks first of a queue: its counts, memory, groups, servers, types, and since when it is paused.
+
+        Args:
+            sample: Of how many pending tasks the types are counted, at most 10,000.
+
+        Raises:
+            InvalidTask: The sample is none.
+            QueueNotFound: The queue is not known.
+        """
+        return await self._do(detailing.details(queue, sample))
 
     async def history(self, queue: str, days: int = 10) -> list[DayStats]:
         """
@@ -394,7 +423,7 @@ class Inspector:
         """
         await self._do(steering.resume(queue))
 
-    async def remove_queue(self, queue: str, *, force: bool = False) -> int:
+    async def remove_queue(self, queue: str, *, force: bool = False, progress: Report | None = None) -> int:
         """
         Remove a queue and all that is its own: tasks, counters, locks, groups, schedules; returns how many tasks.
 
@@ -405,11 +434,13 @@ class Inspector:
         Args:
             force: Also if tasks wait in it, are archived, or retained.
 
+            progress: Told after each step how many tasks of how many are deleted.
+
         Raises:
             QueueNotFound: The queue is not known.
             QueueNotEmpty: It runs tasks; it holds some and `force` is not given; or tasks kept coming.
         """
-        return await self._do(removing.remove_queue(queue, is_forced=force))
+        return await self._do(removing.remove_queue(queue, is_forced=force, progress=progress))
 
     async def servers(self) -> list[ServerInfo]:
         """List the servers that live, Onebeat's and Go's, with what they run; by host and process."""
@@ -430,6 +461,10 @@ class Inspector:
             InvalidTask: The id is blank, or a number is none.
         """
         return await self._do(fleet.events(entry_id, page, size))
+
+    async def store_info(self) -> StoreInfo:
+        """Ask the store for its version, its memory, its clients, and the state of a cluster."""
+        return await self._do(about.store_info(self.store.endpoint.shown))
 
     async def key_slot(self, queue: str) -> int:
         """Return the slot of a Redis Cluster that all keys of a queue are in."""

@@ -1,14 +1,12 @@
-"""What the inspector shows beside tasks: queues, servers, schedules, what a search found, how far a bulk is."""
+"""What the inspector shows beside tasks: queues' days and groups, servers with what they run, schedules."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from onebeat.states import TaskState
-from onebeat.task import TaskInfo
+from onebeat.broker.browse import QueueStats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,98 +159,78 @@ class ScheduleEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class StoreInfo:
     """
-    What one step of a search found.
+    What a store says of itself.
 
     Attributes:
-        tasks: Tasks that fit.
+        address: Where it is, without a password.
 
-        scanned: How many were looked at so far, from the first step on, over all searches that a cursor joins.
+        kind: "redis" or "valkey".
 
-        total: How many there are to look at; while tasks come and go, about.
+        version: Of its server; of a cluster, that of the node that was asked.
 
-        cursor: What `search` goes on with behind the last of these tasks; "" when all was looked at.
+        uptime: How long it has run.
+
+        clients: Connections to it.
+
+        memory, memory_peak: Bytes that it uses, and the most it ever used.
+
+        memory_limit: Bytes that it may use; None: it has no limit.
+
+        cluster_state: "ok" or "fail"; "" where the store is no cluster. Of a cluster, clients and memory are those
+            of the node that was asked.
+
+        cluster_nodes, cluster_size: Nodes that it knows, and primaries that have slots; 0 where it is no cluster.
     """
 
-    tasks: tuple[TaskInfo, ...]
-    scanned: int
-    total: int
-    cursor: str
+    address: str
+    kind: str
+    version: str
+    uptime: timedelta
+    clients: int
+    memory: int
+    memory_peak: int
+    memory_limit: int | None
+    cluster_state: str = ""
+    cluster_nodes: int = 0
+    cluster_size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueDetails:
     """
-    One task that something is to be done to.
+    All that one asks first of a queue.
 
     Attributes:
-        queue, id: Which.
+        queue: Which.
 
-        state, stamp: What it was when it was chosen: it is left alone if it is no more.
+        stats: What it holds and did.
+
+        paused_since: When it was paused; None: it is not, or nobody wrote since when.
+
+        memory: Estimated bytes that it takes; None: the store does not tell.
+
+        memory_refusal: Why it does not; "" if it does.
+
+        groups: Its groups, by name.
+
+        servers: Those that serve it.
+
+        types: How many of the sampled tasks are of each type, the most frequent first.
+
+        sampled: How many pending tasks were looked at for it, the next to run first.
+
+        next_due: When the first scheduled or retried task is due; None: there is none.
     """
 
     queue: str
-    id: str
-    state: TaskState
-    stamp: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """
-    The tasks that something is to be done to, as `select` found them.
-
-    Attributes:
-        action: What: "run", "archive", "delete", "cancel" or "update".
-
-        filter: By which they were found.
-
-        tasks: Which.
-
-        first: The first ten, whole, to be looked at.
-
-        scanned: How many tasks were looked at.
-
-        is_whole: Whether all were; else the limit was reached, and there may be more.
-    """
-
-    action: str
-    filter: str
-    tasks: tuple[Chosen, ...]
-    first: tuple[TaskInfo, ...]
-    scanned: int
-    is_whole: bool
-
-    @property
-    def counts(self) -> dict[tuple[str, TaskState], int]:
-        """How many there are by queue and state."""
-        return dict(Counter((task.queue, task.state) for task in self.tasks))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
-    """
-    How far something is that is done to a selection.
-
-    Attributes:
-        action, total: What, to how many tasks.
-
-        done: Tasks it was done to.
-
-        skipped: Tasks left alone, since they were no more what they were when they were chosen.
-
-        failed: Tasks it could not be done to, and `why` not to the first of them.
-    """
-
-    action: str
-    total: int
-    done: int
-    skipped: int
-    failed: int
-    why: str = ""
-
-    @property
-    def left(self) -> int:
-        """How many were not tried yet."""
-        return self.total - self.done - self.skipped - self.failed
+    stats: QueueStats
+    paused_since: datetime | None
+    memory: int | None
+    memory_refusal: str
+    groups: tuple[GroupInfo, ...]
+    servers: tuple[ServerInfo, ...]
+    types: Mapping[str, int]
+    sampled: int
+    next_due: datetime | None

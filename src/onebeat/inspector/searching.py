@@ -22,7 +22,7 @@ from onebeat.broker.seek import Place
 from onebeat.errors import InvalidTask, shown
 from onebeat.inspector import fleet, reading
 from onebeat.inspector.filters import Filter
-from onebeat.inspector.models import Found
+from onebeat.inspector.found import Found
 from onebeat.inspector.showing import at, task_info
 from onebeat.inspector.steps import Procedure, ask, command
 from onebeat.options import DEFAULT_QUEUE
