@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         StoreInfo,
         WorkerInfo,
     )
+    from onebeat.inspector.recording import Lock, TaskRecord
     from onebeat.limits.semaphore import Semaphore
     from onebeat.options import Unique
     from onebeat.preparing import BulkResult, Enqueued, Failure
@@ -98,6 +99,7 @@ _HOMES = {
         "DayStats", "GroupInfo", "QueueDetails", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "StoreInfo",
         "WorkerInfo",
     ],
+    "inspector.recording": ["Lock", "TaskRecord"],
     "limits.semaphore": ["Semaphore"],
     "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
@@ -137,10 +139,11 @@ __all__ = [
     "Applied", "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Chosen",
     "Client", "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every",
     "Failure", "Filter", "Found", "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector",
-    "InvalidFilter", "InvalidTask", "MissingExtra", "Mux", "NotReplicated", "Onebeat", "OnebeatError", "PayloadError",
-    "PeriodicTask", "Progress", "QueueDetails", "QueueFull", "QueueNotEmpty", "QueueNotFound", "QueueStats",
-    "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "Scheduler",
-    "Selection", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo", "SkipRetry", "StoreInfo",
-    "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskInfo",
-    "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
+    "InvalidFilter", "InvalidTask", "Lock", "MissingExtra", "Mux", "NotReplicated", "Onebeat", "OnebeatError",
+    "PayloadError", "PeriodicTask", "Progress", "QueueDetails", "QueueFull", "QueueNotEmpty", "QueueNotFound",
+    "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent",
+    "Scheduler", "Selection", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo", "SkipRetry",
+    "StoreInfo", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict",
+    "TaskInfo", "TaskNotFound", "TaskRecord", "TaskState", "Unique", "WorkerInfo", "WrongState", "current",
+    "exponential",
 ]  # fmt: skip

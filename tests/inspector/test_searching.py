@@ -63,12 +63,11 @@ async def test_it_finds_the_few_among_many_in_bounded_steps(
 ) -> None:
     """Only what may fit crosses the wire, and each step says how far it is."""
     await write(store, 3000, state, every=1000)
-    before = len(scripts)
     found = await inspector.search('error:"connection refused"')
     assert {"000000", "001000", "002000"} == set(ids(found))
     assert [500, 1000, 1500, 2000, 2500, 3000] == [part.scanned for part in found][:6]
     assert {3000} == {part.total for part in found}
-    assert ["now", "stats", *["search"] * 7] == [call.script for call in scripts[before:]]
+    assert 7 == [call.script for call in scripts].count("search")
 
 
 async def test_what_a_step_reads_and_gives_is_bounded(inspector: Face, store: Store) -> None:

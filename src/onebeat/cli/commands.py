@@ -25,7 +25,11 @@ PLACES: dict[str, Place] = {
         "Queues: what they hold, who serves them; pause, resume and remove them.",
         STEER,
     ),
-    "task": Place("onebeat.cli.tasks:task", "Tasks.", STEER),
+    "task": Place(
+        "onebeat.cli.tasks.command:task",
+        "Tasks: find, show, enqueue, change, run, archive, cancel and delete them.",
+        STEER,
+    ),
     "group": Place("onebeat.cli.groups:group", "Groups of tasks that wait to be aggregated.", STEER),
     "run": Place(
         "onebeat.cli.run:run",

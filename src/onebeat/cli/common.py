@@ -14,7 +14,7 @@ import click
 from onebeat.cli.output import fail
 from onebeat.cli.terminal import close_pipe
 from onebeat.cli.words import Lazy, Worded
-from onebeat.errors import BrokerError, BrokerUnavailable, OnebeatError, QueueNotFound, TaskNotFound
+from onebeat.errors import BrokerError, BrokerUnavailable, InvalidFilter, OnebeatError, QueueNotFound, TaskNotFound
 
 URL_HELP = (
     "Where the store is: redis://, rediss://, valkey://, redis+sentinel://, redis+cluster://, unix:// or embedded://. "
@@ -26,7 +26,7 @@ FAULT = 70
 INTERRUPTED = 130
 """The status of what Ctrl-C ended before it had begun, as shells count: 128 and the signal's number."""
 
-STATUSES: dict[type[OnebeatError], int] = {QueueNotFound: 3, TaskNotFound: 3, BrokerUnavailable: 4}
+STATUSES: dict[type[OnebeatError], int] = {QueueNotFound: 3, TaskNotFound: 3, BrokerUnavailable: 4, InvalidFilter: 2}
 """The status of an error; all others have 1, and what was called wrongly has 2."""
 
 _STORE = "onebeat.store"

@@ -6,6 +6,7 @@ A field, once there, stays: it is not renamed, and its type does not change (doc
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from textwrap import indent
 from types import TracebackType
@@ -46,12 +47,23 @@ def json_option(command: str, document: Any, *, streams: bool = False) -> Callab
 
 def show(document: Any) -> None:
     """Print a document: instants in UTC as RFC 3339 writes them."""
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    click.echo(written(document))
+
+
+def written(document: Any, *, indent: int = 2) -> str:
+    """Write JSON in which what a terminal would obey, or turn around, is escaped; -1 is one line."""
+    text = msgspec.json.format(msgspec.json.encode(document), indent=indent).decode()
+    return text if text.isascii() else "".join(c if c.isprintable() or c == "\n" else escaped(c) for c in text)
+
+
+def escaped(sign: str) -> str:
+    """Write a sign as JSON may, by its number."""
+    return json.dumps(sign)[1:-1]
 
 
 def show_line(document: Any) -> None:
     """Print a document as one line."""
-    click.echo(msgspec.json.encode(document).decode())
+    click.echo(written(document, indent=-1))
 
 
 class Listing:
@@ -77,7 +89,7 @@ class Listing:
         if self._as_lines:
             show_line(item)
             return
-        text = msgspec.json.format(msgspec.json.encode(item), indent=2).decode()
+        text = written(item)
         click.echo(("[\n" if self.count == 1 else ",\n") + indent(text, "  "), nl=False)
 
     def __exit__(

@@ -14,7 +14,7 @@ from typing import Self, TypeVar, Unpack
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
 from onebeat.errors import BrokerError
-from onebeat.inspector import about, acting, detailing, fleet, reading, removing, steering, updating
+from onebeat.inspector import about, acting, detailing, fleet, reading, recording, removing, steering, updating
 from onebeat.inspector.acting import Changes
 from onebeat.inspector.changes import UpdateOptions
 from onebeat.inspector.filters import Filter
@@ -28,6 +28,7 @@ from onebeat.inspector.models import (
     ServerInfo,
     StoreInfo,
 )
+from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.searching import Search, as_filter
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
@@ -118,6 +119,14 @@ class SyncInspector:
     def task(self, queue: str, task_id: str) -> TaskInfo:
         """Read one task. See `Inspector.task`."""
         return self._do(reading.task(queue, task_id))
+
+    def record(self, queue: str, task_id: str) -> TaskRecord:
+        """Read all that is known of one task. See `Inspector.record`."""
+        return self._do(recording.record(queue, task_id))
+
+    def locate(self, task_id: str) -> list[TaskInfo]:
+        """Find the tasks of an id, whichever queues they are in. See `Inspector.locate`."""
+        return self._do(recording.locate(task_id))
 
     def tasks(self, queue: str, *, state: TaskState | str, group: str = "") -> Iterator[TaskInfo]:
         """

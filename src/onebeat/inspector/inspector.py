@@ -16,7 +16,7 @@ from typing import Self, TypeVar, Unpack
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import Store, check_source
 from onebeat.errors import BrokerError, ConfigurationError
-from onebeat.inspector import about, acting, detailing, fleet, reading, removing, steering, updating
+from onebeat.inspector import about, acting, detailing, fleet, reading, recording, removing, steering, updating
 from onebeat.inspector.acting import Changes
 from onebeat.inspector.changes import UpdateOptions
 from onebeat.inspector.filters import Filter
@@ -30,6 +30,7 @@ from onebeat.inspector.models import (
     ServerInfo,
     StoreInfo,
 )
+from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.searching import Search, as_filter
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow
@@ -164,6 +165,19 @@ class Inspector:
             TaskNotFound: There is none of that id in that queue.
         """
         return await self._do(reading.task(queue, task_id))
+
+    async def record(self, queue: str, task_id: str) -> TaskRecord:
+        """
+        Read all that is known of one task: beside it its lock, who runs it, its schedule, its record byte for byte.
+
+        Raises:
+            TaskNotFound: There is none of that id in that queue.
+        """
+        return await self._do(recording.record(queue, task_id))
+
+    async def locate(self, task_id: str) -> list[TaskInfo]:
+        """Find the tasks of an id, whichever queues they are in: an id is unique in one queue only."""
+        return await self._do(recording.locate(task_id))
 
     async def tasks(self, queue: str, *, state: TaskState | str, group: str = "") -> AsyncIterator[TaskInfo]:
         """

@@ -19,16 +19,19 @@ import msgspec
 
 from onebeat.broker import browse, seek
 from onebeat.broker.seek import Place
-from onebeat.errors import InvalidTask, shown
+from onebeat.errors import BrokerError, InvalidTask, shown
 from onebeat.inspector import fleet, reading
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.found import Found
 from onebeat.inspector.showing import at, task_info
-from onebeat.inspector.steps import Procedure, ask, command
+from onebeat.inspector.steps import Procedure, ask, ask_each, command
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
 from onebeat.wire import keys
+
+QUEUES_STEP = 500
+"""Queues whose tasks are counted at once."""
 
 MAX_RESTARTS = 10
 """How often a walk through a list that others empty faster begins at its front again."""
@@ -198,11 +201,15 @@ class Search:
                     self._started[worker.queue, worker.task_id] = worker.started_at
 
     def _plan(self) -> Procedure[list[Part]]:
+        first = self._mark.part.queue if self._mark is not None else ""
+        queues = [queue for queue in (yield from chosen_queues(self._filter)) if queue >= first]
         parts: list[Part] = []
-        for queue in (yield from chosen_queues(self._filter)):
-            if self._mark is not None and queue < self._mark.part.queue:
-                continue
-            parts += yield from self._parts_of(queue)
+        for start in range(0, len(queues), QUEUES_STEP):
+            some = queues[start : start + QUEUES_STEP]
+            for queue, stats in zip(some, (yield from ask_each([browse.stats(queue) for queue in some])), strict=True):
+                if isinstance(stats, BrokerError):
+                    raise stats
+                parts += yield from self._parts_of(queue, stats)
         if self._mark is None:
             return parts
         rest = [part for part in parts if _order(part) >= _order(self._mark.part)]
@@ -210,8 +217,7 @@ class Search:
             self._next_part()
         return rest
 
-    def _parts_of(self, queue: str) -> Procedure[list[Part]]:
-        stats = yield from ask(browse.stats(queue))
+    def _parts_of(self, queue: str, stats: browse.QueueStats) -> Procedure[list[Part]]:
         parts: list[Part] = []
         for state in self._states:
             count = int(getattr(stats, state.value))
