@@ -55,6 +55,10 @@ lint: setup ## format, lint, types, import contract
 docs: setup ## build the documentation site in build/site
 	@$(BIN)/python docs/site/build.py
 
+.PHONY: schemas
+schemas: setup ## write the JSON Schemas of the command line; refuses to break those that are there
+	@$(BIN)/python docs/site/schemas.py
+
 .PHONY: interop
 interop: setup ## with the real asynq, and the table of who × what; needs Go
 	@ONEBEAT_INTEROP=whole $(PYTEST) -n $(WORKERS) -q -m interop tests/interop
@@ -110,3 +114,5 @@ proof-differential: setup ## prove: put faults into our scripts, and see the com
 	@$(PYTEST) -q -m interop tests/interop/differential/mutants.py
 proof-inspector: setup ## measure: how long bulk operations on 200,000 tasks hold the store
 	@$(BIN)/python -m bench.inspector
+proof-startup: setup ## measure: how long the command line takes to say its help
+	@$(BIN)/python -m bench.startup

@@ -31,11 +31,12 @@ def document(command: str, *words: str, status: int = 0) -> Any:
 
 
 def lines(command: str, *words: str) -> list[Any]:
-    """Run `onebeat COMMAND WORDS --ndjson`, and return each line, which must be an item of what its schema says."""
+    """Run `onebeat COMMAND WORDS --ndjson`, and return each line, a document of its schema, or an item."""
     shown = run(*command.split(), *words, "--ndjson")
     assert 0 == shown.exit_code, shown.output
     found = [json.loads(line) for line in shown.stdout.splitlines()]
-    check(command, found)
+    for whole in [found] if _schemas()[command].get("type") == "array" else found:
+        check(command, whole)
     return found
 
 

@@ -55,7 +55,7 @@ PLACES: dict[str, Place] = {
 }
 """Each command's first sentence stands here too, so that help need not import it; a test compares them."""
 
-ALIASES = {"cron": "schedule", "dash": "stats --watch"}
+ALIASES = {"cron": "schedule", "dash": "stats --watch", "version": "--version"}
 
 
 @click.group(

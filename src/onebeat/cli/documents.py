@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from textwrap import indent
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import click
 import msgspec
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An instant in UTC, as RFC 3339 writes it."""
 
 DOCUMENTS: dict[str, Any] = {}
 """By command, such as "queue ls", the type of what it prints with `--json`."""

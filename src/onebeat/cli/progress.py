@@ -73,5 +73,5 @@ class Progress:
             self._bar.stop()
         if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
             of = f" of {self.total:,}" if self.total else ""
-            told = f"stopped: {self.looked:,}{of} {self._noun}s were looked at and {self._done} where that was asked"
+            told = f"stopped after {self.looked:,}{of} {self._noun}s: what is {self._done} stays {self._done}"
             click.echo(f"onebeat: {told}; {self._again}", err=True)

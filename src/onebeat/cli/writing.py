@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +38,23 @@ def agreed(deed: str, *, yes: bool, dry_run: bool, is_final: bool = False) -> bo
         if is_final:
             output.fail(f"this would {deed}, and cannot be undone: say so with --yes, or look with --dry-run", status=2)
         return True
-    if click.confirm(f"{deed[0].upper()}{deed[1:]}?", err=True):  # even where the answer is piped on
+    if _says_yes(f"{deed[0].upper()}{deed[1:]}?"):
         return True
     click.echo("Nothing was done.", err=True)
     return False
+
+
+def _says_yes(question: str) -> bool:
+    """
+    Ask on the terminal, even where what is printed is piped on.
+
+    An event loop that runs would take Ctrl-C for itself and cancel its task, while this waits for the answer: so
+    meanwhile it interrupts whoever waits.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return click.confirm(question, err=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)

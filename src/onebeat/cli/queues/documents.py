@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Self
 
 import msgspec
 
 from onebeat.broker.browse import QueueStats
+from onebeat.cli.documents import Instant
 from onebeat.inspector.models import DayStats, GroupInfo, QueueDetails, ServerInfo, StoreInfo
 
 
@@ -133,7 +134,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """All queues of a store at an instant. `store` is its address, `info` what it says of itself."""
 
     store: str
-    at: datetime
+    at: Instant
     totals: Totals
     queues: list[QueueCounts]
     unreadable: list[Unreadable]
@@ -216,14 +217,14 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 
     queue: str
     counts: QueueCounts
-    paused_since: datetime | None
+    paused_since: Instant | None
     memory_bytes: int | None
     memory_refusal: str | None
     groups: list[Group]
     servers: list[ServedBy]
     types: list[TypeCount]
     sampled: int
-    next_due: datetime | None
+    next_due: Instant | None
 
     @classmethod
     def of(cls, found: QueueDetails) -> Self:
