@@ -105,7 +105,7 @@ def _times(record: TaskRecord, now: datetime) -> list[tuple[str, object]]:
     )
     facts: list[tuple[str, object]] = [(name, _moment(at, now)) for name, at in moments if at is not None]
     lengths = (("timeout", record.timeout), ("retention", info.retention))
-    return facts + [(name, _length(span)) for name, span in lengths if span]
+    return facts + [(name, _exact(span)) for name, span in lengths if span]
 
 
 def _ends(record: TaskRecord, now: datetime) -> list[tuple[str, object]]:
@@ -151,6 +151,11 @@ def _moment(at: datetime | None, now: datetime) -> str:
     if at is None:
         return "-"
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC ({output.ago(at, now)})"
+
+
+def _exact(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    return f"{seconds:g} s" if seconds < 60 else _length(span)
 
 
 def _length(span: timedelta) -> str:
