@@ -12,7 +12,7 @@ import click
 from onebeat.cli.documents import show
 from onebeat.cli.output import ago, counted, visible
 from onebeat.cli.tasks.documents import enqueued_row
-from onebeat.cli.tasks.payloads import bound, find_app, loose, pairs, read_payload
+from onebeat.cli.tasks.payloads import bound, find_app, joined, pairs, raw, read_payload
 from onebeat.cli.writing import agreed
 from onebeat.clock import SystemClock
 from onebeat.preparing import Enqueued
@@ -77,7 +77,7 @@ def make(wanted: Wanted) -> Task[Any]:
             err=True,
         )
     if payload is None and words:
-        return Task(wanted.type, {name: loose(text) for name, text in words.items()})
+        return Task(wanted.type, joined({name: raw(text) for name, text in words.items()}))
     return Task(wanted.type, payload)
 
 

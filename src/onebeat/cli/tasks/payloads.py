@@ -60,14 +60,50 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def loose(text: str) -> Any:
-    """Read a value as JSON if it is some, else as a text."""
+def raw(text: str) -> bytes:
+    """Return the JSON that a value stands for: itself if it is some, digit by digit, else a text."""
     import msgspec
 
-    try:
-        return msgspec.json.decode(text)
-    except (ValueError, RecursionError):
-        return text
+    from onebeat.codecs import escape_json
+
+    if is_json(text):
+        return escape_json(msgspec.json.format(text.encode(), indent=-1))
+    return escape_json(msgspec.json.encode(text))
+
+
+def with_field(data: bytes, path: Sequence[str], new: bytes) -> bytes:
+    """
+    Set a field in JSON, given as JSON; all that is not on the way to it stays byte for byte.
+
+    Raises:
+        LookupError: The path leads into what has no fields.
+    """
+    import msgspec
+
+    if not path:
+        return new
+    step, rest = path[0], path[1:]
+    begin = data.lstrip()[:1]
+    if begin == b"{":
+        fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        fields[step] = msgspec.Raw(with_field(bytes(fields.get(step, b"{}")), rest, new))
+        return joined({name: bytes(value) for name, value in fields.items()})
+    items = msgspec.json.decode(data, type=list[msgspec.Raw]) if begin == b"[" else []
+    if not (step.isascii() and step.isdigit() and len(step) < 10 and int(step) < len(items)):
+        raise LookupError(step)
+    items[int(step)] = msgspec.Raw(with_field(bytes(items[int(step)]), rest, new))
+    return b"[" + b",".join(map(bytes, items)) + b"]"
+
+
+def joined(fields: Mapping[str, bytes]) -> bytes:
+    """Make one JSON object of fields whose values are JSON."""
+    import msgspec
+
+    from onebeat.codecs import escape_json
+
+    return (
+        b"{" + b",".join(escape_json(msgspec.json.encode(name)) + b":" + value for name, value in fields.items()) + b"}"
+    )
 
 
 def bound(declared: Declared[..., Any, Any, Any], words: Mapping[str, str], payload: bytes | None) -> Task[Any]:
@@ -108,19 +144,23 @@ def _value(task: str, name: str, text: str, kind: Any) -> Any:
         try:
             return msgspec.json.decode(text, type=kind, dec_hook=from_plain)
         except (msgspec.DecodeError, ValueError, TypeError) as second:
-            is_json = _is_json(text)
-            told = second if is_json else error
+            told = second if is_json(text) else error
             raise PayloadError(
                 f"task {task}: argument {name} is {shown(text)}, and its parameter is {name}: {named(kind)}: {told}"
             ) from None
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
+    """Whether a text is JSON."""
     try:
-        json.loads(text)
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)
 
 
 def named(kind: Any) -> str:

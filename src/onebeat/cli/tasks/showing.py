@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from onebeat.cli import output
 from onebeat.cli.documents import show
 from onebeat.cli.output import BAD, WARN, Cell, state_cell
 from onebeat.cli.tasks.documents import task_details
+from onebeat.cli.tasks.payloads import is_json
 from onebeat.errors import TaskNotFound, shown
 from onebeat.states import TaskState
 
@@ -184,15 +184,6 @@ def pretty(data: bytes, codec: str) -> tuple[str, str]:
     except (ValueError, TypeError, RecursionError, OverflowError):
         return "base64" if codec == codecs.JSON.name else f"{output.visible(codec)}, as base64", _base64(data)
     return ("JSON" if is_json(text) else "text"), indented(text)
-
-
-def is_json(text: str) -> bool:
-    """Whether a text is JSON."""
-    try:
-        json.loads(text, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def indented(text: str) -> str:

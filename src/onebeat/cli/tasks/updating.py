@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from onebeat.broker.browse import stamp
 from onebeat.cli import output
 from onebeat.cli.output import visible
 from onebeat.cli.tasks.acting import FINAL, How, apply, check_chosen, described, select
-from onebeat.cli.tasks.payloads import find_app, loose, pairs, read_payload
+from onebeat.cli.tasks.payloads import find_app, is_json, pairs, raw, read_payload, with_field
 from onebeat.cli.tasks.showing import indented, queue_of
 from onebeat.cli.tasks.where import Where, all_ids
 from onebeat.cli.writing import agreed
@@ -95,7 +94,7 @@ def maker(edits: Edits) -> Make:
     """Return what makes the changes of a task."""
     app = None if edits.raw or (edits.payload is None and not edits.sets) else find_app(edits.app)
     payload = None if edits.payload is None else read_payload(edits.payload)
-    sets = {name: loose(text) for name, text in pairs(edits.sets).items()}
+    sets = {name: raw(text) for name, text in pairs(edits.sets).items()}
     headers = pairs(edits.headers)
 
     def make(info: TaskInfo) -> UpdateOptions:
@@ -120,53 +119,22 @@ def check_fits(app: Onebeat[Any] | None, info: TaskInfo, payload: bytes) -> None
         declared.arguments(payload, info.headers)
 
 
-def with_fields(info: TaskInfo, sets: Mapping[str, Any]) -> bytes:
+def with_fields(info: TaskInfo, sets: Mapping[str, bytes]) -> bytes:
     """
     Return a payload with fields set, all others as they were.
 
     Raises:
-        PayloadError: It is no JSON object, or a path leads into what has no fields.
+        PayloadError: It is no JSON, or a path leads into what has no fields.
     """
-    if codecs.name_of(info.headers) != codecs.JSON.name:
+    payload = info.payload or b"{}"
+    if codecs.name_of(info.headers) != codecs.JSON.name or not _is_text(payload) or not is_json(payload.decode()):
         raise PayloadError(f"payload of task {shown(info.id)} is no JSON: give all of it with --payload")
-    try:
-        value = json.loads(info.payload or b"{}", parse_float=Exact)
-    except (ValueError, RecursionError):
-        raise PayloadError(f"payload of task {shown(info.id)} is no JSON: give all of it with --payload") from None
     for path, new in sets.items():
-        _set(info, value, path, new)
-    return codecs.escape_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-
-
-class Exact(float):
-    """A number with a fraction, written again as it was."""
-
-    def __new__(cls, text: str) -> Exact:
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
-
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def _set(info: TaskInfo, value: Any, path: str, new: Any) -> None:
-    *steps, last = path.split(".")
-    inside = value
-    for step in steps:
-        inside = inside.setdefault(step, {}) if isinstance(inside, dict) else _item(inside, step)
-    if isinstance(inside, dict):
-        inside[last] = new
-    elif isinstance(inside, list) and last.isdigit() and int(last) < len(inside):
-        inside[int(last)] = new
-    else:
-        raise PayloadError(f"payload of task {shown(info.id)} has nothing to set at {shown(path)}")
-
-
-def _item(value: Any, step: str) -> Any:
-    return value[int(step)] if isinstance(value, list) and step.isdigit() and int(step) < len(value) else None
+        try:
+            payload = with_field(payload, path.split("."), new)
+        except LookupError:
+            raise PayloadError(f"payload of task {shown(info.id)} has nothing to set at {shown(path)}") from None
+    return payload
 
 
 def edited(info: TaskInfo, edits: Edits) -> UpdateOptions:
@@ -202,11 +170,7 @@ def _compact(text: str) -> str | None:
     """Return JSON without its spaces, and its numbers as they were written; None if it is none."""
     import msgspec
 
-    try:
-        json.loads(text, parse_int=str, parse_float=str)
-        return msgspec.json.format(text.encode(), indent=-1).decode()
-    except (ValueError, RecursionError):
-        return None
+    return msgspec.json.format(text.encode(), indent=-1).decode() if is_json(text) else None
 
 
 def _is_text(data: bytes) -> bool:
