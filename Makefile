@@ -112,6 +112,10 @@ proof-weight: setup ## measure: import time and idle memory, beside streaq, task
 	@$(BIN)/python -m bench.weight
 proof-differential: setup ## prove: put faults into our scripts, and see the comparison with asynq notice; needs Go
 	@$(PYTEST) -q -m interop tests/interop/differential/mutants.py
+.PHONY: proof-search
+proof-search: setup ## measure: how long it takes to find 12 of 100,000 tasks
+	@$(BIN)/python -m bench.search
+
 proof-inspector: setup ## measure: how long bulk operations on 200,000 tasks hold the store
 	@$(BIN)/python -m bench.inspector
 proof-startup: setup ## measure: how long the command line takes to say its help

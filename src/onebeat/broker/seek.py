@@ -48,9 +48,11 @@ class Step:
     Attributes:
         now_us: What time it was in the store.
 
-        seen: Entries it looked at; none are left when it is 0.
+        seen: Entries it looked at.
 
         end: Where it ended.
+
+        is_last: There were no entries behind it.
 
         tasks: What may be wanted, each with its place.
     """
@@ -58,6 +60,7 @@ class Step:
     now_us: int
     seen: int
     end: Place
+    is_last: bool
     tasks: list[tuple[Place, RawTask]]
 
 
@@ -85,10 +88,10 @@ def search(
     """
 
     def interpret(answer: Any) -> Step:
-        now_us, seen, offset, last, score, *rest = answer
+        now_us, seen, offset, last, score, ended, *rest = answer
         items = (rest[i : i + _FIELDS] for i in range(0, len(rest), _FIELDS))
         tasks = [(_place(item[2], item[0], item[1]), raw_task(item[3:], state)) for item in items]
-        return Step(int(now_us), int(seen), _place(offset, last, score), tasks)
+        return Step(int(now_us), int(seen), _place(offset, last, score), bool(ended), tasks)
 
     suffix = f"g:{group}" if state is TaskState.AGGREGATING else state.value
     lowest, highest = scores if scores is not None else ("-inf", "+inf")

@@ -161,7 +161,7 @@ class Search:
         if part.state in (TaskState.PENDING, TaskState.ACTIVE) and begun < self._place.offset and begun == 0:
             self._restarts += 1
         hits: list[Hit] = []
-        seen, end = step.seen, step.end
+        seen, end, is_last = step.seen, step.end, step.is_last
         for place, raw in step.tasks:
             info = task_info(part.queue, place.id, raw)
             if place.id not in self._given and self._filter.matches(
@@ -171,12 +171,12 @@ class Search:
                 self._given.add(place.id)
                 self._limit -= 1
             if self._limit <= 0:
-                seen, end = place.offset - begun, place
+                seen, end, is_last = place.offset - begun, place, step.is_last and place == step.end
                 break
         self._here += seen
         self._scan -= seen
         self._place = Place(end.offset, "" if self._restarts >= MAX_RESTARTS else end.id, end.score)
-        if not step.seen:
+        if is_last:
             self._next_part()
         return hits
 

@@ -14,7 +14,7 @@
 -- ARGV[9] int   max_bytes      stop once what is given weighs this much (one is always given)
 -- ARGV[10] bytes needles       MessagePack: groups of alternatives {kind, text}; of each group one must be found
 -- returns list                 now (µs) · entries looked at · offset after them · last entry's id · its score ·
---                              then per task its id, score or "", offset, and what lib/describe.lua says
+--                              "1" if there are none behind it, else "" · then per task its id, score or "", offset, and what lib/describe.lua says
 --
 -- A zset is gone through by score and id, so what comes or goes meanwhile hides nothing that stays. A list is gone
 -- through from the next to run: its last entry is looked for again where it must have moved to; if it is gone, all up
@@ -82,7 +82,7 @@ local function may_be_wanted(id, message)
 end
 
 local ids, scores, start = entries()
-local answer = { int(now_us), 0, 0, "", "" }
+local answer = { int(now_us), 0, 0, "", "", "" }
 local read, given, seen = 0, 0, 0
 for i, id in ipairs(ids) do
   local message = redis.call("HGET", KEYS[1] .. "t:" .. id, "msg")
@@ -92,7 +92,7 @@ for i, id in ipairs(ids) do
   end
   local found = message and may_be_wanted(id, message) and describe(id)
   given = given + (found and #found[1] + #found[3] or 0)
-  if found and #answer > 5 and given > max_bytes then
+  if found and #answer > 6 and given > max_bytes then
     break
   end
   seen = i
@@ -104,4 +104,5 @@ for i, id in ipairs(ids) do
   end
 end
 answer[2], answer[3], answer[4], answer[5] = seen, start + seen, ids[seen] or "", scores[seen] or ""
+answer[6] = seen == #ids and seen < limit and "1" or ""
 return answer
