@@ -10,6 +10,8 @@ import pytest
 from onebeat.broker.call import Call
 from onebeat.broker.store import Store
 from onebeat.errors import InvalidTask, PayloadError
+from onebeat.inspector.acting import Pace, batches
+from onebeat.inspector.found import Chosen, Selection
 from onebeat.inspector.inspector import Inspector
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
@@ -106,23 +108,29 @@ async def test_a_limit_takes_the_first(inspector: Face, store: Store) -> None:
     assert (7, 7, False) == (len(selection.tasks), len(selection.first), selection.is_whole)
 
 
-async def test_a_rate_makes_steps_small_and_waits_between_them(
-    inspector: Face, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So many a second at most, evenly."""
-    waits: list[float] = []
+def test_a_rate_makes_steps_small_and_even() -> None:
+    """A quarter of a second's, of one queue each; what came late is not made up for."""
+    tasks = tuple(Chosen("a" if number < 15 else "b", f"{number}", TaskState.RETRY, "") for number in range(30))
+    selection = Selection(action="run", filter="", tasks=tasks, first=(), scanned=30, is_whole=True)
+    assert [10, 5, 10, 5] == [len(batch) for batch in batches(selection, 40)]
+    assert [1] * 30 == [len(batch) for batch in batches(selection, 0.5)]
+    assert [15, 15] == [len(batch) for batch in batches(selection, None)]
+    now = 100.0
+    pace = Pace(40, lambda: now)
+    assert [0, 0.25] == [pace.wait(10), pace.wait(10)]
+    now = 100.5
+    assert 0 == pace.wait(10)
+    now = 200.0
+    assert [0, 0.25] == [pace.wait(10), pace.wait(10)]
+    assert [0, 0] == [Pace(None, lambda: now).wait(10) for _ in range(2)]
 
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
 
-    monkeypatch.setattr("onebeat.inspector.inspector.asyncio.sleep", sleep)
-    monkeypatch.setattr("onebeat.inspector.blocking.time.sleep", waits.append)
-    monkeypatch.setattr("time.monotonic", lambda: 0.0)
+async def test_it_waits_for_its_rate(inspector: Face, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before each step, as long as the rate says."""
+    monkeypatch.setattr(Pace, "wait", lambda self, count: 0.001)
     await write(store, 40, "archived")
-    selection = await inspector.select("run", "")
-    reports = await inspector.apply(selection, rate=40)
+    reports = await inspector.apply(await inspector.select("run", ""), rate=40)
     assert [10, 20, 30, 40] == [report.done for report in reports]
-    assert [0, 0.25, 0.5, 0.75] == [wait for wait in waits if wait in (0, 0.25, 0.5, 0.75)]
 
 
 async def test_an_update_may_be_made_of_each_task(inspector: Face, store: Store, clock: Clock) -> None:

@@ -5,6 +5,7 @@ was. Procedures for both inspectors; between two steps anybody may stop.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -96,6 +97,29 @@ def check_rate(rate: object) -> None:
         return
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < float("inf"):
         raise InvalidTask(f"rate is {shown(rate)}: give tasks per second, more than 0, or None for as fast as it goes")
+
+
+class Pace:
+    """
+    Says when the next step may begin.
+
+    Args:
+        rate: Tasks per second at most; None: as fast as it goes.
+
+        monotonic: The clock.
+    """
+
+    def __init__(self, rate: float | None, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._monotonic = rate, monotonic
+        self._next = monotonic()
+
+    def wait(self, count: int) -> float:
+        """Return for how many seconds to wait before a step of so many tasks."""
+        if self._rate is None:
+            return 0.0
+        left = max(0.0, self._next - self._monotonic())
+        self._next = max(self._next, self._monotonic()) + count / self._rate
+        return left
 
 
 class Deed:

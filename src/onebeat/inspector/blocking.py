@@ -172,11 +172,10 @@ class SyncInspector:
         """
         acting.check_rate(rate)
         deed = acting.Deed(selection, changes)
-        began, clock = time.monotonic(), 0.0
+        pace = acting.Pace(rate)
         for batch in acting.batches(selection, rate):
-            if rate is not None:
-                time.sleep(max(0.0, began + clock - time.monotonic()))
-                clock += len(batch) / rate
+            if wait := pace.wait(len(batch)):
+                time.sleep(wait)
             yield self._do(deed.step(batch))
 
     def run(self, queue: str, task_id: str) -> None:

@@ -8,7 +8,6 @@ inspector shares with the blocking one.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -289,11 +288,10 @@ class Inspector:
         """
         acting.check_rate(rate)
         deed = acting.Deed(selection, changes)
-        began, clock = time.monotonic(), 0.0
+        pace = acting.Pace(rate)
         for batch in acting.batches(selection, rate):
-            if rate is not None:
-                await asyncio.sleep(max(0.0, began + clock - time.monotonic()))
-                clock += len(batch) / rate
+            if wait := pace.wait(len(batch)):
+                await asyncio.sleep(wait)
             yield await self._do(deed.step(batch))
 
     async def run(self, queue: str, task_id: str) -> None:
