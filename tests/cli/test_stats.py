@@ -58,9 +58,10 @@ def test_people_see_states_queues_today_and_the_store(client: SyncClient, url: s
     """As asynq's three tables, and a line."""
     processed(url, "low", 200, 3)
     shown = run("stats").stdout
-    states, queues, today, store = shown.strip().split("\n\n")
-    assert ["pending", "active", "scheduled", "retry", "archived", "completed", "aggregating"] == states.split()[:7]
-    assert "3" == states.split()[7]
+    queues, states, today, store = shown.strip().split("\n\n")
+    names, counts = (line.split() for line in states.splitlines())
+    assert ["pending", "active", "scheduled", "retry", "archived", "completed", "aggregating"] == names[2:]
+    assert ["tasks", "3", "0", "1", "0", "0", "0", "0"] == counts
     assert ["default", "low", "total"] == [line.split()[0] for line in queues.splitlines()[1:]]
     assert ["200", "3", "1.5", "%"] == today.split()[-4:]
     assert "up" in store
@@ -150,10 +151,21 @@ def test_a_small_screen_shows_the_busiest(client: SyncClient, url: str, tmp_path
     """And how many queues are not there."""
     for number in range(30):
         client.enqueue(Task("t"), queue=f"queue-{number}", process_in=60)
-    env = {"ONEBEAT_URL": url, "TERM": "xterm", "COLUMNS": "120", "LINES": "12"}
+    env = {"ONEBEAT_URL": url, "TERM": "xterm", "COLUMNS": "100", "LINES": "12"}  # the first line does not fit
     with onebeat("stats", "--watch", cwd=tmp_path, env=env, terminal=True) as program:
         program.expect("default")
         program.expect("26 more queues are counted in the total")
+        program.press("q")
+        assert 0 == program.ended()
+
+
+def test_a_narrow_screen_goes_without_columns(client: SyncClient, url: str, tmp_path: Path) -> None:
+    """Rather than cut numbers off."""
+    client.enqueue_many([Task("t", {"number": n}) for n in range(1231)], queue="q")
+    env = {"ONEBEAT_URL": url, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "32", "LINES": "12"}
+    with onebeat("stats", "--watch", cwd=tmp_path, env=env, terminal=True) as program:
+        program.expect(r"queue +pending")
+        program.expect(r"q +1,231")
         program.press("q")
         assert 0 == program.ended()
 

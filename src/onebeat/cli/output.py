@@ -102,7 +102,7 @@ def show_table(
         _show_plain([[Cell(column) for column in columns], *shown], {columns.index(name) for name in numbers})
         return
     place = console()
-    if _least(columns, shown, {*numbers, *whole}) > place.width:
+    if least_width(columns, shown, {*numbers, *whole}) > place.width:
         _show_lines(place, columns, shown)
     else:
         place.print(table(columns, shown, numbers=numbers, whole=whole))
@@ -137,7 +137,7 @@ def table(
     return made
 
 
-def _least(columns: Sequence[str], rows: Sequence[Sequence[Cell]], kept: set[str]) -> int:
+def least_width(columns: Sequence[str], rows: Sequence[Sequence[Cell]], kept: set[str]) -> int:
     """How wide a table is at least: columns that are kept whole, and a few letters of each of the others."""
     from rich.cells import cell_len
 

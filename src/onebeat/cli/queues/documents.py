@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import date
 from typing import Any, Self
 
@@ -12,6 +12,8 @@ import msgspec
 from onebeat.broker.browse import QueueStats
 from onebeat.cli.documents import Instant
 from onebeat.inspector.models import DayStats, GroupInfo, QueueDetails, ServerInfo, StoreInfo
+
+_COUNTS = [field.name for field in fields(QueueStats)]
 
 
 class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, name: str, stats: QueueStats) -> Self:
-        return cls(queue=name, size=stats.size, **asdict(stats))
+        return cls(queue=name, size=stats.size, **{field: getattr(stats, field) for field in _COUNTS})
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import click
 
 from onebeat.cli import output
 from onebeat.cli.documents import show, show_line
-from onebeat.cli.output import Cell, count_cell
+from onebeat.cli.output import WARN, Cell, count_cell
 from onebeat.cli.queues.documents import Stats, Store, Totals, split
 from onebeat.cli.queues.listing import COLUMN_STYLES, complain, show_queues
 from onebeat.inspector.inspector import Inspector
@@ -44,23 +44,18 @@ async def show_once(url: str | None, *, as_json: bool, as_lines: bool) -> None:
 
 
 def _show(found: Stats) -> None:
+    """The longest first: the sums are what one still sees where the rows have scrolled away."""
     states = [state.value for state in TaskState]
     totals = found.totals
-    output.show_table(
-        states, [[count_cell(getattr(totals, name), COLUMN_STYLES.get(name, "")) for name in states]], numbers=states
-    )
-    click.echo()
     show_queues(found.queues, totals)
     click.echo()
-    error_rate = output.rate(totals.failed_today, totals.processed_today)
+    sums = [count_cell(getattr(totals, name), COLUMN_STYLES.get(name, "")) for name in states]
+    output.show_table(["all queues", *states], [[Cell("tasks"), *sums]], numbers=states, whole=["all queues"])
+    click.echo()
+    counts = [count_cell(totals.processed_today), count_cell(totals.failed_today, WARN)]
     columns = ["today (UTC)", "processed", "failed", "error rate"]
-    cells = [
-        Cell(f"{found.at:%Y-%m-%d}"),
-        count_cell(totals.processed_today),
-        count_cell(totals.failed_today),
-        error_rate,
-    ]
-    output.show_table(columns, [cells], numbers=columns[1:], whole=columns[:1])
+    row = [Cell(f"{found.at:%Y-%m-%d}"), *counts, Cell(output.rate(totals.failed_today, totals.processed_today))]
+    output.show_table(columns, [row], numbers=columns[1:], whole=columns[:1])
     click.echo()
     output.show_facts([("store", store_line(found.info))])
 

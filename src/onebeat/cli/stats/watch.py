@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 AROUND = 6
 """Lines of the screen that are not rows of the table."""
 
+EXPENDABLE = (
+    "completed", "aggregating", "scheduled", "processed", "failed", "active", "archived", "retry", "failed/s", "size",
+    "latency", "attempts/s",
+)  # fmt: skip
+"""Columns that a narrow screen goes without, in that order: no number is ever cut off."""
+
 
 class Rates:
     """
@@ -96,7 +102,7 @@ async def _on_screen(inspector: Inspector, seconds: float, rates: Rates) -> None
                 live.update(_trouble(str(error), seconds), refresh=True)
             else:
                 rates.look(found)
-                live.update(_screen(found, rates, seconds, place.height), refresh=True)
+                live.update(_screen(found, rates, seconds, place.size), refresh=True)
             with suppress(asyncio.TimeoutError):
                 async with asyncio.timeout(max(0.0, begun + seconds - time.monotonic())):
                     while True:
@@ -104,31 +110,54 @@ async def _on_screen(inspector: Inspector, seconds: float, rates: Rates) -> None
                             return
 
 
-def _screen(found: Stats, rates: Rates, seconds: float, height: int) -> RenderableType:
+def _screen(found: Stats, rates: Rates, seconds: float, size: tuple[int, int]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
     order = sorted(found.queues, key=lambda row: (-row.pending - row.active, -row.size, row.queue))
+    width, height = size
     room = max(1, height - AROUND)
     columns, cells = queue_table(order[:room], found.totals)
-    wide = ["attempts/s", "failed/s"]
     rows: list[QueueCounts | Totals] = [*order[:room], found.totals]
     for row, line in zip(rows, cells, strict=False):  # of one queue there is no total
         _mark(line, columns, row, rates)
         line += [_speed(rates, row, "processed"), _speed(rates, row, "failed", WARN)]
+    columns, cells, gone = _fitting([*columns, "attempts/s", "failed/s"], cells, width)
     left = len(order) - room
     footer = f"every {seconds:g} s; q ends it" + (
         f"; {left:,} more queues are counted in the total" if left > 0 else ""
     )
+    if gone:
+        footer += f"; {output.counted(gone, 'column')} need a wider screen"
     if found.unreadable:
         footer += f"; {output.counted(len(found.unreadable), 'queue')} cannot be read: `onebeat stats` says why"
     return Group(
-        Text(f"{found.at:%H:%M:%S} UTC  {store_line(found.info)}", style=DIM),
+        _line_of(f"{found.at:%H:%M:%S} UTC  {store_line(found.info)}"),
         Text(),
-        output.table([*columns, *wide], cells, numbers=[*columns[1:], *wide], whole=columns[:1]),
+        output.table(columns, cells, numbers=columns[1:], whole=columns[:1]),
         Text(),
-        Text(footer, style=DIM),
+        _line_of(footer),
     )
+
+
+def _fitting(columns: list[str], cells: list[list[Cell]], width: int) -> tuple[list[str], list[list[Cell]], int]:
+    """Leave out columns until the table fits; returns how many."""
+    gone = 0
+    for name in EXPENDABLE:
+        if output.least_width(columns, cells, set(columns)) <= width:
+            break
+        if name in columns:
+            i = columns.index(name)
+            columns, cells = columns[:i] + columns[i + 1 :], [line[:i] + line[i + 1 :] for line in cells]
+            gone += 1
+    return columns, cells, gone
+
+
+def _line_of(text: str) -> RenderableType:
+    """Return a text that takes one line of the screen, however narrow that is."""
+    from rich.text import Text
+
+    return Text(output.visible(text), style=DIM, no_wrap=True, overflow="ellipsis")
 
 
 def _mark(line: list[Cell], columns: Sequence[str], row: QueueCounts | Totals, rates: Rates) -> None:
