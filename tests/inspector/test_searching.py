@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
+from onebeat import codecs
 from onebeat.broker import seek
 from onebeat.broker.call import Call
 from onebeat.broker.store import Store
@@ -249,3 +251,48 @@ async def test_a_cursor_into_what_is_empty_by_now_goes_on_behind_it(inspector: F
     parts = await inspector.search("", limit=2)
     await store.command("DEL", f"{ROOT}retry")
     assert ["last"] == ids(await inspector.search(Filter(), cursor=parts[-1].cursor))
+
+
+PAYLOADS = [
+    {"n": 1}, {"n": 2**53 + 1}, {"n": 2**53}, {"n": 1.0}, {"n": 0.1}, {"n": "1"}, {"n": True}, {"n": None},
+    {"n": [1, 2]},
+    {"user": {"id": 42, "name": "Ada <a@b>"}}, {"user": {"id": 420, "name": "É"}}, {"user": {"id": "42"}}, [{"n": 1}],
+    "text", b"\xff\x00", b'{"n":1e0}', b'{"\\u006e":1}', b'{"user":{"name":"\\u0041da"}}', b"{", b"", b'{"n":1}{',
+]  # fmt: skip
+FILTERS = [
+    "payload.n=1", "payload.n=9007199254740993", "payload.n>=1", "payload.n:1", 'payload.n="1"', "payload.n=true",
+    "payload.n=null", "payload.n:*", "payload.n.0=1", "-payload.n=1", "payload.0.n=1", "payload.user.id=42",
+    "payload.user.id:42*", "payload.user.name:Ada*", 'payload.user.name="Ada <a@b>"', "payload.user.name=É",
+    "payload.user.id=420,42", "payload:ADA", "payload:text", "payload:*", "-payload:n", "id:1*", "id:*1*", "-id:*1*",
+    "type:t", "type:T", "state:retry,archived", "-state:retry", "error:x", "size>10", "retried>=1", "retried:0",
+    "is:undecodable", "-is:undecodable", "header.h:v*", "-header.h:v1", "due>0s", "failed<1s", "age<1d", "age>=0s",
+]  # fmt: skip
+
+
+async def test_it_finds_what_a_look_at_every_task_finds(store: Store, clock: Clock) -> None:
+    """Whatever the store looks for by itself, and whatever it need not even read."""
+    number = 0
+    for state in ("pending", "scheduled", "retry", "archived", "completed"):
+        for payload in PAYLOADS:
+            headers = {"h": f"v{number % 3}"} if number % 2 else {}
+            await put_in(store, state, f"{number}", payload, headers=headers)
+            number += 1
+    packed = msgspec.msgpack.encode({"n": 1, "user": {"id": 42, "name": "Ada"}})
+    await put_in(store, "archived", "packed", packed, headers={codecs.HEADER: "msgpack"})
+    await store.command("HSET", f"{ROOT}t:bad", "msg", b"\xff", "state", "archived")
+    await store.command("ZADD", f"{ROOT}archived", NOON, "bad")
+    await clock.advance(2)
+    inspector, now = Inspector(store), datetime.fromtimestamp(NOON + 2, UTC)
+    everything_there = [
+        (info, datetime.fromtimestamp(NOON, UTC) if state == "archived" else None)
+        for state in ("pending", "scheduled", "retry", "archived", "completed")
+        async for info in inspector.tasks("q", state=state)
+    ]
+    assert number + 2 == len(everything_there)
+    some = 0
+    for text in FILTERS:
+        wanted = Filter(text)
+        expected = [info.id for info, since in everything_there if wanted.matches(info, now=now, since=since)]
+        assert expected == ids([part async for part in inspector.search(wanted)]), text
+        some += bool(expected)
+    assert some > len(FILTERS) - 5

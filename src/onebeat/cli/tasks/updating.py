@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import click
 from onebeat import codecs
 from onebeat.broker.browse import stamp
 from onebeat.cli import output
-from onebeat.cli.output import visible
+from onebeat.cli.output import BAD, GOOD, visible
 from onebeat.cli.tasks.acting import FINAL, How, apply, check_chosen, described, select
 from onebeat.cli.tasks.payloads import find_app, is_json, pairs, raw, read_payload, with_field
 from onebeat.cli.tasks.showing import indented, queue_of
@@ -187,8 +188,8 @@ def _show_changes(info: TaskInfo, options: Mapping[str, Any]) -> None:
         was, new = (_lines(data) for data in (info.payload, options["payload"]))
         for line in list(difflib.unified_diff(was, new, lineterm="", n=2))[2:]:
             if not line.startswith("@@"):
-                style = {"+": "green", "-": "red"}.get(line[0])
-                click.echo(click.style(f"  {visible(line)}", fg=style))
+                style = None if os.environ.get("NO_COLOR") else {"+": GOOD, "-": BAD}.get(line[0])
+                click.secho(f"  {visible(line)}", fg=style)
     for name, value in options.items():
         if name == "headers":
             value = {key: text for key, text in value.items() if info.headers.get(key) != text}
