@@ -36,13 +36,13 @@ def read_payload(text: str) -> bytes:
 
 def find_app(given: str | None) -> Onebeat[Any] | None:
     """Import the application that is named on the command line, or by the project."""
-    project = click.get_current_context().find_root().obj
-    target = given or (project.settings.get("app") if project is not None else None)
-    if target is None:
-        return None
     from onebeat.cli.load import application
 
-    return application(target, None if given else str(project.folder))
+    if given is not None:
+        return application(given)
+    project = click.get_current_context().find_root().obj
+    target = project.settings.get("app") if project is not None else None
+    return application(target, str(project.folder)) if project is not None and target else None
 
 
 def pairs(words: Sequence[str]) -> dict[str, str]:
