@@ -100,6 +100,9 @@ def test_all_with_a_limit(url: str, some: SyncInspector) -> None:
     [
         (("run",), "Say which tasks to run: ids", 2),
         (("run", "-q", "low"), "or --all", 2),
+        (("rm", "--where", " ", "-y"), "or --all", 2),
+        (("rm", "-q", "low", "--error", "", "-y"), "or --all", 2),
+        (("rm", "-q", "low", "-s", "retry", "--dry-run"), "No retry tasks in queue low to delete.", 0),
         (("run", "a", "--state", "retry"), "not both", 2),
         (("run", "--state", "active"), "run cannot be done to what filter", 1),
         (("rm", "--state", "pending"), "say so with --yes", 2),

@@ -158,6 +158,20 @@ async def test_what_fails_is_counted_and_the_first_reason_told(inspector: Face, 
     assert "holds the lock of the new payload" in report.why
 
 
+async def test_changes_that_cannot_be_made_of_one_task_fail_for_it_alone(inspector: Face, store: Store) -> None:
+    """As when its payload is none that they can be made of."""
+    for number in range(3):
+        await put_in(store, "archived", f"{number}", {"n": number})
+
+    def change(info: TaskInfo) -> Any:
+        if info.id == "1":
+            raise PayloadError("payload of task '1' is odd")
+        return {"max_retry": 9}
+
+    [report] = await inspector.apply(await inspector.select("update", ""), changes=change)
+    assert ((2, 0, 1, 0), True) == (numbers(report), report.why.endswith("payload of task '1' is odd"))
+
+
 async def test_a_bulk_moves_tasks_to_another_queue(inspector: Face, store: Store) -> None:
     """One by one, as `update` does."""
     for number in range(3):

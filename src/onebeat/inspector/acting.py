@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from onebeat.broker import admin, browse
-from onebeat.errors import DuplicateTask, InvalidTask, TaskIdConflict, TaskNotFound, WrongState, shown
+from onebeat.errors import DuplicateTask, InvalidTask, PayloadError, TaskIdConflict, TaskNotFound, WrongState, shown
 from onebeat.inspector import changes, moving
 from onebeat.inspector.changes import UpdateOptions, Wanted
 from onebeat.inspector.filters import Filter
@@ -182,7 +182,7 @@ class Deed:
             return answer
         except (TaskNotFound, WrongState) as error:
             return f"left {error}"
-        except (DuplicateTask, TaskIdConflict) as error:
+        except (DuplicateTask, InvalidTask, PayloadError, TaskIdConflict) as error:
             return f"error {error}"
 
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 DONE = {
     "run": "now pending", "archive": "archived", "delete": "deleted", "cancel": "cancelled", "update": "changed",
 }  # fmt: skip
+ARCHIVE_KEEPS = 9_999
+"""Tasks, unless servers say otherwise."""
+
 FINAL = frozenset({"delete", "cancel"})
 """What cannot be undone."""
 
@@ -87,13 +90,16 @@ async def _whole_state(inspector: Inspector, action: str, where: Where, how: How
         count = {group.name: group.size for group in await inspector.groups(queue)}.get(where.group, 0)
     else:
         count = getattr(await inspector.stats(queue), state)
-    if count and how.dry_run:
+    if not count:
+        click.echo(f"No {state} tasks in queue {visible(queue)} to {action}.")
+        return
+    if how.dry_run:
         show_tasks(await inspector.page(queue, state=state, group=where.group or "", size=10), nothing="")
         if count > 10:
             click.echo(f"… and {count - 10:,} more.")
     of = f" of group {visible(where.group)}" if where.group is not None else ""
     named = f"{count:,} {state} task{'' if count == 1 else 's'}{of} of queue {visible(queue)}"
-    if count and not agreed(f"{action} {named}", yes=how.yes, dry_run=how.dry_run, is_final=action in FINAL):
+    if not agreed(f"{action} {named}{kept(action, count)}", yes=how.yes, dry_run=how.dry_run, is_final=action in FINAL):
         return
     with Progress(DONE[action]) as progress:
         every = getattr(inspector, f"{action}_all")
@@ -122,8 +128,17 @@ async def select(inspector: Inspector, action: str, where: Where, how: How) -> S
         show_tasks(selection.first, nothing="")
         if len(selection.tasks) > len(selection.first):
             click.echo(f"… and {len(selection.tasks) - len(selection.first):,} more.")
-    deed = f"{action} {described(selection)}"
+    deed = f"{action} {described(selection)}{kept(action, len(selection.tasks))}"
     return selection if agreed(deed, yes=how.yes, dry_run=how.dry_run, is_final=action in FINAL) else None
+
+
+def kept(action: str, count: int) -> str:
+    """Say what the archive does not keep, if that matters."""
+    return (
+        f", of which the archive keeps the latest {ARCHIVE_KEEPS:,}"
+        if action == "archive" and count > ARCHIVE_KEEPS
+        else ""
+    )
 
 
 def described(selection: Selection) -> str:

@@ -38,8 +38,9 @@ class Where:
 
     @property
     def is_any(self) -> bool:
-        """Whether nothing is said but queues."""
-        return not (self.states or self.group or self.types or self.older or self.error or self.where)
+        """Whether nothing is said but queues; an empty filter, as of a variable that was not set, says nothing."""
+        filters = any(text.strip() for text in self.where)
+        return not (self.states or self.group or self.types or self.older or self.error or filters)
 
     def filter(self, words: Sequence[str] = ()) -> Filter:
         """
