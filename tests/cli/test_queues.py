@@ -124,6 +124,7 @@ def test_inspect_shows_all_of_a_queue(system: System) -> None:
     due = datetime.fromisoformat(found["next_due"])
     assert 3500 < (due - datetime.now(UTC)).total_seconds() <= 3600
     assert found["memory_bytes"] > 0
+    assert (keys.slot("asynq:{low}:pending"), True) == (found["key_slot"], len(found["nodes"]) > 0)
     shown = run("queue", "inspect", "low").stdout
     for part in ("paused for", "here:7 with weight 3, 1 of 4 at work", "next due", "in 59 min"):
         assert part in shown, shown
@@ -144,6 +145,13 @@ def test_inspect_says_that_nobody_serves_it(system: System) -> None:
     shown = run("queue", "inspect", "default").stdout
     assert "nobody: no live server serves it" in shown
     assert [] == document("queue inspect", "default")[0]["servers"]
+
+
+def test_inspect_says_where_a_cluster_keeps_it(system: System) -> None:
+    """Slot and nodes, as asynq's list of queues has them; elsewhere there is nothing to say."""
+    shown, [found] = run("queue", "inspect", "low").stdout, document("queue inspect", "low")
+    said = f"kept by         {', '.join(found['nodes'])}, in slot {found['key_slot']}" in shown
+    assert ("cluster" in system.url) == said
 
 
 def test_inspect_counts_types_among_some(system: System) -> None:
@@ -257,13 +265,22 @@ def test_what_runs_is_not_removed(system: System) -> None:
     assert (1, True) == (shown.exit_code, "active tasks" in shown.stderr)
 
 
-@pytest.mark.parametrize(("answer", "left"), [("y", ["default", "mail-a"]), ("n", ["default", "low", "mail-a"])])
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        ("y\n", ["default", "mail-a"]),
+        ("maybe\nYES\n", ["default", "mail-a"]),
+        ("n\n", ["default", "low", "mail-a"]),
+        ("\n", ["default", "low", "mail-a"]),
+        ("\x04", ["default", "low", "mail-a"]),
+    ],
+)
 def test_a_terminal_is_asked(system: System, tmp_path: Path, answer: str, left: list[str]) -> None:
     """What is about to be removed is named in the question."""
     env = {"ONEBEAT_URL": system.url}
     with onebeat("queue", "rm", "low", "-f", cwd=tmp_path, env=env, terminal=True) as program:
         program.expect(r"Remove queue low with 5 tasks\? \[y/N\]")
-        program.press(f"{answer}\n")
+        program.press(answer)
         assert 0 == program.ended()
     assert left == names()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -46,15 +45,24 @@ def agreed(deed: str, *, yes: bool, dry_run: bool, is_final: bool = False) -> bo
 
 def _says_yes(question: str) -> bool:
     """
-    Ask on the terminal, even where what is printed is piped on.
+    Ask on the terminal, even where what is printed is piped on; the end of input is a no.
 
     An event loop that runs would take Ctrl-C for itself and cancel its task, while this waits for the answer: so
-    meanwhile it interrupts whoever waits.
+    meanwhile it interrupts whoever waits. It reads without readline, which misses a Ctrl-C that comes as it begins.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return click.confirm(question, err=True)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return click.confirm(question, err=True)
+        while True:
+            click.echo(f"{question} [y/N]: ", nl=False, err=True)
+            answer = sys.stdin.readline()
+            if not answer:
+                click.echo(err=True)
+            if answer.strip().lower() in ("y", "yes"):
+                return True
+            if answer.strip().lower() in ("", "n", "no"):
+                return False
+    except KeyboardInterrupt:
+        click.echo(err=True)
+        raise click.Abort from None
     finally:
         signal.signal(signal.SIGINT, before)

@@ -215,6 +215,10 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
         types: Of the `sampled` pending tasks that run next, how many are of each type.
 
         next_due: When the first scheduled or retried task is due; null: there is none.
+
+        key_slot: The slot of a Redis Cluster that its keys are in.
+
+        nodes: Who holds it, "host:port", the node that takes writes first.
     """
 
     queue: str
@@ -227,9 +231,11 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     types: list[TypeCount]
     sampled: int
     next_due: Instant | None
+    key_slot: int
+    nodes: list[str]
 
     @classmethod
-    def of(cls, found: QueueDetails) -> Self:
+    def of(cls, found: QueueDetails, key_slot: int, nodes: list[str]) -> Self:
         return cls(
             queue=found.queue,
             counts=QueueCounts.of(found.queue, found.stats),
@@ -241,6 +247,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
             types=[TypeCount(type=type_, count=count) for type_, count in found.types.items()],
             sampled=found.sampled,
             next_due=found.next_due,
+            key_slot=key_slot,
+            nodes=nodes,
         )
 
 

@@ -25,18 +25,19 @@ async def inspect_queues(url: str | None, names: Sequence[str], *, every: bool, 
     async with Inspector(url) as inspector:
         found: list[Details] = []
         for i, name in enumerate(await chosen(inspector, names, every=every)):
-            details = Details.of(await inspector.details(name, sample=sample))
+            slot, nodes = await inspector.key_slot(name), await inspector.nodes(name)
+            details = Details.of(await inspector.details(name, sample=sample), slot, nodes)
             if as_json:
                 found.append(details)
                 continue
             if i:
                 click.echo()
-            _show(details)
+            _show(details, is_cluster=inspector.store.is_spread)
     if as_json:
         show(found)
 
 
-def _show(found: Details) -> None:
+def _show(found: Details, *, is_cluster: bool) -> None:
     now, counts = datetime.now(UTC), found.counts
     facts: list[tuple[str, Cell]] = [
         ("queue", Cell(found.queue, "bold")),
@@ -51,6 +52,8 @@ def _show(found: Details) -> None:
         ("memory", _memory(found)),
         ("served by", _servers(found)),
     ]
+    if is_cluster:
+        facts.append(("kept by", Cell(f"{', '.join(found.nodes)}, in slot {found.key_slot}")))
     if found.sampled:
         facts.append((f"types of the next {found.sampled:,}", _types(found)))
     if found.groups:
