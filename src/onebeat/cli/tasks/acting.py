@@ -73,6 +73,7 @@ def check_chosen(action: str, ids: Sequence[str], where: Where, *, every: bool) 
             f"Say which tasks to {action}: ids, - for ids on standard input, --state, --where FILTER, or --all.",
             context,
         )
+    where.filter()  # what cannot be read is refused before the store is asked
 
 
 def is_whole_state(action: str, where: Where, how: How) -> bool:

@@ -60,11 +60,11 @@ async def list_tasks(
     """Search, or read one page of a state, and show what is found."""
     from onebeat.inspector.inspector import Inspector
 
+    chosen = where.filter(words)  # what cannot be read is refused before the store is asked
     async with Inspector(url) as inspector:
         if page is not None:
             await _show_page(inspector, where, words, page, size, as_json=as_json, as_lines=as_lines)
             return
-        chosen = where.filter(words)
         found: list[TaskInfo] = []
         last: Found | None = None
         steps = inspector.search(chosen, limit=limit or None, scan=scan, cursor=cursor)
