@@ -23,8 +23,9 @@ from tests.cli.runner import run
 
 @pytest.fixture
 def store(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SyncClient]:
-    """Have queues and tasks in the store that the environment names."""
+    """Have queues and tasks in the store that the environment names; a busy machine is given its time."""
     monkeypatch.setenv("ONEBEAT_URL", url)
+    monkeypatch.setattr(completing, "PATIENCE_S", 30)
     with SyncClient(url) as client:
         for queue in ("default", "mail-a", "mail-b"):
             client.enqueue(Task("t"), queue=queue, task_id=f"of-{queue}")
@@ -137,7 +138,8 @@ def test_a_shell_that_is_unknown_is_refused() -> None:
 def test_bash_completes_a_queue(store: SyncClient, url: str, tmp_path: Path) -> None:
     """By the script that it was given, from a real program on its path."""
     program = tmp_path / "onebeat"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m onebeat "$@"\n')
+    patient = "from onebeat.cli import completing, main; completing.PATIENCE_S = 30; main.main()"
+    program.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{patient}' \"$@\"\n")
     program.chmod(0o755)
     script = run("completion", "bash").stdout + (
         '\nCOMP_WORDS=(onebeat queue pause mail); COMP_CWORD=3; _onebeat_completion onebeat; echo "${COMPREPLY[@]}"'

@@ -59,11 +59,11 @@ def _begin(names: list[str], incomplete: str) -> list[str]:
 
 def _asked(ctx: click.Context, question: Callable[[SyncInspector], list[str]]) -> list[str]:
     """Ask the store in a thread that nobody waits for long."""
+    from onebeat.inspector.blocking import SyncInspector
+
     found: list[str] = []
 
     def ask() -> None:
-        from onebeat.inspector.blocking import SyncInspector
-
         try:
             with SyncInspector(url) as inspector:
                 found.extend(question(inspector))

@@ -15,34 +15,23 @@ from onebeat.errors import OnebeatError, QueueNotEmpty, WrongState
 from onebeat.inspector.inspector import Inspector
 
 
-async def pause_queues(url: str | None, names: Sequence[str], *, every: bool, yes: bool, dry_run: bool) -> None:
-    """Pause those that are not."""
+async def set_paused(
+    url: str | None, names: Sequence[str], *, paused: bool, every: bool, yes: bool, dry_run: bool
+) -> None:
+    """Pause those of the queues that are not, or resume those that are."""
+    verb, state = ("pause", "paused") if paused else ("resume", "running")
     async with Inspector(url) as inspector:
-        queues = await _in_state(inspector, names, every=every, paused=False, word="paused")
-        if not queues or not agreed(f"pause {_named(queues)}", yes=yes, dry_run=dry_run):
+        queues = await _in_state(inspector, names, every=every, paused=not paused, word=state)
+        if not queues or not agreed(f"{verb} {_named(queues)}", yes=yes, dry_run=dry_run):
             return
+        change = inspector.pause if paused else inspector.resume
         for name in queues:
             try:
-                await inspector.pause(name)
-            except WrongState:  # another did meanwhile
-                click.echo(f"queue {visible(name)} was paused already")
+                await change(name)
+            except WrongState:  # another did it meanwhile
+                click.echo(f"queue {visible(name)} is {state} already")
             else:
-                click.echo(f"queue {visible(name)} is paused")
-
-
-async def resume_queues(url: str | None, names: Sequence[str], *, every: bool, yes: bool, dry_run: bool) -> None:
-    """Resume those that are paused."""
-    async with Inspector(url) as inspector:
-        queues = await _in_state(inspector, names, every=every, paused=True, word="running")
-        if not queues or not agreed(f"resume {_named(queues)}", yes=yes, dry_run=dry_run):
-            return
-        for name in queues:
-            try:
-                await inspector.resume(name)
-            except WrongState:
-                click.echo(f"queue {visible(name)} was running already")
-            else:
-                click.echo(f"queue {visible(name)} is running")
+                click.echo(f"queue {visible(name)} is {state}")
 
 
 async def _in_state(inspector: Inspector, names: Sequence[str], *, every: bool, paused: bool, word: str) -> list[str]:

@@ -94,9 +94,9 @@ def queue_history(url: str | None, queues: tuple[str, ...], every: bool, days: i
 @write_options
 def queue_pause(url: str | None, queues: tuple[str, ...], every: bool, yes: bool, dry_run: bool) -> None:
     """Stop servers from taking tasks of QUEUES. What runs goes on."""
-    from onebeat.cli.queues.changing import pause_queues
+    from onebeat.cli.queues.changing import set_paused
 
-    run_async(pause_queues(url, queues, every=every, yes=yes, dry_run=dry_run))
+    run_async(set_paused(url, queues, paused=True, every=every, yes=yes, dry_run=dry_run))
 
 
 @queue.command("resume")
@@ -106,9 +106,9 @@ def queue_pause(url: str | None, queues: tuple[str, ...], every: bool, yes: bool
 @write_options
 def queue_resume(url: str | None, queues: tuple[str, ...], every: bool, yes: bool, dry_run: bool) -> None:
     """Let servers take tasks of QUEUES again."""
-    from onebeat.cli.queues.changing import resume_queues
+    from onebeat.cli.queues.changing import set_paused
 
-    run_async(resume_queues(url, queues, every=every, yes=yes, dry_run=dry_run))
+    run_async(set_paused(url, queues, paused=False, every=every, yes=yes, dry_run=dry_run))
 
 
 @queue.command("rm")
