@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         WrongState,
     )
     from onebeat.inspector.blocking import SyncInspector
+    from onebeat.inspector.checks.finding import Diagnosis, Finding, NotChecked, Repaired, Severity
     from onebeat.inspector.inspector import Inspector
     from onebeat.inspector.models import (
         DayStats,
@@ -86,6 +87,7 @@ _HOMES = {
         "SkipRetry", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskNotFound", "WrongState",
     ],
     "inspector.blocking": ["SyncInspector"],
+    "inspector.checks.finding": ["Diagnosis", "Finding", "NotChecked", "Repaired", "Severity"],
     "inspector.inspector": ["Inspector"],
     "inspector.models": [
         "DayStats", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "ServerSheet",
@@ -128,12 +130,12 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
-    "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure",
-    "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux",
-    "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull",
-    "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo",
-    "ServerSheet", "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed",
-    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current",
-    "exponential",
+    "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "Diagnosis", "DuplicateTask", "Enqueued", "Every",
+    "Failure", "Finding", "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask",
+    "MissingExtra", "Mux", "NotChecked", "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask",
+    "Progress", "QueueFull", "QueueNotEmpty", "QueueNotFound", "QueueStats", "Repaired", "ResultNotKept",
+    "ResultTimeout", "Retry", "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore",
+    "SemaphoreFull", "Server", "ServerConfig", "ServerInfo", "ServerSheet", "Severity", "SkipRetry", "SyncClient",
+    "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskInfo", "TaskNotFound",
+    "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
 ]  # fmt: skip

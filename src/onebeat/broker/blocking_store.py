@@ -116,6 +116,16 @@ class BlockingStore:
             raise self._failed(error) from error
         return answers
 
+    def everywhere(self, *words: Argument) -> dict[str, Any]:
+        """Run one plain command on every primary; answers by the address of each."""
+        if self._nodes is not None:
+            return {node: self._nodes.at(node, words) for node in self._nodes.primaries}
+        return {self.endpoint.shown: self.commands([words])[0]}
+
+    def at(self, node: str, *words: Argument) -> Any:
+        """Run one plain command on the primary of an address, as `everywhere` names it."""
+        return self.commands([words])[0] if self._nodes is None else self._nodes.at(node, words)
+
     @property
     def is_spread(self) -> bool:
         """Whether queues may lie on different nodes, of which one may be away while others answer."""

@@ -43,6 +43,10 @@ class Layout:
         """All primaries that have slots, sorted."""
         return sorted({owner for owner in self.owners if owner is not None})
 
+    def primary_at(self, shown: str) -> Address | None:
+        """Return the primary that is shown so; None if there is none."""
+        return next((address for address in self.primaries if show(address) == shown), None)
+
 
 @lru_cache(4096)
 def slot_of(queue: str) -> int:

@@ -256,6 +256,10 @@ class Store:
             return await self._nodes.everywhere(words)
         return {self.endpoint.shown: await self.command(*words)}
 
+    async def at(self, node: str, *words: Argument) -> Any:
+        """Run one plain command on the primary of an address, as `everywhere` names it."""
+        return await self.command(*words) if self._nodes is None else await self._nodes.at(node, words)
+
     def nodes(self, queue: str) -> list[str]:
         """Return the addresses of the nodes that have a queue, its primary first."""
         return [self.endpoint.shown] if self._nodes is None else self._nodes.having(slot_of(queue))

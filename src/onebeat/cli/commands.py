@@ -8,6 +8,7 @@ from onebeat import __version__
 from onebeat.cli.common import URL_HELP, Failing
 from onebeat.cli.demo.command import demo
 from onebeat.cli.dev import dev
+from onebeat.cli.doctor import doctor
 from onebeat.cli.project import Project
 from onebeat.cli.queues import queue, stats
 from onebeat.cli.run import run
@@ -24,5 +25,5 @@ def cli(ctx: click.Context, url: str | None) -> None:  # noqa: ARG001 - `url_opt
     ctx.default_map = {"run": project.defaults("run"), "dev": project.defaults("dev")}
 
 
-for _command in (run, dev, stats, queue, task, demo):
+for _command in (run, dev, stats, queue, task, doctor, demo):
     cli.add_command(_command)

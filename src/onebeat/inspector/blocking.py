@@ -6,7 +6,7 @@ The same procedures as the asyncio inspector's over a blocking transport, not a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -14,6 +14,8 @@ from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
 from onebeat.inspector import fleet, reading, removing, steering, updating
 from onebeat.inspector.changes import UpdateOptions
+from onebeat.inspector.checks.finding import Diagnosis, Repaired
+from onebeat.inspector.diagnosing import BUDGET, Doctor, repairable
 from onebeat.inspector.models import DayStats, GroupInfo, ScheduleEntry, ScheduleEvent, ServerInfo
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
@@ -204,3 +206,27 @@ class SyncInspector:
         is one: of what sentinels watch, the primary. See `Inspector.nodes`.
         """
         return self._do(fleet.nodes(queue, fleet.address(self.store.where())))
+
+    def diagnose(
+        self, checks: Collection[str] = (), *, queues: Collection[str] = (), budget: int = BUDGET, seconds: float = 0.0
+    ) -> Diagnosis:
+        """
+        Look for what is wrong in the whole system, or may go wrong. Nothing is written. See `Inspector.diagnose`.
+        """
+        return self._do(Doctor(self.store, checks=checks, queues=queues, budget=budget, seconds=seconds).diagnose())
+
+    def repair(
+        self,
+        checks: Collection[str] = (),
+        *,
+        queues: Collection[str] = (),
+        budget: int = BUDGET,
+        dry_run: bool = False,
+    ) -> list[Repaired]:
+        """
+        Mend what is damaged: records and lists that disagree, groups and queues that no tool sees, locks of nobody. See
+        `Inspector.repair`.
+        """
+        return self._do(
+            Doctor(self.store, checks=repairable(checks), queues=queues, budget=budget).repair(dry_run=dry_run)
+        )

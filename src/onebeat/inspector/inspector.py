@@ -7,7 +7,7 @@ inspector shares with the blocking one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -16,6 +16,8 @@ from onebeat.broker.store import Store, check_source
 from onebeat.errors import ConfigurationError
 from onebeat.inspector import fleet, reading, removing, steering, updating
 from onebeat.inspector.changes import UpdateOptions
+from onebeat.inspector.checks.finding import Diagnosis, Repaired
+from onebeat.inspector.diagnosing import BUDGET, Doctor, repairable
 from onebeat.inspector.models import DayStats, GroupInfo, ScheduleEntry, ScheduleEvent, ServerInfo
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow
@@ -351,3 +353,45 @@ class Inspector:
             BrokerError: No node of the cluster holds it now.
         """
         return await self._do(fleet.nodes(queue, fleet.address(self.store.where())))
+
+    async def diagnose(
+        self, checks: Collection[str] = (), *, queues: Collection[str] = (), budget: int = BUDGET, seconds: float = 0.0
+    ) -> Diagnosis:
+        """
+        Look for what is wrong in the whole system, or may go wrong: see the reference of checks. Nothing is written. A
+        check that the store refuses to answer is named in the diagnosis, with why; the others are made.
+
+        Args:
+            checks, queues: Only these; none: all.
+
+            budget: Queues, entries of lists, and keys that are looked at, each, at most; what is left out is said.
+
+            seconds: Look twice at each queue, so far apart, and so find backlogs that grow; 0: once.
+
+        Raises:
+            ConfigurationError, QueueNotFound: There is no such check or queue; or a number is none.
+        """
+        return await self._do(
+            Doctor(self.store, checks=checks, queues=queues, budget=budget, seconds=seconds).diagnose()
+        )
+
+    async def repair(
+        self, checks: Collection[str] = (), *, queues: Collection[str] = (), budget: int = BUDGET, dry_run: bool = False
+    ) -> list[Repaired]:
+        """
+        Mend what is damaged: records and lists that disagree, groups and queues that no tool sees, locks of nobody.
+
+        Each item is looked at once more and mended in one step of the store, so what is right again is left alone. A
+        task that is put back runs at least once, as one whose server died.
+
+        Args:
+            checks: To mend what these find; none: all but "stale-lock", which has to be named.
+
+            dry_run: Only say what would be done.
+
+        Raises:
+            ConfigurationError, QueueNotFound: As `diagnose`; or what a check finds cannot be mended.
+        """
+        return await self._do(
+            Doctor(self.store, checks=repairable(checks), queues=queues, budget=budget).repair(dry_run=dry_run)
+        )
