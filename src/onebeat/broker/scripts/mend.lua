@@ -21,11 +21,19 @@ local does = ARGV[1] == "mend"
 if does then
   redis.call("DEL", KEYS[2] .. "nil")
 end
-local GRACE_S = 60
+local GRACE_S, MEMBERS = 60, 100
 
-local function first_group(key)
-  local id = redis.call("ZRANGE", key, 0, 0)[1]
-  return id and redis.call("HGET", KEYS[1] .. "t:" .. id, "group")
+-- Which group the members of a group or a set say they are of: the first that does; and whether none has a record.
+local function group_told(key)
+  local ids, is_empty = redis.call("ZRANGE", key, 0, MEMBERS - 1), true
+  for _, id in ipairs(ids) do
+    local f = redis.call("HMGET", KEYS[1] .. "t:" .. id, "group", "msg")
+    if f[1] and f[2] then
+      return f[1], false
+    end
+    is_empty = is_empty and not f[2]
+  end
+  return "", is_empty and #ids < MEMBERS
 end
 
 local function group(name)
@@ -34,8 +42,15 @@ local function group(name)
   local is_listed = redis.call("SISMEMBER", KEYS[1] .. "groups", name) == 1
   if has_members == is_listed then
     return ""
-  elseif has_members and first_group(key) ~= name then
-    return "" -- an aggregation set, or members without records
+  end
+  local told, is_dead = group_told(key)
+  if has_members and is_dead and not redis.call("ZSCORE", KEYS[1] .. "aggregation_sets", key) then
+    if does then
+      redis.call("DEL", key)
+    end
+    return "dangling dropped"
+  elseif has_members and told ~= name then
+    return "" -- an aggregation set
   elseif has_members then
     if does then
       redis.call("SADD", KEYS[1] .. "groups", name)
@@ -55,7 +70,7 @@ local function set(key)
     return ""
   elseif deadline and tonumber(deadline) > now_s - GRACE_S then
     return ""
-  elseif not deadline and not held and (first_group(key) or "") ~= group_of(key) then
+  elseif not deadline and not held and group_told(key) ~= group_of(key) then
     return ""
   elseif does then
     restore(key)

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from onebeat.broker.checkup import MEND_STEP, STEP, Checkup, Item, glance, mend, stray
+from onebeat.broker.checkup import MEND_STEP, STEP, Checkup, Item, checkup, glance, mend, stray
 from onebeat.errors import BrokerError
 from onebeat.inspector.checks.facts import Facts
 from onebeat.inspector.checks.gathering import Gathering
@@ -29,6 +29,9 @@ MAX_PENDING = 200_000
 
 LIST_STEP = 5_000
 """Of them, in one command."""
+
+MAX_UNLISTED = 100
+"""Queues that no tool lists, and whose lists are looked at all the same."""
 
 MAX_SET = 10_000
 """Tasks of a set that nobody knows."""
@@ -58,23 +61,26 @@ class Walk:
         self._names = set(self._facts.names)
         self._known: set[tuple[str, Item]] = set()
         self._pending: dict[str, list[bytes]] = {}
+        self._seen = self._there = 0
 
     def along_lists(self) -> Procedure[None]:
         """Look at the entries of every queue's lists, sets and groups."""
-        seen, there = 0, 0
         for queue in self._facts.queues:
-            suspects: list[Item] = []
-            for place, count in _places(queue):
-                there += count
-                for start, limit in _ends(count, min(SHARE, self._budget - seen)):
-                    page = yield from ask(glance(queue.queue, place, start, limit))
-                    suspects += page.suspects
-                    seen += page.seen
-            if queue.groups:
-                yield from self._groups(queue.queue, suspects, min(SHARE, self._budget))
-            yield from self._examine(queue.queue, suspects)
-        of = f"{seen:,} of {there:,}" if seen < there else f"{seen:,}"
+            yield from self._along(queue)
+        of = f"{self._seen:,} of {self._there:,}" if self._seen < self._there else f"{self._seen:,}"
         self._facts.looked.append(f"{of} entries of lists")
+
+    def _along(self, queue: Checkup) -> Procedure[None]:
+        suspects: list[Item] = []
+        for place, count in _places(queue):
+            self._there += count
+            for start, limit in _ends(count, min(SHARE, self._budget - self._seen)):
+                page = yield from ask(glance(queue.queue, place, start, limit))
+                suspects += page.suspects
+                self._seen += page.seen
+        if queue.groups:
+            yield from self._groups(queue.queue, suspects, min(SHARE, self._budget))
+        yield from self._examine(queue.queue, suspects)
 
     def _groups(self, queue: str, suspects: list[Item], most: int) -> Procedure[None]:
         seen, cursor = 0, "0"
@@ -109,6 +115,11 @@ class Walk:
             looked += min(seen, int(size))
         for queue, ids in self._pending.items():
             yield from self._of_pending(queue, ids)
+        for queue in self._facts.unlisted[:MAX_UNLISTED]:  # nobody has looked at these yet
+            answer = yield from ask(checkup([queue]))
+            self._facts.queues += answer.queues
+            for found in answer.queues:
+                yield from self._along(found)
         yield from self._leave_to_sets()
         of = f"{looked:,} of {there:,}" if looked < there else f"{there:,}"
         self._facts.looked.append(f"{of} keys")
