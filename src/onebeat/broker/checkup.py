@@ -8,10 +8,10 @@ from typing import Any
 
 from onebeat.broker.call import Argument, Call
 
-SAMPLES, SAMPLE_BYTES = 20, 65_536
-"""Tasks of a queue that are looked into, and the largest that is."""
+SAMPLE_BYTES = 65_536
+"""The largest task that is looked into."""
 
-QUEUES_STEP, STEP = 25, 200
+QUEUES_STEP, STEP = 10, 200
 """Queues, and entries, that one script looks at."""
 
 MEND_STEP = 20
@@ -103,8 +103,8 @@ class Checkups:
     failed: dict[str, str]
 
 
-def checkup(queues: Sequence[str]) -> Call[Checkups]:
-    """Look at some queues: in a cluster one at a time, as others may lie elsewhere."""
+def checkup(queues: Sequence[str], samples: int) -> Call[Checkups]:
+    """Look at some queues, and into some tasks of each: in a cluster one at a time, as others may lie elsewhere."""
 
     def interpret(answer: Any) -> Checkups:
         now, *rows = answer
@@ -116,7 +116,7 @@ def checkup(queues: Sequence[str]) -> Call[Checkups]:
                 found.append(_checkup(queue, _fields(row)))
         return Checkups(int(now) / 1_000_000, found, failed)
 
-    return Call("checkup", queues[0], [SAMPLES, SAMPLE_BYTES, *queues], interpret)
+    return Call("checkup", queues[0], [samples, SAMPLE_BYTES, *queues], interpret)
 
 
 def _fields(row: Sequence[Any]) -> dict[str, Any]:
@@ -234,32 +234,61 @@ Item = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some entries of one list or set of a queue, from so many on; of `groups` from a cursor on."""
+
+    queue: str
+    place: str
+    start: int | str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Glance:
     """Entries that were looked at, where a cursor goes on, and what seems damaged."""
 
+    queue: str
     seen: int
     cursor: str
     suspects: list[Item]
 
 
-def glance(queue: str, place: str, start: int | str, limit: int = STEP) -> Call[Glance]:
-    """Walk over some entries of one list, set or group of a queue."""
+def glance(stretches: Sequence[Stretch]) -> Call[list[Glance]]:
+    """Walk over some entries: in a cluster of one queue at a time, as others may lie elsewhere."""
 
-    def interpret(answer: Any) -> Glance:
-        seen, cursor, *rest = answer
-        return Glance(int(seen), _text(cursor), [(_text(rest[i]), rest[i + 1]) for i in range(0, len(rest), 2)])
+    def interpret(answer: Any) -> list[Glance]:
+        return [_glance(stretch.queue, *row) for stretch, row in zip(stretches, answer, strict=True)]
 
-    return Call("glance", queue, (place, start, limit), interpret)
+    words: list[Argument] = []
+    for one in stretches:
+        words += (one.queue, one.place, one.start, one.limit)
+    return Call("glance", stretches[0].queue, words, interpret)
 
 
-def stray(queue: str, ids: Sequence[bytes]) -> Call[tuple[list[bytes], list[bytes]]]:
-    """Look where some records are: return those that are pending, which the caller looks for, and those nowhere."""
+def _glance(queue: str, seen: int, cursor: bytes, *rest: bytes) -> Glance:
+    return Glance(queue, int(seen), _text(cursor), [(_text(rest[i]), rest[i + 1]) for i in range(0, len(rest), 2)])
 
-    def interpret(answer: Any) -> tuple[list[bytes], list[bytes]]:
-        count = int(answer[0])
-        return list(answer[1 : count + 1]), list(answer[count + 1 :])
 
-    return Call("stray", queue, list(ids), interpret)
+Record = tuple[str, bytes]
+"""A queue, and the id of a task."""
+
+
+def stray(records: Sequence[Record]) -> Call[tuple[list[Record], list[Record]]]:
+    """
+    Look where some records are: in a cluster those of one queue at a time.
+
+    Returns:
+        Those that are not where they say, and those that are pending in a list too long to be searched for each.
+    """
+
+    def interpret(answer: Any) -> tuple[list[Record], list[Record]]:
+        told = list(zip(records, answer, strict=True))
+        return [record for record, word in told if word == 1], [record for record, word in told if word == 2]
+
+    words: list[Argument] = []
+    for record in records:
+        words += record
+    return Call("stray", records[0][0], words, interpret)
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,9 +201,9 @@ async def test_a_schedule_that_missed_ticks(inspector: Face, store: Store, clock
 
 async def test_what_two_go_schedulers_keep_fires_twice(inspector: Face, store: Store, clock: Clock) -> None:
     """Under names as Go writes them; our own list of schedules for asynq's tools is none of theirs."""
+    record = EntryRecord(id="e", spec="@daily", task_type="t", next_enqueue_time=(NOON + 60) * 10**9)
     for number in range(2):
         key = f"asynq:schedulers:{{web:{number}:11111111-2222-4333-8444-55555555555{number}}}"
-        record = EntryRecord(id=f"e{number}", spec="@daily", task_type="t", next_enqueue_time=(NOON + 60) * 10**9)
         await store.command("ZADD", "asynq:schedulers", NOON + 20, key)
         await store.command("RPUSH", key, record.encode())
     await store.command("ZADD", "asynq:schedulers", NOON + 20, "asynq:schedulers:{q}")

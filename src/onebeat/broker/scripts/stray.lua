@@ -1,43 +1,50 @@
--- stray: of some records of one queue, name those that are not where their state says. It only reads.
+-- stray: of some records, name those that are not where their state says. It only reads.
 -- uses: guard
 --
--- KEYS[1] root  asynq:{q}:     t:<id> hash · lease, scheduled, retry, archived, completed, g:<group> zset
+-- KEYS[1] root  asynq:{q}:     of the first queue; the keys of the others are made from their names
 -- KEYS[2] root  onebeat:{q}:
--- ARGV    str   ids
--- returns list                 how many are named pending · their ids · then the ids of suspects
+-- ARGV    str   per record     its queue · its id
+-- returns list of int          per record: 0 it is where it says, or gone · 1 it is a suspect, to be looked at whole by
+--                              mend.lua · 2 it is pending, in a list too long to be searched for each
 --
--- Whether a pending one is listed is for the caller, who reads the list once: to search it for each would take the
--- store too long. A member of an aggregation set is a suspect, which mend.lua clears.
+-- One store holds all queues here; a cluster needs one `stray` per queue. A member of an aggregation set is a suspect,
+-- which mend.lua clears.
 
+local FINE, SUSPECT, LONG_LIST = 0, 1, 2
+local SHORT = 200
 local IN = { scheduled = true, retry = true, archived = true, completed = true }
-local pending, strays = {}, {}
+local short = {}
 
-local function is_there(id)
-  local task = KEYS[1] .. "t:" .. id
+local function is_short(pending)
+  if short[pending] == nil then
+    short[pending] = redis.call("LLEN", pending) <= SHORT
+  end
+  return short[pending]
+end
+
+local function verdict(found)
+  return found and FINE or SUSPECT
+end
+
+local function look(root, id)
+  local task = root .. "t:" .. id
   local f = redis.call("HMGET", task, "state", "group")
-  if redis.call("EXISTS", task) == 0 then
-    return true
-  elseif redis.call("HEXISTS", task, "msg") == 0 then
-    return false
+  if redis.call("HSTRLEN", task, "msg") == 0 then
+    return verdict(redis.call("EXISTS", task) == 0)
   elseif f[1] == "pending" then
-    pending[#pending + 1] = id
-    return true
+    local pending = root .. "pending"
+    return is_short(pending) and verdict(redis.call("LPOS", pending, id)) or LONG_LIST
   elseif f[1] == "active" then
-    return redis.call("ZSCORE", KEYS[1] .. "lease", id)
+    return verdict(redis.call("ZSCORE", root .. "lease", id))
   elseif f[1] == "aggregating" then
-    return f[2] and redis.call("ZSCORE", KEYS[1] .. "g:" .. f[2], id)
+    return verdict(f[2] and redis.call("ZSCORE", root .. "g:" .. f[2], id))
   end
-  return IN[f[1]] and redis.call("ZSCORE", KEYS[1] .. f[1], id)
+  return verdict(IN[f[1]] and redis.call("ZSCORE", root .. f[1], id))
 end
 
-for _, id in ipairs(ARGV) do
-  local answer = guarded(is_there, id)
-  if not answer then
-    strays[#strays + 1] = id
-  end
-end
-local found = { #pending, unpack(pending) }
-for _, id in ipairs(strays) do
-  found[#found + 1] = id
+local found = {}
+for i = 1, #ARGV, 2 do
+  local answer = guarded(look, "asynq:{" .. ARGV[i] .. "}:", ARGV[i + 1])
+  found[#found + 1] = type(answer) == "number" and answer or FINE
 end
 return found

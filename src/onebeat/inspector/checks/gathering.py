@@ -24,6 +24,9 @@ from onebeat.options import DEFAULT_QUEUE
 from onebeat.wire import keys
 
 MAX_PLANS = 10_000
+FEWEST_SAMPLES, MOST_SAMPLES = 2, 20
+"""Tasks of each queue that are looked into: fewer, if there are thousands of queues."""
+
 SLOW_ENTRIES, HOUR_S = 64, 3600
 MAX_ENTRIES = 1000
 """Entries of asynq's list of servers that are compared with the store's clock."""
@@ -64,7 +67,7 @@ class Gathering:
         self.budget = budget
         self._only = queues
         self._seconds = seconds
-        self._is_spread = is_spread
+        self.is_spread = is_spread
         self._clock = clock
         self._parts: dict[str, Gather] = {
             "store": self._store,
@@ -121,7 +124,7 @@ class Gathering:
         self.facts.slow = {node: [one for one in slow if one.at >= since] for node, slow in found.items()}
 
     def _cluster(self) -> Procedure[None]:
-        if not self._is_spread:
+        if not self.is_spread:
             return
         answers = yield Everywhere(("CLUSTER", "INFO"))
         self.facts.cluster = {node: _told(answer) for node, answer in answers.items()}
@@ -166,11 +169,12 @@ class Gathering:
     def _look(self, names: list[str]) -> Procedure[tuple[list[Checkup], dict[str, str]]]:
         found: list[Checkup] = []
         broken: dict[str, str] = {}
-        step = 1 if self._is_spread else QUEUES_STEP
+        step = 1 if self.is_spread else QUEUES_STEP
+        samples = max(FEWEST_SAMPLES, min(MOST_SAMPLES, self.budget // (4 * max(1, len(names)))))
         for start in range(0, len(names), step):
             part = names[start : start + step]
             try:
-                answer = yield from ask(checkup(part))
+                answer = yield from ask(checkup(part, samples))
             except BrokerError as error:
                 if step > 1:
                     raise

@@ -9,23 +9,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
-from onebeat.broker.checkup import MEND_STEP, STEP, Checkup, Item, checkup, glance, mend, stray
+from onebeat.broker.checkup import MEND_STEP, STEP, Checkup, Item, Record, Stretch, checkup, glance, mend, stray
 from onebeat.errors import BrokerError
 from onebeat.inspector.checks.facts import Facts
-from onebeat.inspector.checks.gathering import Gathering
+from onebeat.inspector.checks.gathering import FEWEST_SAMPLES, Gathering
 from onebeat.inspector.steps import At, Everywhere, Procedure, ask, command
 from onebeat.wire import keys
 
-SHARE = 2_000
-"""Entries of one list that are looked at, at most, so that one long list leaves something for the others."""
+T = TypeVar("T")
+
+LEAST, MOST = 20, 10_000
+"""Entries of one list that are looked at, so that a long list leaves something for the others."""
 
 SCAN = 500
 """Keys that one step over the store looks at."""
 
 MAX_PENDING = 200_000
 """Ids of a list of pending tasks that are read to compare records with it."""
+
+HELD = 100_000
+"""Records of a cluster that are met before it is asked of them, since each queue takes a question of its own."""
 
 LIST_STEP = 5_000
 """Of them, in one command."""
@@ -57,36 +63,63 @@ class Walk:
     def __init__(self, gathering: Gathering, only: tuple[str, ...]) -> None:
         self._facts: Facts = gathering.facts
         self._budget = gathering.budget
+        self._is_spread = gathering.is_spread
         self._only = only
         self._names = set(self._facts.names)
         self._known: set[tuple[str, Item]] = set()
-        self._pending: dict[str, list[bytes]] = {}
-        self._seen = self._there = 0
+        self._waiting: dict[str, list[bytes]] = {}
+        self._records: list[Record] = []
+        self._seen = 0
 
     def along_lists(self) -> Procedure[None]:
         """Look at the entries of every queue's lists, sets and groups."""
+        lists = [
+            (queue.queue, place, count) for queue in self._facts.queues for place, count in _places(queue) if count
+        ]
+        there = sum(count for _, _, count in lists)
+        yield from self._along(lists)
         for queue in self._facts.queues:
-            yield from self._along(queue)
-        of = f"{self._seen:,} of {self._there:,}" if self._seen < self._there else f"{self._seen:,}"
+            if queue.groups:
+                yield from self._groups(queue.queue, min(MOST, self._budget))
+        of = f"{self._seen:,} of {there:,}" if self._seen < there else f"{self._seen:,}"
         self._facts.looked.append(f"{of} entries of lists")
 
-    def _along(self, queue: Checkup) -> Procedure[None]:
-        suspects: list[Item] = []
-        for place, count in _places(queue):
-            self._there += count
-            for start, limit in _ends(count, min(SHARE, self._budget - self._seen)):
-                page = yield from ask(glance(queue.queue, place, start, limit))
-                suspects += page.suspects
+    def _along(self, lists: list[tuple[str, str, int]]) -> Procedure[None]:
+        """Look at lists: at as much of each as leaves something for the others."""
+        share = max(LEAST, min(MOST, self._budget // max(1, len(lists))))
+        left = self._budget
+        stretches: list[Stretch] = []
+        for queue, place, count in lists:
+            for start, limit in _ends(count, min(share, left)):
+                stretches.append(Stretch(queue, place, start, limit))
+                left -= limit
+        for part in self._parts(stretches, lambda one: one.queue, lambda one: one.limit):
+            suspects: dict[str, list[Item]] = {}
+            for page in (yield from ask(glance(part))):
+                suspects.setdefault(page.queue, []).extend(page.suspects)
                 self._seen += page.seen
-        if queue.groups:
-            yield from self._groups(queue.queue, suspects, min(SHARE, self._budget))
-        yield from self._examine(queue.queue, suspects)
+            for queue, items in suspects.items():
+                yield from self._examine(queue, items)
 
-    def _groups(self, queue: str, suspects: list[Item], most: int) -> Procedure[None]:
+    def _parts(self, items: Sequence[T], queue: Callable[[T], str], weight: Callable[[T], int]) -> Iterator[list[T]]:
+        """Put into one call as much as is one step: in a cluster of one queue."""
+        part: list[T] = []
+        total = 0
+        for item in items:
+            is_other = self._is_spread and part and queue(part[-1]) != queue(item)
+            if part and (is_other or total + weight(item) > STEP):
+                yield part
+                part, total = [], 0
+            part.append(item)
+            total += weight(item)
+        if part:
+            yield part
+
+    def _groups(self, queue: str, most: int) -> Procedure[None]:
         seen, cursor = 0, "0"
         while seen < most:
-            page = yield from ask(glance(queue, "groups", cursor))
-            suspects += page.suspects
+            [page] = yield from ask(glance([Stretch(queue, "groups", cursor, STEP)]))
+            yield from self._examine(queue, page.suspects)
             seen, cursor = seen + max(page.seen, 1), page.cursor
             if cursor == "0":
                 break
@@ -113,16 +146,28 @@ class Walk:
                     break
             there += int(size)
             looked += min(seen, int(size))
-        for queue, ids in self._pending.items():
+        suspects: dict[str, list[Item]] = {}
+        yield from self._of_records(suspects)
+        for queue, items in suspects.items():
+            yield from self._examine(queue, items)
+        for queue, ids in self._waiting.items():
             yield from self._of_pending(queue, ids)
-        for queue in self._facts.unlisted[:MAX_UNLISTED]:  # nobody has looked at these yet
-            answer = yield from ask(checkup([queue]))
-            self._facts.queues += answer.queues
-            for found in answer.queues:
-                yield from self._along(found)
+        yield from self._of_unlisted()
         yield from self._leave_to_sets()
         of = f"{looked:,} of {there:,}" if looked < there else f"{there:,}"
         self._facts.looked.append(f"{of} keys")
+
+    def _of_unlisted(self) -> Procedure[None]:
+        """Look at queues that no tool lists, which nobody has looked at yet."""
+        for queue in self._facts.unlisted[:MAX_UNLISTED]:
+            found = (yield from ask(checkup([queue], FEWEST_SAMPLES))).queues
+            self._facts.queues += found
+            yield from self._along(
+                [(one.queue, place, count) for one in found for place, count in _places(one) if count]
+            )
+            for one in found:
+                if one.groups:
+                    yield from self._groups(queue, min(MOST, self._budget))
 
     def _leave_to_sets(self) -> Procedure[None]:
         """Leave out tasks of a set that nobody knows: they are in no list, and come back with the set."""
@@ -136,34 +181,41 @@ class Walk:
         ]
 
     def _of_keys(self, page: list[bytes]) -> Procedure[None]:
-        found: dict[str, dict[bytes, list[bytes]]] = {}
+        suspects: dict[str, list[Item]] = {}
+        records: list[Record] = []
         for key in page:
             match = _KEY.match(key)
-            if match is None:
+            queue = _text(match[1]) if match is not None else ""
+            if match is None or (self._only and queue not in self._only):
                 continue
-            queue, kind, rest = _text(match[1]), match[2] or b"", match[3]
-            if self._only and queue not in self._only:
-                continue
-            if rest in _HOLDING and not kind and queue not in self._names:
+            kind, rest = match[2], match[3]
+            if kind == b"t":
+                records.append((queue, rest))
+            elif kind == b"unique":
+                suspects.setdefault(queue, []).append(("lock", key))
+            elif kind == b"g":
+                suspects.setdefault(queue, []).extend([("group", rest), ("set", key)])
+            elif rest in _HOLDING and queue not in self._names:
                 self._names.add(queue)
                 self._facts.unlisted.append(queue)
-            found.setdefault(queue, {}).setdefault(kind, []).append(key if kind == b"unique" else rest)
-        for queue, kinds in found.items():
+        self._records += records
+        if not self._is_spread or len(self._records) >= HELD:
+            yield from self._of_records(suspects)
+        for queue, items in suspects.items():
             try:
-                yield from self._of_queue(queue, kinds)
+                yield from self._examine(queue, items)
             except BrokerError as error:
                 self._facts.broken.setdefault(queue, str(error))
 
-    def _of_queue(self, queue: str, kinds: dict[bytes, list[bytes]]) -> Procedure[None]:
-        suspects: list[Item] = [("lock", key) for key in kinds.get(b"unique", [])]
-        for name in kinds.get(b"g", []):
-            suspects += [("group", name), ("set", f"{keys.root(queue)}g:".encode() + name)]
-        ids = kinds.get(b"t", [])
-        for start in range(0, len(ids), STEP):
-            pending, strays = yield from ask(stray(queue, ids[start : start + STEP]))
-            suspects += [("task", task_id) for task_id in strays]
-            self._pending.setdefault(queue, []).extend(pending)
-        yield from self._examine(queue, suspects)
+    def _of_records(self, suspects: dict[str, list[Item]]) -> Procedure[None]:
+        """See which of the records that were met are not where they say."""
+        records, self._records = sorted(self._records), []
+        for part in self._parts(records, lambda one: one[0], lambda _one: 1):
+            strays, waiting = yield from ask(stray(part))
+            for queue, task_id in strays:
+                suspects.setdefault(queue, []).append(("task", task_id))
+            for queue, task_id in waiting:
+                self._waiting.setdefault(queue, []).append(task_id)
 
     def _of_pending(self, queue: str, ids: list[bytes]) -> Procedure[None]:
         """Compare pending tasks with the list, which is read once; who was taken meanwhile is pending no more."""
@@ -180,8 +232,9 @@ class Walk:
         yield from self._examine(queue, [("task", task_id) for task_id, times in listed.items() if times > 1])
         missing = [task_id for task_id in dict.fromkeys(ids) if task_id not in listed]
         for start in range(0, len(missing), STEP):
-            still, _ = yield from ask(stray(queue, missing[start : start + STEP]))
-            yield from self._examine(queue, [("task", task_id) for task_id in still])
+            part = [(queue, task_id) for task_id in missing[start : start + STEP]]
+            strays, waiting = yield from ask(stray(part))
+            yield from self._examine(queue, [("task", task_id) for _, task_id in (*strays, *waiting)])
 
 
 def _places(queue: Checkup) -> Iterator[tuple[str, int]]:
