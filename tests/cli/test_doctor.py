@@ -155,8 +155,7 @@ def parsed(words: list[str]) -> None:
             return
         context, words = click.Context(command, info_name=words[0], parent=context), words[1:]
     assert command is not None
-    command.make_parser(context)
-    command.parse_args(click.Context(command, parent=context), words)
+    command.make_context("words", words, parent=context)
 
 
 MISSING = {"server", "schedule", "history", "resume", "pause", "rm"}

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from onebeat import __version__
 from onebeat.cli.common import URL_HELP, Failing
 from onebeat.cli.demo.command import demo
 from onebeat.cli.dev import dev
-from onebeat.cli.doctor import doctor
 from onebeat.cli.project import Project
 from onebeat.cli.queues import queue, stats
 from onebeat.cli.run import run
 from onebeat.cli.tasks import task
+
+
+class Later(click.Command):
+    """A command whose module is imported when it is called, not to list it."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        from onebeat.cli.doctor import doctor
+
+        return doctor.make_context(info_name, args, parent, **extra)
+
+
+doctor = Later("doctor", help="Say what is wrong with the live system, why it matters, and what to type.")
 
 
 @click.group(cls=Failing, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
