@@ -26,6 +26,11 @@ class Later(click.Command):
 
         return doctor.make_context(info_name, args, parent, **extra)
 
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        from onebeat.cli.doctor import doctor
+
+        return doctor.get_params(ctx)
+
 
 doctor = Later("doctor", help="Say what is wrong with the live system, why it matters, and what to type.")
 
