@@ -29,19 +29,19 @@ demo: setup ## watch tasks and a steady beat on three servers, one of which is k
 
 .PHONY: test
 test: setup ## everything deterministic
-	@$(PYTEST) -n $(WORKERS) -m "not interop"
+	@$(PYTEST) -n $(WORKERS) -m "not interop and not prometheus"
 
 .PHONY: test-sentinel
 test-sentinel: setup ## the same against a primary with two replicas and three sentinels
-	@ONEBEAT_TEST_TOPOLOGY=sentinel $(PYTEST) -n $(WORKERS) -m "not interop"
+	@ONEBEAT_TEST_TOPOLOGY=sentinel $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus"
 
 .PHONY: test-cluster
 test-cluster: setup ## the same against a cluster of six nodes
-	@ONEBEAT_TEST_TOPOLOGY=cluster $(PYTEST) -n $(WORKERS) -m "not interop"
+	@ONEBEAT_TEST_TOPOLOGY=cluster $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus"
 
 .PHONY: check
 check: lint ## lint, types, import contract, fast tests: under a minute
-	@$(PYTEST) -n $(WORKERS) -q -m "not slow and not interop"
+	@$(PYTEST) -n $(WORKERS) -q -m "not slow and not interop and not prometheus"
 
 .PHONY: lint
 lint: setup ## format, lint, types, import contract
@@ -55,9 +55,17 @@ lint: setup ## format, lint, types, import contract
 docs: setup ## build the documentation site in build/site
 	@$(BIN)/python docs/site/build.py
 
+.PHONY: schemas
+schemas: setup ## write the JSON Schemas of the command line; refuses to break those that are there
+	@$(BIN)/python docs/site/schemas.py
+
 .PHONY: interop
 interop: setup ## with the real asynq, and the table of who × what; needs Go
 	@ONEBEAT_INTEROP=whole $(PYTEST) -n $(WORKERS) -q -m interop tests/interop
+
+.PHONY: prometheus
+prometheus: setup ## with a real Prometheus: scrapes, queries of the dashboard, alert rules; needs prometheus, promtool
+	@$(PYTEST) -q -m prometheus tests/deploy
 
 .PHONY: format
 format: setup ## format and mend what can be mended
@@ -70,7 +78,7 @@ proto: setup ## generate the wire messages again, readable by the oldest protobu
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 	@sed -i 's/Timestamp, _Mapping\]/Timestamp, _Mapping[str, int]]/g' src/onebeat/wire/asynq_pb2.pyi # else its type is unknown
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight proof-differential proof-inspector proof-failover
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight proof-differential proof-inspector proof-failover proof-scrape
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -100,7 +108,7 @@ proof-pythons: setup ## prove: the suite on other interpreters; PYTHONS="python3
 	  version=$$($$python -c 'import platform; print(platform.python_version())') && room=$(VENV)/pythons/$$version && \
 	  $$python -m venv --without-pip $$room && \
 	  $(BIN)/python -m pip --python $$room/bin/python install -q --editable ".[dev]" --group dev && \
-	  echo "Python $$version" && $$room/bin/python -m pytest -q -n $(WORKERS) -m "not interop" -p no:cacheprovider || exit 1; \
+	  echo "Python $$version" && $$room/bin/python -m pytest -q -n $(WORKERS) -m "not interop and not prometheus" -p no:cacheprovider || exit 1; \
 	done
 proof-failover: setup ## measure: how soon writes resume after a switch of sentinels, a fail-over of a cluster
 	@$(BIN)/python -m bench.failover
@@ -108,5 +116,13 @@ proof-weight: setup ## measure: import time and idle memory, beside streaq, task
 	@$(BIN)/python -m bench.weight
 proof-differential: setup ## prove: put faults into our scripts, and see the comparison with asynq notice; needs Go
 	@$(PYTEST) -q -m interop tests/interop/differential/mutants.py
+.PHONY: proof-search
+proof-search: setup ## measure: how long it takes to find 12 of 100,000 tasks
+	@$(BIN)/python -m bench.search
+
 proof-inspector: setup ## measure: how long bulk operations on 200,000 tasks hold the store
 	@$(BIN)/python -m bench.inspector
+proof-scrape: setup ## measure: what a scrape costs the store with 1, 100 and 10,000 queues, beside asynq's exporter
+	@$(BIN)/python -m bench.scrape
+proof-startup: setup ## measure: how long the command line takes to say its help
+	@$(BIN)/python -m bench.startup

@@ -24,6 +24,7 @@ TOPOLOGY = os.environ.get("ONEBEAT_TEST_TOPOLOGY") or "one"
 ONCE = {
     "badinput": "sentences about addresses and arguments, and stores of its own",
     "conformance": "bytes, cron, and what one node holds after each step",
+    "deploy": "files, and an image without an engine",
     "docs": "pages and examples, each with an embedded store",
     "interop": "asynq's side names a single store",
     "testing": "the test kit's private store",
@@ -33,6 +34,7 @@ ONCE = {
     "broker/test_embedded.py": "the embedded store",
     "cli/test_dev.py": "reloading processes, whatever their store",
     "cli/test_loops.py": "event loops and signals, whatever the store",
+    "cli/test_probes.py": "probes and signals, and stores of its own",
     "cli/test_processes.py": "parents and children, whatever their store",
     "integrations": "faces of frameworks, above clients and servers that are tested on each kind",
 }

@@ -310,7 +310,7 @@ RULES = [
     ),
     Rule(
         21, "what belongs to one run stays for the next", lua("take"),
-        '"pending_since", "ob_done", "ob_prev", "ob_progress", "ob_cancel")', '"pending_since")',
+        '"pending_since", "ob_done", "ob_instead", "ob_prev", "ob_progress", "ob_cancel")', '"pending_since")',
         CONSUME + "test_what_belongs_to_one_run_goes_with_it",
     ),
     Rule(

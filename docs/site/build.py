@@ -9,6 +9,7 @@ would fetch from elsewhere.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -123,7 +124,18 @@ def included(what: str) -> str:
         from onebeat.cli.commands import cli
 
         return "\n".join(described(cli, "onebeat", None))
+    if what == "schemas":
+        return "\n".join(listed())
     raise Refused(f"nothing is known to include as {what!r}")
+
+
+def listed() -> Iterator[str]:
+    """Write down which schemas there are."""
+    yield "| Command | Schema |\n|---|---|"
+    for file in sorted((ROOT / "docs" / "reference" / "schemas").glob("*.json")):
+        title = json.loads(file.read_text())["title"]
+        yield f"| `{title}` | [{file.name}](schemas/{file.name}) |"
+    yield ""
 
 
 def described(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:

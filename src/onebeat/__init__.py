@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         DuplicateTask,
         HandlerNotFound,
+        InvalidFilter,
         InvalidTask,
         MissingExtra,
         NotReplicated,
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
         ResultTimeout,
         Retry,
         RevokeTask,
+        ScheduleNotFound,
         SemaphoreFull,
+        ServerNotFound,
         SkipRetry,
         TaskCrashed,
         TaskFailed,
@@ -43,17 +46,51 @@ if TYPE_CHECKING:
         TaskNotFound,
         WrongState,
     )
+    from onebeat.events import (
+        AttemptEnded,
+        Event,
+        Figure,
+        LeaseLost,
+        Observer,
+        ScheduleFired,
+        ScheduleMissed,
+        TaskArchived,
+        TaskCancelled,
+        TaskCompleted,
+        TaskEnqueued,
+        TaskEvent,
+        TaskRecovered,
+        TaskRetried,
+        TaskReturned,
+        TaskStarted,
+    )
     from onebeat.inspector.blocking import SyncInspector
+    from onebeat.inspector.checks.finding import Diagnosis, Finding, NotChecked, Repaired, Severity
+    from onebeat.inspector.filters import Filter
+    from onebeat.inspector.found import Applied, Chosen, Found, Selection
     from onebeat.inspector.inspector import Inspector
     from onebeat.inspector.models import (
         DayStats,
         GroupInfo,
+        QueueDetails,
         ScheduleEntry,
         ScheduleEvent,
         ServerInfo,
+        ServerSheet,
+        StoreInfo,
         WorkerInfo,
     )
+    from onebeat.inspector.recording import Lock, TaskRecord
+    from onebeat.inspector.schedule_models import (
+        ScheduleFire,
+        ScheduleForm,
+        ScheduleInfo,
+        ScheduleResumed,
+        ScheduleState,
+    )
     from onebeat.limits.semaphore import Semaphore
+    from onebeat.observe.listeners import Listeners
+    from onebeat.observe.stream import EventStream
     from onebeat.options import Unique
     from onebeat.preparing import BulkResult, Enqueued, Failure
     from onebeat.scheduler.periodic import PeriodicTask
@@ -62,9 +99,10 @@ if TYPE_CHECKING:
     from onebeat.server.backoff import exponential
     from onebeat.server.config import ServerConfig
     from onebeat.server.context import Context, current
+    from onebeat.server.health import Health, HealthReport
+    from onebeat.server.logs import JsonFormatter, TaskFilter
     from onebeat.server.mux import Handler, Mux
     from onebeat.server.server import Server
-    from onebeat.server.serving import Health
     from onebeat.states import Cancellation, TaskState
     from onebeat.sync import SyncClient
     from onebeat.task import Progress, Task, TaskInfo
@@ -80,14 +118,30 @@ _HOMES = {
     "client": ["Client"],
     "errors": [
         "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask",
-        "HandlerNotFound", "InvalidTask", "MissingExtra", "NotReplicated", "OnebeatError", "PayloadError", "QueueFull",
-        "QueueNotEmpty", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "SemaphoreFull",
-        "SkipRetry", "TaskCrashed", "TaskFailed", "TaskIdConflict", "TaskNotFound", "WrongState",
+        "HandlerNotFound", "InvalidFilter", "InvalidTask", "MissingExtra", "NotReplicated", "OnebeatError",
+        "PayloadError", "QueueFull", "QueueNotEmpty", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry",
+        "RevokeTask", "ScheduleNotFound", "SemaphoreFull", "ServerNotFound", "SkipRetry", "TaskCrashed", "TaskFailed",
+        "TaskIdConflict", "TaskNotFound", "WrongState",
+    ],
+    "events": [
+        "AttemptEnded", "Event", "Figure", "LeaseLost", "Observer", "ScheduleFired", "ScheduleMissed", "TaskArchived",
+        "TaskCancelled", "TaskCompleted", "TaskEnqueued", "TaskEvent", "TaskRecovered", "TaskRetried", "TaskReturned",
+        "TaskStarted",
     ],
     "inspector.blocking": ["SyncInspector"],
+    "inspector.checks.finding": ["Diagnosis", "Finding", "NotChecked", "Repaired", "Severity"],
+    "inspector.filters": ["Filter"],
+    "inspector.found": ["Applied", "Chosen", "Found", "Selection"],
     "inspector.inspector": ["Inspector"],
-    "inspector.models": ["DayStats", "GroupInfo", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "WorkerInfo"],
+    "inspector.models": [
+        "DayStats", "GroupInfo", "QueueDetails", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "ServerSheet",
+        "StoreInfo", "WorkerInfo",
+    ],
+    "inspector.schedule_models": ["ScheduleFire", "ScheduleForm", "ScheduleInfo", "ScheduleResumed", "ScheduleState"],
+    "inspector.recording": ["Lock", "TaskRecord"],
     "limits.semaphore": ["Semaphore"],
+    "observe.listeners": ["Listeners"],
+    "observe.stream": ["EventStream"],
     "options": ["Unique"],
     "preparing": ["BulkResult", "Enqueued", "Failure"],
     "scheduler.periodic": ["PeriodicTask"],
@@ -96,9 +150,10 @@ _HOMES = {
     "server.backoff": ["exponential"],
     "server.config": ["ServerConfig"],
     "server.context": ["Context", "current"],
+    "server.logs": ["JsonFormatter", "TaskFilter"],
     "server.mux": ["Handler", "Mux"],
     "server.server": ["Server"],
-    "server.serving": ["Health"],
+    "server.health": ["Health", "HealthReport"],
     "states": ["Cancellation", "TaskState"],
     "sync": ["SyncClient"],
     "task": ["Progress", "Task", "TaskInfo"],
@@ -123,12 +178,19 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Client",
-    "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "DuplicateTask", "Enqueued", "Every", "Failure",
-    "GroupInfo", "Handle", "Handler", "HandlerNotFound", "Health", "Inspector", "InvalidTask", "MissingExtra", "Mux",
-    "NotReplicated", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueFull",
-    "QueueNotEmpty", "QueueNotFound", "QueueStats", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "ScheduleEntry", "ScheduleEvent", "Scheduler", "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo",
-    "SkipRetry", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskCrashed", "TaskFailed", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
+    "Applied", "AttemptEnded", "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation",
+    "Chosen", "Client", "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "Diagnosis", "DuplicateTask",
+    "Enqueued", "Event", "EventStream", "Every", "Failure", "Figure", "Filter", "Finding", "Found", "GroupInfo",
+    "Handle", "Handler", "HandlerNotFound", "Health", "HealthReport", "Inspector", "InvalidFilter", "InvalidTask",
+    "JsonFormatter", "LeaseLost", "Listeners", "Lock", "MissingExtra", "Mux", "NotChecked", "NotReplicated",
+    "Observer", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueDetails", "QueueFull",
+    "QueueNotEmpty", "QueueNotFound", "QueueStats", "Repaired", "ResultNotKept", "ResultTimeout", "Retry",
+    "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "ScheduleFire", "ScheduleFired", "ScheduleForm",
+    "ScheduleInfo", "ScheduleMissed", "ScheduleNotFound", "ScheduleResumed", "ScheduleState", "Scheduler", "Selection",
+    "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity",
+    "SkipRetry", "StoreInfo", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskArchived", "TaskCancelled",
+    "TaskCompleted", "TaskCrashed", "TaskEnqueued", "TaskEvent", "TaskFailed", "TaskFilter", "TaskIdConflict",
+    "TaskInfo", "TaskNotFound", "TaskRecord", "TaskRecovered", "TaskRetried", "TaskReturned", "TaskStarted",
+    "TaskState", "Unique", "WorkerInfo", "WrongState", "current",
+    "exponential",
 ]  # fmt: skip

@@ -16,12 +16,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, G
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from onebeat.audience import Audience
 from onebeat.broker import produce, registry
 from onebeat.broker.coalescer import Coalescer
 from onebeat.broker.produce import Placed
 from onebeat.broker.store import Store, check_source
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError, BrokerUnavailable, NotReplicated, OnebeatError
+from onebeat.events import Figure, Observers, Sending
 from onebeat.ids import new_id
 from onebeat.options import EnqueueOptions, resolve
 from onebeat.preparing import (
@@ -36,6 +38,7 @@ from onebeat.preparing import (
     check_settings,
     check_tasks,
     prepare,
+    tell_enqueued,
     understand,
 )
 from onebeat.task import Task
@@ -92,8 +95,10 @@ class Client:
         durability: "replicas:n" has n replicas confirm every task before it counts as enqueued (`NotReplicated` if they
             do not); default: as the URL says, else none.
 
+        observers: Told of every task that the store has taken, on the event loop; see `onebeat.events.Observer`.
+
     Raises:
-        ConfigurationError: A setting is no such number.
+        ConfigurationError: A setting is no such number, or an observer none.
     """
 
     def __init__(
@@ -105,9 +110,12 @@ class Client:
         max_payload: int = MAX_PAYLOAD,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
+        observers: Observers | Audience = (),
     ) -> None:
         self._source = check_source(store, durability)
         self._durability = durability
+        self.audience: Audience = Audience.of(observers)
+        self.audience.attach(self._source)
         self._store: Store | None = store if isinstance(store, Store) else None
         self._owns_store = self._store is None
         self._opening: asyncio.Lock | None = None
@@ -116,6 +124,8 @@ class Client:
         self.max_payload = max_payload
         self._clock = clock or SystemClock()
         self._jitter = jitter
+        if self._store is not None:
+            self._store.measured_by(self.audience)
         self._id = new_id()
         self._sequences: dict[str, int] = {}
         self._published: dict[str, float] = {}
@@ -143,6 +153,7 @@ class Client:
             async with self._opening:
                 if self._store is None:
                     self._store = await Store.open(self._source, durability=self._durability)
+                    self._store.measured_by(self.audience)
         return self._store.here()
 
     async def _opened(self) -> Client:
@@ -168,9 +179,10 @@ class Client:
             BrokerUnavailable: The store could not be reached for `give_up_after` seconds; the task may exist.
             NotReplicated: The task exists, but for as long too few replicas have confirmed it (`durability`).
         """
-        prepared = prepare(task, options, max_payload=self.max_payload)
-        await self.store()
-        return await self.submit(prepared)
+        with self.audience.sending() as sending:
+            prepared = prepare(task, options, max_payload=self.max_payload, audience=self.audience, sending=sending)
+            await self.store()
+            return await self.submit(prepared)
 
     def submit(self, prepared: Prepared) -> asyncio.Future[Enqueued]:
         """Hand a prepared task to the next batch of its queue. The store must be open."""
@@ -197,8 +209,11 @@ class Client:
 
     async def _flush(self, queue: str, batch: list[_Waiting]) -> None:
         try:
-            for waiting, placed in zip(batch, await self._place(queue, batch), strict=True):
+            answers = await self._place(queue, batch)
+            for waiting, placed in zip(batch, answers, strict=True):
                 waiting.answer(placed)
+            for waiting, placed in zip(batch, answers, strict=True) if self.audience.hears else ():
+                tell_enqueued(self.audience, waiting.prepared, placed, self._clock.now())
         except OnebeatError as error:
             for waiting in batch:
                 waiting.fail(error)
@@ -220,10 +235,13 @@ class Client:
         while True:
             try:
                 await self._publish(store, queue)
-                return await store.run(call)
+                answers = await store.run(call)
             except (BrokerUnavailable, NotReplicated):  # a repeat under its number asks for confirmation again
                 if self._clock.monotonic() + pause > until:
                     raise
+            else:
+                self.audience.measured(Figure.BATCH_SIZE, "enqueue", len(batch))
+                return answers
             await asyncio.sleep(pause * (0.5 + self._jitter()))
             pause = min(pause * 2, 1.0)
 
@@ -284,31 +302,38 @@ class Bulk:
     async def _answers(self) -> AsyncIterator[Enqueued | Failure]:
         client = await self._connect()
         under_way: deque[tuple[Task[Any], asyncio.Future[Enqueued] | OnebeatError]] = deque()
-        try:
-            async for task in _each(self._tasks):
-                under_way.append((task, self._submit(client, task)))
-                if len(under_way) >= WINDOW:
-                    for _ in range(produce.MAX_ITEMS):
-                        yield await _answer(*under_way.popleft())
-            while under_way:
-                yield await _answer(*under_way.popleft())
-        finally:
-            for _, answer in under_way:  # nobody wants them any more: it was cancelled, or the tasks' source failed
-                _drop(answer)
+        with client.audience.sending(many=True) as sending:
+            try:
+                async for task in _each(self._tasks):
+                    under_way.append((task, self._submit(client, task, sending)))
+                    if len(under_way) >= WINDOW:
+                        for _ in range(produce.MAX_ITEMS):
+                            yield await _answer(*under_way.popleft(), sending)
+                while under_way:
+                    yield await _answer(*under_way.popleft(), sending)
+            finally:
+                for _, answer in under_way:  # nobody wants them any more: it was cancelled, or the tasks' source failed
+                    _drop(answer)
 
-    def _submit(self, client: Client, task: Task[Any]) -> asyncio.Future[Enqueued] | OnebeatError:
+    def _submit(self, client: Client, task: Task[Any], sending: Sending) -> asyncio.Future[Enqueued] | OnebeatError:
         try:
-            return client.submit(prepare(task, self._options, max_payload=client.max_payload))
+            prepared = prepare(
+                task, self._options, max_payload=client.max_payload, audience=client.audience, sending=sending
+            )
+            return client.submit(prepared)
         except OnebeatError as error:
             return error
 
 
-async def _answer(task: Task[Any], answer: asyncio.Future[Enqueued] | OnebeatError) -> Enqueued | Failure:
-    if isinstance(answer, OnebeatError):
-        return Failure(task, answer)
+async def _answer(
+    task: Task[Any], answer: asyncio.Future[Enqueued] | OnebeatError, sending: Sending
+) -> Enqueued | Failure:
     try:
+        if isinstance(answer, OnebeatError):
+            raise answer
         return await answer
     except OnebeatError as error:
+        sending.refused(error)
         return Failure(task, error)
 
 

@@ -4,6 +4,7 @@ Every exception Onebeat raises.
     OnebeatError
     ├── ConfigurationError            a setting, URL or declaration that cannot work
     ├── InvalidTask (ValueError)      a task or option refused before anything was written
+    ├── InvalidFilter (ValueError)    a filter that cannot be read
     ├── PayloadError (ValueError)     a payload that cannot be encoded, or does not fit its handler
     ├── DuplicateTask                 a unique lock is held by another task
     ├── TaskIdConflict                the id is taken by another task of the queue
@@ -12,8 +13,8 @@ Every exception Onebeat raises.
     │   ├── BrokerUnavailable (ConnectionError)   it cannot be reached, or refuses for now
     │   ├── BrokerUnsupported         it is too old, or of a kind that does not work yet
     │   └── NotReplicated             accepted, but too few replicas confirmed it (`durability=`)
-    ├── TaskNotFound · QueueNotFound
-    ├── WrongState                    a task or queue is not in the state that this needs; it was left alone
+    ├── TaskNotFound · QueueNotFound · ScheduleNotFound · ServerNotFound
+    ├── WrongState                    a task, queue … is not in the state that this needs; it was left alone
     ├── QueueNotEmpty                 a queue that holds or runs tasks was to be removed
     ├── HandlerNotFound (LookupError) no handler for a task's type here
     ├── TaskCrashed                   the process that ran a task died, or its lease lapsed
@@ -64,6 +65,14 @@ class ConfigurationError(OnebeatError):
 
 class InvalidTask(OnebeatError, ValueError):  # noqa: N818 - a name that reads as a sentence where it is raised
     """A task or one of its options was refused. Nothing was written."""
+
+
+class InvalidFilter(OnebeatError, ValueError):  # noqa: N818 - see InvalidTask
+    """A filter cannot be read. `column` is where the bad word begins, from 1."""
+
+    def __init__(self, message: str, *, column: int = 1) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class PayloadError(OnebeatError, ValueError):
@@ -119,9 +128,18 @@ class QueueNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
     """No queue of that name is known: nothing was ever enqueued there."""
 
 
+class ScheduleNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
+    """No schedule of that id is known: no application has declared it, or its queue was removed."""
+
+
+class ServerNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
+    """No server of that id lives: it never did, or it has ended, or it was silent for ten seconds."""
+
+
 class WrongState(OnebeatError):  # noqa: N818 - see InvalidTask
     """
-    A task or a queue was left alone, since what was asked of it cannot be done in the state that it is in.
+    A task, queue, schedule or server was left alone, since what was asked of it cannot be done in the state that it
+    is in.
 
     asynq: `FAILED_PRECONDITION`.
     """

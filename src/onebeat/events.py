@@ -2,18 +2,19 @@
 What has happened to tasks and schedules, as values, and who wants to know.
 
 An event is told once the store has what it says, by whoever brought it about: a client what it enqueued, a server
-what it ran and recovered, a scheduler what fired. It is told once, to that process; what another process does is told
-there. Nothing waits for those who listen.
+what it ran, recovered and made of groups, a server or scheduler what it fired. It is told once, to that process; what
+another process does, or a Go server, is told there or not at all. Nothing waits for those who listen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from onebeat.states import TaskState
 
@@ -56,7 +57,7 @@ class TaskEvent(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEnqueued(TaskEvent):
     """
-    A client put it on a queue.
+    It was put on a queue: by a client, or by a server in the place of a group.
 
     Attributes:
         state: PENDING, SCHEDULED, or AGGREGATING.
@@ -112,12 +113,13 @@ class TaskCompleted(AttemptEnded):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRetried(AttemptEnded):
     """
-    It failed and is tried again.
+    It failed and is tried again; or it waits, without a failure: for a server that has a handler ("HandlerNotFound"),
+    for a token of a semaphore ("SemaphoreFull"), or until it can run alone, after crashes.
 
     Attributes:
-        error: What it failed with, in one line, as the store has it.
+        error: What it failed with, in one line, as the store has it; "" for one that is to run alone.
 
-        error_type: The class of the error, such as "ValueError"; "" if it is not known.
+        error_type: The class of the error, such as "ValueError"; "" for one that is to run alone.
 
         delay: Seconds until it is tried again.
 
@@ -135,12 +137,14 @@ class TaskRetried(AttemptEnded):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskArchived(TaskEvent):
     """
-    It failed for good and is in the archive: by its handler, or because its servers crashed too often.
+    It failed for good and is in the archive: by its handler, or because its servers crashed too often, it had expired,
+    its group could not be aggregated, or its bytes are no task.
 
     Attributes:
         retried: Failures before the last.
 
-        error, error_type: As of `TaskRetried`; error_type is "TaskCrashed" for one that recovery archived.
+        error, error_type: As of `TaskRetried`; error_type is "TaskCrashed" for one that recovery archived,
+            "TaskExpired" for one that was not begun in time, "UndecodableMessage" for one that cannot be read.
 
         seconds: How long its last attempt had its slot; None where no handler of this server ended it.
     """
@@ -219,18 +223,22 @@ class ScheduleFired(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleMissed(Event):
     """
-    Ticks of a schedule passed without becoming tasks: nobody was there, its lock was held, or its queue was full.
+    Ticks of a schedule passed without becoming tasks.
 
     Attributes:
         schedule: Its id.
 
         ticks: How many.
+
+        reason: "late": nobody was there to fire them in time; "locked": the task is unique, and another one held its
+            lock; "full": too many tasks wait in the queue.
     """
 
     name: ClassVar[str] = "missed"
 
     schedule: str
     ticks: int
+    reason: MissReason
 
 
 class Figure(Enum):
@@ -244,6 +252,51 @@ class Figure(Enum):
 
     LOOP_LAG_SECONDS = "loop_lag_seconds"
     """How much later than asked the event loop ran a timer; label: ""."""
+
+    SLOTS = "slots"
+    """How many slots a server has that begins to serve; as many less than none when it has ended; label: ""."""
+
+
+class Sending:
+    """
+    What one call sends, a task or a bulk: a base to override what one needs of. Entered before, left when all is
+    answered; its `__exit__` sees what the call raises.
+    """
+
+    def headers(
+        self,
+        task: Task[Any],  # noqa: ARG002 - for overriders, as the others
+        queue: str,  # noqa: ARG002
+        task_id: str,  # noqa: ARG002
+        given: Mapping[str, str],  # noqa: ARG002
+    ) -> Mapping[str, str]:
+        """Return headers to add to a task that is about to be enqueued; `given` are those that it has."""
+        return {}
+
+    def refused(self, error: BaseException) -> None:
+        """Hear that a task of a bulk was not accepted, and why."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Hear that the call is over."""
+
+
+class Carried(NamedTuple):
+    """
+    What an observer has the process of an isolated handler know.
+
+    Attributes:
+        enter: "module:function", imported there: given `what`, it returns the context manager that the handler runs in.
+
+        what: Strings by strings.
+    """
+
+    enter: str
+    what: dict[str, str]
 
 
 class Observer:
@@ -261,13 +314,57 @@ class Observer:
         """Return headers to add to a task that is about to be enqueued; it has the last word over the caller's."""
         return {}
 
+    def sending(self, *, many: bool) -> Sending:  # noqa: ARG002 - for overriders
+        """Return who follows what a call enqueues: one task, or many."""
+        return NOBODY
+
     def running(self, context: Any, task: Task[Any]) -> AbstractContextManager[object]:  # noqa: ARG002 - for overriders
         """Return what an attempt's handler is to run in; its `__exit__` sees what the handler raised."""
+        return nullcontext()
+
+    def failing(self, queue: str, task_id: str) -> Mapping[str, str]:  # noqa: ARG002 - for overriders
+        """Return headers that a task is to have from now on, as its attempt has failed: its next one has them."""
+        return {}
+
+    def crossing(self) -> Carried | None:
+        """Return what the process of an isolated handler is to know; it is called within `running`."""
+
+    def aggregating(
+        self,
+        queue: str,  # noqa: ARG002 - for overriders, as the others
+        group: str,  # noqa: ARG002
+        members: Sequence[Mapping[str, str]],  # noqa: ARG002
+    ) -> AbstractContextManager[object]:
+        """
+        Return what a group is to be aggregated in, until the store has the task that takes its members' place.
+
+        Args:
+            members: The headers of each.
+        """
         return nullcontext()
 
     def measured(self, figure: Figure, label: str, value: float) -> None:
         """Hear of a figure."""
 
+    def attached(self, source: object) -> None:
+        """Learn where the store is of those who are observed: a URL, a client of redis-py, or an open `Store`."""
+
+    async def idle(self) -> None:
+        """Wait until all that was told has been dealt with: for tests, which must not look before."""
+
+    def serving(self, limit: float) -> AbstractAsyncContextManager[object]:  # noqa: ARG002 - for overriders
+        """
+        Return what is entered before a server takes tasks, and left when it has told its last event.
+
+        Args:
+            limit: Seconds that leaving it may take: the server's `hook_timeout`.
+        """
+        return nullcontext()
+
+
+NOBODY = Sending()
+"""Follows nothing."""
 
 Listener = Callable[[Event], object]
 Observers = Iterable[Observer]
+MissReason = Literal["late", "locked", "full"]

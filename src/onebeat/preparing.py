@@ -7,10 +7,12 @@ Nothing here waits or sends, so the asyncio client and the blocking one cannot d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from onebeat.audience import Audience
+from onebeat.broker.groups import Outgoing
 from onebeat.broker.produce import MAX_BYTES, NewTask, Placed
 from onebeat.broker.store import passes
 from onebeat.clock import EPOCH
@@ -26,6 +28,7 @@ from onebeat.errors import (
     is_number,
     shown,
 )
+from onebeat.events import NOBODY, Sending, TaskEnqueued
 from onebeat.ids import new_id
 from onebeat.options import Resolved, merge, resolve
 from onebeat.states import TaskState
@@ -95,9 +98,19 @@ class BulkResult:
     failures: list[Failure] = field(default_factory=list)
 
 
-def prepare(task: Task[Any], options: Mapping[str, Any], *, max_payload: int = MAX_PAYLOAD) -> Prepared:
+def prepare(
+    task: Task[Any],
+    options: Mapping[str, Any],
+    *,
+    max_payload: int = MAX_PAYLOAD,
+    audience: Audience | None = None,
+    sending: Sending = NOBODY,
+) -> Prepared:
     """
     Check a task with its options and encode it. Nothing is written.
+
+    Args:
+        audience, sending: Asked for further headers.
 
     Raises:
         InvalidTask: An option cannot be used.
@@ -105,10 +118,18 @@ def prepare(task: Task[Any], options: Mapping[str, Any], *, max_payload: int = M
     """
     if not isinstance(task, Task):
         raise InvalidTask(f"task is {shown(task)}: give a Task, or what bind() returns")
-    return encoded(task, resolve(merge(task.options, options) if options else task.options), max_payload=max_payload)
+    given = resolve(merge(task.options, options) if options else task.options)
+    return encoded(task, given, max_payload=max_payload, audience=audience, sending=sending)
 
 
-def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD) -> Prepared:
+def encoded(
+    task: Task[Any],
+    given: Resolved,
+    *,
+    max_payload: int = MAX_PAYLOAD,
+    audience: Audience | None = None,
+    sending: Sending = NOBODY,
+) -> Prepared:
     """Encode a task whose options are in the wire's units."""
     if len(task.payload) > max_payload:
         raise PayloadError(
@@ -116,6 +137,10 @@ def encoded(task: Task[Any], given: Resolved, *, max_payload: int = MAX_PAYLOAD)
             "store it elsewhere and enqueue its address, or raise max_payload"
         )
     task_id = given.task_id or new_id()
+    if audience is not None and audience.adds:
+        given = replace(given, headers=audience.headers(task, given.queue, task_id, given.headers))
+    if sending is not NOBODY:
+        given = replace(given, headers=sending.headers(task, given.queue, task_id, given.headers))
     lock = ""
     if given.unique_ms:
         identity = b"key\0" + given.unique_on.encode() if given.unique_on else task.identity
@@ -177,6 +202,41 @@ def understand(prepared: Prepared, placed: Placed) -> Enqueued:
     raise BrokerUnavailable(
         f"task {new.id} was not enqueued in {queue!r}: the store says {placed.detail or placed.status}"
     )
+
+
+def tell_enqueued(audience: Audience, prepared: Prepared, placed: Placed, at: datetime) -> None:
+    """Tell of a task, if the store has taken it."""
+    _tell_enqueued(audience, prepared.queue, prepared.new.id, prepared.type, placed, at)
+
+
+def tell_combined(audience: Audience, prepared: Prepared, at: datetime) -> None:
+    """Tell of a task that has taken the place of a group, where the store does not say when it is due."""
+    new = prepared.new
+    if new.due:
+        now_ms = round(at.timestamp() * 1000) if new.due.startswith("+") else 0
+        placed = Placed("scheduled", str(now_ms + int(new.due)))
+    else:
+        placed = Placed("aggregating" if new.group else "pending", "")
+    _tell_enqueued(audience, prepared.queue, new.id, prepared.type, placed, at)
+
+
+def tell_delivered(audience: Audience, item: Outgoing, answer: str, at: datetime) -> None:
+    """Tell of a task that was brought to its queue."""
+    status, _, detail = answer.partition(" ")
+    type_ = TaskMessage.FromString(item.message).type if audience.hears else ""
+    _tell_enqueued(audience, item.queue, item.id, type_, Placed(status, detail), at)
+
+
+def _tell_enqueued(audience: Audience, queue: str, task_id: str, type: str, placed: Placed, at: datetime) -> None:
+    state = _PLACES.get(placed.status)
+    if state is not None and audience.hears:
+        due = EPOCH + timedelta(milliseconds=int(placed.detail)) if state is TaskState.SCHEDULED else None
+        audience.event(TaskEnqueued(queue=queue, at=at, task_id=task_id, type=type, state=state, process_at=due))
+
+
+_PLACES = {
+    "pending": TaskState.PENDING, "scheduled": TaskState.SCHEDULED, "aggregating": TaskState.AGGREGATING,
+}  # fmt: skip
 
 
 def check_tasks(tasks: object, *kinds: type) -> None:

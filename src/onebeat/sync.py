@@ -21,12 +21,14 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from onebeat.audience import Audience
 from onebeat.broker import browse, produce, registry
 from onebeat.broker.browse import RawTask
 from onebeat.broker.produce import Placed
 from onebeat.broker.store import BlockingStore, Ear, check_source
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerUnavailable, ConfigurationError, NotReplicated, OnebeatError
+from onebeat.events import Figure, Observers, Sending
 from onebeat.ids import new_id
 from onebeat.options import EnqueueOptions, resolve
 from onebeat.preparing import (
@@ -42,6 +44,7 @@ from onebeat.preparing import (
     check_settings,
     check_tasks,
     prepare,
+    tell_enqueued,
     understand,
 )
 from onebeat.task import Task
@@ -128,8 +131,11 @@ class SyncClient:
         durability: "replicas:n" has n replicas confirm every task before it counts as enqueued (`NotReplicated` if they
             do not); default: as the URL says, else none.
 
+        observers: Told of every task that the store has taken, in the thread that enqueued it; see
+            `onebeat.events.Observer`.
+
     Raises:
-        ConfigurationError: A setting is no such number.
+        ConfigurationError: A setting is no such number, or an observer none.
     """
 
     def __init__(
@@ -142,9 +148,12 @@ class SyncClient:
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], None] = time.sleep,
+        observers: Observers | Audience = (),
     ) -> None:
         self._source = check_source(store, durability)
         self._durability = durability
+        self.audience: Audience = Audience.of(observers)
+        self.audience.attach(self._source)
         check_settings(give_up_after, max_payload)
         self._give_up_after = give_up_after
         self.max_payload = max_payload
@@ -184,6 +193,7 @@ class SyncClient:
         with self._opening:
             if self._opened is None or self._opened.pid != os.getpid():
                 self._opened = _Opened(self._source, self._durability)
+                self._opened.store.measured_by(self.audience)
             return self._opened
 
     def enqueue(self, task: Task[Any], **options: Unpack[EnqueueOptions]) -> Enqueued:
@@ -198,9 +208,10 @@ class SyncClient:
             NotReplicated: The task exists, but for as long too few replicas have confirmed it (`durability`).
         """
         refuse_in_loop("SyncClient.enqueue()", "await Client.enqueue() instead")
-        prepared = prepare(task, options, max_payload=self.max_payload)
-        [placed] = self._place(prepared.queue, [prepared])
-        return understand(prepared, placed)
+        with self.audience.sending() as sending:
+            prepared = prepare(task, options, max_payload=self.max_payload, audience=self.audience, sending=sending)
+            [placed] = self._place(prepared.queue, [prepared])
+            return understand(prepared, placed)
 
     def enqueue_many(self, tasks: Iterable[Task[Any]], **options: Unpack[EnqueueOptions]) -> BulkResult:
         """
@@ -214,19 +225,26 @@ class SyncClient:
         check_tasks(tasks, Iterable)
         resolve(options)
         result = BulkResult()
-        for answer in self._each(iter(tasks), options):
-            if isinstance(answer, Failure):
-                result.failures.append(answer)
-            else:
-                result.enqueued += 1
+        with self.audience.sending(many=True) as sending:
+            for answer in self._each(iter(tasks), options, sending):
+                if isinstance(answer, Failure):
+                    result.failures.append(answer)
+                    sending.refused(answer.error)
+                else:
+                    result.enqueued += 1
         return result
 
-    def _each(self, tasks: Iterator[Task[Any]], options: Mapping[str, Any]) -> Iterator[Enqueued | Failure]:
+    def _each(
+        self, tasks: Iterator[Task[Any]], options: Mapping[str, Any], sending: Sending
+    ) -> Iterator[Enqueued | Failure]:
         while chunk := list(islice(tasks, produce.MAX_ITEMS)):
             good: list[tuple[Task[Any], Prepared]] = []
             for task in chunk:
                 try:
-                    good.append((task, prepare(task, options, max_payload=self.max_payload)))
+                    prepared = prepare(
+                        task, options, max_payload=self.max_payload, audience=self.audience, sending=sending
+                    )
+                    good.append((task, prepared))
                 except OnebeatError as error:
                     yield Failure(task, error)
             for queue, part in batches(good):
@@ -255,14 +273,24 @@ class SyncClient:
             while True:
                 try:
                     self._publish(opened, queue)
-                    return opened.store.run(call)
+                    answers = opened.store.run(call)
                 except (BrokerUnavailable, NotReplicated):
                     if self._clock.monotonic() + pause > until:
                         raise
+                else:
+                    self._tell(batch, answers)
+                    return answers
                 self._sleep(pause * (0.5 + self._jitter()))
                 pause = min(pause * 2, 1.0)
         finally:
             opened.lanes.append(lane)
+
+    def _tell(self, batch: list[Prepared], answers: list[Placed]) -> None:
+        self.audience.measured(Figure.BATCH_SIZE, "enqueue", len(batch))
+        if self.audience.hears:
+            now = self._clock.now()
+            for prepared, placed in zip(batch, answers, strict=True):
+                tell_enqueued(self.audience, prepared, placed, now)
 
     def _publish(self, opened: _Opened, queue: str) -> None:
         now = self._clock.monotonic()

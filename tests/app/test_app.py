@@ -32,7 +32,7 @@ from onebeat.errors import (
 from onebeat.inspector.inspector import Inspector
 from onebeat.scheduler.periodic import PeriodicTask
 from onebeat.server.context import Context, current
-from onebeat.server.serving import Health
+from onebeat.server.health import Health
 from onebeat.states import TaskState
 from onebeat.task import Task
 

@@ -101,8 +101,12 @@ class Program:
         self._said += data.decode(errors="replace").replace("\r\n", "\n")
         return bool(data)
 
+    def press(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._ours, text.encode())
+
     def press_ctrl_c(self) -> None:
-        os.write(self._ours, b"\x03")
+        self.press("\x03")
 
     def send(self, number: int) -> None:
         self.process.send_signal(number)

@@ -73,7 +73,7 @@ def test_task_ls_shows_why_a_task_was_archived(url: str) -> None:
     assert ("a", "low", "ValueError: the reason") == (row["id"], row["queue"], row["last_error"])
     everything = json.loads(run("task", "ls", "--url", url, "--json").output)
     assert ["p", "s", "a"] == [row["id"] for row in everything]
-    assert '{"user":1}' == everything[0]["payload"]
+    assert {"text": '{"user":1}'} == everything[0]["payload"]
     assert 1 == len(json.loads(run("task", "ls", "--url", url, "-q", "default", "-s", "scheduled", "--json").output))
 
 
@@ -95,7 +95,7 @@ def test_task_run_makes_archived_tasks_pending(url: str) -> None:
 def test_an_empty_store_says_so(url: str) -> None:
     """Not an empty table."""
     assert "No queues" in run("stats", "--url", url).output
-    assert "No archived tasks" in run("task", "ls", "--url", url, "-s", "archived").output
+    assert "No tasks that fit state:archived." in run("task", "ls", "--url", url, "-s", "archived").output
 
 
 @pytest.mark.parametrize(

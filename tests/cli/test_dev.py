@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from onebeat.cli.develop.changes import Changes
 from onebeat.cli.develop.find import find_application
 from onebeat.errors import ConfigurationError
 from tests.cli.conftest import SHOP, Tasks
-from tests.cli.programs import Program, onebeat
+from tests.cli.programs import Program, onebeat, until
 
 READY = "press Ctrl-C to stop"
 SCHEDULED = '\n\n@app.every(3600)\n@app.task("tick")\ndef tick() -> None: ...\n'
@@ -66,6 +69,32 @@ def test_a_reload_loses_no_running_task(folder: Path, tasks: Tasks) -> None:
         assert "scheduled" == tasks.field(waiting, "state")
         assert "Traceback" not in program.said
         ends(program)
+
+
+@pytest.mark.slow
+def test_probes_are_answered_while_it_reloads(folder: Path, tasks: Tasks) -> None:
+    """At the same address, whatever runs; ready again once it is."""
+    with dev(folder, tasks, "--metrics-port", "0") as program:
+        at = program.expect(r"answering at (http://\S+)\n").group(1)
+        program.expect(READY)
+        until(lambda: readiness(at) == (200, "serving"))
+        (folder / "shop.py").write_text("import nothing_of_this_name\n")
+        program.expect("waiting for a change")
+        assert 503 == readiness(at)[0]
+        (folder / "shop.py").write_text(SHOP)
+        program.expect("ready again")
+        until(lambda: readiness(at) == (200, "serving"))
+        ends(program)
+
+
+def readiness(at: str) -> tuple[int, str]:
+    """Return the status of /readyz, and the state that it tells."""
+    try:
+        with urllib.request.urlopen(f"{at}/readyz", timeout=20) as answer:  # noqa: S310 - http is what is served
+            return answer.status, json.load(answer)["state"]
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)["state"]
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from onebeat.cli.processes.fleet import Fleet
 from onebeat.cli.processes.orders import AWAY, STOP, Facts, Orders
 from onebeat.cli.processes.place import Pace
 from onebeat.cli.processes.process import Process, how
+from onebeat.server.health import Check, HealthReport
 
 FACTS = Facts("redis://x", [], [], {}, 1)
 ORDERS = Orders(app="shop:app", folder="/", url=None, fallback=None, settings={})
@@ -228,3 +229,98 @@ def test_a_blocked_loop_does_not_outlive_its_parent_for_long() -> None:
         assert process.poll() is None
         ours.close()
         assert 1 == process.wait(20)
+
+
+class Answering(Pretended):
+    """A process that serves until it is told to stop, and says of itself what it is given; a number: how long it has
+    not answered."""
+
+    pid = 7
+
+    def __init__(self, answer: HealthReport | float, *, served: bool = True) -> None:
+        super().__init__(True, None, stuck=not served)
+        self._answer = answer
+
+    async def health(self, *, within: float) -> HealthReport | float:
+        return self._answer
+
+
+async def told(*answers: HealthReport | float, served: bool = True) -> HealthReport:
+    """Return what a fleet of such processes is told to fare like, once all have been started."""
+    waiting, all_there = list(answers), asyncio.Event()
+
+    async def start(_orders: Orders) -> Process:
+        process = Answering(waiting.pop(0), served=served)
+        if not waiting:
+            all_there.set()
+        return cast("Process", process)
+
+    made = Fleet(ORDERS, len(answers), pace=AT_ONCE, start=start)
+    running = asyncio.create_task(made.run())
+    await all_there.wait()
+    await asyncio.sleep(0)
+    found = await made.health(silence=30)
+    made.stop()
+    for place in made._places if not served else ():
+        place.kill()
+    await running
+    return found
+
+
+WELL = HealthReport.of("serving", [Check(name="store")])
+APART = HealthReport.of("serving", [Check(name="store", ready=False, why="it is away")])
+DEAD = HealthReport.of("serving", [Check(name="event_loop", live=False, why="it is blocked")])
+
+
+@pytest.mark.parametrize(
+    ("answers", "live", "ready", "why"),
+    [
+        ([WELL, WELL], True, True, ""),
+        ([WELL, APART], True, True, "1 of 2 are ready; process 2: serving (it is away)"),
+        (
+            [APART, APART],
+            True,
+            False,
+            "0 of 2 are ready; process 1: serving (it is away), process 2: serving (it is away)",
+        ),
+        ([WELL, DEAD], False, False, "1 of 2 are ready; process 2: serving (it is blocked)"),
+        ([WELL, 3.0], True, True, "1 of 2 are ready; process 2: serving (it has not answered for 3 s)"),
+        ([WELL, 31.0], False, False, "1 of 2 are ready; process 2: serving (it has not answered for 31 s)"),
+    ],
+    ids=["well", "one away", "all away", "one dead", "one silent", "one silent for long"],
+)
+async def test_a_parent_fares_as_its_processes_do(
+    answers: list[HealthReport | float], live: bool, ready: bool, why: str
+) -> None:
+    """Live if each is, ready if one is; silence counts as a blocked loop."""
+    found = await told(*answers)
+    [check] = [check for check in found.checks if check.name == "processes"]
+    assert (live, ready, why) == (found.live, found.ready, check.why)
+
+
+async def test_a_process_that_has_only_begun_is_starting() -> None:
+    """However long it has not answered: who waits for a start has a limit of their own."""
+    found = await told(100.0, served=False)
+    assert ("starting", True, False) == (found.state, found.live, found.ready)
+    assert ["starting"] == [process.state for process in found.processes]
+
+
+async def test_a_process_that_waits_for_its_next_start_shows() -> None:
+    """With how often it was started again and how it ended; it is live, as its end is being dealt with."""
+    ends = asyncio.Event()
+
+    async def start(_orders: Orders) -> Process:
+        ends.set()
+        return cast("Process", Pretended(True, -11))
+
+    made = Fleet(ORDERS, 1, pace=Pace(first=3600.0, longest=3600.0), start=start)
+    running = asyncio.create_task(made.run())
+    await ends.wait()
+    while (found := await made.health()).processes[0].state != "waiting":  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    [process] = found.processes
+    assert (True, False, None, 0, "signal SIGSEGV") == (
+        found.live, found.ready, process.pid, process.restarts, process.last_end
+    )  # fmt: skip
+    made.stop()
+    await running

@@ -28,7 +28,7 @@ STATES = tuple(state.value for state in TaskState)
 
 
 class Face:
-    """The methods of an inspector, of which kind ever, to be awaited; `tasks` gives a list."""
+    """The methods of an inspector, of which kind ever, to be awaited; what iterates gives a list."""
 
     def __init__(self, real: Inspector | SyncInspector) -> None:
         self.real = real
@@ -36,7 +36,7 @@ class Face:
     def __getattr__(self, name: str) -> Any:
         async def call(*words: Any, **options: Any) -> Any:
             answer = getattr(self.real, name)(*words, **options)
-            if name == "tasks":
+            if name in ("tasks", "search", "apply"):
                 return [item async for item in answer] if isinstance(self.real, Inspector) else list(answer)
             return await answer if isinstance(self.real, Inspector) else answer
 

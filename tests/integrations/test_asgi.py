@@ -17,9 +17,10 @@ import pytest
 import starlette.applications
 import starlette.testclient
 
-from onebeat import ConfigurationError, Health, Onebeat
+from onebeat import ConfigurationError, Health, HealthReport, Onebeat
 from onebeat.integrations import asgi
 from onebeat.integrations.asgi import Lifespan
+from onebeat.server.health import Check
 
 
 @pytest.fixture
@@ -98,11 +99,28 @@ async def test_a_store_that_hangs_is_away(app: Onebeat[Any], monkeypatch: pytest
         assert "away" == (await client.get("/health")).json()["store"]
 
 
+def fake(fares: Health, *checks: Check) -> Any:
+    """Return what serves, as far as it is asked."""
+    return SimpleNamespace(health=fares, health_report=lambda: HealthReport.of("serving", checks))
+
+
+async def test_what_serves_and_is_not_live_is_told(app: Onebeat[Any]) -> None:
+    """With the reason; what only makes it not ready is the store's to tell."""
+    health = asgi.Health(app)
+    async with app, asking(health) as client:
+        health.serving = fake(Health.OK, Check(name="store", ready=False, why="it is away"))
+        assert 200 == (await client.get("/health/live")).status_code
+        health.serving = fake(Health.OK, Check(name="lease_keeper", live=False, why="its thread has ended"))
+        for path in ("/health", "/health/live"):
+            answer = await client.get(path)
+            assert (503, ["lease_keeper: its thread has ended"]) == (answer.status_code, answer.json()["why"])
+
+
 @pytest.mark.parametrize(("fares", "status"), [(Health.OK, 200), (Health.DEGRADED, 200), (Health.STOPPING, 503)])
 async def test_how_the_server_fares_is_told(app: Onebeat[Any], fares: Health, status: int) -> None:
     """A degraded server still works; one that has stopped by itself is to be replaced."""
     health = asgi.Health(app)
-    health.serving = SimpleNamespace(health=fares)  # type: ignore[assignment] # all it asks for
+    health.serving = fake(fares)
     async with app, asking(health) as client:
         for path in ("/health", "/health/live"):
             answer = await client.get(path)

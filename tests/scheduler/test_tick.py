@@ -329,6 +329,18 @@ async def test_moving_to_another_queue_loses_and_doubles_nothing(store: Store, c
     assert await store.command("HGET", "onebeat:schedules", "report") == b"other"
 
 
+@pytest.mark.parametrize("trigger", [Every(1), Cron("* * * * *")])
+async def test_an_outage_after_a_move_doubles_nothing(store: Store, clock: Clock, trigger: Every | Cron) -> None:
+    """The latest tick that was missed is one of each queue's own, not the same in both."""
+    old, new = (entry("report", trigger, Task("report", queue=queue)) for queue in (Q, "other"))
+    await declare(store, old)
+    await clock.set(NOON + 57)  # a minute is within the five seconds of the old queue
+    await declare(store, new)
+    await clock.set(NOON + 200)
+    ticks = [tick for queue in (Q, "other") for _, tick in (await look(store, queue)).fired]
+    assert [True, False] == [tick <= (NOON + 62) * 1000 for tick in ticks]
+
+
 async def test_an_interrupted_move_goes_on_with_the_same_boundary(store: Store, clock: Clock) -> None:
     """Whoever repeats the first step of a move is given the boundary of the first try."""
     await declare(store, every(1))

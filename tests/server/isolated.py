@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import os
 import signal
 import subprocess
@@ -102,3 +103,8 @@ def tells(ctx: Context[State]) -> None:
     ctx.progress(1, "one of four", of=4)
     while not Path(os.environ["ONEBEAT_TEST_NOTES"]).with_name("seen").exists():
         time.sleep(0.02)
+
+
+@app.task(isolation="process")
+def writes() -> None:
+    logging.getLogger("shop").warning("from the process")

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from onebeat.server.context import Context
+from onebeat.server.health import Health
 from onebeat.server.running import Running
-from onebeat.server.serving import Health
 from onebeat.server.watchdog import Watchdog
 from onebeat.task import Task
 from tests.server.conftest import Bench, until

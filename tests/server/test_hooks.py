@@ -28,10 +28,11 @@ from onebeat.errors import (
 )
 from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context
+from onebeat.server.health import Health
 from onebeat.server.hooks import Hooks
 from onebeat.server.mux import Handler
 from onebeat.server.server import Server
-from onebeat.server.serving import Health, Serving
+from onebeat.server.serving import Serving
 from onebeat.task import Task
 from tests.anywhere import everywhere
 from tests.server.conftest import Bench, until

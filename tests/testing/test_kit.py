@@ -13,7 +13,7 @@ import pytest
 
 from onebeat import BrokerUnavailable, ConfigurationError, Context, InvalidTask, Onebeat, SyncClient, Task, TaskState
 from onebeat.broker import browse, private
-from onebeat.server.serving import Health
+from onebeat.server.health import Health
 from onebeat.testing import private_store
 
 NOWHERE = "unix:///nowhere/at/all.sock"

@@ -22,7 +22,7 @@ from onebeat.client import Client
 from onebeat.errors import BrokerUnavailable, NotReplicated
 from onebeat.inspector import updating
 from onebeat.inspector.inspector import Inspector
-from onebeat.inspector.steps import Procedure
+from onebeat.inspector.steps import Procedure, taken
 from onebeat.states import TaskState
 from onebeat.sync import SyncClient
 from onebeat.task import Task
@@ -142,7 +142,7 @@ async def _follow(store: Store, procedure: Procedure[Any]) -> None:
     """Carry a procedure out up to its enqueuing, which is done and not confirmed."""
     step = next(procedure)
     while True:
-        answer = await (store.run(step) if isinstance(step, Call) else store.command(*step))
+        answer = await taken(store, step)
         if isinstance(step, Call) and step.script == "enqueue":
             step = procedure.throw(NotReplicated("accepted it, but"))
         else:

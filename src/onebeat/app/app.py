@@ -17,6 +17,7 @@ from onebeat.app.declared import Declared
 from onebeat.app.declaring import Declaring
 from onebeat.app.handle import Replies
 from onebeat.app.hooking import Hooking
+from onebeat.app.listening import Listening
 from onebeat.app.surroundings import Surroundings
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store, check_source
@@ -46,7 +47,7 @@ else:
 Lifespan = Callable[[], AbstractAsyncContextManager[S]]
 
 
-class Onebeat(Declaring, Hooking, Generic[S]):
+class Onebeat(Declaring, Hooking, Listening, Generic[S]):
     """
     An application.
 
@@ -104,7 +105,8 @@ class Onebeat(Declaring, Hooking, Generic[S]):
         self._surroundings: list[Surroundings] = []
         self.adopted: set[str] = set()
         self.mux: Mux = Mux()
-        self._transport = self._own_transport = Transport(url, durability)
+        Listening.__init__(self)
+        self._transport = self._own_transport = Transport(url, durability, self.audience)
 
     @property
     def url(self) -> str | None:
@@ -120,7 +122,7 @@ class Onebeat(Declaring, Hooking, Generic[S]):
     def url(self, url: str | None) -> None:
         check_source(url, self._durability)
         self._url = url
-        former, self._own_transport = self._own_transport, Transport(url, self._durability)
+        former, self._own_transport = self._own_transport, Transport(url, self._durability, self.audience)
         former.sync_client.close()
         if self._transport is former:
             self._transport = self._own_transport

@@ -71,6 +71,11 @@ class Binder:
         self._fields = self._shape.__struct_fields__ if self._shape is not None else ()
         self._keyword_only = frozenset(p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What it takes by name, each with its type; nothing if it takes its whole payload."""
+        return {field.name: field.type for field in msgspec.structs.fields(self._shape)} if self._shape else {}
+
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], codec: Codec) -> bytes:
         """
         Encode the arguments of a call, and make sure that a server can decode them.

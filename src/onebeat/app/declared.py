@@ -6,6 +6,7 @@ import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from onebeat.app.binder import Binder, Rename, reason
@@ -182,6 +183,20 @@ class Declared(Generic[P, R, Q, C]):
     def needs_arguments(self) -> bool:
         """Whether it cannot be enqueued without arguments."""
         return self._binder.needs_arguments
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What it takes by name, each with its type; nothing if it takes its whole payload."""
+        return self._binder.parameters
+
+    def arguments(self, payload: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> tuple[Any, Any]:
+        """
+        Decode a payload into positional and named arguments, as a server does before it calls the function.
+
+        Raises:
+            PayloadError: It does not fit the signature, or its codec is not known; the message names the field.
+        """
+        return self._binder.decode(payload, self._codec_of(headers))
 
     def _with_retention(self, options: Mapping[str, Any]) -> dict[str, Any]:
         returns_something = self.returns not in (None, type(None), Any)

@@ -7,6 +7,7 @@ One store connection, one maintainer: it recovers and forwards for the server an
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -17,8 +18,9 @@ from onebeat.errors import ConfigurationError
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.server.config import ServerConfig
+from onebeat.server.health import Health, HealthReport
 from onebeat.server.server import Server, ServerSettings, stopped_by_signals
-from onebeat.server.serving import Health, Settled
+from onebeat.server.serving import Settled
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
 
@@ -68,6 +70,7 @@ class Serving:
         self._url = url or app.url
         self._signals = signals
         self._settled = settled
+        self._report: Callable[[], HealthReport] = HealthReport.starting
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -79,7 +82,7 @@ class Serving:
         return self
 
     async def _start(self, stack: AsyncExitStack, store: Store, state: object) -> None:
-        serving = Server(store, **self._app.hooks, **self._settings)
+        serving = Server(store, observers=self._app.audience, **self._app.hooks, **self._settings)
         scheduler = Scheduler(store, app=self._app.name, entries=self._app.entries.values(), sources=self._app.sources)
         self._scheduler = scheduler
         await scheduler.declare(store)  # from here on no tick is missed
@@ -89,8 +92,11 @@ class Serving:
             max_crashes=serving.config.max_crashes,
             archive=serving.config.archive,
             report=lambda queue, done: scheduler.report(store, queue, done),
+            audience=self._app.audience,
         )
         self._server = serving.serving(self._app.mux, state=state, maintainer=maintainer, settled=self._settled)
+        self._report = self._server.health_report
+        self._server.application = self._app.name
         if self._signals:
             stack.enter_context(stopped_by_signals(self._server))
         await stack.enter_async_context(self._server)
@@ -128,6 +134,14 @@ class Serving:
         """How the server fares: for a health check of the program that it is part of."""
         return self._server.health
 
+    def health_report(self) -> HealthReport:
+        """
+        Say how the server fares, check by check: for probes. May be called from any thread, at any time.
+
+        It asks the store nothing: what it answered last, a few seconds ago at most, is told.
+        """
+        return self._report()
+
     def end_badly_if_need_be(self) -> None:
         """See `server.Serving.end_badly_if_need_be`."""
         self._server.end_badly_if_need_be()
@@ -139,9 +153,22 @@ def served_queues(app: Onebeat[Any]) -> dict[str, int]:
     return dict.fromkeys(sorted(named | app.adopted | {item.queue for item in app.entries.values()}), 1)
 
 
-async def serve(app: Onebeat[Any], *, url: str | None = None, **settings: Unpack[ServerSettings]) -> None:
-    """Serve until SIGTERM or SIGINT, on a store other than the application's if `url` is given."""
-    async with Serving(app, settings, url=url, signals=True) as serving:
+async def serve(
+    app: Onebeat[Any],
+    *,
+    url: str | None = None,
+    begin: Callable[[Serving], object] = lambda _serving: None,
+    **settings: Unpack[ServerSettings],
+) -> None:
+    """
+    Serve until SIGTERM or SIGINT, on a store other than the application's if `url` is given.
+
+    Args:
+        begin: Told what is about to serve, for those who watch it.
+    """
+    serving = Serving(app, settings, url=url, signals=True)
+    begin(serving)
+    async with serving:
         await serving.stop_asked.wait()
     serving.end_badly_if_need_be()
 

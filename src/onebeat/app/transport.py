@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from onebeat.app.handle import Replies
+from onebeat.audience import Audience
 from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.sync import SyncClient
@@ -31,26 +32,29 @@ class Transport:
 
         durability: See `Client`.
 
+        audience: The application's.
+
     Attributes:
         sync_client: Of this process, for code that blocks.
     """
 
-    def __init__(self, source: object, durability: str | None = None) -> None:
+    def __init__(self, source: object, durability: str | None = None, audience: Audience | None = None) -> None:
         self.source = source
         self.durability = durability
+        self.audience: Audience = audience or Audience()
         self.sync_client: SyncClient = self.make_sync_client()
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection] = (
             weakref.WeakKeyDictionary()
         )
 
     def make_sync_client(self) -> SyncClient:
-        return SyncClient(self.source, durability=self.durability)
+        return SyncClient(self.source, durability=self.durability, observers=self.audience)
 
     async def open_store(self) -> Store:
         return await Store.open(self.source, durability=self.durability)
 
     def make_client(self, store: Store) -> Client:
-        return Client(store)
+        return Client(store, observers=self.audience)
 
     def make_replies(self, store: Store) -> Replies:
         return Replies(store)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onebeat.broker.browse import Seen, packed
 from onebeat.broker.call import Call, texts
 from onebeat.states import TaskState
 
@@ -19,14 +20,20 @@ KEYS_STEP = 500
 """Keys of the store that one step looks at, in search of what is left of a queue."""
 
 
-def steer(queue: str, action: str, ids: Sequence[str]) -> Call[list[str]]:
+def steer(queue: str, action: str, ids: Sequence[str], *, seen: Seen = ()) -> Call[list[str]]:
     """
     Do "run", "archive" or "delete" to some tasks.
 
+    Args:
+        queue, action, ids: What, to which.
+
+        seen: What each must still be.
+
     Returns:
-        Per id "pending", "archived", "deleted", "gone", "already <state>", or "error <text>".
+        Per id "pending", "archived", "deleted", "gone", "changed" since it was seen, "already <state>", or
+        "error <text>".
     """
-    return Call("steer", queue, [action, *ids], texts, durable=True)
+    return Call("steer", queue, [action, packed(seen), *ids], texts, durable=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,21 @@ class BlockingNodes:
         self._next = min(self._next, time.monotonic() + self._pause)
         self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
 
+    @property
+    def primaries(self) -> list[str]:
+        """The addresses of all primaries."""
+        return [show(address) for address in self.layout().primaries]
+
+    def at(self, node: str, words: Sequence[Argument]) -> Any:
+        """Run one plain command on the primary of an address; see `Nodes.at`."""
+        address = self.layout().primary_at(node)
+        if address is None:
+            raise BrokerUnavailable(f"store {self._where.shown}: node {node} is no primary any more")
+        try:
+            return self.client(address).execute_command(*words)
+        except (driver.RedisError, OSError) as error:
+            raise self.failed(error, address) from error
+
     def client(self, address: Address) -> redis.Redis:
         """Return the client of one node."""
         client = self._clients.get(address)

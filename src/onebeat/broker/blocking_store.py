@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from onebeat.audience import Audience
 from onebeat.broker import driver, embedded
 from onebeat.broker.again import refuse_again
 from onebeat.broker.blocking_nodes import BlockingNodes
@@ -14,8 +15,9 @@ from onebeat.broker.call import Argument, Call, Script, load
 from onebeat.broker.endpoint import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint
 from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
+from onebeat.broker.timing import ScriptTimes
 from onebeat.broker.trouble import translate
-from onebeat.errors import BrokerError, OnebeatError
+from onebeat.errors import BrokerError, BrokerUnavailable, OnebeatError
 from onebeat.ids import new_id
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class BlockingStore:
         self._held = held
         self._reviving = threading.Lock()
         self._injected_clock = injected_clock or where.simulated
+        self._times = ScriptTimes()
         timeout = min(reply_timeout, CONNECT_TIMEOUT_S)
         self._nodes = BlockingNodes(where, reply_timeout=timeout) if where.seeds else None
         if self._nodes is None:
@@ -70,6 +73,16 @@ class BlockingStore:
     def run(self, call: Call[T]) -> T:
         """Run one operation, once; raises as `Store.run` does."""
         script = load(call.script, injected_clock=self._injected_clock)
+        if not self._times.are_wanted:
+            return self._run(script, call)
+        with self._times.of(call.script):
+            return self._run(script, call)
+
+    def measured_by(self, audience: Audience) -> None:
+        """Have those who observe measure how long scripts take; they are told in the thread that runs them."""
+        self._times.add(audience)
+
+    def _run(self, script: Script, call: Call[T]) -> T:
         if self._nodes is not None:
             return call.interpret(
                 self._nodes.run(slot_of_call(call), lambda client: self._attempt(client, script, call))
@@ -79,6 +92,25 @@ class BlockingStore:
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return call.interpret(answer)
+
+    def run_each(self, calls: Sequence[Call[T]]) -> list[T | BrokerError]:
+        """Run operations that only read, in one round trip per node; see `Store.run_each`."""
+        scripts = {call.script: load(call.script, injected_clock=self._injected_clock) for call in calls}
+        try:
+            answers = self.commands([command_of(scripts[call.script], call, "EVALSHA") for call in calls])
+        except BrokerUnavailable:
+            raise
+        except BrokerError:
+            return [self._told(call) for call in calls]
+        return [call.interpret(answer) for call, answer in zip(calls, answers, strict=True)]
+
+    def _told(self, call: Call[Any]) -> Any:
+        try:
+            return self.run(call)
+        except BrokerUnavailable:
+            raise
+        except BrokerError as error:
+            return error
 
     def _attempt(self, client: redis.Redis, script: Script, call: Call[Any]) -> Any:
         if call.durable and self.endpoint.replicas:
@@ -115,6 +147,20 @@ class BlockingStore:
         except (driver.RedisError, OSError) as error:
             raise self._failed(error) from error
         return answers
+
+    def words(self, call: Call[Any]) -> list[Argument]:
+        """Return an operation as a plain command, for a round trip of several; a node that has run it knows it."""
+        return command_of(load(call.script, injected_clock=self._injected_clock), call, "EVALSHA")
+
+    def everywhere(self, *words: Argument) -> dict[str, Any]:
+        """Run one plain command on every primary; answers by the address of each."""
+        if self._nodes is not None:
+            return {node: self._nodes.at(node, words) for node in self._nodes.primaries}
+        return {self.endpoint.shown: self.commands([words])[0]}
+
+    def at(self, node: str, *words: Argument) -> Any:
+        """Run one plain command on the primary of an address, as `everywhere` names it."""
+        return self.commands([words])[0] if self._nodes is None else self._nodes.at(node, words)
 
     @property
     def is_spread(self) -> bool:

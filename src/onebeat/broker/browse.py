@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from onebeat.broker.call import Call, texts
 from onebeat.errors import BrokerError, TaskNotFound, shown
@@ -51,29 +54,30 @@ def info(queue: str, task_id: str, *, waiter: str = "") -> Call[RawTask | None]:
                 f"task {shown(task_id)} of queue {shown(queue)} has the state {shown(answer[1])}, which is none: "
                 "delete it, or write another by hand"
             )
-        return _task(answer, TaskState(answer[1].decode()))
+        return raw_task(answer, TaskState(answer[1].decode()))
 
     return Call("info", queue, (task_id, waiter), interpret)
 
 
-def _task(fields: Sequence[bytes], state: TaskState) -> RawTask:
+def raw_task(fields: Sequence[bytes], state: TaskState) -> RawTask:
+    """Interpret what scripts/lib/describe.lua says of a task."""
     message, _state, result, due, since, crashes, set_aside, progress, orphaned, expires, soft = fields
     return RawTask(
         message=message,
         state=state,
         result=result or None,
-        next_due_ms=_number(due),
-        crashes=_number(crashes),
+        next_due_ms=number(due),
+        crashes=number(crashes),
         set_aside=set_aside.decode("utf-8", "replace"),
         progress=progress.decode("utf-8", "replace"),
-        pending_since_ns=_number(since),
+        pending_since_ns=number(since),
         is_orphaned=bool(orphaned),
-        expires_ms=_number(expires),
-        soft_failures=_number(soft),
+        expires_ms=number(expires),
+        soft_failures=number(soft),
     )
 
 
-def _number(text: bytes) -> int:
+def number(text: bytes) -> int:
     """Read a whole number of a record; what another program spoiled counts as none."""
     try:
         return int(text or 0)
@@ -108,7 +112,7 @@ def page(queue: str, state: TaskState, group: str, *, offset: int, limit: int) -
     def interpret(answer: Any) -> Page:
         seen, *rest = answer
         known = [rest[i : i + _FIELDS] for i in range(0, len(rest), _FIELDS)]
-        return Page(int(seen), [(item[0].decode("utf-8", "replace"), _task(item[1:], state)) for item in known])
+        return Page(int(seen), [(item[0].decode("utf-8", "replace"), raw_task(item[1:], state)) for item in known])
 
     suffix = f"g:{group}" if state is TaskState.AGGREGATING else state.value
     return Call("page", queue, (suffix, offset, limit, MAX_BYTES), interpret)
@@ -131,17 +135,36 @@ def run(queue: str, ids: Sequence[str]) -> Call[list[str]]:
     Returns:
         Per id "pending", "gone", "already pending", "already active", or "error <text>".
     """
-    return Call("steer", queue, ["run", *ids], texts, durable=True)
+    return Call("steer", queue, ["run", "", *ids], texts, durable=True)
 
 
-def cancel(queue: str, ids: Sequence[str]) -> Call[list[str]]:
+Seen = Sequence[tuple[str, str]]
+"""Of each task the state and the `stamp` that it had when it was chosen."""
+
+
+def stamp(message: bytes) -> str:
+    """Return what tells a task's message from any other."""
+    return hashlib.sha1(message, usedforsecurity=False).hexdigest()[:16]
+
+
+def packed(seen: Seen) -> bytes:
+    """Put what was seen of tasks into the form that scripts take."""
+    return msgspec.msgpack.encode(seen) if seen else b""
+
+
+def cancel(queue: str, ids: Sequence[str], *, seen: Seen = ()) -> Call[list[str]]:
     """
     Stop tasks for good: those that wait are deleted, those that run are told to stop and marked.
 
+    Args:
+        queue, ids: Which.
+
+        seen: What each must still be.
+
     Returns:
-        Per id a `Cancellation`'s value, "gone", or "error <text>".
+        Per id a `Cancellation`'s value, "gone", "changed" since it was seen, or "error <text>".
     """
-    return Call("cancel", queue, [queue, *ids], texts, durable=True)
+    return Call("cancel", queue, [queue, packed(seen), *ids], texts, durable=True)
 
 
 def cancellation(queue: str, task_id: str, answer: str) -> Cancellation:
@@ -250,7 +273,7 @@ def history(queue: str, *, start: int, days: int) -> Call[list[tuple[str, int, i
     """Read (YYYY-MM-DD, processed, failed) of some UTC days, latest first; `start` days before today to begin with."""
 
     def interpret(answer: Any) -> list[tuple[str, int, int]]:
-        return [(answer[i].decode(), _number(answer[i + 1]), _number(answer[i + 2])) for i in range(0, len(answer), 3)]
+        return [(answer[i].decode(), number(answer[i + 1]), number(answer[i + 2])) for i in range(0, len(answer), 3)]
 
     return Call("history", queue, (start, days), interpret)
 

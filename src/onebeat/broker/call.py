@@ -85,6 +85,22 @@ class Call(Generic[T]):
     keys: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A task that was archived though no attempt of the caller's has ended; see lib/filed.lua."""
+
+    id: str
+    type: str
+    retried: int
+    error: str
+
+
+def filed(answer: Sequence[bytes]) -> list[Filed]:
+    """Interpret a flat list of what was archived."""
+    rows = zip(*(texts(answer[place::4]) for place in range(4)), strict=True)
+    return [Filed(id_, type_, int(retried), error) for id_, type_, retried, error in rows]
+
+
 def texts(answer: Sequence[bytes]) -> list[str]:
     """Interpret a list of strings."""
     return [item.decode("utf-8", "replace") for item in answer]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from onebeat.broker.call import Argument, Call, texts
+from onebeat.broker.call import Argument, Call, Filed, filed, texts
 
 MAX_TAKEN = 1000
 MAX_TAKEN_BYTES = 4_000_000
@@ -35,6 +35,8 @@ class TakenTask:
         unknown_since_ms: When a server first had no handler for it; 0 if none ever lacked one.
 
         crashes: How often a process died with it since it last ended an attempt.
+
+        since_ns: Since when it was due, nanoseconds since 1970; 0 where nobody asked, or wrote it.
     """
 
     id: str
@@ -42,6 +44,7 @@ class TakenTask:
     timeout_ms: int
     unknown_since_ms: int
     crashes: int
+    since_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +53,47 @@ class Taken:
     An answer to `take`: the store's time (µs), the token and the tasks.
 
     `status` is "taken", "more" (expired tasks were met; there may be others behind them), "paused" or "stale".
+    `expired` are those that were met, if they were asked for.
     """
 
     status: str
     now_us: int
     token: str
     tasks: list[TakenTask]
+    expired: Sequence[Filed] = ()
 
 
-def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int) -> Call[Taken]:
+def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int, is_watched: bool = False) -> Call[Taken]:
     """
     Take up to `limit` tasks, the longest waiting first, and hold them under a lease.
 
     A repeat under the same sequence hands out the same tasks again, so no lost answer strands a batch
     (mechanism-rules 6). Tasks are known as ours by the token `server:sequence`.
+
+    Args:
+        is_watched: Somebody wants to know how long tasks have waited, and which had expired.
     """
 
     def interpret(answer: Any) -> Taken:
-        tasks = [_taken_task(*answer[i : i + 5]) for i in range(3, len(answer), 5)]
-        return Taken(answer[0].decode(), int(answer[1]), f"{server}:{sequence}", tasks)
+        status, _, number = answer[0].decode().partition(" ")
+        end = len(answer) - 4 * int(number or 0)
+        if is_watched:
+            tasks = [_watched_task(answer[i + 5], *answer[i : i + 5]) for i in range(3, end, 6)]
+        else:
+            tasks = [_taken_task(*answer[i : i + 5]) for i in range(3, end, 5)]
+        return Taken(status, int(answer[1]), f"{server}:{sequence}", tasks, filed(answer[end:]))
 
-    return Call("take", queue, (server, sequence, min(limit, MAX_TAKEN), MAX_TAKEN_BYTES, lease_ms), interpret)
+    words = (server, sequence, min(limit, MAX_TAKEN), MAX_TAKEN_BYTES, lease_ms, int(is_watched))
+    return Call("take", queue, words, interpret)
 
 
 def _taken_task(task_id: bytes, message: bytes, timeout: bytes, unknown: bytes, crashes: bytes) -> TakenTask:
     name = task_id.decode("utf-8", "surrogateescape")
     return TakenTask(name, message, int(timeout or 0), int(unknown or 0), int(crashes or 0))
+
+
+def _watched_task(since: bytes, *rest: bytes) -> TakenTask:
+    return replace(_taken_task(*rest), since_ns=int(since) if since.isdigit() else 0)
 
 
 def extend(queue: str, held: Sequence[tuple[str, str]], *, lease_ms: int) -> Call[list[str]]:
@@ -177,9 +195,9 @@ def finish(queue: str, batch: Sequence[Finished]) -> Call[list[str]]:
     Write outcomes of active tasks, each only if the task is still its caller's.
 
     Returns:
-        Per task "applied", "spent" (it was a soft failure too many: the task is archived), "already" (by the same
-        token), "gone" (no such task: on a repeat, it was written before), "lost" (another server has it), or
-        "error <text>".
+        Per task "applied", "spent" (it was a soft failure too many: the task is archived), "cancelled" (it was to be,
+        and is archived instead of waiting again), "already" (by the same token), "gone" (no such task: on a repeat, it
+        was written before), "lost" (another server has it), or "error <text>".
     """
     arguments: list[Argument] = [queue]
     for item in batch:

@@ -52,10 +52,18 @@ async def awaited(answer: Awaitable[T]) -> T:
     Await the driver, and raise the cancellation that it swallows if the two meet.
 
     It awaits by `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that comes as its work is done. Few
-    cancel twice: `asyncio.run` would wait for ever for such a task, as it ends.
+    cancel twice: `asyncio.run` would wait for ever for such a task, as it ends. One that was asked for while the task
+    ran, as Ctrl-C does, is raised before anything is awaited.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0
+    if before:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if asyncio.iscoroutine(answer):
+                answer.close()  # else Python warns that nobody awaited it
+            raise
     try:
         return await answer
     finally:

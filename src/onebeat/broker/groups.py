@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from onebeat.broker.call import Argument, Call, texts
+from onebeat.broker.call import Argument, Call, Filed, filed, texts
 from onebeat.broker.produce import NewTask, rest
 from onebeat.wire import keys
 
@@ -93,11 +93,12 @@ class GroupSet:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A set that was returned to its group: how many members went back, and how many to the archive."""
+    """A set that was returned to its group: how many members went back, how many to the archive, and which."""
 
     key: str
     back: int
     archived: int
+    filed: Sequence[Filed] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def restore(
     """
 
     def interpret(answer: Any) -> Returned | None:
-        return Returned(of.key, *answer) if answer else None
+        return Returned(of.key, answer[0], answer[1], filed(answer[2])) if answer else None
 
     return Call("restore", of.queue, (of.queue, of.raw_key, owner, reason, most, backoff_ms, int(frees)), interpret)
 

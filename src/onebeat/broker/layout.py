@@ -43,6 +43,10 @@ class Layout:
         """All primaries that have slots, sorted."""
         return sorted({owner for owner in self.owners if owner is not None})
 
+    def primary_at(self, shown: str) -> Address | None:
+        """Return the primary that is shown so; None if there is none."""
+        return next((address for address in self.primaries if show(address) == shown), None)
+
 
 @lru_cache(4096)
 def slot_of(queue: str) -> int:
@@ -55,7 +59,7 @@ def slot_of_call(call: Call[Any]) -> int:
     return keys.slot(call.keys[0]) if call.keys else slot_of(call.queue)
 
 
-_PLACES = {"EVAL": 3, "EVALSHA": 3, "OBJECT": 2, "MEMORY": 2, "XINFO": 2}
+_PLACES = {"EVAL": 3, "EVALSHA": 3, "OBJECT": 2, "MEMORY": 2, "XINFO": 2, "XREAD": 6}
 _KEYLESS = {
     "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DBSIZE", "FLUSHALL", "FLUSHDB", "INFO", "KEYS", "PING", "PUBLISH",
     "PUBSUB", "RANDOMKEY", "ROLE", "SCAN", "SCRIPT", "SLOWLOG", "TIME",

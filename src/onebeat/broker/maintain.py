@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
-from onebeat.broker.call import Argument, Call, texts
+from onebeat.broker.call import Argument, Call, Filed, filed, texts
 from onebeat.broker.groups import Aggregating, Outgoing, Returned, outgoing
 from onebeat.broker.store import Store
+from onebeat.events import MissReason
 from onebeat.wire import keys
 
 MAX_SIZE = 9_999
@@ -36,6 +37,35 @@ class ArchiveLimits:
     def said(self, queue: str) -> tuple[Argument, ...]:
         """Return the command that says them for one queue, before a server there archives anything."""
         return "HSET", f"{keys.own_root(queue)}limits", "size", self.size, "age", self.age_s
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """
+    A task whose lease had lapsed.
+
+    Attributes:
+        place: Where it went: "front", "retry" or "archived".
+
+        retried: Its failures.
+
+        error: Why it is archived, if it is: "cancelled", or how often it has crashed.
+    """
+
+    place: str
+    id: str
+    type: str
+    retried: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Ticks of a schedule that passed without becoming tasks, and why; see `ScheduleMissed`."""
+
+    schedule: str
+    ticks: int
+    reason: MissReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +104,12 @@ class Maintained:
         outgoing: Combined tasks that were to go to other queues, and whose server did not see to it.
 
         lonely: A group whose tasks have waited for a minute and that nobody aggregates, named every ten minutes; or "".
+
+        lost: The same as `recovered`, and more of each.
+
+        missed: Ticks that passed without becoming tasks.
+
+        filed: Members of groups that were archived.
     """
 
     now_us: int
@@ -92,6 +128,9 @@ class Maintained:
     returned: Sequence[Returned] = ()
     outgoing: Sequence[Outgoing] = ()
     lonely: str = ""
+    lost: Sequence[Lost] = ()
+    missed: Sequence[Missed] = ()
+    filed: Sequence[Filed] = ()
 
     @property
     def was_full(self) -> bool:
@@ -122,7 +161,7 @@ def maintain(
 
 def _interpret(answer: Any) -> Maintained:
     now, due, forwarded, expired, fired, recovered, low, errors, mended, is_busy, *of_groups = answer
-    sets, cursor, more, back, out, lonely = of_groups
+    sets, cursor, more, back, out, lonely, of_lost, missed, archived = of_groups
     ticks = [text.rpartition(" ") for text in texts(fired)]
     places = [text.partition(" ") for text in texts(recovered)]
     pairs = zip(texts(back[::2]), texts(back[1::2]), strict=True)
@@ -140,10 +179,28 @@ def _interpret(answer: Any) -> Maintained:
         sets=[key.decode("utf-8", "surrogateescape") for key in sets],
         cursor=cursor.decode(),
         has_more_groups=bool(more),
-        returned=[Returned(key, *map(int, counts.split())) for key, counts in pairs],
+        returned=[_returned(key, counts) for key, counts in pairs],
         outgoing=outgoing(out),
         lonely=lonely.decode("utf-8", "replace"),
+        lost=[Lost(*lost) for lost in _rows(places, texts(of_lost))],
+        missed=[_missed(text) for text in texts(missed)],
+        filed=filed(archived),
     )
+
+
+def _rows(places: Sequence[tuple[str, str, str]], of: Sequence[str]) -> Iterator[tuple[str, str, str, int, str]]:
+    for (place, _, id_), type_, retried, error in zip(places, of[::3], of[1::3], of[2::3], strict=True):
+        yield place, id_, type_, int(retried), error
+
+
+def _returned(key: str, counts: str) -> Returned:
+    back, archived = map(int, counts.split())
+    return Returned(key, back, archived)
+
+
+def _missed(text: str) -> Missed:
+    reason, ticks, schedule = text.split(" ", 2)
+    return Missed(schedule, int(ticks), cast("MissReason", reason))
 
 
 @dataclass(frozen=True, slots=True)

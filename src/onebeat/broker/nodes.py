@@ -226,6 +226,16 @@ class Nodes:
         answers = await asyncio.gather(*map(at, primaries))
         return dict(zip(map(show, primaries), answers, strict=True))
 
+    async def at(self, node: str, words: Sequence[Argument]) -> Any:
+        """Run one plain command on the primary of an address; an error raises, also that it is a primary no more."""
+        address = self.layout.primary_at(node)
+        if address is None:
+            raise BrokerUnavailable(f"store {self._where.shown}: node {node} is no primary any more")
+        try:
+            return await driver.awaited(self._node(address).client.execute_command(*words))
+        except (driver.RedisError, OSError) as error:
+            raise self.failed(error, address) from error
+
     def home(self, slot: int) -> str:
         """Return the address of the primary that has a slot; "" while none has."""
         owner = self.layout.owners[slot]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
 from onebeat.broker.call import Argument, Call
 from onebeat.broker.store import BlockingStore
+from onebeat.clock import EPOCH, Clock, SystemClock
 from onebeat.wire import keys
 
 SHOWN_FOR_S = 10
@@ -15,7 +18,30 @@ MAX_WORKERS = 500
 """Workers per script."""
 
 
-def show(store: BlockingStore, tag: str, server: bytes, workers: Sequence[tuple[str, bytes]]) -> None:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    What a sign of life told.
+
+    Attributes:
+        ahead_ms: By how much our clock is ahead of the store's, to within half of the round trip.
+
+        round_trip_ms: How long the store took to answer.
+    """
+
+    ahead_ms: float
+    round_trip_ms: float
+
+
+def show(
+    store: BlockingStore,
+    tag: str,
+    server: bytes,
+    workers: Sequence[tuple[str, bytes]],
+    sheet: bytes = b"",
+    *,
+    clock: Clock | None = None,
+) -> Reading:
     """
     List a server and its workers for ten seconds.
 
@@ -25,17 +51,24 @@ def show(store: BlockingStore, tag: str, server: bytes, workers: Sequence[tuple[
         server: Its `ServerRecord`, encoded.
 
         workers: (task id, encoded `WorkerRecord`) of each task that runs.
+
+        sheet: Its `SheetRecord`, encoded; it is gone together with the server.
     """
-    now_s = store.run(_show(tag, server, workers[:MAX_WORKERS]))
+    clock = clock or SystemClock()
+    here, asked = clock.now(), clock.monotonic()
+    now_us = store.run(_show(tag, server, sheet, workers[:MAX_WORKERS]))
+    took = clock.monotonic() - asked
     for start in range(MAX_WORKERS, len(workers), MAX_WORKERS):
-        store.run(_show(tag, b"", workers[start : start + MAX_WORKERS]))
-    expires = now_s + SHOWN_FOR_S
+        store.run(_show(tag, b"", b"", workers[start : start + MAX_WORKERS]))
+    expires = now_us // 1_000_000 + SHOWN_FOR_S
     store.commands(
         [
             ("ZADD", keys.SERVERS, expires, keys.server(tag)),
             ("ZADD", keys.WORKERS, expires, keys.workers(tag)),
         ]
     )
+    ahead_us = (here - EPOCH) / timedelta(microseconds=1) + took / 2 * 1_000_000 - now_us
+    return Reading(ahead_us / 1000, took * 1000)
 
 
 def hide(store: BlockingStore, tag: str) -> None:
@@ -46,12 +79,13 @@ def hide(store: BlockingStore, tag: str) -> None:
             ("ZREM", keys.WORKERS, keys.workers(tag)),
             ("DEL", keys.server(tag)),
             ("DEL", keys.workers(tag)),
+            ("DEL", keys.sheet(tag)),
         ]
     )
 
 
-def _show(tag: str, server: bytes, workers: Sequence[tuple[str, bytes]]) -> Call[int]:
-    arguments: list[Argument] = [SHOWN_FOR_S, server]
+def _show(tag: str, server: bytes, sheet: bytes, workers: Sequence[tuple[str, bytes]]) -> Call[int]:
+    arguments: list[Argument] = [SHOWN_FOR_S, server, sheet]
     for worker in workers:
         arguments += worker
     return Call("presence", tag, arguments, int)

@@ -32,6 +32,8 @@ class Declaration:
         after_ms: Ticks up to here belong to the queue that the schedule is leaving.
 
         seen: What that queue knew of the schedule's forms, as it handed it over.
+
+        paused: Since when it was paused there, ms; "" if it was not.
     """
 
     id: str
@@ -40,10 +42,13 @@ class Declaration:
     tape: Sequence[int | None] = ()
     after_ms: int | None = None
     seen: bytes = b""
+    paused: str = ""
 
     def arguments(self) -> list[Argument]:
         after = "" if self.after_ms is None else self.after_ms
-        fields = self.definition or {}
+        fields = dict(self.definition or {})
+        if fields and self.paused:
+            fields["paused"] = self.paused
         written: list[Argument] = [
             self.id,
             self.rev,
@@ -109,17 +114,21 @@ def unretire(queue: str, forms: Mapping[str, str]) -> tuple[Argument, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Handoff:
-    """Leave to take a schedule to another queue: ticks after `boundary_ms` are the other's. `seen` goes along."""
+    """
+    Leave to take a schedule to another queue: ticks after `boundary_ms` are the other's. `seen` goes along, and since
+    when it is paused, ms, "" if it is not.
+    """
 
     boundary_ms: int
     seen: bytes
+    paused: str
 
 
 def handoff(queue: str, schedule_id: str, rev: str, to: str, *, live_ms: int = LIVE_MS) -> Call[Handoff | None]:
     """Ask the queue that has a schedule to let it go; None when a newer form keeps it there."""
 
     def interpret(answer: Any) -> Handoff | None:
-        return None if answer[0] == b"keep" else Handoff(int(answer[1]), answer[2])
+        return None if answer[0] == b"keep" else Handoff(int(answer[1]), answer[2], answer[3].decode())
 
     return Call("handoff", queue, (schedule_id, rev, to, live_ms), interpret)
 

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from onebeat.audience import Audience
 from onebeat.broker import driver, embedded
 from onebeat.broker.again import refuse_again
 from onebeat.broker.blocking_store import BlockingStore as BlockingStore
@@ -25,9 +26,10 @@ from onebeat.broker.endpoint import BLOCK_S, Endpoint
 from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.nodes import Nodes
 from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
+from onebeat.broker.timing import ScriptTimes
 from onebeat.broker.trouble import passes as passes
 from onebeat.broker.trouble import translate
-from onebeat.errors import BrokerError, ConfigurationError, OnebeatError, shown
+from onebeat.errors import BrokerError, BrokerUnavailable, ConfigurationError, OnebeatError, shown
 from onebeat.wire import keys
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Store:
         self._home = asyncio.get_running_loop(), os.getpid()
         self._nodes = Nodes(where) if where.seeds else None
         self._is_plain = not where.seeds and not where.replicas
+        self._times = ScriptTimes()
         if self._nodes is None:
             self._client = where.asyncio_client()
             self._blocking = where.asyncio_client(reply_timeout=BLOCK_S + 3)
@@ -130,6 +133,10 @@ class Store:
             held, self._held = self._held, None
             await asyncio.to_thread(held.close)
 
+    def measured_by(self, audience: Audience) -> None:
+        """Have those who observe measure how long scripts take."""
+        self._times.add(audience)
+
     def here(self) -> Self:
         """
         Return the store, if this is where it was opened.
@@ -182,6 +189,9 @@ class Store:
             NotReplicated: It took place, but too few replicas have it (`durability=`).
         """
         script = load(call.script, injected_clock=self._injected_clock)
+        if self._times.are_wanted:
+            with self._times.of(call.script):
+                return call.interpret(await self._run(script, call))
         if not self._is_plain:
             return call.interpret(await self._run(script, call))
         try:
@@ -193,8 +203,32 @@ class Store:
             raise self._failed(error) from error
         return call.interpret(answer)
 
+    async def run_each(self, calls: Sequence[Call[T]]) -> list[T | BrokerError]:
+        """
+        Run operations that only read, in one round trip per node; in place of an answer may stand its error.
+
+        Raises:
+            BrokerUnavailable: The store did not answer, or refuses for now.
+        """
+        scripts = {call.script: load(call.script, injected_clock=self._injected_clock) for call in calls}
+        try:
+            answers = await self.commands([command_of(scripts[call.script], call, "EVALSHA") for call in calls])
+        except BrokerUnavailable:
+            raise
+        except BrokerError:  # a node has not cached the script, or one of them failed: which is found one by one
+            return [await self._told(call) for call in calls]
+        return [call.interpret(answer) for call, answer in zip(calls, answers, strict=True)]
+
+    async def _told(self, call: Call[Any]) -> Any:
+        try:
+            return await self.run(call)
+        except BrokerUnavailable:
+            raise
+        except BrokerError as error:
+            return error
+
     async def _run(self, script: Script, call: Call[Any]) -> Any:
-        """Run an operation where there are several nodes, or replicas that confirm."""
+        """Run an operation where there are several nodes, or replicas that confirm, or somebody measures."""
 
         async def attempt(client: redis.asyncio.Redis) -> Any:
             if call.durable and self.endpoint.replicas:
@@ -255,6 +289,10 @@ class Store:
         if self._nodes is not None:
             return await self._nodes.everywhere(words)
         return {self.endpoint.shown: await self.command(*words)}
+
+    async def at(self, node: str, *words: Argument) -> Any:
+        """Run one plain command on the primary of an address, as `everywhere` names it."""
+        return await self.command(*words) if self._nodes is None else await self._nodes.at(node, words)
 
     def nodes(self, queue: str) -> list[str]:
         """Return the addresses of the nodes that have a queue, its primary first."""

@@ -2,46 +2,81 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+import re
+import traceback
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import click
 
-from onebeat.cli import output
-from onebeat.errors import BrokerUnavailable, OnebeatError, QueueNotFound, TaskNotFound
+from onebeat.cli.output import fail
+from onebeat.cli.terminal import close_pipe
+from onebeat.cli.words import Lazy, Worded
+from onebeat.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    InvalidFilter,
+    OnebeatError,
+    QueueNotFound,
+    ScheduleNotFound,
+    ServerNotFound,
+    TaskNotFound,
+)
 
 URL_HELP = (
     "Where the store is: redis://, rediss://, valkey://, redis+sentinel://, redis+cluster://, unix:// or embedded://. "
     "Default: $ONEBEAT_URL, then url in [tool.onebeat]."
 )
+FAULT = 70
+"""The status of what an error of our own ended, as sysexits.h has it."""
+
 INTERRUPTED = 130
 """The status of what Ctrl-C ended before it had begun, as shells count: 128 and the signal's number."""
 
-STATUSES: dict[type[OnebeatError], int] = {QueueNotFound: 3, TaskNotFound: 3, BrokerUnavailable: 4}
+STATUSES: dict[type[OnebeatError], int] = {
+    InvalidFilter: 2,
+    QueueNotFound: 3,
+    TaskNotFound: 3,
+    ScheduleNotFound: 3,
+    ServerNotFound: 3,
+    BrokerUnavailable: 4,
+}
 """The status of an error; all others have 1, and what was called wrongly has 2."""
 
+_STORE = "onebeat.store"
+_ADDRESS = re.compile(r"[\w.-]+:\d+")
 
-class Failing(click.Group):
-    """A group whose commands end with one sentence, not a traceback, when Onebeat or click refuses something."""
+
+class Failing(Lazy):
+    """The root: its commands end with one sentence, not a traceback, whatever ends them."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         try:
             return super().make_context(info_name, args, parent, **extra)
-        except click.UsageError as error:
+        except click.ClickException as error:
             _misused(error)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except OnebeatError as error:
-            output.fail(str(error), status=status_of(error))
-        except click.UsageError as error:
+            fail(sentence(error), status=status_of(error))
+        except click.ClickException as error:
             _misused(error)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             raise SystemExit(INTERRUPTED) from None
+        except (click.exceptions.Exit, SystemExit):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                close_pipe()
+            if os.environ.get("ONEBEAT_TRACEBACK") or _is_of_users(error):
+                raise
+            fail(_fault(error), status=FAULT)
 
 
 def status_of(error: OnebeatError) -> int:
@@ -49,23 +84,75 @@ def status_of(error: OnebeatError) -> int:
     return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 1)
 
 
-def _misused(error: click.UsageError) -> NoReturn:
+def sentence(error: OnebeatError) -> str:
+    """Return an error as one line; but a traceback through an application's module stays whole."""
+    return " ".join(str(error).split()) if isinstance(error, BrokerError) else str(error)
+
+
+def _fault(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    told = " ".join(str(error).split())
+    return (
+        f"this is a fault of Onebeat: {type(error).__name__}{where}: {told}; "
+        "set ONEBEAT_TRACEBACK=1, do it again, and report what is shown"
+    )
+
+
+def _is_of_users(error: Exception) -> bool:
+    """Whether it came through an application's own code, whose author needs to see where."""
+    from onebeat.cli.traces import is_users
+
+    return any(map(is_users, traceback.extract_tb(error.__traceback__)))
+
+
+def _misused(error: click.ClickException) -> NoReturn:
     if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
         raise error
-    path = error.ctx.command_path if error.ctx is not None else "onebeat"
-    message = " ".join(error.format_message().split())
-    output.fail(f"{message} Try `{path} --help`.", status=error.exit_code)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "onebeat"
+    told = " ".join(error.format_message().split())
+    fail(f"{told}{'' if told.endswith(('.', '?')) else '.'} Try `{path} --help`.", status=error.exit_code)
 
 
 def named_url(ctx: click.Context, value: str | None) -> str | None:
-    """Return the store that is named on the command line, before the verb or after it, or in the environment."""
-    return value or ctx.find_root().params.get("url") or os.environ.get("ONEBEAT_URL")
+    """
+    Return the store that is named on the command line, before the verb or after it, or in the environment.
+
+    The word nearest to the verb counts. A plain address, as asynq's tool takes it, is one of a Redis.
+    """
+    if value is not None:
+        if not value.strip():
+            raise click.BadParameter("it is empty: name a store, such as redis://localhost:6379/0", param_hint="--url")
+        ctx.meta[_STORE] = f"redis://{value}" if _ADDRESS.fullmatch(value) else value
+    found: str | None = ctx.meta.get(_STORE) or os.environ.get("ONEBEAT_URL")
+    return found
+
+
+URL_NAMES = ("-u", "--url")
 
 
 def url_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a verb take `--url` as well as the command before it; last comes the project's."""
+    """Let a verb take `--url` as well as the commands before it; last comes the project's."""
 
     def remember(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
         return named_url(ctx, value) or (ctx.obj.settings.get("url") if ctx.obj is not None else None)
 
-    return click.option("--url", callback=remember, help=URL_HELP)(function)
+    return click.option(*URL_NAMES, callback=remember, help=URL_HELP)(function)
+
+
+def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a group take `--url`, for the verbs below it."""
+    return click.option(*URL_NAMES, callback=_named, expose_value=False, help=URL_HELP)(function)
+
+
+def _named(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    named_url(ctx, value)
+
+
+class Noun(Worded):
+    """A noun, such as `onebeat queue`: `@click.group(cls=Noun)`. It takes `--url`, and asynq's words for its verbs."""
+
+    def __init__(self, *args: Any, params: Sequence[click.Parameter] = (), **kwargs: Any) -> None:
+        store = click.Option(URL_NAMES, callback=_named, expose_value=False, help=URL_HELP)
+        super().__init__(*args, params=[*params, store], **kwargs)

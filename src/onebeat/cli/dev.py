@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from onebeat.cli.run import orders, server_options
+from onebeat.cli.run import metrics_options, orders, server_options
 
 STOP_S = 2.0
 """How long running tasks have at a reload, before they are put back to the front of their queue."""
@@ -16,6 +16,7 @@ STOP_S = 2.0
 @click.command()
 @click.argument("application", required=False, envvar="ONEBEAT_APP")
 @server_options
+@metrics_options
 @click.option(
     "-p",
     "--processes",
@@ -54,6 +55,8 @@ def dev(
     from onebeat.cli.develop.changes import Changes, check_watchfiles
     from onebeat.cli.develop.find import find_application
     from onebeat.cli.develop.session import Session
+    from onebeat.cli.measuring import measuring_processes
+    from onebeat.cli.operations import operations
     from onebeat.cli.processes.place import Pace
     from onebeat.server.config import ServerConfig
 
@@ -70,7 +73,11 @@ def dev(
     )
     pace = Pace(stop=ServerConfig(**told.settings).longest_stop + STOP_S)
 
-    async def work() -> int:
-        return await Session(told, processes, Changes(folder, watch, ignore), pace).run()
+    with operations(told) as watched, measuring_processes(told, watched):
+        if watched.at is not None:  # the parent shows no log here
+            click.echo(f"answering at {watched.at}", err=True)
 
-    raise SystemExit(asyncio.run(work()))
+        async def work() -> int:
+            return await Session(told, processes, Changes(folder, watch, ignore), pace, watched).run()
+
+        raise SystemExit(asyncio.run(work()))

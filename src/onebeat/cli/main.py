@@ -19,7 +19,14 @@ def main() -> None:
     try:
         from onebeat.cli.commands import cli
 
-        cli(prog_name="onebeat")
+        try:
+            cli(prog_name="onebeat")
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # by `| head`, at the last lines
+        from onebeat.cli.terminal import close_pipe
+
+        close_pipe()
     except KeyboardInterrupt:  # while that was imported
         raise SystemExit(128 + signal.SIGINT) from None
     finally:

@@ -3,20 +3,70 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
+from onebeat.cli.terminal import console, is_terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 MAX_SHOWN = 60
-UNBOUNDED = 10_000
+
+GOOD, WARN, BAD, DIM = "green", "yellow", "red", "dim"
+"""What colours mean; there are no others."""
+
+STATE_STYLES = {"active": GOOD, "retry": WARN, "archived": BAD, "completed": DIM}
+"""How states stand out in a table; those that are not here do not."""
+
+
+class Cell(str):
+    """A cell of a table with a style, which only a terminal shows: `Cell("archived", BAD)`."""
+
+    __slots__ = ("style",)
+
+    def __new__(cls, value: object, style: str = "") -> Cell:
+        cell = super().__new__(cls, value)
+        cell.style = style
+        return cell
+
+    style: str
+
+
+def state_cell(state: str) -> Cell:
+    """Return a cell that shows a task's state."""
+    return Cell(state, STATE_STYLES.get(state, ""))
+
+
+def count_cell(count: int, style: str = "") -> Cell:
+    """Return a cell with a number, thousands apart; zero is quiet, and has none of the style."""
+    return Cell(f"{count:,}", style if count else DIM)
 
 
 def fail(message: str, *, status: int = 1) -> NoReturn:
     """Say what is wrong on standard error and end with a status that is not 0."""
     click.echo(f"onebeat: {message}", err=True)
     raise SystemExit(status)
+
+
+def note(message: str, *, matters: bool = False) -> None:
+    """
+    Say something about what is shown, on a terminal; into a pipe goes what was asked for, and nothing else.
+
+    Args:
+        matters: Who reads only the pipe must know it: it is said on standard error then.
+    """
+    if is_terminal():
+        from rich.text import Text
+
+        console().print(Text(message, style=DIM))
+    elif matters:
+        click.echo(f"onebeat: {message}", err=True)
 
 
 def show_json(value: Any) -> None:
@@ -44,23 +94,95 @@ def show_table(
     """
     Print a table; columns in `numbers` are aligned to the right, they and those in `whole` never folded.
 
-    On a terminal long texts are folded to fit; into a file or a pipe every row is one whole line.
+    On a terminal long texts are folded to fit, and where even that is too wide, each row is shown as lines of its
+    own; into a file or a pipe every row is one whole line. A cell may be a `Cell`, which has a style.
     """
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    shown = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
+    if not is_terminal():
+        _show_plain([[Cell(column) for column in columns], *shown], {columns.index(name) for name in numbers})
+        return
+    place = console()
+    if least_width(columns, shown, {*numbers, *whole}) > place.width:
+        _show_lines(place, columns, shown)
+    else:
+        place.print(table(columns, shown, numbers=numbers, whole=whole))
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+
+def _show_plain(rows: Sequence[Sequence[Cell]], right: set[int]) -> None:
+    """Print whole lines, without anything but text."""
+    texts = [[visible(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        cells = (
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join(cells).rstrip())  # not by click, which takes a terminal of ASCII for a mistake
+    sys.stdout.flush()
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: Sequence[str] = (), whole: Sequence[str] = ()
+) -> Table:
+    """Return what `show_table` prints, for those who print it elsewhere."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         side: Literal["left", "right"] = "right" if column in numbers else "left"
-        kept = column in numbers or column in whole
-        table.add_column(column, justify=side, overflow="fold", no_wrap=kept)
+        made.add_column(column, justify=side, overflow="fold", no_wrap=column in numbers or column in whole)
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    console = Console()
-    if not console.is_terminal:
-        console.width = UNBOUNDED
-    console.print(table)
+        made.add_row(*(Text(visible(cell), style=cell.style) for cell in row))
+    return made
+
+
+def least_width(columns: Sequence[str], rows: Sequence[Sequence[Cell]], kept: set[str]) -> int:
+    """How wide a table is at least: columns that are kept whole, and a few letters of each of the others."""
+    from rich.cells import cell_len
+
+    widths = [
+        max(len(column), *(cell_len(visible(row[i])) for row in rows), 0) if column in kept else min(8, MAX_SHOWN)
+        for i, column in enumerate(columns)
+    ]
+    return sum(widths) + 2 * (len(columns) - 1)
+
+
+def _show_lines(place: Console, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    from rich.text import Text
+
+    for i, row in enumerate(rows):
+        if i:
+            place.print()
+        for column, cell in zip(columns, row, strict=True):
+            place.print(Text.assemble((f"{column}: ", "bold"), (visible(cell), cell.style)), overflow="fold")
+
+
+def show_facts(facts: Sequence[tuple[str, object]]) -> None:
+    """Print names with what is said of each, one below the other; a long saying is folded beside its name."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not is_terminal():
+        _show_plain([[Cell(name), Cell(fact)] for name, fact in facts], set())
+        return
+    place = console()
+    cells = [(name, fact if isinstance(fact, Cell) else Cell(fact)) for name, fact in facts]
+    if place.width < 40:
+        for name, cell in cells:
+            place.print(Text.assemble((f"{name}: ", "bold"), (visible(cell), cell.style)), overflow="fold")
+        return
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    for name, cell in cells:
+        grid.add_row(name, Text(visible(cell), style=cell.style))
+    place.print(grid)
+
+
+def visible(text: str) -> str:
+    """Return a text in which what a terminal would obey is written out: names and errors come from anywhere."""
+    return str(text) if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def readable(data: bytes, *, limit: int | None = MAX_SHOWN) -> str:
@@ -92,3 +214,31 @@ def duration(seconds: float) -> str:
             part = {"d": "h", "h": "min", "min": "s"}[unit]
             return f"{int(seconds // size)} {unit} {rest} {part}" if rest else f"{int(seconds // size)} {unit}"
     return f"{seconds:.0f} s"
+
+
+def size(count: int) -> str:
+    """Say how many bytes, in the unit that fits."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def rate(part: int, whole: int) -> str:
+    """Say how many of a hundred; "-" of none."""
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def listed(names: Sequence[str], *, most: int = 8) -> str:
+    """Write names down for a sentence, the first few of many."""
+    shown = [visible(name) for name in names[:most]]
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most:,} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a number with its noun: "1 task", "2,000 tasks"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

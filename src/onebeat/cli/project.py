@@ -42,13 +42,19 @@ _KEYS: dict[str, tuple[Callable[[object], bool], str]] = {
     "lease": (_is_number, "give seconds as a number"),
     "shutdown-timeout": (_is_number, "give seconds as a number"),
     "log-level": (lambda value: isinstance(value, str), _TEXT),
+    "log-format": (lambda value: isinstance(value, str), _TEXT),
+    "events": (lambda value: isinstance(value, bool), "give true or false"),
     "loop": (lambda value: isinstance(value, str), _TEXT),
+    "metrics-port": (_is_whole, "give a whole number"),
+    "metrics-host": (lambda value: isinstance(value, str), _TEXT),
+    "metrics-queues": (lambda value: isinstance(value, bool), "give true or false"),
     "watch": (_is_texts, 'give paths, such as ["../lib"]'),
     "ignore": (_is_texts, 'give paths, such as ["migrations"]'),
 }
 """Keys that may stand there, and what their values are."""
 
-_OF = {"run": set(_KEYS) - {"watch", "ignore"}, "dev": set(_KEYS) - {"shutdown-timeout", "processes"}}
+_OF_PRODUCTION = {"shutdown-timeout", "processes", "log-format", "events"}
+_OF = {"run": set(_KEYS) - {"watch", "ignore"}, "dev": set(_KEYS) - _OF_PRODUCTION}
 """Which of them a command takes: how many processes production has says nothing of development."""
 
 

@@ -72,9 +72,36 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def metrics_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command answer over HTTP."""
+    port = click.option(
+        "--metrics-port",
+        type=click.IntRange(0, 65_535),
+        envvar="ONEBEAT_METRICS_PORT",
+        help="Answer over HTTP at this port: probes at /livez and /readyz, Prometheus at /metrics, autoscalers at "
+        "/scale. 0: any that is free. Default: none.",
+    )
+    host = click.option(
+        "--metrics-host",
+        default="127.0.0.1",
+        show_default=True,
+        envvar="ONEBEAT_METRICS_HOST",
+        help="The address to do so at: 0.0.0.0 or :: is every one of this machine, as probes of a container need.",
+    )
+    queues = click.option(
+        "--metrics-queues/--no-metrics-queues",
+        default=True,
+        show_default=True,
+        envvar="ONEBEAT_METRICS_QUEUES",
+        help="Have /metrics tell of all queues, too: no where `onebeat metrics` does.",
+    )
+    return port(host(queues(function)))
+
+
 @click.command()
 @click.argument("application", required=False, envvar="ONEBEAT_APP")
 @server_options
+@metrics_options
 @click.option("--embedded", is_flag=True, help="Use the embedded store of the project when no URL is given.")
 @click.option(
     "-p",
@@ -90,6 +117,19 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     envvar="ONEBEAT_SHUTDOWN_TIMEOUT",
     help="Seconds that running tasks are given to end before they are stopped and put back.",
+)
+@click.option(
+    "--events/--no-events",
+    envvar="ONEBEAT_EVENTS",
+    help="Write what happens to a stream in the store, for `onebeat events`. Default: no.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    envvar="ONEBEAT_LOG_FORMAT",
+    help="Lines for people, or each a document of JSON.",
 )
 @click.pass_context
 def run(
@@ -134,8 +174,13 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
         folder=str(_folder(ctx)),
         url=given["url"],
         settings=settings,
+        events=given.get("events", False),
         log_level=given["log_level"],
+        log_format=given.get("log_format", "text"),
         loop=given["loop"],
+        metrics_port=given["metrics_port"],
+        metrics_host=given["metrics_host"],
+        metrics_queues=given["metrics_queues"],
         **more,
     )
 

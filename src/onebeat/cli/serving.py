@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 log: logging.Logger = logging.getLogger("onebeat.cli")
 
-LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-
 
 def prepare_log(orders: Orders) -> None:
     """Write the log to standard error, each line with the number of the process if there are several."""
-    line = f"[{orders.number}] {LINE}" if orders.number else LINE
-    logging.basicConfig(level=orders.log_level.upper(), format=line)
+    from onebeat.server.logs import prepare_log as prepare
+
+    prepare(orders.log_level.upper(), is_json=orders.log_format == "json", number=orders.number)
     if orders.dev:
         from onebeat.cli.develop.failures import show_failures
 
@@ -52,19 +51,34 @@ def where(app: Onebeat[Any], orders: Orders) -> str:
     return url
 
 
+def observe(app: Onebeat[Any], orders: Orders) -> None:
+    """Let the application be observed as it is ordered, unless its code says so already."""
+    if not orders.events:
+        return
+    from onebeat.observe.stream import EventStream
+
+    if not any(isinstance(observer, EventStream) for observer in app.audience.observers):
+        app.observe(EventStream())
+
+
 def serve_here(orders: Orders) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     from onebeat.app.serving import serve
     from onebeat.cli.load import application
     from onebeat.cli.loops import run_async
+    from onebeat.cli.measuring import measure_here
+    from onebeat.cli.operations import operations
 
     prepare_log(orders)
-    app = application(orders.app, orders.folder)
-    url = where(app, orders)
     before = os.environ.get("ONEBEAT_URL")
-    os.environ["ONEBEAT_URL"] = url  # what handlers enqueue goes where their server is
     try:
-        run_async(serve(app, url=url, **orders.settings), orders.loop)
+        with operations(orders) as watched:
+            app = application(orders.app, orders.folder)
+            url = where(app, orders)
+            observe(app, orders)
+            os.environ["ONEBEAT_URL"] = url  # what handlers enqueue goes where their server is
+            measure_here(app, orders, watched.routes, url)
+            run_async(serve(app, url=url, begin=watched.watch, **orders.settings), orders.loop)
     finally:
         if before is None:
             os.environ.pop("ONEBEAT_URL", None)

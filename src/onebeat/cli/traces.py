@@ -34,7 +34,7 @@ def trimmed(error: BaseException, folder: Path) -> str:
 
 
 def _trim(told: traceback.TracebackException, folder: Path) -> None:
-    kept = [frame for frame in told.stack if _is_users(frame)]
+    kept = [frame for frame in told.stack if is_users(frame)]
     if kept and told.stack[-1] is not kept[-1] and not _is_ours(told.stack[-1]):
         kept.append(told.stack[-1])
     for frame in kept:
@@ -45,7 +45,8 @@ def _trim(told: traceback.TracebackException, folder: Path) -> None:
         told.filename = _short(told.filename, folder)
 
 
-def _is_users(frame: traceback.FrameSummary) -> bool:
+def is_users(frame: traceback.FrameSummary) -> bool:
+    """Whether a frame is of code that is neither Onebeat's, nor Python's, nor an installed package's."""
     path = Path(frame.filename)
     return (
         path.is_absolute()

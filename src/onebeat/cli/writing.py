@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,7 @@ def agreed(deed: str, *, yes: bool, dry_run: bool, is_final: bool = False) -> bo
 
         is_final: It cannot be undone: where nobody can be asked, it needs `--yes`.
     """
+    deed = output.visible(deed)
     if dry_run:
         click.echo(f"Would {deed}; nothing was done.")
         return False
@@ -35,7 +37,32 @@ def agreed(deed: str, *, yes: bool, dry_run: bool, is_final: bool = False) -> bo
         if is_final:
             output.fail(f"this would {deed}, and cannot be undone: say so with --yes, or look with --dry-run", status=2)
         return True
-    if click.confirm(f"{deed[0].upper()}{deed[1:]}?"):
+    if _says_yes(f"{deed[0].upper()}{deed[1:]}?"):
         return True
-    click.echo("Nothing was done.")
+    click.echo("Nothing was done.", err=True)
     return False
+
+
+def _says_yes(question: str) -> bool:
+    """
+    Ask on the terminal, even where what is printed is piped on; the end of input is a no.
+
+    An event loop that runs would take Ctrl-C for itself and cancel its task, while this waits for the answer: so
+    meanwhile it interrupts whoever waits. It reads without readline, which misses a Ctrl-C that comes as it begins.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        while True:
+            click.echo(f"{question} [y/N]: ", nl=False, err=True)
+            answer = sys.stdin.readline()
+            if not answer:
+                click.echo(err=True)
+            if answer.strip().lower() in ("y", "yes"):
+                return True
+            if answer.strip().lower() in ("", "n", "no"):
+                return False
+    except KeyboardInterrupt:
+        click.echo(err=True)
+        raise click.Abort from None
+    finally:
+        signal.signal(signal.SIGINT, before)

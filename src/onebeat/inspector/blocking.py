@@ -6,15 +6,33 @@ The same procedures as the asyncio inspector's over a blocking transport, not a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
-from onebeat.inspector import fleet, reading, removing, steering, updating
+from onebeat.errors import BrokerError
+from onebeat.inspector import about, acting, detailing, fleet, reading, recording, removing, steering, updating
+from onebeat.inspector.acting import Changes
+from onebeat.inspector.blocking_operating import BlockingOperating
 from onebeat.inspector.changes import UpdateOptions
-from onebeat.inspector.models import DayStats, GroupInfo, ScheduleEntry, ScheduleEvent, ServerInfo
+from onebeat.inspector.checks.finding import Diagnosis, Repaired
+from onebeat.inspector.diagnosing import BUDGET, Doctor, repairable
+from onebeat.inspector.filters import Filter
+from onebeat.inspector.found import Applied, Found, Selection
+from onebeat.inspector.models import (
+    DayStats,
+    GroupInfo,
+    QueueDetails,
+    ScheduleEntry,
+    ScheduleEvent,
+    ServerInfo,
+    StoreInfo,
+)
+from onebeat.inspector.recording import TaskRecord
+from onebeat.inspector.searching import Search, as_filter
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
 from onebeat.options import text
@@ -26,7 +44,7 @@ from onebeat.wire import keys
 T = TypeVar("T")
 
 
-class SyncInspector:
+class SyncInspector(BlockingOperating):
     """
     Looks into one store from code that blocks: the twin of `Inspector`, for any number of threads.
 
@@ -75,6 +93,14 @@ class SyncInspector:
         """Count what a queue holds and did. See `Inspector.stats`."""
         return self._do(reading.stats(queue))
 
+    def stats_each(self, queues: Iterable[str] | None = None) -> dict[str, QueueStats | BrokerError]:
+        """Count what many queues hold and did, in a few round trips. See `Inspector.stats_each`."""
+        return self._do(reading.stats_each(queues))
+
+    def details(self, queue: str, *, sample: int = 500) -> QueueDetails:
+        """Gather what one asks first of a queue. See `Inspector.details`."""
+        return self._do(detailing.details(queue, sample))
+
     def history(self, queue: str, days: int = 10) -> list[DayStats]:
         """
         Say what a queue did on each of the last days in UTC, today first; counts are kept for 90 days. See
@@ -97,6 +123,14 @@ class SyncInspector:
         """Read one task. See `Inspector.task`."""
         return self._do(reading.task(queue, task_id))
 
+    def record(self, queue: str, task_id: str) -> TaskRecord:
+        """Read all that is known of one task. See `Inspector.record`."""
+        return self._do(recording.record(queue, task_id))
+
+    def locate(self, task_id: str) -> list[TaskInfo]:
+        """Find the tasks of an id, whichever queues they are in. See `Inspector.locate`."""
+        return self._do(recording.locate(task_id))
+
     def tasks(self, queue: str, *, state: TaskState | str, group: str = "") -> Iterator[TaskInfo]:
         """
         Iterate over the tasks of one state, in asynq's order: pending ones as they will be taken, active ones
@@ -114,6 +148,38 @@ class SyncInspector:
         `Inspector.page`.
         """
         return self._do(reading.Listing(queue, state, group).page(page, size))
+
+    def search(
+        self, filter: str | Filter = "", *, limit: int | None = None, scan: int | None = None, cursor: str = ""
+    ) -> Iterator[Found]:
+        """
+        Look for tasks in all queues and states, or those that a filter names, in short steps: what each found, at
+        once. See `Inspector.search`.
+        """
+        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor)
+        while (hits := self._do(search.more())) is not None:
+            yield search.found(hits)
+
+    def select(
+        self, action: str, filter: str | Filter, *, limit: int | None = None, progress: Report | None = None
+    ) -> Selection:
+        """Find the tasks that something is to be done to, and do nothing yet. See `Inspector.select`."""
+        return self._do(acting.select(as_filter(filter), action, limit, progress))
+
+    def apply(
+        self, selection: Selection, *, changes: Changes | None = None, rate: float | None = None
+    ) -> Iterator[Applied]:
+        """
+        Do what a selection was made for, in steps of at most a hundred tasks; each says how far it is. See
+        `Inspector.apply`.
+        """
+        acting.check_rate(rate)
+        deed = acting.Deed(selection, changes)
+        pace = acting.Pace(rate)
+        for batch in acting.batches(selection, rate):
+            if wait := pace.wait(len(batch)):
+                time.sleep(wait)
+            yield self._do(deed.step(batch))
 
     def run(self, queue: str, task_id: str) -> None:
         """Make a waiting, archived or completed task pending now. See `Inspector.run`."""
@@ -172,12 +238,12 @@ class SyncInspector:
         """Let servers take tasks of a queue again: within a second. See `Inspector.resume`."""
         self._do(steering.resume(queue))
 
-    def remove_queue(self, queue: str, *, force: bool = False) -> int:
+    def remove_queue(self, queue: str, *, force: bool = False, progress: Report | None = None) -> int:
         """
         Remove a queue and all that is its own: tasks, counters, locks, groups, schedules; returns how many
         tasks. See `Inspector.remove_queue`.
         """
-        return self._do(removing.remove_queue(queue, is_forced=force))
+        return self._do(removing.remove_queue(queue, is_forced=force, progress=progress))
 
     def servers(self) -> list[ServerInfo]:
         """List the servers that live, Onebeat's and Go's, with what they run; by host and process."""
@@ -194,6 +260,10 @@ class SyncInspector:
         """
         return self._do(fleet.events(entry_id, page, size))
 
+    def store_info(self) -> StoreInfo:
+        """Ask the store for its version, its memory, its clients, and the state of a cluster."""
+        return self._do(about.store_info(self.store.endpoint.shown))
+
     def key_slot(self, queue: str) -> int:
         """Return the slot of a Redis Cluster that all keys of a queue are in."""
         return keys.slot(keys.root(text("queue name", queue)))
@@ -204,3 +274,27 @@ class SyncInspector:
         is one: of what sentinels watch, the primary. See `Inspector.nodes`.
         """
         return self._do(fleet.nodes(queue, fleet.address(self.store.where())))
+
+    def diagnose(
+        self, checks: Collection[str] = (), *, queues: Collection[str] = (), budget: int = BUDGET, seconds: float = 0.0
+    ) -> Diagnosis:
+        """
+        Look for what is wrong in the whole system, or may go wrong. Nothing is written. See `Inspector.diagnose`.
+        """
+        return self._do(Doctor(self.store, checks=checks, queues=queues, budget=budget, seconds=seconds).diagnose())
+
+    def repair(
+        self,
+        checks: Collection[str] = (),
+        *,
+        queues: Collection[str] = (),
+        budget: int = BUDGET,
+        dry_run: bool = False,
+    ) -> list[Repaired]:
+        """
+        Mend what is damaged: records and lists that disagree, groups and queues that no tool sees, locks of nobody. See
+        `Inspector.repair`.
+        """
+        return self._do(
+            Doctor(self.store, checks=repairable(checks), queues=queues, budget=budget).repair(dry_run=dry_run)
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -11,17 +12,18 @@ from google.protobuf.message import DecodeError
 from onebeat.broker import browse
 from onebeat.broker.connection import Endpoint
 from onebeat.errors import BrokerError
-from onebeat.inspector.models import ScheduleEntry, ScheduleEvent, ServerInfo, WorkerInfo
+from onebeat.inspector.models import ScheduleEntry, ScheduleEvent, ServerInfo, ServerSheet, WorkerInfo
 from onebeat.inspector.reading import EVERYTHING, LAST_PAGE, bounds
 from onebeat.inspector.showing import at
 from onebeat.inspector.steps import Procedure, ask, command
 from onebeat.options import DEFAULT_QUEUE, text
 from onebeat.wire import keys
 from onebeat.wire.records import EnqueueEventRecord, EntryRecord, ServerRecord, WorkerRecord
+from onebeat.wire.sheet import SheetRecord
 
 log: logging.Logger = logging.getLogger("onebeat.inspector")
 
-R = TypeVar("R", ServerRecord, WorkerRecord, EntryRecord, EnqueueEventRecord)
+R = TypeVar("R", ServerRecord, WorkerRecord, EntryRecord, EnqueueEventRecord, SheetRecord)
 
 CHUNK = 500
 """Events read by one command."""
@@ -53,12 +55,18 @@ def servers() -> Procedure[list[ServerInfo]]:
     for key in (yield from _listed(keys.SERVERS)):
         data = yield from command("GET", key)
         records += _decoded(ServerRecord, [] if data is None else [data], key)
+    sheets: dict[str, ServerSheet] = {}
+    for server in records:
+        key = keys.sheet(f"{server.host}:{server.pid}:{server.server_id}")
+        data = yield from command("GET", key)
+        for sheet in _decoded(SheetRecord, [] if data is None else [data], key):
+            sheets[server.server_id] = _sheet(sheet)
     running: dict[str, list[WorkerInfo]] = {}
     for key in (yield from _listed(keys.WORKERS)):
         for record in _decoded(WorkerRecord, (yield from command("HVALS", key)), key):
             running.setdefault(record.server_id, []).append(_worker(record))
     return sorted(
-        (_server(record, running.get(record.server_id, [])) for record in records),
+        (_server(record, running.get(record.server_id, []), sheets.get(record.server_id)) for record in records),
         key=lambda server: (server.host, server.pid, server.id),
     )
 
@@ -77,7 +85,30 @@ def _worker(record: WorkerRecord) -> WorkerInfo:
     )
 
 
-def _server(record: ServerRecord, workers: list[WorkerInfo]) -> ServerInfo:
+def _sheet(record: SheetRecord) -> ServerSheet:
+    def span(ms: float | None) -> Any:
+        return None if ms is None else timedelta(milliseconds=ms)
+
+    return ServerSheet(
+        version=record.version,
+        application=record.application,
+        patterns=record.patterns,
+        groups=record.groups,
+        is_cut=record.is_cut,
+        takes_all=record.takes_all,
+        is_draining=record.is_draining,
+        given_up=record.given_up,
+        clock_ahead=span(record.clock_ahead_ms),
+        round_trip=span(record.round_trip_ms),
+        loop_lag=span(record.loop_lag_ms),
+        loop_blocked=span(record.loop_blocked_ms),
+        lease=span(record.lease_ms),
+        archive_size=record.archive_size,
+        archive_age_s=record.archive_age_s,
+    )
+
+
+def _server(record: ServerRecord, workers: list[WorkerInfo], sheet: ServerSheet | None) -> ServerInfo:
     return ServerInfo(
         id=record.server_id,
         host=record.host,
@@ -89,6 +120,7 @@ def _server(record: ServerRecord, workers: list[WorkerInfo]) -> ServerInfo:
         started_at=_instant(record.start_time),
         active_workers=record.active_worker_count,
         workers=tuple(sorted(workers, key=lambda worker: (worker.started_at, worker.queue, worker.task_id))),
+        sheet=sheet,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+
+from onebeat.broker.browse import QueueStats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,63 @@ class WorkerInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSheet:
+    """
+    What a server of Onebeat says of itself, as it was at its last sign of life, every five seconds.
+
+    Attributes:
+        version: Of Onebeat.
+
+        application: The name of its application; "" of a plain server.
+
+        patterns: What the task types begin with that it has handlers for.
+
+        groups: What the names of the groups begin with that it aggregates.
+
+        is_cut: It has more patterns or groups than are shown here: about 12 kB of each.
+
+        takes_all: It has a handler for whatever has no other (`not_found`).
+
+        is_draining: It takes no more tasks, and ends those it runs.
+
+        given_up: Handlers that do not end although they were stopped; each holds a slot.
+
+        clock_ahead: By how much its clock is ahead of the store's, to within half of `round_trip`; None: not measured
+            yet.
+
+        round_trip: How long the store took to answer it; None: not measured yet.
+
+        loop_lag: How late its event loop's turn came, when it was last asked for one.
+
+        loop_blocked: For how long its event loop has had no turn; zero: it turns.
+
+        lease: For how long it holds what it takes without another word.
+
+        archive_size, archive_age_s: What it has archives keep, tasks and seconds; 0: any number, for ever.
+    """
+
+    version: str
+    application: str
+    patterns: tuple[str, ...]
+    groups: tuple[str, ...]
+    is_cut: bool
+    takes_all: bool
+    is_draining: bool
+    given_up: int
+    clock_ahead: timedelta | None
+    round_trip: timedelta | None
+    loop_lag: timedelta
+    loop_blocked: timedelta
+    lease: timedelta
+    archive_size: int
+    archive_age_s: int
+
+    def may_handle(self, task_type: str) -> bool:
+        """Whether it has a handler for a type, or may have one that is not shown."""
+        return self.is_cut or self.takes_all or task_type.startswith(self.patterns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
     """
     A server that said within ten seconds that it lives, Onebeat's or Go's (asynq: `ServerInfo`).
@@ -96,6 +155,8 @@ class ServerInfo:
         active_workers: How many tasks it ran when it last said so.
 
         workers: Those tasks, longest running first.
+
+        sheet: What it says of itself; None: it is a server of Go, or of an older Onebeat.
     """
 
     id: str
@@ -108,6 +169,7 @@ class ServerInfo:
     started_at: datetime
     active_workers: int
     workers: tuple[WorkerInfo, ...]
+    sheet: ServerSheet | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,3 +216,81 @@ class ScheduleEvent:
 
     task_id: str
     enqueued_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreInfo:
+    """
+    What a store says of itself.
+
+    Attributes:
+        address: Where it is, without a password.
+
+        kind: "redis" or "valkey".
+
+        version: Of its server; of a cluster, that of the node that was asked.
+
+        uptime: How long it has run.
+
+        clients: Connections to it.
+
+        memory, memory_peak: Bytes that it uses, and the most it ever used.
+
+        memory_limit: Bytes that it may use; None: it has no limit.
+
+        cluster_state: "ok" or "fail"; "" where the store is no cluster. Of a cluster, clients and memory are those
+            of the node that was asked.
+
+        cluster_nodes, cluster_size: Nodes that it knows, and primaries that have slots; 0 where it is no cluster.
+    """
+
+    address: str
+    kind: str
+    version: str
+    uptime: timedelta
+    clients: int
+    memory: int
+    memory_peak: int
+    memory_limit: int | None
+    cluster_state: str = ""
+    cluster_nodes: int = 0
+    cluster_size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueDetails:
+    """
+    All that one asks first of a queue.
+
+    Attributes:
+        queue: Which.
+
+        stats: What it holds and did.
+
+        paused_since: When it was paused; None: it is not, or nobody wrote since when.
+
+        memory: Estimated bytes that it takes; None: the store does not tell.
+
+        memory_refusal: Why it does not; "" if it does.
+
+        groups: Its groups, by name.
+
+        servers: Those that serve it.
+
+        types: How many of the sampled tasks are of each type, the most frequent first.
+
+        sampled: How many pending tasks were looked at for it, the next to run first.
+
+        next_due: When the first scheduled or retried task is due; None: there is none.
+    """
+
+    queue: str
+    stats: QueueStats
+    paused_since: datetime | None
+    memory: int | None
+    memory_refusal: str
+    groups: tuple[GroupInfo, ...]
+    servers: tuple[ServerInfo, ...]
+    types: Mapping[str, int]
+    sampled: int
+    next_due: datetime | None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
 from onebeat.broker import browse
 from onebeat.broker.browse import QueueStats
-from onebeat.errors import BrokerUnsupported, InvalidTask, QueueNotFound, TaskNotFound, shown
+from onebeat.errors import BrokerError, BrokerUnsupported, InvalidTask, QueueNotFound, TaskNotFound, shown
 from onebeat.inspector.models import DayStats, GroupInfo
 from onebeat.inspector.showing import task_info
-from onebeat.inspector.steps import Procedure, ask, command
+from onebeat.inspector.steps import Procedure, ask, ask_each, command
 from onebeat.options import MAX_INT32, text
 from onebeat.states import LISTS, TaskState
 from onebeat.task import TaskInfo
@@ -23,6 +24,9 @@ MAX_DAYS, DAYS_STEP = 3650, 100
 """Days of history: the counters themselves are kept for 90."""
 
 LAST_PAGE, EVERYTHING = -1, 2**62
+
+QUEUES_STEP = 250
+"""Queues that are counted in one round trip: about ten milliseconds of the store."""
 
 SAMPLES, GROUP_SAMPLES = 10, 5
 """Tasks of each list and set, and groups, whose memory is measured."""
@@ -55,9 +59,30 @@ def stats(queue: str) -> Procedure[QueueStats]:
     if not found.size and not found.processed:
         yield from check_queue(queue)
     if found.groups > browse.MAX_GROUPS:
-        waiting = yield from _groups(queue)
+        waiting = yield from waiting_groups(queue)
         found = replace(found, aggregating=sum(waiting.values()), groups=len(waiting))
     return found
+
+
+def stats_each(names: object) -> Procedure[dict[str, QueueStats | BrokerError]]:
+    known = yield from queues()
+    wanted = known if names is None else _names(names)
+    found: dict[str, QueueStats | BrokerError] = {}
+    for start in range(0, len(wanted), QUEUES_STEP):
+        part = wanted[start : start + QUEUES_STEP]
+        answers = yield from ask_each([browse.stats(name) for name in part])
+        found.update(zip(part, answers, strict=True))
+    unknown = found.keys() - set(known)
+    for name, answer in found.items():
+        if not isinstance(answer, BrokerError) and (name in unknown or answer.groups > browse.MAX_GROUPS):
+            found[name] = yield from stats(name)
+    return found
+
+
+def _names(names: object) -> list[str]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InvalidTask(f"queues is {shown(names)}: give names, such as ['default', 'low']")
+    return list(dict.fromkeys(text("queue name", name) for name in names))
 
 
 def history(queue: str, days: object) -> Procedure[list[DayStats]]:
@@ -195,7 +220,7 @@ def check_group(state: TaskState, group: object) -> str:
 
 def groups(queue: str) -> Procedure[list[GroupInfo]]:
     yield from check_queue(queue)
-    waiting = yield from _groups(queue)
+    waiting = yield from waiting_groups(queue)
     staged: dict[str, int] = {}
     offset = 0
     while part := (yield from ask(browse.staged(queue, offset))):
@@ -208,7 +233,8 @@ def groups(queue: str) -> Procedure[list[GroupInfo]]:
     ]
 
 
-def _groups(queue: str) -> Procedure[dict[str, int]]:
+def waiting_groups(queue: str) -> Procedure[dict[str, int]]:
+    """Count the tasks of each group."""
     found, cursor = {}, "0"
     while True:
         cursor, part = yield from ask(browse.groups(queue, cursor))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from onebeat.broker import admin
 from onebeat.errors import OnebeatError, QueueNotEmpty
 from onebeat.inspector import reading
+from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, ask, command
 from onebeat.wire import keys
 from onebeat.wire.gotext import quote
@@ -13,7 +14,7 @@ ARRIVALS = 10_000
 """Tasks that may come while a queue is removed, before the removal gives up."""
 
 
-def remove_queue(queue: str, *, is_forced: bool) -> Procedure[int]:
+def remove_queue(queue: str, *, is_forced: bool, progress: Report | None = None) -> Procedure[int]:
     """
     Remove a queue; returns how many tasks went with it.
 
@@ -31,7 +32,7 @@ def remove_queue(queue: str, *, is_forced: bool) -> Procedure[int]:
     if begun not in ("begun", "paused"):
         raise _not_empty(queue, begun, found.size)
     try:
-        return (yield from _empty(queue, most=found.size + ARRIVALS))
+        return (yield from _empty(queue, found.size, progress))
     except OnebeatError:
         if begun == "begun":
             yield from ask(admin.pause(queue, "resume"))
@@ -39,15 +40,17 @@ def remove_queue(queue: str, *, is_forced: bool) -> Procedure[int]:
         raise
 
 
-def _empty(queue: str, *, most: int) -> Procedure[int]:
+def _empty(queue: str, total: int, progress: Report | None) -> Procedure[int]:
     deleted = 0
     while True:
         while True:
             count, active = yield from ask(admin.purge(queue))
             deleted += count
+            if count and progress is not None:
+                progress(deleted, max(total, deleted))
             if active:
                 raise _not_empty(queue, f"active {active}", active)
-            if deleted > most:
+            if deleted > total + ARRIVALS:
                 raise _not_empty(queue, "busy", deleted)
             if not count and (yield from _raze(queue)):
                 break

@@ -63,10 +63,12 @@ def _duration(seconds: int) -> timedelta:
 
 
 def _progress(text: str) -> Progress | None:
+    if not text:
+        return None
     when, _, rest = text.partition(" ")
     fraction, _, said = rest.partition(" ")
     try:
         moment = instant(int(when) / 1000)
         return Progress(float(fraction), said, moment) if moment is not None else None
-    except ValueError:  # nothing, or nothing of ours
+    except ValueError:  # nothing of ours
         return None

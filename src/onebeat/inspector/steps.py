@@ -1,23 +1,50 @@
 """
 What takes more than one round trip, written once for both inspectors.
 
-A procedure is a generator that yields what is to be asked of the store, a script (`Call`) or the words of a plain
-command, and is sent the answer, or thrown the error. It neither waits nor knows who does, so the asyncio inspector
-and the blocking one cannot differ. One step of it touches one queue, or one key.
+A procedure is a generator that yields what is to be asked of the store, a script (`Call`), the words of a plain
+command, such a command for one node or all (`At`, `Everywhere`), a list of scripts that only read, or a `Pause`, and is
+sent the answer, or thrown the error. It neither waits nor knows who does, so the asyncio inspector and the blocking one
+cannot differ. One step of it touches one queue, or one key; only the scripts of a list may be of several queues.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from onebeat.broker.call import Argument, Call
 from onebeat.broker.store import BlockingStore, Store
-from onebeat.errors import OnebeatError
+from onebeat.errors import BrokerError, OnebeatError
 
 T = TypeVar("T")
 
-Step = Call[Any] | tuple[Argument, ...]
+
+@dataclass(frozen=True, slots=True)
+class Everywhere:
+    """A plain command for every primary, answered by address; one that fails fails it all."""
+
+    words: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A plain command for the primary of an address."""
+
+    node: str
+    words: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Seconds in which nothing is asked, between two looks."""
+
+    seconds: float
+
+
+Step = Call[Any] | tuple[Argument, ...] | list[Call[Any]] | Everywhere | At | Pause
 Procedure = Generator[Step, Any, T]
 
 
@@ -27,9 +54,49 @@ def ask(call: Call[T]) -> Procedure[T]:
     return answer
 
 
+def ask_each(calls: list[Call[T]]) -> Procedure[list[T | BrokerError]]:
+    """Run scripts that only read, of any queues, in one round trip per node; an error stands in place of an answer."""
+    answers: list[T | BrokerError] = yield calls
+    return answers
+
+
 def command(*words: Argument) -> Procedure[Any]:
     """Run one plain command, on one key or none."""
     return (yield words)
+
+
+async def taken(store: Store, step: Step) -> Any:
+    """Take one step on an event loop; returns the answer."""
+    match step:
+        case Call():
+            return await store.run(step)
+        case list():
+            return await store.run_each(step)
+        case Everywhere(words):
+            return await store.everywhere(*words)
+        case At(node, words):
+            return await store.at(node, *words)
+        case Pause(seconds):
+            return await asyncio.sleep(seconds)
+        case _:
+            return await store.command(*step)
+
+
+def taken_blocking(store: BlockingStore, step: Step) -> Any:
+    """Take one step in this thread."""
+    match step:
+        case Call():
+            return store.run(step)
+        case list():
+            return store.run_each(step)
+        case Everywhere(words):
+            return store.everywhere(*words)
+        case At(node, words):
+            return store.at(node, *words)
+        case Pause(seconds):
+            return time.sleep(seconds)
+        case _:
+            return store.commands([step])[0]
 
 
 async def follow(store: Store, procedure: Procedure[T]) -> T:
@@ -38,7 +105,7 @@ async def follow(store: Store, procedure: Procedure[T]) -> T:
         step = next(procedure)
         while True:
             try:
-                answer = await (store.run(step) if isinstance(step, Call) else store.command(*step))
+                answer = await taken(store, step)
             except OnebeatError as error:
                 step = procedure.throw(error)
             else:
@@ -56,7 +123,7 @@ def follow_blocking(store: BlockingStore, procedure: Procedure[T]) -> T:
         step = next(procedure)
         while True:
             try:
-                answer = store.run(step) if isinstance(step, Call) else store.commands([step])[0]
+                answer = taken_blocking(store, step)
             except OnebeatError as error:
                 step = procedure.throw(error)
             else:

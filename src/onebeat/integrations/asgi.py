@@ -17,7 +17,7 @@ from onebeat.app.serving import Serving
 from onebeat.broker import browse
 from onebeat.errors import BrokerError, ConfigurationError, shown
 from onebeat.options import DEFAULT_QUEUE
-from onebeat.server import serving as at_work
+from onebeat.server import health as at_work
 from onebeat.server.server import Server, ServerSettings
 
 Message = MutableMapping[str, Any]
@@ -33,9 +33,11 @@ class Health:
     An ASGI application that says how an application fares; mount it anywhere.
 
     `GET /health` answers 200 if tasks can be enqueued and, where this process serves any, are being run; else 503.
-    `GET /health/live` answers 503 only if this process has stopped serving, which a new process would mend.
+    `GET /health/live` answers 503 only if this process has stopped serving, or serves so badly that a new one would
+    mend it; see `HealthReport.live`.
     Both say why as JSON: {"status": "ok" | "failing", "store": "ok" | "away",
-    "serving": "ok" | "degraded" | "stopping" | null}; see `onebeat.Health` for the last.
+    "serving": "ok" | "degraded" | "stopping" | null}; see `onebeat.Health` for the last. Where what serves here is not
+    live, "why" lists the reasons.
 
     Args:
         app: The application.
@@ -64,20 +66,25 @@ class Health:
             status, body = await (self.live() if path.endswith("live") else self.ready())
             await _respond(send, status, body)
 
-    async def ready(self) -> tuple[int, dict[str, str | None]]:
+    async def ready(self) -> tuple[int, dict[str, Any]]:
         """Return the status and the body of `GET /health`."""
         return self._report(await self._store())
 
-    async def live(self) -> tuple[int, dict[str, str | None]]:
+    async def live(self) -> tuple[int, dict[str, Any]]:
         """Return the status and the body of `GET /health/live`, which does not ask the store."""
         return self._report(None)
 
-    def _report(self, store: str | None) -> tuple[int, dict[str, str | None]]:
+    def _report(self, store: str | None) -> tuple[int, dict[str, Any]]:
         serving = self.serving.health if self.serving is not None else None
-        fails = store == "away" or serving is at_work.Health.STOPPING
-        body = {"status": "failing" if fails else "ok", "store": store, "serving": serving and serving.value}
-        if store is None:
-            del body["store"]
+        checks = self.serving.health_report().checks if self.serving is not None else []
+        whys = [f"{check.name}: {check.why}" for check in checks if not check.live]
+        fails = store == "away" or serving is at_work.Health.STOPPING or bool(whys)
+        body: dict[str, Any] = {"status": "failing" if fails else "ok"}
+        if store is not None:
+            body["store"] = store
+        body["serving"] = serving and serving.value
+        if whys:
+            body["why"] = whys
         return (503 if fails else 200), body
 
     async def _store(self) -> str:

@@ -19,7 +19,7 @@ import msgspec
 from onebeat.errors import ConfigurationError, InvalidTask, shown
 from onebeat.options import Unique, merge, seconds
 from onebeat.preparing import prepare
-from onebeat.scheduler.triggers import Cron, Every, Trigger
+from onebeat.scheduler.triggers import Cron, Every, Trigger, parse_spec
 from onebeat.task import Task
 from onebeat.wire import gotext
 from onebeat.wire.message import decode, encode
@@ -167,14 +167,25 @@ def timing(trigger: Trigger) -> str:
 
 
 class _Timing(msgspec.Struct):
-    cron: str
+    every: str = ""
+    cron: str = ""
     gap: str = "run_after"
     overlap: str = "first"
 
 
-def rebuild(text: str) -> Cron:
-    """Make the calendar that `timing` described."""
-    stored = msgspec.json.decode(text, type=_Timing)
+def rebuild(text: str) -> Trigger:
+    """
+    Make the trigger that `timing` described.
+
+    Raises:
+        ConfigurationError: It is of a newer Onebeat, or damaged.
+    """
+    try:
+        stored = msgspec.json.decode(text, type=_Timing)
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(f"timing of a schedule is {shown(text)}: {error}; declare it again") from None
+    if stored.every:
+        return parse_spec(stored.every)
     return Cron(stored.cron, gap=stored.gap, overlap=stored.overlap)  # type: ignore[arg-type] # Cron checks both words
 
 

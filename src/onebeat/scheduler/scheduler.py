@@ -11,17 +11,20 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Unpack
 
+from onebeat.audience import Audience
 from onebeat.broker import browse, registry, schedules
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.schedules import Declaration, ShownEntry
 from onebeat.broker.store import Store, check_source
 from onebeat.errors import BrokerError, ConfigurationError, shown
+from onebeat.events import Observers
 from onebeat.options import Duration, EnqueueOptions, text
 from onebeat.scheduler.entry import Entry, check_task, coming, entry, id_of, rebuild
 from onebeat.scheduler.periodic import SYNC_EVERY_S, Provider, Source, as_trigger
-from onebeat.scheduler.triggers import Trigger
+from onebeat.scheduler.triggers import Trigger, latest
 from onebeat.task import Task
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Backoff, Crew, Service, TroubleLog, supervise
@@ -32,6 +35,9 @@ log: logging.Logger = logging.getLogger("onebeat.scheduler")
 
 DECLARE_EVERY_S = 15.0
 """Well within the 60 s after which an instance counts as gone."""
+
+LEAVE_WITHIN_S = 5.0
+"""How long an observer may take to end: the default of a server's `hook_timeout`."""
 
 SHOW_EVERY_S = 5.0
 SHOWN_FOR_S = 20
@@ -49,8 +55,11 @@ class Scheduler:
 
         app: Names the application; schedules that none of its instances declares any more are parked.
 
+        observers: Told of schedules that this instance fires, and of tasks that it recovers in their queues; see
+            `onebeat.events.Observer`.
+
     Raises:
-        ConfigurationError: The name is blank.
+        ConfigurationError: The name is blank, or an observer is none.
     """
 
     def __init__(
@@ -61,8 +70,11 @@ class Scheduler:
         entries: Iterable[Entry] = (),
         sources: Iterable[Source] = (),
         live_ms: int = schedules.LIVE_MS,
+        observers: Observers | Audience = (),
     ) -> None:
         self._source = check_source(store)
+        self._audience = Audience.of(observers)
+        self._audience.attach(self._source)
         self._sources = list(sources)
         self._live_ms = live_ms
         self._syncing = asyncio.Lock()
@@ -160,10 +172,16 @@ class Scheduler:
         """Declare, fill, show and fire until cancelled, whatever happens to the store meanwhile."""
         owns_store = not isinstance(self._source, Store)
         store = self._source if isinstance(self._source, Store) else await Store.open(self._source)
+        store.measured_by(self._audience)
         crew = Crew()
         try:
-            crew.start(Maintainer(store, [], report=lambda queue, done: self.report(store, queue, done)))
-            await supervise(self.keeping(store))
+            crew.start(
+                Maintainer(
+                    store, [], report=lambda queue, done: self.report(store, queue, done), audience=self._audience
+                )
+            )
+            async with self._audience.serving(LEAVE_WITHIN_S):
+                await supervise(self.keeping(store))
         finally:
             await crew.stop()
             if owns_store:
@@ -231,7 +249,7 @@ class Scheduler:
         if handed is None:
             return None
         log.info("schedule %s moves from queue %s to %s", item.id, home, item.queue)
-        return Declaration(item.id, item.rev, after_ms=handed.boundary_ms, seen=handed.seen)
+        return Declaration(item.id, item.rev, after_ms=handed.boundary_ms, seen=handed.seen, paused=handed.paused)
 
     async def _declare_on(
         self, store: Store, queue: str, declarations: list[Declaration], entries: Mapping[str, Entry]
@@ -292,7 +310,8 @@ class Scheduler:
         if end is None:
             return
         trigger = rebuild(end.timing)
-        after = max(end.last_ms, _latest_missed(trigger, end.last_ms, end.now_ms))
+        missed = latest(trigger, end.last_ms, end.now_ms)  # of a long outage only the latest: the tape reaches past now
+        after = end.last_ms if missed is None else missed - 1
         await store.run(schedules.refill(queue, id_, end, coming(trigger, after)))
 
     async def show(self, store: Store) -> None:
@@ -315,7 +334,7 @@ def _by_queue(entries: Mapping[str, Entry]) -> dict[str, dict[str, str]]:
 
 def _defined(item: Entry, declaration: Declaration, now_ms: int) -> Declaration:
     after = max(now_ms, declaration.after_ms or 0)
-    return Declaration(item.id, item.rev, item.definition, item.tape(after), declaration.after_ms, declaration.seen)
+    return replace(declaration, definition=item.definition, tape=item.tape(after))
 
 
 class _Syncing:
@@ -344,26 +363,6 @@ class _Keeping:
 
     async def run(self) -> None:
         await self._scheduler.serve(self._store)
-
-
-def _latest_missed(trigger: Trigger, last_ms: int, now_ms: int) -> int:
-    """
-    Skip the ticks of a long outage but the latest, so that a filled tape always reaches past now.
-
-    A calendar of seconds after a day down would otherwise need thousands of refills to come back.
-    """
-    ticks = trigger.ticks_after(last_ms, 2)
-    if len(ticks) < 2 or ticks[1] > now_ms:
-        return last_ms
-    step = ticks[1] - ticks[0]
-    before = now_ms - step
-    while before > last_ms:
-        recent = [tick for tick in trigger.ticks_after(before, 2) if tick <= now_ms]
-        if recent:
-            return max(recent[0] - 1, last_ms)
-        step *= 2
-        before -= step
-    return last_ms
 
 
 def _record(queue: str, item: ShownEntry) -> bytes:

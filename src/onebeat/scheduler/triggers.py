@@ -167,3 +167,22 @@ def parse_spec(spec: str, tz: str | None = None) -> Trigger:
         return Every(timedelta(microseconds=ns / 1000))
     except ConfigurationError as error:
         raise ConfigurationError(f"spec {shown(spec)}: {error}") from None
+
+
+def latest(trigger: Trigger, after_ms: int, until_ms: int) -> int | None:
+    """
+    Return the last tick that is later than one instant and no later than another; None if there is none.
+
+    Found by halving, so that a year of a calendar of minutes costs a few dozen looks.
+    """
+    found, low, high = None, after_ms, until_ms
+    while low < high:
+        middle = (low + high) // 2 if found is not None else low
+        following = trigger.ticks_after(middle, 1)
+        if following and following[0] <= until_ms:
+            found = low = following[0]
+        elif found is None:
+            return None
+        else:
+            high = middle
+    return found

@@ -16,6 +16,7 @@ from onebeat.broker.coalescer import Coalescer
 from onebeat.broker.consume import MAX_ITEMS, Finished, finish
 from onebeat.broker.store import Store, passes
 from onebeat.errors import BrokerError, BrokerUnavailable
+from onebeat.server.logs import about
 from onebeat.server.running import Running
 from onebeat.upkeep.service import Backoff, TroubleLog
 
@@ -34,12 +35,21 @@ class Acknowledger:
     Args:
         store: The server's.
 
-        settled: Called with each attempt whose outcome the store has answered, and the answer.
+        settled: Called with each attempt whose outcome the store has answered, and the answer: "already" also where
+            the task is gone and the outcome was sent before.
+
+        sent: Called with the number of outcomes of each batch that the store has answered.
     """
 
-    def __init__(self, store: Store, settled: Callable[[Running, str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settled: Callable[[Running, str], None],
+        sent: Callable[[int], None] = lambda _number: None,
+    ) -> None:
         self._store = store
         self._settled = settled
+        self._sent = sent
         self._lanes = Coalescer(self._flush, weigh=_weight, max_items=MAX_ITEMS)
         self._trouble = TroubleLog("writing outcomes", log)
         self._quarantine: set[asyncio.Task[None]] = set()
@@ -102,6 +112,7 @@ class Acknowledger:
                 return [(f"error {error}", repeated)] * len(batch)
             else:
                 trouble.over()
+                self._sent(len(batch))
                 return [(answer, repeated) for answer in answers]
             repeated = True
             await asyncio.sleep(backoff.pause())
@@ -119,7 +130,11 @@ class Acknowledger:
         if answer == "spent":
             limit = str(_outcome(attempt).blob).split()[1]
             log.error(
-                "task %s of queue %s failed softly more than %s times: it is archived", attempt.id, attempt.queue, limit
+                "task %s of queue %s failed softly more than %s times: it is archived",
+                attempt.id,
+                attempt.queue,
+                limit,
+                extra=about(attempt, "archived"),
             )
         if answer == "lost":
             self._refused.setdefault(attempt.queue, {})[attempt.id] = attempt
@@ -131,13 +146,16 @@ class Acknowledger:
                 attempt.id,
                 attempt.queue,
                 "another server has the task" if answer == "lost" else "the task is gone",
+                extra=about(attempt, "lease_lost"),
             )
-        self._settled(attempt, answer)
+        self._settled(attempt, "already" if answer == "gone" and repeated else answer)
 
     def _set_aside(self, attempt: Running, answer: str) -> None:
         """Repeat one that the store refuses by itself, so that it does not hold up its batch (mechanism-rules 14)."""
         if not passes(answer):
-            log.error("outcome of task %s in queue %s is refused: %s", attempt.id, attempt.queue, answer)
+            log.error(
+                "outcome of task %s in queue %s is refused: %s", attempt.id, attempt.queue, answer, extra=about(attempt)
+            )
         task = asyncio.get_running_loop().create_task(self._insist(attempt))
         self._quarantine.add(task)
         task.add_done_callback(self._quarantine.discard)

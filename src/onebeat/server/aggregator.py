@@ -10,30 +10,33 @@ its members are archived, so that nothing loops for ever (SE-21).
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from onebeat.audience import Audience
 from onebeat.broker import groups, produce, registry
-from onebeat.broker.call import Call
+from onebeat.broker.call import Call, Filed
 from onebeat.broker.groups import Aggregating, GroupSet, Outgoing, Rule
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.store import Store
 from onebeat.clock import Clock
-from onebeat.errors import BrokerError, BrokerUnavailable, InvalidTask, PayloadError, shown
-from onebeat.preparing import Prepared, prepare
+from onebeat.errors import BrokerError, BrokerUnavailable, InvalidTask
+from onebeat.events import Sending
+from onebeat.preparing import Prepared, tell_combined, tell_delivered
 from onebeat.server.aggregation import Aggregation, Aggregations
+from onebeat.server.combining import Misfit, Read, add, checked
 from onebeat.server.config import ServerConfig
-from onebeat.server.outcome import error_text
+from onebeat.server.outcome import error_text, error_type
 from onebeat.server.traces import in_handler
-from onebeat.task import Task
 from onebeat.upkeep.foreign import in_pool
 from onebeat.upkeep.service import Backoff, TroubleLog, cancelled, is_being_cancelled
-from onebeat.wire.message import UndecodableMessage, decode
+from onebeat.upkeep.telling import tell_filed
 
 log: logging.Logger = logging.getLogger("onebeat.aggregator")
 
@@ -52,15 +55,6 @@ class Refused(Exception):  # noqa: N818 - it says what became of a combined task
 
 class OverTime(Exception):  # noqa: N818 - read as a sentence, as others
     """An aggregator took too long."""
-
-
-@dataclass(slots=True)
-class _Read:
-    """What was read of a set: how many members, what the function is given of each, and their locks."""
-
-    items: list[Any] = field(default_factory=list)
-    locks: list[tuple[str, str]] = field(default_factory=list)
-    misfits: list[tuple[str, str, bool]] = field(default_factory=list)
 
 
 class Aggregator:
@@ -86,6 +80,8 @@ class Aggregator:
 
         settled: Called whenever an aggregation has ended.
 
+        audience: The server's.
+
         is_simulated: Time stands still, as in the test kit: no limit counts, and it looks after every queue, also
             without aggregators, so that groups that nobody aggregates are put aside.
     """
@@ -104,7 +100,9 @@ class Aggregator:
         failed: Callable[[BaseException], None] = lambda _error: None,
         settled: Callable[[], None] = lambda: None,
         is_simulated: bool = False,
+        audience: Audience | None = None,
     ) -> None:
+        self._audience = audience or Audience()
         self._store = store
         self._aggregations = aggregations
         self._config = config
@@ -122,13 +120,19 @@ class Aggregator:
         self._overstaying = 0
         self._limited: set[str] = set()
         self._cursors: dict[str, tuple[str, float]] = {}
-        self._is_stopping = False
+        self._is_stopping = self._is_held = False
         self._trouble = TroubleLog("aggregating groups", log)
 
     @property
     def aggregating(self) -> list[str]:
         """What it aggregates now, in words."""
         return [f"aggregator of {GroupSet(queue, key).group} (queue {queue})" for key, queue in self._queues.items()]
+
+    def hold(self, *, is_held: bool) -> None:
+        """Begin with no more sets, or do so again; those that are being aggregated go on."""
+        self._is_held = is_held
+        for queue in self._config.queues if self._aggregations and not is_held else ():
+            self._wake(queue)
 
     def wants(self, queue: str) -> Aggregating:
         """Say what upkeep is to stage for it in a queue."""
@@ -141,9 +145,9 @@ class Aggregator:
         if not self._is_simulated and (queue not in config.queues or not self._aggregations):
             return asks
         here = sum(name == queue for name in self._queues.values())
-        free = max(0, AT_ONCE - len(self._working) - self._overstaying)
+        free = 0 if self._is_held else max(0, AT_ONCE - len(self._working) - self._overstaying)
         cursor, next_scan = self._cursors.get(queue, ("0", 0.0))
-        is_due = not self._is_stopping and self._clock.monotonic() >= next_scan
+        is_due = not (self._is_stopping or self._is_held) and self._clock.monotonic() >= next_scan
         return replace(
             asks,
             owner=self._owner,
@@ -208,36 +212,56 @@ class Aggregator:
         read = await self._read(of, aggregation)
         if not read.items:
             return "lost"
-        combined = await self._combine(aggregation, of.group, read.items)
-        prepared = _prepared(of, combined)
+        with self._audience.aggregating(of.queue, of.group, read.headers), self._audience.sending() as sending:
+            combined = await self._combine(aggregation, of.group, read.items)
+            return await self._replace(of, read, combined, sending)
+
+    async def _replace(self, of: GroupSet, read: Read, combined: object, sending: Sending) -> str:
+        """Put the combined task in the place of what was read."""
+        prepared = checked(of, combined, self._audience, sending)
         call = groups.aggregate(of, self._owner, len(read.items), prepared.new, prepared.queue, read.locks)
-        answer = await self._ask(call)
-        if answer == "aggregated":
+        answer, is_repeated = await self._ask_again(call)
+        if answer == "aggregated" or (answer == "already" and is_repeated):
             log.debug("group %s of queue %s: %d tasks became %s", of.group, of.queue, len(read.items), prepared.new.id)
             self._made(prepared)
+            if prepared.queue == of.queue:
+                tell_combined(self._audience, prepared, self._clock.now())
             await self._hand_over(of, prepared)
         elif answer == "lost":
+            sending.refused(Refused("the set is not this server's any more"))
             log.warning(
                 "group %s of queue %s: its tasks were returned, run or cancelled meanwhile; what became of them does "
                 "not count",
                 of.group,
                 of.queue,
             )
-        elif answer not in ("already", "changed"):
+        elif answer == "changed":
+            sending.refused(Refused("members have left the set meanwhile"))
+        elif answer != "already":
             raise Refused(f"combined task {prepared.new.id} was refused by the store: {answer}")
         return answer
 
-    async def _read(self, of: GroupSet, aggregation: Aggregation) -> _Read:
+    async def _read(self, of: GroupSet, aggregation: Aggregation) -> Read:
         """Read a set, and archive the members that cannot be aggregated."""
-        read = _Read()
+        read = Read()
         for task_id, message in await self._ask(groups.members(of, self._owner)):
-            _add(read, task_id, message, aggregation)
+            add(read, task_id, message, aggregation)
         if read.misfits:
-            for task_id, why, _ in read.misfits:
-                log.error("task %s in group %s of queue %s is archived: %s", task_id, of.group, of.queue, why)
+            for misfit in read.misfits:
+                log.error("task %s in group %s of queue %s is archived: %s", misfit.id, of.group, of.queue, misfit.why)
             frees = self._config.release_unique_on_archive
-            await self._ask(groups.expel(of, self._owner, read.misfits, frees=frees))
+            words = [(misfit.id, misfit.why, misfit.is_read) for misfit in read.misfits]
+            answers, is_repeated = await self._ask_again(groups.expel(of, self._owner, words, frees=frees))
+            written = ("archived", "gone") if is_repeated else ("archived",)
+            out = [misfit for misfit, answer in zip(read.misfits, answers, strict=True) if answer in written]
+            self._tell_expelled(of.queue, out)
         return read
+
+    def _tell_expelled(self, queue: str, misfits: Sequence[Misfit]) -> None:
+        for misfit in misfits:
+            kind = "PayloadError" if misfit.is_read else "UndecodableMessage"
+            facts = [Filed(misfit.id, misfit.type, misfit.retried, misfit.why)]
+            tell_filed(self._audience, queue, facts, at=self._clock.now(), error_type=kind)
 
     async def _combine(self, aggregation: Aggregation, group: str, items: list[Any]) -> object:
         timeout = self._config.group_timeout if aggregation.timeout is None else aggregation.timeout
@@ -255,7 +279,12 @@ class Aggregator:
 
     async def _in_thread(self, aggregation: Aggregation, group: str, items: list[Any], limit: float | None) -> object:
         self._threads = self._threads or ThreadPoolExecutor(AT_ONCE, thread_name_prefix="onebeat-group")
-        call = asyncio.get_running_loop().run_in_executor(self._threads, in_pool, aggregation.function, group, items)
+        surroundings = contextvars.copy_context()
+
+        def combine() -> object:
+            return surroundings.run(in_pool, aggregation.function, group, items)
+
+        call: asyncio.Future[object] = asyncio.get_running_loop().run_in_executor(self._threads, combine)
         done, _ = await asyncio.wait([call], timeout=limit)
         if not done:  # a thread cannot be stopped: what it returns does not count
             self._overstaying += 1
@@ -282,6 +311,7 @@ class Aggregator:
             answer = await self._ask(groups.deliver(item))
             if not answer.startswith("error"):
                 await self._store.command(*groups.delivered(home, item.id))
+                tell_delivered(self._audience, item, answer, self._clock.now())
                 return
         except BrokerError as error:
             answer = str(error)
@@ -289,7 +319,11 @@ class Aggregator:
 
     async def _ask(self, call: Call[T]) -> T:
         """Ask until there is an answer, but for errors that repeating does not mend."""
-        backoff = Backoff()
+        return (await self._ask_again(call))[0]
+
+    async def _ask_again(self, call: Call[T]) -> tuple[T, bool]:
+        """Ask until there is an answer; say whether it had been asked before."""
+        backoff, is_repeated = Backoff(), False
         while True:
             try:
                 answer = await self._store.run(call)
@@ -297,7 +331,8 @@ class Aggregator:
                 self._trouble.trouble(error)
             else:
                 self._trouble.over()
-                return answer
+                return answer, is_repeated
+            is_repeated = True
             await asyncio.sleep(backoff.pause())
 
     async def _failed(self, of: GroupSet, error: BaseException) -> None:
@@ -305,9 +340,9 @@ class Aggregator:
         trace = None if isinstance(error, (Refused, OverTime, InvalidTask, BrokerError)) else in_handler(error)
         log.warning("group %s of queue %s was not aggregated: %s", of.group, of.queue, text, exc_info=trace)
         self._tell_failed(error)
-        await self._give_back(of, text)
+        await self._give_back(of, text, error_type(error))
 
-    async def _give_back(self, of: GroupSet, reason: str) -> None:
+    async def _give_back(self, of: GroupSet, reason: str, kind: str = "") -> None:
         asks = self.wants(of.queue)
         call = groups.restore(
             of, self._owner, reason=reason, most=asks.most, backoff_ms=asks.backoff_ms, frees=asks.frees
@@ -318,6 +353,7 @@ class Aggregator:
             log.error("group %s of queue %s was not returned, which others will do: %s", of.group, of.queue, error)
             return
         if returned is not None:
+            tell_filed(self._audience, of.queue, returned.filed, at=self._clock.now(), error_type=kind)
             _log_returned(of, returned.back, returned.archived)
 
     async def _all_ended(self) -> None:
@@ -341,44 +377,6 @@ class Aggregator:
             await self._give_back(GroupSet(queue, key), "")
         if self._threads is not None and self._own_threads:
             self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _add(read: _Read, task_id: str, data: bytes, aggregation: Aggregation) -> None:
-    try:
-        message = decode(data)
-    except UndecodableMessage as error:
-        read.misfits.append((task_id, str(error), False))
-        return
-    try:
-        read.items.append(aggregation.decode(Task.received(message.type, message.payload, dict(message.headers))))
-    except PayloadError as error:
-        read.misfits.append((task_id, error_text(error), True))
-        return
-    if message.unique_key:
-        read.locks.append((task_id, message.unique_key))
-
-
-def _prepared(of: GroupSet, combined: object) -> Prepared:
-    """Check what an aggregator returned, and encode it: in the group's queue, under the set's id, unless it says so."""
-    if not isinstance(combined, Task):
-        raise InvalidTask(
-            f"aggregator of group {of.group!r} returned {shown(combined)}: return a Task, or what bind() returns"
-        )
-    usual = {"queue": of.queue, "task_id": of.id}
-    given = {name: value for name, value in usual.items() if combined.options.get(name) is None}
-    prepared = prepare(combined, given)
-    if prepared.new.group == of.group and prepared.queue == of.queue:
-        raise InvalidTask(
-            f"aggregator of group {of.group!r} returned a task of that very group, which would go round for ever: "
-            "leave out its group, or name another"
-        )
-    if prepared.queue != of.queue and (prepared.new.unique_key or prepared.new.id != of.id):
-        raise InvalidTask(
-            f"aggregator of group {of.group!r} returned a task for another queue, {prepared.queue!r}, that is unique "
-            "or has an id of its own, and may be refused there when the group is gone: leave out unique and task_id, "
-            "or its queue"
-        )
-    return prepared
 
 
 def _log_returned(of: GroupSet, back: int, archived: int) -> None:

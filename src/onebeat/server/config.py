@@ -49,6 +49,9 @@ class ServerConfig:
             outcome is written, and its slot stays taken until it ends. When half of the slots are lost so,
             the server stops; when not even its event loop can do this, the process is ended. Default 60.
 
+        block_limit: Seconds without a turn of the event loop after which the process counts as dead for those who probe
+            it (`/livez`). Default 30; it is not ready after 5.
+
         max_crashes: A task whose process died this often is archived. Default 5.
 
         group_grace: Seconds without a new member after which a group is aggregated. Default 60, as asynq's; from
@@ -86,6 +89,9 @@ class ServerConfig:
         log_level: The level of Onebeat's loggers while the server runs: "debug", "info", "warning", "error",
             "critical" or a number of `logging`. Default: as `logging` is configured.
 
+        log_sample: Which share of the tasks that succeed is logged at INFO, 0 to 1: 0.01 is one of a hundred. Default
+            0: each is logged at DEBUG alone.
+
         allow_short_lease: Let tests use leases under 15 s.
     """
 
@@ -96,6 +102,7 @@ class ServerConfig:
     shutdown_timeout: float = 8.0
     grace: float = 5.0
     stall_limit: float = 60.0
+    block_limit: float = 30.0
     max_crashes: int = 5
     group_grace: float = 60.0
     group_max_delay: float = 0.0
@@ -110,6 +117,7 @@ class ServerConfig:
     hook_timeout: float = 5.0
     health_interval: float = 15.0
     log_level: str | int | None = None
+    log_sample: float = 0.0
     allow_short_lease: bool = False
 
     def __post_init__(self) -> None:
@@ -128,10 +136,12 @@ class ServerConfig:
         shortest = 1.0 if self.allow_short_lease else MIN_LEASE_S
         if not is_number(self.lease) or not shortest <= self.lease <= 86_400:
             problems.append(f"lease is {shown(self.lease)} s: give {shortest:g} to 86400")
-        for name in ("hook_timeout", "health_interval"):
+        for name in ("hook_timeout", "health_interval", "block_limit"):
             value = getattr(self, name)
             if not is_number(value) or not 0 < value <= 86_400:
                 problems.append(f"{name} is {shown(value)} s: give more than 0, at most 86400")
+        if not is_number(self.log_sample) or not 0 <= self.log_sample <= 1:
+            problems.append(f"log_sample is {shown(self.log_sample)}: give a share from 0 to 1")
         for name in ("shutdown_timeout", "grace", "stall_limit"):
             value = getattr(self, name)
             if not is_number(value) or not 0 <= value <= 86_400:

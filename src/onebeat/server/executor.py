@@ -20,6 +20,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
+from onebeat.audience import Audience, Surroundings
 from onebeat.broker.consume import Finished, Taken, TakenTask
 from onebeat.clock import Clock
 from onebeat.errors import HandlerNotFound, TaskNotFound
@@ -27,13 +28,15 @@ from onebeat.server import outcome
 from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context, running
 from onebeat.server.deadlines import Deadlines, time_left
-from onebeat.server.failures import log_failure
+from onebeat.server.failures import log_failure, log_success
 from onebeat.server.hooks import Hooks
 from onebeat.server.isolation.cells import Cells
 from onebeat.server.isolation.frames import job
+from onebeat.server.logs import about
 from onebeat.server.mux import Handler, Middleware, Mux, Route
 from onebeat.server.outcome import StopError, TimeIsOverError
 from onebeat.server.running import Running, Stop
+from onebeat.server.telling import Teller
 from onebeat.task import Task
 from onebeat.upkeep.foreign import in_pool
 from onebeat.wire.message import TaskMessage, UndecodableMessage, decode
@@ -66,6 +69,8 @@ class Executor:
 
         hooks: The user's.
 
+        teller: Tells observers.
+
         threads: Where plain functions run; default: a thread for each slot.
     """
 
@@ -81,11 +86,13 @@ class Executor:
         said: Callable[[Running, float, str], None] = lambda _attempt, _fraction, _text: None,
         keep_result: Callable[[Running, bytes], Awaitable[bool]],
         hooks: Hooks = _NO_HOOKS,
+        teller: Teller | None = None,
         jitter: Callable[[], float] = random.random,
         threads: Threads | None = None,
     ) -> None:
         self._mux = mux
         self._config = config
+        self._sample = config.log_sample
         self._state = state
         self._decided = decided
         self._freed = freed
@@ -93,6 +100,8 @@ class Executor:
         self._clock = clock
         self._keep_result = keep_result
         self._hooks = hooks
+        self._teller = teller or Teller(Audience(), clock)
+        self._audience = self._teller.audience
         self._jitter = jitter
         self._loop = asyncio.get_running_loop()
         self._cells = Cells(grace=config.grace, clock=clock)
@@ -135,9 +144,11 @@ class Executor:
                 task.id,
                 attempt.queue,
                 error,
+                extra=about(attempt, "archived", error_type="UndecodableMessage"),
             )
             return outcome.undecodable(attempt, str(error), attempt.started)
         attempt.unknown_since_ms = task.unknown_since_ms
+        attempt.since_ns = task.since_ns
         attempt.route = self._mux.find(message.type)
         if attempt.route is None:
             return self._unknown(attempt, attempt.started)
@@ -163,12 +174,18 @@ class Executor:
         context = self._context(message, attempt)
         task = Task.received(message.type, message.payload, context.headers)
         running.set(context)
+        if self._audience.hears:
+            self._teller.started(attempt)
         finished: Finished | None
         result: object
         within: AsyncExitStack | None = None
+        observed: Surroundings | None = None
+        raised: BaseException | None = None
         try:
             if self._hooks.base_context is not None:
                 within = await self._hooks.enter(context)
+            if self._audience.surrounds:
+                observed = self._audience.running(context, task).__enter__()
             layers = route.middleware() if route.middleware is not None else ()
             if layers:
                 result = await self._through(layers, partial(self._call, route, message))(context, task)
@@ -177,12 +194,15 @@ class Executor:
             else:
                 result = await self._call(route, message, context, task)
             finished = self._returned(attempt, route, result)
-        except asyncio.CancelledError:
-            finished = self._stopped(attempt)
+        except asyncio.CancelledError as error:
+            raised, finished = error, self._stopped(attempt)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its task's outcome
-            finished = self._raised(attempt, error)
+            raised, finished = error, self._raised(attempt, error)
         if attempt.failure is not None and self._hooks.on_error is not None:
             finished = await self._told(attempt, context, task, finished)
+        if observed is not None:  # only now, so that what is logged and reported of a failure is so within
+            observed.__exit__(type(raised) if raised is not None else None, raised, None)
+        raised = None  # it knows this frame: another circle
         if within is not None:
             await self._hooks.leave(context, within)
         self._end(attempt, finished)
@@ -216,7 +236,8 @@ class Executor:
 
     async def _call(self, route: Route, message: TaskMessage, context: Context[Any], task: Task[Any]) -> object:
         if route.isolated:
-            return await self._cells.call(job(route.isolated, message, context), context._say)
+            carried = self._audience.crossing()
+            return await self._cells.call(job(route.isolated, message, context, carried), context._say)
         if route.is_async:
             return await route.handler(context, task)  # type: ignore[misc] # `is_async` says so
         return await self._in_thread(route, context, task)
@@ -233,14 +254,9 @@ class Executor:
         if attempt.stop in (Stop.TIMEOUT, Stop.LOST):
             return self._stopped(attempt)  # but what ended although it was cancelled has ended
         message, ended = attempt.message, self._clock.monotonic()
-        if log.isEnabledFor(logging.DEBUG) and message is not None:
-            log.debug(
-                "task %s (%s) of queue %s is done after %.3f s",
-                attempt.id,
-                message.type,
-                attempt.queue,
-                ended - attempt.started,
-            )
+        if message is not None and (self._sample or log.isEnabledFor(logging.DEBUG)):
+            attempt.ended = ended
+            log_success(attempt, message, share=self._sample)
         if message is None or not message.retention:
             return outcome.succeeded(attempt, b"", ended)
         try:
@@ -270,6 +286,7 @@ class Executor:
             attempt.id,
             attempt.queue,
             message.type,
+            extra=about(attempt, "retried", error_type="HandlerNotFound"),
         )
         return outcome.unknown_type(attempt, ended, jitter=self._jitter)
 
@@ -289,7 +306,8 @@ class Executor:
 
     def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
         attempt.failure = error
-        number = attempt.message.retried + 1 if attempt.message is not None else 1
+        if self._audience.keeps and attempt.message is not None:
+            attempt.message.headers.update(self._audience.kept(attempt.queue, attempt.id))
         decide = partial(
             outcome.failed,
             attempt,
@@ -302,10 +320,10 @@ class Executor:
         try:
             finished = decide(delay=self._hooks.delay_of(lambda: _task(attempt)))
         except Exception:
-            log.exception("back-off of task %s raised; the default is used", attempt.id)
+            log.exception("back-off of task %s raised; the default is used", attempt.id, extra=about(attempt))
             attempt.route = None
             finished = decide(delay=outcome.default_retry_delay)
-        log_failure(attempt, number, error, finished)
+        log_failure(attempt, error, finished)
         return finished
 
     async def _told(
@@ -342,6 +360,10 @@ class Executor:
         """Stop a handler; one that does not end within the grace period and the stall limit is given up."""
         if attempt not in self.running or attempt.stop is not None:
             return
+        if why is Stop.CANCELLED:
+            attempt.ended = self._clock.monotonic()
+            carried = about(attempt, "cancelled")
+            log.info("task %s of queue %s is cancelled", attempt.id, attempt.queue, extra=carried)
         attempt.cancel(why)
         self.deadlines.discard(attempt)
         self.deadlines.add(attempt, self._config.grace + self._config.stall_limit)
@@ -350,7 +372,6 @@ class Executor:
         """Cancel what runs under an id, in one queue or, as asynq's tools know ids alone, in any."""
         for attempt in list(self.running):
             if attempt.id == task_id and queue in (None, attempt.queue):
-                log.info("task %s of queue %s is cancelled", attempt.id, attempt.queue)
                 self.stop(attempt, Stop.CANCELLED)
 
     def abandon(self, attempt: Running) -> None:
@@ -377,6 +398,7 @@ class Executor:
                 attempt.id,
                 attempt.queue,
                 attempt.stop.value,
+                extra=about(attempt),
             )
             self.overstaying.add(attempt)
             self._end_elsewhere(attempt, self._stopped(attempt))
@@ -386,6 +408,7 @@ class Executor:
                 "task %s of queue %s overstays its timeout in a thread, which cannot be stopped: it keeps its slot",
                 attempt.id,
                 attempt.queue,
+                extra=about(attempt),
             )
         self.stop(attempt, Stop.TIMEOUT)
 

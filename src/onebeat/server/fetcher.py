@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from onebeat.broker.consume import Taken, take
 from onebeat.broker.store import Store
+from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError, BrokerUnavailable
 from onebeat.server.shares import Shares
 from onebeat.server.watcher import Watcher
@@ -39,7 +40,9 @@ class Fetcher:
 
         asking: Called with a queue before each new fetch from it, not before a repeat.
 
-        taken: Called with each answer that brought tasks.
+        taken: Called with each answer that brought tasks, or says which had expired.
+
+        is_watched: Whether anybody wants to know how long tasks have waited, and which had expired.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class Fetcher:
         room: Callable[[], int],
         asking: Callable[[str], None],
         taken: Callable[[str, Taken], None],
+        clock: Clock | None = None,
+        is_watched: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._shares = shares
@@ -62,11 +67,16 @@ class Fetcher:
         self._room = room
         self._asking = asking
         self._taken = taken
+        self._is_watched = is_watched
         self._sequences = dict.fromkeys(shares.queues, 0)
         self._vacant = asyncio.Event()
         self._stopping = False
         self._late: dict[asyncio.Task[None], str] = {}
         self._trouble = TroubleLog("fetching", log)
+        self._clock = clock or SystemClock()
+        self.error: str = ""
+        """What the last fetch failed with; "" if it did not."""
+        self.failed_at: float = 0.0
 
     def room_again(self) -> None:
         """Say that a slot became free, or an outcome was written."""
@@ -142,24 +152,37 @@ class Fetcher:
             return
         if len(taken.tasks) < number and taken.status != "more":
             self._watcher.was_empty(queue, got=len(taken.tasks))
-        if taken.tasks:
+        if taken.tasks or taken.expired:
             self._taken(queue, taken)
 
     async def _ask(self, queue: str, number: int) -> Taken | None:
         """Ask until there is an answer. None: the store answers with an error, so nothing was taken."""
         self._asking(queue)
         self._sequences[queue] += 1
-        call = take(queue, server=self._server, sequence=self._sequences[queue], limit=number, lease_ms=self._lease_ms)
+        call = take(
+            queue,
+            server=self._server,
+            sequence=self._sequences[queue],
+            limit=number,
+            lease_ms=self._lease_ms,
+            is_watched=self._is_watched(),
+        )
         backoff, trouble = Backoff(), self._trouble
         while True:
             try:
                 taken = await self._store.run(call)
             except BrokerUnavailable as error:
                 trouble.trouble(error)
+                self._failed(error)
             except BrokerError as error:
                 trouble.trouble(error)
+                self._failed(error)
                 return None
             else:
                 trouble.over()
+                self.error = ""
                 return taken
             await asyncio.sleep(backoff.pause())
+
+    def _failed(self, error: BrokerError) -> None:
+        self.error, self.failed_at = str(error), self._clock.monotonic()

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from onebeat.broker.consume import MAX_ITEMS, extend
 from onebeat.broker.store import BlockingStore
+from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError
 from onebeat.server.presence import Presence
 from onebeat.server.running import Running, Stop
@@ -40,6 +41,8 @@ class Keeper:
             cancelled, which of the two, and the token that was asked about.
 
         presence, watchdog: Called from this thread every few seconds.
+
+        ordered: Called from this thread with the order that an operator has left, with every sign of life.
     """
 
     def __init__(
@@ -51,31 +54,51 @@ class Keeper:
         stop_attempt: Callable[[Running, Stop, str], None],
         presence: Presence,
         watchdog: Watchdog,
+        clock: Clock | None = None,
+        ordered: Callable[[str], object] = lambda _order: None,
     ) -> None:
         self._store = store
         self._lease_ms = lease_ms
         self._period = period
         self._stop_attempt = stop_attempt
+        self._ordered = ordered
         self._presence = presence
         self._watchdog = watchdog
         self._held: dict[tuple[str, str], Running] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._called = threading.Event()
+        self._shows = threading.Event()
         self._status = "active"
         self._away: set[str] = set()
         self._trouble = TroubleLog("lease keeper", log)
+        self._clock = clock or SystemClock()
+        self.turned_at: float = self._clock.monotonic()
+        """When it was last awake."""
+        self.answered_at: float | None = None
+        """When the store last answered all that it was asked."""
+        self.store_error: str = ""
+        """What the store's last answer was, or why there was none, if it is in trouble."""
         self._thread = threading.Thread(target=self._run, name="onebeat-keeper", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def takes_no_more(self) -> None:
-        """Show the server as stopped from the next sign of life on: it only ends what it runs."""
-        self._status = "stopped"
+    @property
+    def has_died(self) -> bool:
+        """Whether its thread has ended, and nobody told it to."""
+        return not self._thread.is_alive() and not self._stopping.is_set()
+
+    def show(self, *, takes_more: bool) -> None:
+        """Give a sign of life now: the server is "active", or "stopped", which means that it ends what it runs."""
+        self._status = "active" if takes_more else "stopped"
+        self._shows.set()
+        self._called.set()
 
     def stop(self) -> None:
         """Stop and wait for the thread. The last service of a server to stop."""
         self._stopping.set()
+        self._called.set()
         self._thread.join()
 
     def hold(self, attempt: Running) -> None:
@@ -97,11 +120,12 @@ class Keeper:
     def _run(self) -> None:
         backoff = Backoff(0.05, 1.0)
         pause = 0.0
-        while not self._stopping.wait(pause):
+        while self._goes_on(pause):
             try:
                 self._turn()
             except BrokerError as error:
                 self._trouble.trouble(error)
+                self.store_error = str(error)
                 pause = min(backoff.pause(), self._period)
             except Exception:
                 log.exception("the lease keeper met a bug of ours; it goes on")
@@ -110,21 +134,34 @@ class Keeper:
                 self._trouble.over()
                 backoff.reset()
                 pause = self._period
+            self.turned_at = self._clock.monotonic()
         try:
             self._presence.end(self._store)
         except BrokerError as error:
             log.warning("the server stays listed for a few seconds more: %s", error)
         self._store.close()
 
+    def _goes_on(self, pause: float) -> bool:
+        """Wait until it is time for a turn, or somebody calls for one; false: no more."""
+        self._called.wait(pause)
+        self._called.clear()
+        return not self._stopping.is_set()
+
     def _turn(self) -> None:
         with self._lock:
             held = list(self._held.values())
         self._watchdog.look(held)  # first, since it needs no store
         trouble = self._extend_all(held)
-        if self._presence.is_due():
+        shows_itself = self._shows.is_set() or self._presence.is_due()
+        if shows_itself:
+            self._shows.clear()  # first: what is to be shown from here on is shown by another turn
             self._presence.beat(self._store, [attempt for attempt in held if attempt.finished is None], self._status)
+            if order := self._presence.order(self._store):
+                self._ordered(order)
         if trouble is not None:
             raise trouble
+        if held or shows_itself:
+            self.answered_at, self.store_error = self._clock.monotonic(), ""
 
     def _extend_all(self, held: list[Running]) -> BrokerError | None:
         """

@@ -248,6 +248,24 @@ class Mux:
 
         return register
 
+    def patterns(self) -> list[str]:
+        """Return what the types begin with that have a handler here, those of mounted muxes among them, sorted."""
+        found = set[str]()
+        for pattern, route in list(self._routes.items()):  # a thread may ask while one is added
+            if not isinstance(route, Mux) or route.takes_all:
+                found.add(pattern)
+            else:  # both must fit, so the longer of the two
+                inner = route.patterns()
+                found |= {
+                    max(pattern, one, key=len) for one in inner if one.startswith(pattern) or pattern.startswith(one)
+                }
+        return sorted(found)
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether a type that has no handler has one all the same."""
+        return self._missing is not None
+
     def find(self, task_type: str) -> Route | None:
         """Return the route of a type; None for one that shall wait for a server that has a handler."""
         if task_type in self._known:

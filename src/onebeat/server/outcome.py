@@ -80,6 +80,7 @@ def failed(
     counts = error.counts if isinstance(error, Retry) else is_failure(error)
     if counts:
         message.retried += 1
+        attempt.counts = True
     head, tail = around(message, LAST_FAILED_AT)
     blob = "failure" if counts else "waits" if waits else f"soft {soft_limit}" if soft_limit else "soft"
     if blob.startswith("soft") and release_on_archive:
@@ -135,6 +136,26 @@ def error_text(error: BaseException) -> str:
     return clean_text(shown[:MAX_ERROR_TEXT])
 
 
+def error_type(error: BaseException | None) -> str:
+    """Name the class of an error, as whoever wrote the handler knows it."""
+    if error is None:
+        return ""
+    if isinstance(error.__cause__, HandlerError):
+        error = error.__cause__
+    if isinstance(error, HandlerError) and error.kind:
+        return error.kind
+    return _NAMES.get(type(error).__name__, type(error).__name__)
+
+
+_NAMES = {
+    "TimeIsOverError": "TimeoutError",
+    "StopError": "CancelledError",
+    "_CancelledItselfError": "CancelledError",
+    "ProcessEndedError": "TaskCrashed",
+}
+"""Classes of our own that stand for one that is known."""
+
+
 class HandlerError(Exception):
     """
     Stands for an error that stayed in the process of an isolated task; its text is what is stored.
@@ -143,11 +164,14 @@ class HandlerError(Exception):
         delay: Seconds until the retry, if the task's own back-off says so; it was asked in that process.
 
         trace: The traceback as that process wrote it.
+
+        kind: The name of the error's class.
     """
 
-    def __init__(self, text: str, *, delay: float | None = None, trace: str = "") -> None:
+    def __init__(self, text: str, *, delay: float | None = None, trace: str = "", kind: str = "") -> None:
         super().__init__(text)
         self.delay = delay
+        self.kind = kind
         self.trace: str = trace
         if trace:
             self.add_note(trace.rstrip())
@@ -183,6 +207,7 @@ def _finished(
     blob: bytes | str = b"",
 ) -> Finished:
     message = attempt.message
+    attempt.ended = ended
     return Finished(
         attempt.id,
         attempt.token,

@@ -12,11 +12,12 @@ import socket
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from onebeat.broker import presence
+from onebeat.broker import orders, presence
 from onebeat.broker.store import BlockingStore
 from onebeat.clock import Clock
 from onebeat.server.config import ServerConfig
 from onebeat.server.running import Running
+from onebeat.server.sheet import Sheet
 from onebeat.wire.records import ServerRecord, WorkerRecord, to_ns
 
 BEAT_S = 5.0
@@ -34,12 +35,15 @@ class Presence:
         config: The server's settings.
 
         server_id: A UUID, new for every serving.
+
+        sheet: What it says of itself beside that.
     """
 
-    def __init__(self, config: ServerConfig, *, server_id: str, clock: Clock) -> None:
+    def __init__(self, config: ServerConfig, *, server_id: str, clock: Clock, sheet: Sheet) -> None:
         self._config = config
         self._id = server_id
         self._clock = clock
+        self._sheet = sheet
         self._host = _hostname()
         self._pid = os.getpid()
         self._started = clock.now()
@@ -53,6 +57,10 @@ class Presence:
     def is_due(self) -> bool:
         """Whether the last sign of life is five seconds old."""
         return self._clock.monotonic() >= self._next
+
+    def order(self, store: BlockingStore) -> str:
+        """Return what an operator has ordered, "<number> <word>"; "" if there is nothing."""
+        return orders.standing(store, self.tag)
 
     def beat(self, store: BlockingStore, attempts: Iterable[Running], status: str) -> None:
         """Give a sign of life; the status is "active" or "stopped" (takes nothing more), in asynq's words."""
@@ -69,7 +77,15 @@ class Presence:
             start_time=to_ns(self._started),
             active_worker_count=len(workers),
         )
-        presence.show(store, self.tag, server.encode(), [(worker.task_id, worker.encode()) for worker in workers])
+        sheet = self._sheet.record(is_draining=status == "stopped")
+        self._sheet.reading = presence.show(
+            store,
+            self.tag,
+            server.encode(),
+            [(worker.task_id, worker.encode()) for worker in workers],
+            sheet.encode(),
+            clock=self._clock,
+        )
         self._next = monotonic + BEAT_S
 
     def end(self, store: BlockingStore) -> None:

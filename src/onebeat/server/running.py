@@ -44,6 +44,10 @@ class Running:
 
         taken_us: The same instant by the store's clock, microseconds since 1970.
 
+        since_ns: Since when its task was due, nanoseconds since 1970; 0 where nobody asked, or wrote it.
+
+        ended: When its handler ended, or was given up (monotonic seconds).
+
         deadline: When it must have ended (monotonic seconds).
 
         due: When the server next acts on it: stops it at its deadline, and later gives it up.
@@ -54,6 +58,8 @@ class Running:
 
         stop: Why its handler is being stopped, if it is.
 
+        counts: Whether its failure was counted in its message already.
+
         failure: The error it ended with, if it did; hooks are told of it.
 
         decided: Its outcome, while hooks are told of its failure.
@@ -62,9 +68,11 @@ class Running:
     """
 
     __slots__ = (
+        "counts",
         "deadline",
         "decided",
         "due",
+        "ended",
         "failure",
         "finished",
         "has_begun",
@@ -73,6 +81,7 @@ class Running:
         "queue",
         "retaken",
         "route",
+        "since_ns",
         "started",
         "stop",
         "taken_us",
@@ -87,7 +96,9 @@ class Running:
         self.token: str = token
         self.retaken: str = ""
         self.started: float = started
+        self.ended: float = started
         self.taken_us: int = 0
+        self.since_ns: int = 0
         self.deadline: float = started
         self.due: float = started
         self.message: TaskMessage | None = None
@@ -96,9 +107,15 @@ class Running:
         self.work: asyncio.Task[None] | None = None
         self.has_begun: bool = False
         self.stop: Stop | None = None
+        self.counts: bool = False
         self.failure: BaseException | None = None
         self.decided: Finished | None = None
         self.finished: Finished | None = None
+
+    @property
+    def retried(self) -> int:
+        """Failures of its task before it."""
+        return self.message.retried - self.counts if self.message is not None else 0
 
     def store_us(self, monotonic: float) -> int:
         """Return what the store's clock shows at an instant of ours."""

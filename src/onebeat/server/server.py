@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypedDict, Unpack
 
+from onebeat.audience import Audience
 from onebeat.broker.store import check_source
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import ConfigurationError, shown
+from onebeat.events import Observers
 from onebeat.options import Duration
 from onebeat.server.config import ServerConfig
 from onebeat.server.hooks import BaseContext, ErrorHandler, HealthCheck, Hooks, IsFailure, RetryDelayOfTask
@@ -50,6 +52,7 @@ class ServerSettings(TypedDict, total=False):
     shutdown_timeout: float
     grace: float
     stall_limit: float
+    block_limit: float
     max_crashes: int
     group_grace: float
     group_max_delay: float
@@ -64,6 +67,7 @@ class ServerSettings(TypedDict, total=False):
     hook_timeout: float
     health_interval: float
     log_level: str | int | None
+    log_sample: float
     allow_short_lease: bool
 
 
@@ -93,10 +97,13 @@ class Server:
 
         health_check: Told every `health_interval` seconds how the store fares: None, or the error.
 
+        observers: Told of what becomes of the tasks that it takes and recovers, and of schedules that it fires, on its
+            event loop; see `onebeat.events.Observer`.
+
         settings: See `ServerConfig`.
 
     Raises:
-        ConfigurationError: Settings that cannot work, all in one message.
+        ConfigurationError: Settings that cannot work, all in one message; or an observer is none.
     """
 
     def __init__(
@@ -109,6 +116,7 @@ class Server:
         base_context: BaseContext | None = None,
         health_check: HealthCheck | None = None,
         clock: Clock | None = None,
+        observers: Observers | Audience = (),
         **settings: Unpack[ServerSettings],
     ) -> None:
         unknown = settings.keys() - ServerSettings.__annotations__.keys()
@@ -126,6 +134,8 @@ class Server:
         )
         self._source = check_source(store)
         self._clock = clock or SystemClock()
+        self.audience: Audience = Audience.of(observers)
+        self.audience.attach(self._source)
 
     async def run(self, mux: Mux) -> None:
         """
@@ -171,4 +181,5 @@ class Server:
             state=state,
             maintainer=maintainer,
             settled=settled,
+            audience=self.audience,
         )

@@ -15,16 +15,17 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from enum import Enum
 from functools import partial
 from types import TracebackType
 from typing import Self
 
+from onebeat.audience import Afar, Audience
 from onebeat.broker.consume import Taken, write_result
 from onebeat.broker.dangers import dangers
 from onebeat.broker.store import BlockingStore, Store
 from onebeat.clock import Clock
 from onebeat.errors import BrokerError, ConfigurationError
+from onebeat.events import Figure
 from onebeat.ids import new_id
 from onebeat.server.acknowledger import Acknowledger
 from onebeat.server.aggregator import Aggregator
@@ -32,14 +33,20 @@ from onebeat.server.cancels import CancelEars
 from onebeat.server.config import ServerConfig, level
 from onebeat.server.executor import Executor
 from onebeat.server.fetcher import Fetcher
+from onebeat.server.health import Health, HealthReport, examined
 from onebeat.server.hooks import Hooks
+from onebeat.server.intake import Intake
 from onebeat.server.keeper import Keeper
+from onebeat.server.lag import LoopLag
+from onebeat.server.logs import about
 from onebeat.server.mux import Mux
 from onebeat.server.presence import Presence
 from onebeat.server.reporter import Reporter
 from onebeat.server.reports import Crashes, StoreHealth
 from onebeat.server.running import Running, Stop
 from onebeat.server.shares import Shares
+from onebeat.server.sheet import Sheet
+from onebeat.server.telling import Teller
 from onebeat.server.watchdog import Watchdog
 from onebeat.server.watcher import Watcher
 from onebeat.upkeep.maintainer import Maintainer
@@ -48,18 +55,6 @@ from onebeat.upkeep.service import Crew, cancelled
 log: logging.Logger = logging.getLogger("onebeat.server")
 
 Settled = Callable[[Running, str], None]
-
-
-class Health(Enum):
-    """How a server fares."""
-
-    OK = "ok"
-
-    DEGRADED = "degraded"
-    """Handlers that were given up still run and hold slots; at half of the slots the server stops."""
-
-    STOPPING = "stopping"
-    """It takes nothing more and ends what it runs."""
 
 
 Told = Callable[[Running, Stop, str], None]
@@ -80,6 +75,8 @@ class Serving:
         config, hooks, clock: The server's.
 
         mux, state, maintainer, settled: As in `Server.serving`.
+
+        audience: The server's.
     """
 
     def __init__(
@@ -93,7 +90,10 @@ class Serving:
         state: object,
         maintainer: Maintainer | None,
         settled: Settled | None,
+        audience: Audience,
     ) -> None:
+        self._audience = audience
+        self._teller = Teller(audience, clock)
         self._source = source
         self._mux = mux
         self._config = config
@@ -105,9 +105,14 @@ class Serving:
         self.id: str = new_id()  # of this serving alone: the store counts its fetches from one
         self._crew = Crew()
         self._hurry = asyncio.Event()
+        self.application: str = ""
+        """The name of the application that it serves, if there is one."""
         self.stop_asked: asyncio.Event = asyncio.Event()
-        self._takes_more = True
-        self._has_begun = self._has_built = False
+        self._intake = Intake(changed=self._takes_more_or_not, is_idle=self._is_idle, stop=self.stop_asked.set)
+        self.has_ended: bool = False
+        self.failed: str = ""
+        """Why it stops, if nobody has told it to."""
+        self._has_begun = self._has_built = self._serves = False
         self.stubborn: int = 0
         """Handlers that did not end although they were stopped."""
         self.unwritten: int = 0
@@ -123,11 +128,31 @@ class Serving:
 
     def takes_no_more(self) -> None:
         """Take nothing more, but go on with what runs. asynq: `Stop`, and SIGTSTP."""
-        if self._takes_more:
-            log.info("taking no more tasks; those that run go on")
-        self._takes_more = False
+        self._intake.close()
+
+    def takes_again(self) -> None:
+        """Take tasks again, whoever has said that it shall not."""
+        self._intake.open()
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether it takes tasks, as far as signals and operators are asked."""
+        return self._intake.is_open
+
+    def _takes_more_or_not(self) -> None:
         if self._has_built:
-            self.keeper.takes_no_more()
+            self.keeper.show(takes_more=self.takes_more)
+            self.aggregator.hold(is_held=not self.takes_more)
+            self.fetcher.room_again()
+
+    def _is_idle(self) -> bool:
+        return not (self.executor.running or self.acknowledger.unanswered or self.aggregator.aggregating)
+
+    def _note_end(self) -> None:
+        """Something has ended: of a server that takes no more this may have been the last."""
+        if not self.takes_more and self._is_idle():
+            self.keeper.show(takes_more=False)
+            self._intake.note_end()
 
     async def __aenter__(self) -> Self:
         if self._has_begun:
@@ -137,17 +162,18 @@ class Serving:
         source = self._source
         self._owns_store = not isinstance(source, Store)
         self.store: Store = source if isinstance(source, Store) else await Store.open(source)
+        self.store.measured_by(self._audience)
         await self._warn()
         self._build(asyncio.get_running_loop())
         maintainer = self._maintainer or Maintainer(
-            self.store, self._config.queues, max_crashes=self._config.max_crashes, archive=self._config.archive
+            self.store,
+            self._config.queues,
+            max_crashes=self._config.max_crashes,
+            archive=self._config.archive,
+            audience=self._audience,
         )
         with suppress(BrokerError):  # then it is said by the first upkeep
             await maintainer.say_limits()
-        self._has_built = True
-        if not self._takes_more:  # a signal came early
-            self.keeper.takes_no_more()
-        self.keeper.start()
         maintainer.found_work = self.watcher.may_work
         self.aggregator: Aggregator = Aggregator(
             self.store,
@@ -156,17 +182,29 @@ class Serving:
             owner=self.id,
             wake=maintainer.wake,
             clock=self._clock,
+            audience=self._audience,
+            settled=self._note_end,
         )
         maintainer.groups = self.aggregator
+        self._has_built = True
+        if not self.takes_more:  # a signal came early
+            self._takes_more_or_not()
+        self.keeper.start()
         self._start_reports(maintainer)
+        self._observed = self._audience.serving(self._config.hook_timeout)
+        await self._observed.__aenter__()
+        self._audience.measured(Figure.SLOTS, "", self._config.concurrency)
         self._crew.start(maintainer)
         self._crew.start(self.executor.deadlines)
-        ears = CancelEars(self.store, self.executor)
+        ears = CancelEars(self.store, self.executor, server=self.id, ordered=self._intake.obey)
         self._crew.start(ears, ears.trouble)
         self._crew.start(self.reporter)
+        if self._audience.measures:
+            self._crew.start(LoopLag(self._audience))
         self._crew.start(self.watcher)
         self._fetching = asyncio.get_running_loop().create_task(self.fetcher.run(), name="fetcher")
         self._fetching.add_done_callback(self._fetcher_ended)
+        self._serves = True
         log.info("serving queues %s with %d slots", ", ".join(self._config.queues), self._config.concurrency)
         return self
 
@@ -201,7 +239,7 @@ class Serving:
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         config = self._config
         shares = Shares(config.queues, strict=config.strict)
-        self.acknowledger: Acknowledger = Acknowledger(self.store, self._answered)
+        self.acknowledger: Acknowledger = Acknowledger(self.store, self._answered, self._teller.written)
         self.reporter: Reporter = Reporter(self.store)
         self.executor: Executor = Executor(
             self._mux,
@@ -213,6 +251,7 @@ class Serving:
             clock=self._clock,
             keep_result=self._keep_result,
             hooks=self._hooks,
+            teller=self._teller,
         )
         self.watcher: Watcher = Watcher(self.store, config.queues)
         self.fetcher: Fetcher = Fetcher(
@@ -224,29 +263,39 @@ class Serving:
             room=self._room,
             asking=self.acknowledger.forget_refused,
             taken=self._taken,
+            clock=self._clock,
+            is_watched=lambda: bool(self._audience.hears),
         )
+        self.watchdog: Watchdog = Watchdog(
+            loop.call_soon_threadsafe,
+            loop_thread=threading.get_ident(),
+            limit=config.grace + config.stall_limit,
+            clock=self._clock,
+        )
+        keepers = BlockingStore(self.store.endpoint)
+        keepers.measured_by(Afar(self._audience, loop.call_soon_threadsafe))
+        overstaying = self.executor.overstaying
+        sheet = Sheet(self._mux, config, self.watchdog, application=self.application, given_up=lambda: len(overstaying))
         self.keeper: Keeper = Keeper(
-            BlockingStore(self.store.endpoint),
+            keepers,
             lease_ms=config.lease_ms,
             period=config.keeper_period,
             stop_attempt=partial(_on_loop, loop, self._told_to_stop),
-            presence=Presence(config, server_id=self.id, clock=self._clock),
-            watchdog=Watchdog(
-                loop.call_soon_threadsafe,
-                loop_thread=threading.get_ident(),
-                limit=config.grace + config.stall_limit,
-                clock=self._clock,
-            ),
+            ordered=lambda order: loop.call_soon_threadsafe(self._intake.obey, order),
+            presence=Presence(config, server_id=self.id, clock=self._clock, sheet=sheet),
+            watchdog=self.watchdog,
+            clock=self._clock,
         )
 
     def _room(self) -> int:
         """How many tasks may be taken: the free slots, none while too many outcomes wait to be written."""
         is_swamped = len(self.acknowledger.unanswered) > 4 * self._config.concurrency
-        if is_swamped or not self._takes_more or self.stop_asked.is_set():
+        if is_swamped or not self.takes_more or self.stop_asked.is_set():
             return 0
         return self.executor.free
 
     def _taken(self, queue: str, taken: Taken) -> None:
+        self._teller.taken(queue, taken)
         attempts = self.executor.start(queue, self._without_our_own(queue, taken))
         surplus = max(0, -self.executor.free)  # a fetch that was late: others have filled the slots meanwhile
         for place, attempt in enumerate(reversed(attempts)):
@@ -266,7 +315,9 @@ class Serving:
             if attempt is None or not (attempt in self.executor.running or attempt.finished is not None):
                 others.append(task)
                 continue
-            log.warning("task %s of queue %s lost its lease and is ours again: it goes on", task.id, queue)
+            log.warning(
+                "task %s of queue %s lost its lease and is ours again: it goes on", task.id, queue, extra=about(attempt)
+            )
             self.keeper.hold(attempt)
             if attempt.finished is not None:
                 self.acknowledger.again(attempt, taken.token)
@@ -279,18 +330,19 @@ class Serving:
     def _decided(self, attempt: Running) -> None:
         if attempt.finished is None:
             self.keeper.release(attempt)
+            self._teller.lost(attempt)
         else:
             self.acknowledger.add(attempt)
         if 2 * len(self.executor.overstaying) >= self._config.concurrency and not self.stop_asked.is_set():
-            log.critical(
-                "%d handlers do not end and hold half of the slots: the server stops", len(self.executor.overstaying)
-            )
-            self.stop_asked.set()
+            self._fail(f"{len(self.executor.overstaying)} handlers do not end and hold half of the slots")
         self.fetcher.room_again()
 
     def _answered(self, attempt: Running, answer: str) -> None:
         self.keeper.release(attempt)
         self.fetcher.room_again()
+        if self._audience.hears:
+            self._teller.ended(attempt, answer)
+        self._note_end()
         if self._tell is not None:
             self._tell(attempt, answer)
 
@@ -299,31 +351,47 @@ class Serving:
             return  # what the keeper saw is over, or known
         if why is Stop.LOST:
             self.keeper.release(attempt)
-            log.warning("lease of task %s in queue %s is lost; its handler is stopped", attempt.id, attempt.queue)
+            attempt.ended = self._clock.monotonic()
+            log.warning(
+                "lease of task %s in queue %s is lost; its handler is stopped",
+                attempt.id,
+                attempt.queue,
+                extra=about(attempt, "lease_lost"),
+            )
             self.acknowledger.lease_lost += 1
         self.executor.stop(attempt, why)
 
     def _freed(self) -> None:
         self.fetcher.room_again()
+        self._note_end()
 
     @property
     def health(self) -> Health:
         """How the server fares."""
-        if self.stop_asked.is_set() or not self._takes_more:
+        if self.stop_asked.is_set() or not self.takes_more:
             return Health.STOPPING
         return Health.DEGRADED if self.executor.overstaying else Health.OK
 
+    def health_report(self) -> HealthReport:
+        """Say how the server fares, check by check: from any thread, while the event loop is blocked too."""
+        return examined(self, self._config, self._clock.monotonic()) if self._serves else HealthReport.starting()
+
     def _fetcher_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
-            log.critical("the fetcher ended by a bug of ours; the server stops", exc_info=task.exception())
-            self.stop_asked.set()
+            self._fail("the fetcher ended by a bug of ours", task.exception())
+
+    def _fail(self, why: str, error: BaseException | None = None) -> None:
+        """Stop, since a new process would fare better."""
+        log.critical("%s: the server stops", why, exc_info=error)
+        self.failed = why
+        self.stop_asked.set()
 
     def end_badly_if_need_be(self) -> None:
         """
         End the process with status 1 if it did not stop as it should.
 
         At once, if handlers still run although their tasks were put back: a normal end would wait for their
-        threads. By `SystemExit`, if outcomes could not be written.
+        threads. By `SystemExit`, if outcomes could not be written, or if nobody had told it to stop.
         """
         if self.stubborn:
             log.critical("%d handlers did not end: the process is ended without them", self.stubborn)
@@ -332,12 +400,15 @@ class Serving:
         if self.unwritten:
             log.critical("%d outcomes were not written: the process ends with status 1", self.unwritten)
             raise SystemExit(1)
+        if self.failed:
+            log.critical("the process ends with status 1: %s", self.failed)
+            raise SystemExit(1)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop_asked.set()
-        self.keeper.takes_no_more()
+        self.keeper.show(takes_more=False)
         self.fetcher.stop()
         await asyncio.wait([self._fetching], timeout=self._config.shutdown_timeout)
         aggregating = asyncio.get_running_loop().create_task(
@@ -350,10 +421,13 @@ class Serving:
         await self._crew.stop()
         await asyncio.to_thread(self.keeper.stop)
         await self.executor.aclose()
+        self._audience.measured(Figure.SLOTS, "", -self._config.concurrency)
+        await self._observed.__aexit__(None, None, None)
         if self._owns_store:
             await self.store.aclose()
         if self._former_level is not None:
             logging.getLogger("onebeat").setLevel(self._former_level)
+        self.has_ended = True
 
     async def _end_handlers(self) -> None:
         """Give handlers time, then stop them, then put back what still runs."""
@@ -365,7 +439,9 @@ class Serving:
         self.executor.cancel_all(Stop.SHUTDOWN)
         await self.executor.drain(self._config.grace)
         for attempt in list(self.executor.running):
-            log.error("task %s of queue %s does not end; it is put back", attempt.id, attempt.queue)
+            log.error(
+                "task %s of queue %s does not end; it is put back", attempt.id, attempt.queue, extra=about(attempt)
+            )
             self.executor.abandon(attempt)
         self.stubborn = len(self.executor.overstaying)
 

@@ -59,6 +59,8 @@ class Watchdog:
         self._end = end or end_process
         self._asked: float | None = None
         self._has_told = False
+        self.lag: float = 0.0
+        """How late the loop's turn came in seconds, when it was last asked for one."""
         self.longest_block: float = 0.0
         """The longest time in seconds that the loop was seen without a turn."""
 
@@ -70,12 +72,32 @@ class Watchdog:
         if stuck:
             self._give_up(stuck)
 
-    def _look_at_loop(self, now: float) -> None:
+    @property
+    def blocked(self) -> float:
+        """For how many seconds the loop has had no turn since it was asked for one; 0: it has."""
+        asked = self._asked
+        return 0.0 if asked is None else self._clock.monotonic() - asked
+
+    def probe(self) -> float:
+        """Return for how many seconds the loop has owed a turn, and ask it for one; from any thread."""
+        blocked = self.blocked
         if self._asked is None:
-            self._asked, self._has_told = now, False
+            self._ask(self._clock.monotonic())
+        return blocked
+
+    def _ask(self, now: float) -> None:
+        self._asked, self._has_told = now, False
+        try:
             self._ping(self._answer)
+        except RuntimeError:  # the loop has been closed: what it was to run has ended
+            self._asked = None
+
+    def _look_at_loop(self, now: float) -> None:
+        asked = self._asked
+        if asked is None:
+            self._ask(now)
             return
-        blocked = now - self._asked
+        blocked = now - asked
         self.longest_block = max(self.longest_block, blocked)
         if blocked >= BLOCKED_S and not self._has_told:
             self._has_told = True
@@ -87,7 +109,7 @@ class Watchdog:
             )
 
     def _answer(self) -> None:
-        self._asked = None
+        self.lag, self._asked = self.blocked, None
 
     def _give_up(self, stuck: Sequence[Running]) -> None:
         names = ", ".join(f"{attempt.id} ({attempt.queue})" for attempt in stuck[:5])

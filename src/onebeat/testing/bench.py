@@ -15,6 +15,7 @@ from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from onebeat.audience import Audience
 from onebeat.broker import browse, registry
 from onebeat.broker.connection import Endpoint
 from onebeat.broker.consume import Outcome, Taken, TakenTask, extend, take, write_result
@@ -39,6 +40,7 @@ from onebeat.server.mux import Mux
 from onebeat.server.outcome import in_chain
 from onebeat.server.reports import Crashes
 from onebeat.server.running import Running, Stop
+from onebeat.server.telling import Teller
 from onebeat.states import TaskState
 from onebeat.testing.clock import SimulatedClock, next_instant, seeded_delay, seeded_jitter
 from onebeat.testing.faults import Faults, WatchedMux, Witness
@@ -80,7 +82,7 @@ class Plan:
 
         processes: Isolated tasks run in processes of their own.
 
-        hooks: The application's.
+        hooks, audience: The application's.
     """
 
     mux: Mux
@@ -94,6 +96,7 @@ class Plan:
     seed: int
     processes: bool
     hooks: HookSettings
+    audience: Audience
 
 
 class Bench:
@@ -124,6 +127,8 @@ class Bench:
         given: HookSettings = {"retry_delay": seeded_delay(plan.seed), **plan.hooks}
         hooks = Hooks(**given, limit=plan.config.hook_timeout)
         self._crashes = Crashes(store, hooks, state)
+        self._teller = Teller(plan.audience, plan.clock)
+        self._observed = plan.audience.serving(plan.config.hook_timeout)
         self._executor = Executor(
             WatchedMux(plan.mux, self.faults, processes=plan.processes),
             plan.config,
@@ -134,11 +139,12 @@ class Bench:
             said=self.words.say,
             keep_result=self._keep_result,
             hooks=hooks,
+            teller=self._teller,
             jitter=seeded_jitter(plan.seed),
             threads=threads,
         )
         self._executor.deadlines = _StandingStill(lambda _attempt: None, plan.clock)
-        self._acknowledger = Acknowledger(store, self._answered)
+        self._acknowledger = Acknowledger(store, self._answered, self._teller.written)
         self._sources = [source.copy() for source in plan.sources]
         self._scheduler = Scheduler(store, app=plan.app)
         self._maintainer = Maintainer(
@@ -148,6 +154,7 @@ class Bench:
             archive=plan.config.archive,
             report=self._report,
             clock=plan.clock,
+            audience=plan.audience,
         )
         self._aggregator = self._maintainer.groups = Aggregator(
             store,
@@ -161,6 +168,7 @@ class Bench:
             failed=self.log.group_errors.append,
             settled=lambda: self.changed(),
             is_simulated=True,
+            audience=plan.audience,
         )
         self._maintainer.recovered = self._crashes.note
         self._queues: list[str] = sorted(plan.config.queues)
@@ -183,6 +191,7 @@ class Bench:
         bench._crew.start(ears)
         await ears.listening.wait()
         await bench._maintainer.say_limits()
+        await bench._observed.__aenter__()
         await bench.declare()
         return bench
 
@@ -197,6 +206,7 @@ class Bench:
         await self._crew.stop()
         await self._executor.aclose()
         await self._acknowledger.idle()
+        await self._observed.__aexit__(None, None, None)
         await self.store.aclose()
 
     async def declare(self) -> None:
@@ -264,8 +274,12 @@ class Bench:
     async def _take(self, queue: str) -> None:
         self._sequences[queue] += 1
         number, lease_ms = self._sequences[queue], self.plan.config.lease_ms
-        call = take(queue, server=self._id, sequence=number, limit=TAKEN_AT_ONCE, lease_ms=lease_ms)
+        is_watched = bool(self.plan.audience.hears)
+        call = take(
+            queue, server=self._id, sequence=number, limit=TAKEN_AT_ONCE, lease_ms=lease_ms, is_watched=is_watched
+        )
         taken = await self.store.run(call)
+        self._teller.taken(queue, taken)
         self._ready.extend((queue, taken, task) for task in taken.tasks)
         if taken.status == "more":
             await self._acknowledger.idle()  # what is archived by its outcome must be known by then
@@ -314,6 +328,7 @@ class Bench:
     def _decided(self, attempt: Running) -> None:
         if attempt.finished is None:
             self._lost[attempt.queue] += 1
+            self._teller.lost(attempt)
             self._record(attempt, "crashed")
         elif self.words.are_unwritten:
             self._finishing.add(attempt)
@@ -328,8 +343,9 @@ class Bench:
         self._finishing.discard(attempt)
 
     def _answered(self, attempt: Running, answer: str) -> None:
-        is_written = answer in ("applied", "already", "spent")
-        state = "archived" if answer == "spent" else _state(attempt, self.faults.witnesses.get(attempt))
+        self._teller.ended(attempt, answer)
+        is_written = answer in ("applied", "already", "spent", "cancelled")
+        state = _INSTEAD.get(answer) or _state(attempt, self.faults.witnesses.get(attempt))
         self._record(attempt, state if is_written else "lost")
         self.changed()
 
@@ -365,6 +381,7 @@ def _state(attempt: Running, witness: Witness | None) -> AttemptState:
     return _STATES[outcome]
 
 
+_INSTEAD: dict[str, AttemptState] = {"spent": "archived", "cancelled": "cancelled"}
 _STATES: dict[Outcome, AttemptState] = {
     Outcome.DONE: "completed",
     Outcome.COMPLETED: "completed",

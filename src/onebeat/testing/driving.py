@@ -155,11 +155,22 @@ class Driving:
     def _is_done(self, own: Own) -> bool:
         return self._is_resting and (own is not None or not self.bench.running)
 
+    async def _rest(self, own: Own) -> None:
+        """Wait until nothing is to be done at this instant, nor by those who hear of what was done."""
+        audience = self.bench.plan.audience
+        await self._until(lambda: self._is_done(own))
+        while audience.waits and own is None:
+            await audience.idle()
+            await asyncio.sleep(0)  # what they have enqueued is known
+            if self._is_done(own):
+                return
+            await self._until(lambda: self._is_done(own))
+
     async def drain(self, own: Own) -> Drained:
         """Run what is pending until nothing is."""
         mark = self.bench.log.mark()
         async with self._driving(own):
-            await self._until(lambda: self._is_done(own))
+            await self._rest(own)
         return self.bench.log.since(mark)
 
     async def advance(self, own: Own, target_us: int) -> Drained:
@@ -168,7 +179,7 @@ class Driving:
         await self.bench.declare()
         async with self._driving(own):
             while True:
-                await self._until(lambda: self._is_done(own))
+                await self._rest(own)
                 if self._clock.now_us >= target_us:
                     return self.bench.log.since(mark)
                 await self._step(target_us)

@@ -79,6 +79,7 @@ def make_kit(
         seed=seed,
         processes=processes,
         hooks=app.hooks,
+        audience=app.audience,
     )
     return Kit(app, plan, state, eager=eager)
 
@@ -172,7 +173,7 @@ class Kit(Generic[S]):
         stack.callback(reading.close)
         view: View[S] = View(self._app, self._plan, where, reading)
         reach = Reach(turnstile, view.note, eager=self._eager)
-        transport = KitTransport(where, reach)
+        transport = KitTransport(where, reach, self._app.audience)
         stack.enter_context(self._app.by_way_of(transport))
         stack.callback(lambda: transport.sync_client.close())
         stack.push_async_callback(transport.aclose)

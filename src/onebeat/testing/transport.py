@@ -15,6 +15,7 @@ from onebeat.app.app import Onebeat
 from onebeat.app.handle import Replies
 from onebeat.app.serving import Serving
 from onebeat.app.transport import Connection, Transport
+from onebeat.audience import Audience
 from onebeat.broker import private
 from onebeat.broker.browse import RawTask
 from onebeat.broker.call import Argument, Call
@@ -25,8 +26,8 @@ from onebeat.client import Client, _Waiting
 from onebeat.errors import ConfigurationError
 from onebeat.preparing import Enqueued, Prepared
 from onebeat.server.context import Context, running
+from onebeat.server.health import Health, HealthReport
 from onebeat.server.server import ServerSettings
-from onebeat.server.serving import Health
 from onebeat.states import TaskState
 from onebeat.sync import SyncClient
 from onebeat.testing.driving import Driving
@@ -122,13 +123,13 @@ class KitTransport(Transport):
 
     sync_client: SyncClient
 
-    def __init__(self, where: Endpoint, reach: Reach) -> None:
+    def __init__(self, where: Endpoint, reach: Reach, audience: Audience) -> None:
         self._reach = reach
         self._where = where
-        super().__init__(where)
+        super().__init__(where, audience=audience)
 
     def make_sync_client(self) -> SyncClient:
-        return KitSyncClient(self.source, self._reach)
+        return KitSyncClient(self.source, self._reach, self.audience)
 
     async def open_store(self) -> Store:
         driving = self._reach.driving
@@ -140,7 +141,7 @@ class KitTransport(Transport):
         return (await self.connected()).store
 
     def make_client(self, store: Store) -> Client:
-        return KitClient(store, self._reach)
+        return KitClient(store, self._reach, self.audience)
 
     def make_replies(self, store: Store) -> Replies:
         return KitReplies(store, self._reach)
@@ -196,8 +197,8 @@ class FarStore(Store):
 class KitClient(Client):
     """Enqueues in the private store; gives up at once when it is away."""
 
-    def __init__(self, store: Store, reach: Reach) -> None:
-        super().__init__(store, give_up_after=0)
+    def __init__(self, store: Store, reach: Reach, audience: Audience) -> None:
+        super().__init__(store, give_up_after=0, observers=audience)
         self._reach = reach
 
     async def _place(self, queue: str, batch: list[_Waiting]) -> list[Placed]:
@@ -220,8 +221,8 @@ class KitClient(Client):
 class KitSyncClient(SyncClient):
     """The same for code that blocks."""
 
-    def __init__(self, source: object, reach: Reach) -> None:
-        super().__init__(source, give_up_after=0)
+    def __init__(self, source: object, reach: Reach, audience: Audience) -> None:
+        super().__init__(source, give_up_after=0, observers=audience)
         self._reach = reach
 
     @property
@@ -276,6 +277,9 @@ class Resting(Serving):
     @property
     def health(self) -> Health:
         return Health.STOPPING if self._asked.is_set() else Health.OK
+
+    def health_report(self) -> HealthReport:
+        return HealthReport.of("stopped" if self._asked.is_set() else "serving", [])
 
     def end_badly_if_need_be(self) -> None:
         """It ends well."""

@@ -15,6 +15,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
+from onebeat.audience import Audience
 from onebeat.broker import registry
 from onebeat.broker.groups import Aggregating
 from onebeat.broker.maintain import NOTHING, ArchiveLimits, Maintained, Surveyed, maintain
@@ -23,6 +24,7 @@ from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError
 from onebeat.upkeep.service import Crew, TroubleLog
 from onebeat.upkeep.survey import Survey, period
+from onebeat.upkeep.telling import tell
 from onebeat.wire import keys
 
 log: logging.Logger = logging.getLogger("onebeat.maintainer")
@@ -57,6 +59,8 @@ class Maintainer:
         archive: What the archives keep; None: that is for others to say.
 
         report: Awaited after each call that did or found something.
+
+        audience: Told of what is recovered and fired.
     """
 
     name = "maintainer"
@@ -70,8 +74,10 @@ class Maintainer:
         archive: ArchiveLimits | None = None,
         report: Report | None = None,
         clock: Clock | None = None,
+        audience: Audience | None = None,
     ) -> None:
         self._store = store
+        self._audience = audience or Audience()
         self._queues = set(queues)
         self._max_crashes = max_crashes
         self._archive = archive
@@ -155,6 +161,8 @@ class Maintainer:
         if self.groups is not None:
             self.groups.seen(queue, wanted, done)
         self._trouble.over()
+        if self._audience.hears:
+            tell(self._audience, queue, done, self._clock.now())
         self._log_recovered(queue, done)
         if done.lonely:
             log.warning(
@@ -170,6 +178,11 @@ class Maintainer:
         return done
 
     def _log_recovered(self, queue: str, done: Maintained) -> None:
+        for lost in done.lost:
+            if lost.place == "archived":
+                said = {"task_id": lost.id, "task_type": lost.type, "queue": queue, "outcome": "archived"}
+                text = "task %s (%s) of queue %s lost its server and is archived: %s"
+                log.error(text, lost.id, lost.type, queue, lost.error, extra=said)
         for place, meaning in _PLACES.items():
             ids = [task_id for found, task_id in done.recovered if found == place]
             if ids:
@@ -214,7 +227,6 @@ class Maintainer:
 _PLACES = {
     "front": "run next",
     "retry": "wait a while, as it is not the first time",
-    "archived": "are archived, as it was too often",
 }
 
 

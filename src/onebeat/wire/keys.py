@@ -23,6 +23,9 @@ OWN_CANCEL_CHANNEL = "onebeat:cancel"
 WAKE_CHANNEL = "onebeat:wake"
 """Carries the name of a queue that has something due earlier than before."""
 
+ORDERS_CHANNEL = "onebeat:orders"
+"""Carries "<server id> <number> <word>", what an operator tells one server (broker/orders.py)."""
+
 SCHEDULES = "onebeat:schedules"
 """Hash of schedule id to queue."""
 
@@ -66,6 +69,16 @@ def server(tag: str) -> str:
 def workers(tag: str) -> str:
     """Return the key of the tasks that a server runs."""
     return f"asynq:workers:{{{tag}}}"
+
+
+def sheet(tag: str) -> str:
+    """Return the key of what a server of Onebeat says of itself beside its record."""
+    return f"onebeat:{{{tag}}}:sheet"
+
+
+def order(tag: str) -> str:
+    """Return the key of the order to a server of Onebeat."""
+    return f"onebeat:{{{tag}}}:order"
 
 
 def schedulers(scheduler_id: str) -> str:

@@ -15,11 +15,12 @@
 --                              "dropped <id>" of those that a source had provided: gone in a day (lib/drop.lua)
 --
 -- A definition whose timing is unchanged keeps its next tick, so redeploys shift nothing. Schedules that
--- no instance declared for live_ms, while instances of the same app live, are parked as `orphaned`.
+-- no instance declared for live_ms, while instances of the same app live, are parked as `orphaned`. What is paused
+-- stays so, in whatever form it is declared (pause_schedule.lua).
 
 local due, stuck, live_ms = KEYS[2] .. "due", KEYS[2] .. "stuck", tonumber(string.match(ARGV[2], "%d+"))
 local named = {}
-local KEPT = { "prev", "fired", "missed", "skipped" }
+local KEPT = { "prev", "prev_at", "fired", "missed", "skipped", "ran", "catch_up" }
 
 local function import(id, forms)
   for hash, times in pairs(forms == "" and {} or cmsgpack.unpack(forms)) do
@@ -46,10 +47,23 @@ local function first_tick(id, definition, tape, from)
   return first
 end
 
+-- Since when it is paused, if it is: as it is here, or, where it comes from another queue, was there.
+local function paused_since(old, definition)
+  local brought = definition.paused
+  definition.paused = nil
+  if old.state then
+    return old.paused
+  end
+  return brought
+end
+
 local function write(id, hash, old, definition, tape, from)
   local key = KEYS[2] .. "d:" .. id
-  local counters = redis.call("HMGET", key, unpack(KEPT))
-  local fields = { "rev", hash, "app", ARGV[1], "state", old.state == "paused" and "paused" or "live" }
+  local counters, paused = redis.call("HMGET", key, unpack(KEPT)), paused_since(old, definition)
+  local fields = { "rev", hash, "app", ARGV[1], "state", paused and "paused" or "live" }
+  if paused then
+    definition.paused = paused
+  end
   for name, value in pairs(definition) do
     fields[#fields + 1] = name
     fields[#fields + 1] = value
@@ -65,11 +79,19 @@ local function write(id, hash, old, definition, tape, from)
   if old.state == "orphaned" then -- it may have been dropped
     undrop(id)
   end
-  if old.state == "paused" or (old.state == "live" and old.timing == definition.timing and from == "") then
+  local keeps_tick = (old.state == "live" or old.state == "paused") and old.timing == definition.timing and from == ""
+  if keeps_tick then
+    if old.held then
+      redis.call("HSET", key, "held", old.held)
+    end
     return
   end
   redis.call("ZREM", stuck, id)
   local first = first_tick(id, definition, tape, from)
+  if paused then
+    redis.call("HSET", key, "held", int(first or now_ms + 1))
+    return
+  end
   if not first then
     redis.call("ZREM", due, id)
     redis.call("ZADD", stuck, int(now_ms), id)
@@ -88,7 +110,7 @@ local function fields_at(at, count)
 end
 
 local function declare(id, hash, from, forms, definition, tape)
-  local old = redis.call("HMGET", KEYS[2] .. "d:" .. id, "rev", "state", "timing", "moved")
+  local old = redis.call("HMGET", KEYS[2] .. "d:" .. id, "rev", "state", "timing", "moved", "paused", "held")
   import(id, forms)
   named[id] = true
   if redis.call("ZSCORE", KEYS[2] .. "retired", id .. " " .. hash) then -- see retire
@@ -103,7 +125,8 @@ local function declare(id, hash, from, forms, definition, tape)
   elseif not definition then
     return "wanted"
   end
-  write(id, hash, { state = not old[4] and old[2], timing = old[3] }, definition, tape, from)
+  local before = old[4] and {} or { state = old[2], timing = old[3], paused = old[5], held = old[6] }
+  write(id, hash, before, definition, tape, from)
   return "written"
 end
 

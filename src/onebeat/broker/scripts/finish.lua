@@ -19,7 +19,9 @@
 --   outcome cancelled          to the archive as "cancelled", its lock freed; also what becomes of a retry or a
 --                              return to the queue of a task that is marked (ob_cancel)
 --                              An end is told to the client in ob_wait, on onebeat:reply:<client>.
--- returns list of str          "applied" | "spent" (one "soft" too many: archived) | "already" (by this token) | "gone" | "lost" | "error <text>"
+-- returns list of str          "applied" | "spent" (one "soft" too many: archived) | "cancelled" (it was marked, and
+--                              is archived instead) | "already" (by this token; where that was one of these two, it is
+--                              said again) | "gone" | "lost" | "error <text>"
 --
 -- asynq: rdb.go Done, MarkAsComplete, Retry, Archive, Requeue, but verified before anything moves (SE-31).
 -- A success that comes after its lease was recovered still counts while the task waits (rule 5).
@@ -118,7 +120,7 @@ local function claim(id, task, token, outcome)
   if not fields[1] then
     return nil, "gone"
   elseif fields[4] == token then
-    return nil, "already"
+    return nil, redis.call("HGET", task, "ob_instead") or "already"
   elseif fields[1] == "active" and holds(token, fields[2], fields[3], redis.call("ZSCORE", lease, id)) then
     return "active", fields[6], fields[7]
   elseif fields[1] == "pending" and waits_since(token, fields[5], fields[8]) and (outcome == "done" or outcome == "completed") then
@@ -137,8 +139,9 @@ local function finish(id, token, outcome, side, ...)
   if not place then
     return note
   end
+  local answer = "applied"
   if is_cancelled and (outcome == "retry" or outcome == "pending") then
-    outcome = "cancelled"
+    outcome, answer = "cancelled", "cancelled"
   end
   if sizes[outcome] then
     redis.call(sizes[outcome], asynq .. (SETS[outcome] or outcome)) -- a foreign type must fail before anything moves
@@ -149,14 +152,17 @@ local function finish(id, token, outcome, side, ...)
   redis.call("LREM", asynq .. place, place == "active" and side or "-1", id)
   redis.call("ZREM", lease, id)
   local instead = outcomes[outcome](id, task, ...)
-  outcome = instead or outcome
+  outcome, answer = instead or outcome, instead and "spent" or answer
   if outcome ~= "done" then
     redis.call("HSET", task, "ob_done", token)
+  end
+  if answer ~= "applied" then
+    redis.call("HSET", task, "ob_instead", answer)
   end
   if note and ENDS[outcome] then
     redis.call("PUBLISH", "onebeat:reply:" .. note, ARGV[1] .. "\0" .. id)
   end
-  return instead and "spent" or "applied"
+  return answer
 end
 
 local answers = {}

@@ -1,6 +1,6 @@
 -- maintain: everything one queue needs from time to time, in one call: fire its schedules, forward what
 -- is due, recover what lapsed, delete what expired, stage groups that are due, mend what is damaged.
--- uses: clock, guard, counters, protobuf, archive, unlock, late, group, ungroup, restore, stage, outgoing, forward, recover, expire, sweep, tick
+-- uses: clock, guard, counters, protobuf, archive, unlock, lock, filed, late, group, ungroup, restore, stage, outgoing, forward, recover, expire, sweep, tick
 --
 -- KEYS[1] root  asynq:{q}:
 -- KEYS[2] root  onebeat:{q}:
@@ -23,14 +23,15 @@
 --                              1 if more groups are due, else 0 · what was returned to groups (key of a set,
 --                              "<back> <archived>") · tasks that were to go to other queues and whose server did not
 --                              see to it: id, queue, msg, due, rest (lib/outgoing.lua) · a group that nobody aggregates,
---                              or ""
+--                              or "" · of each that was recovered its type, its failures and its error (lib/recover.lua) ·
+--                              ticks that passed without a task (lib/tick.lua) · what of groups was archived (lib/filed.lua)
 --
 -- Any number of servers may call it at any time. Each part is guarded: one that fails, because a key
 -- holds a foreign type, does not stop the others. While the store's memory is full no schedule fires, as
 -- no client can enqueue; all that frees memory goes on (mechanism-rules 4). Whether it is full is told by
 -- the first write, which the store then refuses; after the second, which it never refuses, it lets all pass.
 
-local errors, fired, low = {}, {}, {}
+local errors, fired, low, missed = {}, {}, {}, {}
 local probe = redis.pcall("HSET", KEYS[2] .. "beat", "seen", int(now_ms))
 local is_full = type(probe) == "table" and string.find(probe.err, "OOM", 1, true)
 redis.call("DEL", KEYS[2] .. "nil")
@@ -50,7 +51,7 @@ part("schedules", function()
     return
   end
   local failed
-  fired, low, failed = fire_schedules()
+  fired, low, failed, missed = fire_schedules()
   for _, text in ipairs(failed) do
     errors[#errors + 1] = "schedule " .. text
   end
@@ -66,7 +67,7 @@ for i = 11, #ARGV, 4 do
 end
 
 local forwarded = part("forward", forward) or 0
-local recovered = part("recover", recover, tonumber(ARGV[1])) or {}
+local recovered, recovered_of = unpack(part("recover", recover, tonumber(ARGV[1])) or { {}, {} })
 local expired = part("expire", expire) or 0
 expired = expired
   + (part("archive", function()
@@ -123,4 +124,5 @@ local is_busy = redis.call("EXISTS", KEYS[1] .. (a.owner ~= "" and "groups" or "
 return {
   int(now_us), next_ms, forwarded, expired, fired, recovered, low, errors, mended, is_busy,
   a.sets, a.cursor, a.is_full and 1 or 0, a.reports, outgoing, forlorn,
+  recovered_of, missed, filed,
 }

@@ -1,12 +1,14 @@
 -- steer: run, archive or delete some tasks of one queue, named by their ids.
--- uses: admit, clock, guard, protobuf, archive, unlock, lock, ungroup, remove, steer
+-- uses: admit, clock, guard, protobuf, archive, unlock, lock, ungroup, remove, steer, asfound
 --
 -- KEYS[1] root  asynq:{q}:     pending, active list · scheduled, retry, archived, completed, lease,
 --                              g:<group> zset · groups set · t:<id> hash · unique:… string
 -- KEYS[2] root  onebeat:{q}:   exact zset (due, ms)
 -- ARGV[1] str   action         run | archive | delete
--- ARGV[2…] str  ids
+-- ARGV[2] bytes seen           "", or of each task what it must still be (lib/asfound.lua)
+-- ARGV[3…] str  ids
 -- returns list of str          what it is now: "pending" | "archived" | "deleted"; or "gone" |
+--                              "changed" (it is not what was seen) |
 --                              "already <state>" (as it is, it stays: it runs, or that is what was asked for) |
 --                              "error <text>"
 --
@@ -41,7 +43,7 @@ local function scrub(id, task)
   redis.call("DEL", task)
 end
 
-local function one(id)
+local function one(id, seen)
   local task = KEYS[1] .. "t:" .. id
   local f = record(id)
   if not f.msg then
@@ -50,6 +52,9 @@ local function one(id)
       return "deleted"
     end
     return "gone"
+  end
+  if has_changed(seen, f.state, f.msg) then
+    return "changed"
   end
   if STAYS[action][f.state] then
     if is_listed(id, f.state) then
@@ -65,10 +70,10 @@ end
 redis.call("LLEN", KEYS[1] .. "pending") -- a foreign type must fail before anything moves
 redis.call("ZCARD", KEYS[1] .. "archived")
 redis.call("ZCARD", KEYS[2] .. "exact")
-local answers, archived = {}, 0
-for i = 2, #ARGV do
-  local answer = guarded(one, ARGV[i])
-  answers[i - 1] = answer
+local answers, archived, seen = {}, 0, chosen(ARGV[2])
+for i = 3, #ARGV do
+  local answer = guarded(one, ARGV[i], seen[i - 2])
+  answers[i - 2] = answer
   archived = archived + (answer == "archived" and 1 or 0)
 end
 if archived > 0 then

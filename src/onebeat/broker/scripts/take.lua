@@ -1,5 +1,5 @@
 -- take: hand up to `limit` pending tasks of one queue to a server, oldest first.
--- uses: admit, clock, protobuf, archive, unlock, late
+-- uses: admit, clock, protobuf, archive, unlock, lock, filed, late
 --
 -- KEYS[1] root  asynq:{q}:     pending, active list · lease, archived zset · paused string · t:<id> hash · unique:…
 -- KEYS[2] root  onebeat:{q}:   f:<server> string (last fetch and its ids, 600 s)
@@ -8,9 +8,12 @@
 -- ARGV[3] int   limit          free slots of the server, 1 to 1000
 -- ARGV[4] int   max_bytes      stop once the messages weigh this much (at least one is taken)
 -- ARGV[5] int   lease_ms       how long the tasks are ours without an extension
+-- ARGV[6] int   is_watched     1: somebody wants to know how long tasks have waited, and which had expired; else 0
 -- returns list                 "taken" | "paused" | "stale", now (µs), lease score (s), then per task
---                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or "" · ob_crash or "";
---                              "more" for "taken" says that expired ones were met: there may be others behind
+--                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or "" · ob_crash or "", and if
+--                              watched pending_since (ns) or "";
+--                              "more" for "taken" says that expired ones were met: there may be others behind. Watched
+--                              it is "more <n>", and n entries of lib/filed.lua come last
 --
 -- asynq: rdb.go Dequeue. An id without a message, or of a task that runs already (it stood in the list twice),
 -- is dropped, not handed out (SE-13). The token of every
@@ -22,11 +25,25 @@ local token = ARGV[1] .. ":" .. ARGV[2]
 local record, sequence = own .. "f:" .. ARGV[1], tonumber(ARGV[2])
 local taken = { "taken", int(now_us), int(math.ceil((now_ms + tonumber(ARGV[5])) / 1000)) }
 local pending, active = asynq .. "pending", asynq .. "active"
+local is_watched = ARGV[6] == "1"
 
-local function hand_out(id, fields)
+local function hand_out(id, fields, since)
   local n = #taken
   taken[n + 1], taken[n + 2], taken[n + 3], taken[n + 4] = id, fields[1], fields[2] or "", fields[3] or ""
   taken[n + 5] = fields[4] or ""
+  if is_watched then
+    taken[n + 6] = since or ""
+  end
+end
+
+-- Say which had expired, behind those that are handed out.
+local function tell_expired(those)
+  if is_watched and #those > 0 then
+    taken[1] = "more " .. #those / 4
+    for _, fact in ipairs(those) do
+      taken[#taken + 1] = fact
+    end
+  end
 end
 
 local last = redis.call("GET", record)
@@ -43,6 +60,7 @@ if last then
         hand_out(id, fields)
       end
     end
+    tell_expired(last[3] or {})
     return taken
   end
 end
@@ -51,6 +69,9 @@ if redis.call("EXISTS", asynq .. "paused") == 1 then
 end
 
 local FIELDS = { "msg", "ob_timeout_ms", "ob_unknown", "ob_crash", "state", "ob_expires", "ob_start" }
+if is_watched then
+  FIELDS[8] = "pending_since"
+end
 
 redis.call("LLEN", active) -- a foreign type must fail before anything moves
 redis.call("ZCARD", asynq .. "lease")
@@ -74,7 +95,7 @@ for i = #waiting, 1, -1 do
       leases[#leases + 1] = taken[3]
       leases[#leases + 1] = id
       starts[id] = fields[7]
-      hand_out(id, fields)
+      hand_out(id, fields, fields[8])
     end
   end
 end
@@ -93,14 +114,15 @@ end
 for _, id in ipairs(ids) do
   local task = asynq .. "t:" .. id
   redis.call("HSET", task, "state", "active", "ob_own", token, "ob_lease", taken[3])
-  redis.call("HDEL", task, "pending_since", "ob_done", "ob_prev", "ob_progress", "ob_cancel")
+  redis.call("HDEL", task, "pending_since", "ob_done", "ob_instead", "ob_prev", "ob_progress", "ob_cancel")
   release(starts[id], id)
 end
 for _, id in ipairs(expired) do
-  archive_expired(id)
+  note_filed(id, archive_expired(id), "expired")
 end
 if #expired > 0 then
+  tell_expired(filed)
   trim_archive()
 end
-redis.call("SET", record, cmsgpack.pack({ sequence, ids }), "PX", 600000)
+redis.call("SET", record, cmsgpack.pack({ sequence, ids, filed }), "PX", 600000)
 return taken

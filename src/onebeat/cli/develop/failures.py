@@ -43,7 +43,7 @@ class Failures(logging.Formatter):
         self._colour = sys.stderr.isatty() if colour is None else colour
 
     def format(self, record: logging.LogRecord) -> str:
-        attempt: Running | None = getattr(record, "attempt", None)
+        attempt: Running | None = getattr(record, "running", None)
         error: BaseException | None = getattr(record, "failure", None)
         if attempt is None or error is None:
             return self._painted(super().format(record), record.levelno)
@@ -51,7 +51,7 @@ class Failures(logging.Formatter):
         return "\n".join(
             [
                 self._painted(super().format(record), record.levelno),
-                *self._details(attempt, getattr(record, "number", 1), error),
+                *self._details(attempt, getattr(record, "attempt", 1), error),
             ]
         )
 

@@ -12,10 +12,12 @@ import click
 from onebeat.broker import embedded
 from onebeat.cli.develop.banner import banner
 from onebeat.cli.develop.changes import Changes
+from onebeat.cli.operations import Watched, from_elsewhere
 from onebeat.cli.processes.fleet import Fleet
 from onebeat.cli.processes.orders import AWAY, Facts, Orders
 from onebeat.cli.processes.place import Pace
 from onebeat.clock import SystemClock
+from onebeat.server.health import HealthReport
 from onebeat.upkeep.service import cancelled
 
 AGAIN_S = 3.0
@@ -30,13 +32,16 @@ class Session:
         orders: What each server process is told.
 
         processes: How many there are.
+
+        watched: Told how the present ones fare.
     """
 
-    def __init__(self, orders: Orders, processes: int, changes: Changes, pace: Pace) -> None:
+    def __init__(self, orders: Orders, processes: int, changes: Changes, pace: Pace, watched: Watched) -> None:
         self._orders = orders
         self._processes = processes
         self._changes = changes
         self._pace = pace
+        self._watched = watched
         self._stopping = asyncio.Event()
         self._fleet: Fleet | None = None
         self._stack = AsyncExitStack()
@@ -54,6 +59,7 @@ class Session:
                 while not self._stopping.is_set():
                     await self._serve(watching)
         finally:
+            self._watched.report = HealthReport.stopped
             await cancelled(watching)
         return 0
 
@@ -66,6 +72,7 @@ class Session:
         """Serve until a file changes, or until it is over; what went wrong then waits for a change."""
         self._changes.forget()
         self._fleet = fleet = Fleet(self._orders, self._processes, pace=self._pace, ready=self._is_ready)
+        self._watched.report = from_elsewhere(fleet.health)
         serving = asyncio.create_task(fleet.run())
         changed = asyncio.create_task(self._changes.next())
         await asyncio.wait({serving, changed, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -94,6 +101,7 @@ class Session:
             _tell(changed)
 
     def _is_ready(self, facts: Facts) -> None:
+        self._watched.ready(facts)
         if self._shown is None:
             now = SystemClock().now()
             click.echo(banner(facts, self._orders.app, self._processes, self._changes.places, now), err=True)

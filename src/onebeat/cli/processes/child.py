@@ -15,14 +15,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+import msgspec
+
 from onebeat.app.app import Onebeat
 from onebeat.app.serving import Serving
 from onebeat.broker.connection import endpoint
 from onebeat.cli.load import application
 from onebeat.cli.loops import run_async
+from onebeat.cli.measuring import measure_child
+from onebeat.cli.operations import Watched
 from onebeat.cli.processes.link import Link
-from onebeat.cli.processes.orders import AWAY, FAILED, HELD_BACK, Facts, Schedule
-from onebeat.cli.serving import prepare_log, where
+from onebeat.cli.processes.orders import AWAY, FAILED, HEALTH, HELD_BACK, Facts, Schedule
+from onebeat.cli.serving import observe, prepare_log, where
 from onebeat.cli.traces import trimmed
 from onebeat.clock import SystemClock
 from onebeat.errors import BrokerUnavailable, OnebeatError
@@ -38,13 +42,17 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGHUP, lambda *_: None)  # the parent's, who replaces us
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
     link = Link(descriptor)
+    watched = Watched()
+    link.answers[HEALTH] = lambda: msgspec.json.encode(watched.report())
     link.listen()
     orders = link.orders
     prepare_log(orders)
     try:
         app = application(orders.app, orders.folder)
         url = os.environ["ONEBEAT_URL"] = where(app, orders)  # what handlers enqueue goes where their server is
-        run_async(_serve(app, url, link, orders.settings), orders.loop)
+        observe(app, orders)
+        measure_child(app, orders)
+        run_async(_serve(app, url, link, orders.settings, watched), orders.loop)
     except BrokerUnavailable as error:
         _fail(str(error), AWAY)
     except OnebeatError as error:
@@ -58,7 +66,7 @@ def _fail(message: str, status: int = FAILED) -> NoReturn:
     raise SystemExit(status)
 
 
-async def _serve(app: Onebeat[Any], url: str, link: Link, settings: dict[str, Any]) -> None:
+async def _serve(app: Onebeat[Any], url: str, link: Link, settings: dict[str, Any], watched: Watched) -> None:
     loop = asyncio.get_running_loop()
     starting = asyncio.current_task()
     assert starting is not None  # noqa: S101 - we are in one
@@ -66,6 +74,7 @@ async def _serve(app: Onebeat[Any], url: str, link: Link, settings: dict[str, An
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, link.stop)
     serving = Serving(app, cast("ServerSettings", settings), url=url)
+    watched.report = serving.health_report
     link.outlives_s = serving.config.longest_stop + MARGIN_S
     with suppress(asyncio.CancelledError):  # told to stop while we started
         async with serving:
@@ -98,6 +107,7 @@ def _facts(app: Onebeat[Any], url: str, config: ServerConfig) -> Facts:
         concurrency=config.concurrency,
         sources=[source.name for source in app.sources],
         groups=sorted(app.aggregations),
+        url=url,
     )
 
 

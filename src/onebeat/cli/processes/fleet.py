@@ -11,6 +11,7 @@ import msgspec
 from onebeat.cli.processes.orders import AWAY, FAILED, Facts, Orders
 from onebeat.cli.processes.place import GivenUpError, Pace, Place
 from onebeat.cli.processes.process import Process, how
+from onebeat.server.health import Check, HealthReport, ProcessHealth
 
 log: logging.Logger = logging.getLogger("onebeat.processes")
 
@@ -85,6 +86,30 @@ class Fleet:
                     raise error
         return given_up
 
+    async def health(self, *, within: float = 1.0, silence: float = 30.0) -> HealthReport:
+        """
+        Say how the processes fare: live if each is, or is about to be started again; ready if one at least is.
+
+        Args:
+            within: Seconds that each has to answer.
+
+            silence: Seconds without an answer after which one is not live.
+        """
+        asked = [place.health(within=within, silence=silence) for place in self._places]
+        found = await asyncio.gather(*asked)
+        ready = sum(process.ready for process in found)
+        lame = [f"process {process.number}: {_trouble(process)}" for process in found if not process.ready]
+        processes = Check(
+            name="processes",
+            live=all(process.live for process in found),
+            ready=ready > 0,
+            why=f"{ready} of {len(found)} are ready; {', '.join(lame)}" if lame else "",
+        )
+        state = "stopping" if self._asked else "serving" if self._serves else "starting"
+        why = {"stopping": "the processes are told to stop", "starting": "no process has served yet"}.get(state, "")
+        serving = Check(name="serving", ready=state == "serving", why=why)
+        return HealthReport.of(state, [serving, processes], found)
+
     def stop(self) -> None:
         """Stop; asked again, without waiting for what runs; a third time, by SIGKILL."""
         self._asked += 1
@@ -121,3 +146,9 @@ class Fleet:
             else:
                 log.info("all processes are replaced")
             again = self._roll_again
+
+
+def _trouble(process: ProcessHealth) -> str:
+    """Say why a process is not ready."""
+    whys = [check.why for check in process.checks if check.why and not (check.live and check.ready)]
+    return f"{process.state} ({'; '.join(whys)})" if whys else process.state

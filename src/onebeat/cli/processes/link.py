@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from onebeat.cli.processes.orders import HURRY, STOP, Facts, Orders
+from onebeat.cli.processes.orders import HURRY, SERVES, STOP, Facts, Orders
 
 log: logging.Logger = logging.getLogger("onebeat.processes")
 
@@ -38,6 +38,9 @@ class Link:
         if not line:
             raise SystemExit(1)  # the parent is gone already
         self.orders: Orders = msgspec.json.decode(line, type=Orders)
+        self._saying = threading.Lock()
+        self.answers: dict[bytes, Callable[[], bytes]] = {}
+        """What to answer, in one line, when the parent asks with such a word: called from the thread that hears it."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Callable[[], object] = lambda: None
         self._hurry: Callable[[], object] = lambda: None
@@ -55,7 +58,11 @@ class Link:
 
     def say(self, facts: Facts) -> None:
         """Tell the parent that we serve."""
-        self._socket.sendall(msgspec.json.encode(facts) + b"\n")
+        self._say(SERVES, msgspec.json.encode(facts))
+
+    def _say(self, word: bytes, content: bytes) -> None:
+        with self._saying:
+            self._socket.sendall(word + b" " + content + b"\n")
 
     def stop(self) -> None:
         """Do on the loop what the parent's "stop" does."""
@@ -72,12 +79,22 @@ class Link:
         os._exit(1)
 
     def _told(self, word: bytes) -> None:
-        if self._loop is None:
+        if word in self.answers:
+            self._answer(word)
+        elif self._loop is None:
             os._exit(0)
-        if word == STOP:
+        elif word == STOP:
             self._call(self.stop)
         elif word == HURRY:
             self._call(lambda: self._hurry())
+
+    def _answer(self, word: bytes) -> None:
+        try:
+            content = self.answers[word]()
+        except Exception:  # this thread must go on to hear
+            log.exception("the parent asked for %s, and has no answer", word.decode())
+        else:
+            self._say(word, content)
 
     def _call(self, what: Callable[[], object]) -> None:
         assert self._loop is not None  # noqa: S101 - looked at just now

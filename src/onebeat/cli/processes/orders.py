@@ -1,4 +1,9 @@
-"""What a parent and its server processes say to each other: one line of JSON each way, then single words."""
+"""
+What a parent and its server processes say to each other.
+
+The parent sends its orders, one line of JSON, and then single words. A process answers with lines that begin with a
+word.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,12 @@ STOP = b"stop"
 
 HURRY = b"hurry"
 """Stop what still runs now."""
+
+SERVES = b"serves"
+"""The process: from now on I serve, and this is what: `Facts`."""
+
+HEALTH = b"health"
+"""The parent: how are you? The process: so: a `HealthReport`."""
 
 AWAY = 75
 """The status of a process that could not start because its store was away: EX_TEMPFAIL, worth another try."""
@@ -45,6 +56,15 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
         number: Which process this is, from 1; 0: the only one.
 
         dev: Show failed tasks with their tracebacks.
+
+        events: Write what happens to the store's stream of events.
+
+        log_format: "text" or "json".
+
+        metrics_port, metrics_host: Where the command answers over HTTP; None: nowhere. The parent does, if there is
+            one.
+
+        metrics_queues: Whether the metrics of queues are among what it answers.
     """
 
     app: str
@@ -56,6 +76,11 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     loop: str = "auto"
     number: int = 0
     dev: bool = False
+    events: bool = False
+    log_format: str = "text"
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_queues: bool = True
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -67,7 +92,11 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a process says once it serves; `sources` give schedules, `groups` are what groups' names begin with."""
+    """
+    What a process says once it serves; `sources` give schedules, `groups` are what groups' names begin with.
+
+    `url` is where the store is, credentials and all.
+    """
 
     store: str
     tasks: list[str]
@@ -76,3 +105,4 @@ class Facts(msgspec.Struct, frozen=True):
     concurrency: int
     sources: list[str] = []
     groups: list[str] = []
+    url: str | None = None

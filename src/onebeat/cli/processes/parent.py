@@ -6,12 +6,16 @@ import asyncio
 import logging
 import os
 import signal
+from functools import partial
 
+from onebeat.cli.measuring import measuring_processes
+from onebeat.cli.operations import Watched, from_elsewhere, operations
 from onebeat.cli.processes.fleet import Fleet
 from onebeat.cli.processes.orders import Orders
 from onebeat.cli.processes.place import Pace
-from onebeat.cli.serving import LINE
 from onebeat.server.config import ServerConfig
+from onebeat.server.health import HealthReport
+from onebeat.server.logs import prepare_log
 
 log: logging.Logger = logging.getLogger("onebeat.processes")
 
@@ -20,14 +24,16 @@ MARGIN_S = 10.0
 
 def run_processes(orders: Orders, count: int) -> int:
     """Run so many server processes until SIGTERM or Ctrl-C; SIGHUP replaces them. Returns the exit status."""
-    logging.basicConfig(level=orders.log_level.upper(), format=LINE)
-    fleet_pace = Pace(stop=ServerConfig(**orders.settings).longest_stop + MARGIN_S)
-    return 1 if asyncio.run(_run(orders, count, fleet_pace)) else 0
+    prepare_log(orders.log_level.upper(), is_json=orders.log_format == "json")
+    config = ServerConfig(**orders.settings)
+    with operations(orders) as watched, measuring_processes(orders, watched):
+        return 1 if asyncio.run(_run(orders, count, config, watched)) else 0
 
 
-async def _run(orders: Orders, count: int, pace: Pace) -> int:
-    fleet = Fleet(orders, count, pace=pace)
+async def _run(orders: Orders, count: int, config: ServerConfig, watched: Watched) -> int:
+    fleet = Fleet(orders, count, pace=Pace(stop=config.longest_stop + MARGIN_S), ready=watched.ready)
     loop = asyncio.get_running_loop()
+    watched.report = from_elsewhere(partial(fleet.health, silence=config.block_limit))
     has_terminal = _has_terminal()
     outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # under nohup
 
@@ -44,7 +50,10 @@ async def _run(orders: Orders, count: int, pace: Pace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, fleet.stop)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
-    return await fleet.run()
+    try:
+        return await fleet.run()
+    finally:
+        watched.report = HealthReport.stopped
 
 
 def _has_terminal() -> bool:

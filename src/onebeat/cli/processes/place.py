@@ -11,6 +11,7 @@ from typing import Any
 
 from onebeat.cli.processes.orders import AWAY, HURRY, STOP, Facts
 from onebeat.cli.processes.process import Process, how
+from onebeat.server.health import Check, HealthReport, ProcessHealth
 
 log: logging.Logger = logging.getLogger("onebeat.processes")
 
@@ -63,6 +64,11 @@ class Place:
         """Whether every process that was told to stop ended with status 0."""
         self.status: int = 0
         """That of a first process that ended before it served."""
+        self.restarts: int = 0
+        """How often a process was started because its predecessor had ended."""
+        self.last_end: str = ""
+        """How that had ended."""
+        self._waits = False
         self._start = start
         self._pace = pace
         self._process: Process | None = None
@@ -97,6 +103,7 @@ class Place:
                 if process is not self._process or self._stopping.is_set():
                     continue
                 status = await process.ended
+                self.last_end = how(status)
                 if process.served_s >= self._pace.steady:
                     failures = away = 0
                 away, failures = (away + 1, failures) if status == AWAY else (away, failures + 1)
@@ -104,13 +111,16 @@ class Place:
                     raise GivenUpError(f"process {self.number} ended at once {failures} times in a row ({how(status)})")
                 await self._pause(status, self._pace.delay(failures + away))
                 if not self._stopping.is_set():
+                    self.restarts += 1
                     self._process = await self._started()
         await self._end()
 
     async def _pause(self, status: int, seconds: float) -> None:
         log.warning("process %d ended (%s): started again in %.1f s", self.number, how(status), seconds)
         waiting = asyncio.get_running_loop().create_task(asyncio.sleep(seconds))
+        self._waits = True
         await self._first(waiting)
+        self._waits = False
         waiting.cancel()
 
     async def _first(self, other: asyncio.Future[Any]) -> None:
@@ -149,6 +159,42 @@ class Place:
             predecessor.tell(STOP)
             await self._ended(predecessor)
         return True
+
+    async def health(self, *, within: float, silence: float) -> ProcessHealth:
+        """
+        Say how its process fares.
+
+        Args:
+            within: Seconds that it has to answer.
+
+            silence: Seconds without an answer after which it is not live.
+        """
+        process = self._process
+        if process is None or process.ended.done():
+            state = "stopped" if self._stopping.is_set() else "waiting" if self._waits else "starting"
+            return self._found(None, state, live=True)
+        found = await process.health(within=within)
+        if isinstance(found, HealthReport):
+            return self._found(process.pid, found.state, live=found.live, ready=found.ready, checks=found.checks)
+        if not process.ready.done():  # it is no more than begun
+            return self._found(process.pid, "starting", live=True)
+        check = Check(name="process", live=found < silence, ready=False, why=f"it has not answered for {found:.0f} s")
+        state = "stopping" if self._stopping.is_set() else "serving"
+        return self._found(process.pid, state, live=check.live, checks=[check])
+
+    def _found(
+        self, pid: int | None, state: str, *, live: bool, ready: bool = False, checks: list[Check] | None = None
+    ) -> ProcessHealth:
+        return ProcessHealth(
+            number=self.number,
+            pid=pid,
+            state=state,
+            live=live,
+            ready=ready,
+            restarts=self.restarts,
+            last_end=self.last_end,
+            checks=checks or [],
+        )
 
     def stop(self) -> None:
         """Let the process stop."""

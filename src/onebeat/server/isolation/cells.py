@@ -22,6 +22,7 @@ from onebeat.errors import Retry, RevokeTask, SemaphoreFull, SkipRetry, TaskCras
 from onebeat.server.context import Say
 from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Said, Verdict, pack
 from onebeat.server.isolation.worker import main_file
+from onebeat.server.logs import JsonFormatter
 from onebeat.server.outcome import HandlerError
 
 log: logging.Logger = logging.getLogger("onebeat.isolation")
@@ -118,7 +119,9 @@ class _Cell:
             os.close(alive_theirs)
         reader, writer = await asyncio.open_connection(sock=ours)
         cell = cls(process, reader, writer, alive)
-        writer.write(pack(Greeting(sys.path, main_file(), logging.getLogger().getEffectiveLevel())))
+        root = logging.getLogger()
+        is_json = any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers)
+        writer.write(pack(Greeting(sys.path, main_file(), root.getEffectiveLevel(), is_json)))
         return cell
 
     async def ask(self, job: Job, say: Say) -> Verdict:
@@ -179,5 +182,5 @@ def _open(verdict: Verdict) -> bytes:
     if verdict.kind == "retry":
         raise Retry(verdict.text, delay=verdict.delay, counts=verdict.counts)
     if verdict.kind == "skipped":
-        raise SkipRetry(verdict.text) from HandlerError(verdict.text, trace=verdict.trace)
-    raise HandlerError(verdict.text, delay=verdict.delay, trace=verdict.trace)
+        raise SkipRetry(verdict.text) from HandlerError(verdict.text, trace=verdict.trace, kind=verdict.error_type)
+    raise HandlerError(verdict.text, delay=verdict.delay, trace=verdict.trace, kind=verdict.error_type)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from onebeat.events import Carried
+
 if TYPE_CHECKING:
     from onebeat.server.context import Context
     from onebeat.wire.message import TaskMessage
@@ -21,19 +23,22 @@ class Greeting(msgspec.Struct):
     """
     Said once by the server: how to find the application's modules, and how loud to log.
 
-    `main` is the file that the server's process was started with, for tasks declared in it.
+    `main` is the file that the server's process was started with, for tasks declared in it; `log_json`: each line is a
+    document.
     """
 
     path: list[str]
     main: str
     log_level: int
+    log_json: bool = False
 
 
 class Job(msgspec.Struct):
     """
     One attempt: which function, for which task.
 
-    `keeps` says that its result is wanted; the deadline is microseconds since 1970, by the store's clock.
+    `keeps` says that its result is wanted; the deadline is microseconds since 1970, by the store's clock; `carried` is
+    what observers have the process know.
     """
 
     target: str
@@ -46,9 +51,10 @@ class Job(msgspec.Struct):
     headers: dict[str, str]
     keeps: bool
     deadline_us: int | None = None
+    carried: list[Carried] = []
 
 
-def job(target: str, message: TaskMessage, context: Context[Any]) -> Job:
+def job(target: str, message: TaskMessage, context: Context[Any], carried: list[Carried]) -> Job:
     """Return what a process is to be given to run an attempt."""
     return Job(
         target=target,
@@ -61,6 +67,7 @@ def job(target: str, message: TaskMessage, context: Context[Any]) -> Job:
         headers=dict(message.headers),
         keeps=bool(message.retention),
         deadline_us=context._deadline_us(),
+        carried=carried,
     )
 
 
@@ -87,6 +94,8 @@ class Verdict(msgspec.Struct, tag=True):
         counts: Whether the retry counts as a failure.
 
         trace: The traceback, for the log.
+
+        error_type: The name of its error's class.
     """
 
     kind: Literal["returned", "failed", "skipped", "revoked", "retry", "full"]
@@ -95,6 +104,7 @@ class Verdict(msgspec.Struct, tag=True):
     delay: float | None = None
     counts: bool = True
     trace: str = ""
+    error_type: str = ""
 
 
 def pack(frame: Greeting | Job | Said | Verdict) -> bytes:

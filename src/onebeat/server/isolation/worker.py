@@ -12,7 +12,6 @@ import contextvars
 import importlib
 import importlib.util
 import inspect
-import logging
 import math
 import os
 import socket
@@ -31,7 +30,9 @@ from onebeat.broker.again import run_again
 from onebeat.errors import ConfigurationError, Retry, RevokeTask, SemaphoreFull
 from onebeat.server import outcome
 from onebeat.server.context import Context, Say, running
+from onebeat.server.isolation.carried import entered
 from onebeat.server.isolation.frames import LENGTH, Greeting, Job, Said, Verdict, pack
+from onebeat.server.logs import prepare_log
 from onebeat.server.mux import Route
 from onebeat.server.traces import in_handler
 from onebeat.task import Task
@@ -89,7 +90,7 @@ def work(descriptor: int) -> None:
         if greeting is None:
             return
         sys.path[:] = greeting.path
-        logging.basicConfig(level=greeting.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        prepare_log(greeting.log_level, is_json=greeting.log_json)
         mouth = _Mouth(stream)
         worker = Worker(greeting.main, loop, mouth.say)
         while (job := _read(stream, Job)) is not None:
@@ -171,9 +172,10 @@ class Worker:
             deadline_us=lambda: job.deadline_us,
         )
         running.set(context)
-        result = route.handler(context, Task.received(job.type, job.payload, job.headers))
-        if inspect.iscoroutine(result):
-            result = self._loop.run(result, context=contextvars.copy_context())
+        with entered(job):
+            result = route.handler(context, Task.received(job.type, job.payload, job.headers))
+            if inspect.iscoroutine(result):
+                result = self._loop.run(result, context=contextvars.copy_context())
         return Verdict("returned", result=route.encode(result, job.headers) if job.keeps else b"")
 
 
@@ -187,10 +189,11 @@ def judge(route: Route | None, retried: int, error: BaseException) -> Verdict:
         return Verdict("full", text=text, delay=error.delay)
     if isinstance(error, Retry):
         return Verdict("retry", text=text, delay=error.delay, counts=error.counts)
+    kind = outcome.error_type(error)
     if not outcome.worth_retrying(route, error):
-        return Verdict("skipped", text=text, trace=trace)
+        return Verdict("skipped", text=text, trace=trace, error_type=kind)
     delay = route.backoff(retried, error) if route is not None and route.backoff is not None else None
-    return Verdict("failed", text=text, delay=delay, trace=trace)
+    return Verdict("failed", text=text, delay=delay, trace=trace, error_type=kind)
 
 
 def main_file() -> str:

@@ -1,7 +1,7 @@
 -- late: a task that was not to be begun any more, as its time (ob_expires) is over, goes to the archive.
 --
--- archive_expired(id) files it as "expired", frees its lock, and tells who waits for it. The caller has taken it out
--- of where it waited, and trims the archive. Needs clock, protobuf, archive, unlock.
+-- archive_expired(id) files it as "expired", frees its lock, tells who waits for it, and returns what its message was.
+-- The caller has taken it out of where it waited, and trims the archive. Needs clock, protobuf, archive, unlock.
 
 local function archive_expired(id)
   local task = KEYS[1] .. "t:" .. id
@@ -12,4 +12,5 @@ local function archive_expired(id)
   if fields[3] then
     redis.call("PUBLISH", "onebeat:reply:" .. fields[3], string.match(KEYS[1], "{(.*)}") .. "\0" .. id)
   end
+  return fields[1]
 end

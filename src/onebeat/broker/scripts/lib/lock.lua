@@ -20,7 +20,7 @@ end
 
 local FIXED = { [1] = 8, [5] = 4 }
 
--- The last text of a field, as proto3 has it; nil where there is none.
+-- The last value of a field, as proto3 has it, a text or a whole number; nil where there is none.
 local function field_of(bytes, number)
   local at, found = 1, nil
   while at <= #bytes do
@@ -42,6 +42,8 @@ local function field_of(bytes, number)
       size, at = varint_at(bytes, at)
       if not size then
         return nil
+      elseif tag / 8 == number then
+        found = size
       end
     elseif FIXED[wire] then
       at = at + FIXED[wire]
@@ -61,5 +63,5 @@ local function lock_of(unique_key, msg)
     return nil
   end
   local key = field_of(msg, 10)
-  return key and string.sub(key, 1, #root) == root and key or nil
+  return type(key) == "string" and string.sub(key, 1, #root) == root and key or nil
 end

@@ -1,6 +1,7 @@
 -- recover: take back active tasks whose lease lapsed, at most 100 a call.
 --
--- recover(max_crashes) returns a list of "<front|retry|archived> <id>". A crash is counted apart from
+-- recover(max_crashes) returns a list of "<front|retry|archived> <id>", and of each its type, its failures and, if it
+-- is archived, the error. A crash is counted apart from
 -- failures (ob_crash), so it costs no retry: the first puts the task at the front of pending, later ones
 -- wait about 5 s · 2^n in retry, the last allowed one archives it (rule 10). A task that was to be cancelled
 -- is archived as that. Of the tasks that died with one
@@ -9,7 +10,7 @@
 -- After more than 5 s without a call (outage, fail-over, clock jump) it holds back for 5 s, so that live
 -- owners can speak first (rule 3).
 -- A lease that is not ours is Go's, written by Go's clock: it gets 30 s more (rule 11).
--- asynq: recoverer.go. Needs clock, counters, protobuf, archive.
+-- asynq: recoverer.go. Needs clock, counters, protobuf, archive, lock.
 
 local function holds_back()
   local beat = KEYS[2] .. "beat"
@@ -48,6 +49,8 @@ local function lapsed()
         server = string.match(own, "^(.*):%d+$") or id,
         crashes = tonumber(fields[5] or "0"),
         is_cancelled = fields[6],
+        type = tostring(field_of(fields[1], 1) or ""),
+        retried = int(tonumber(field_of(fields[1], 6)) or 0),
       }
     end
   end
@@ -83,7 +86,7 @@ local function recover_one(lost, max_crashes, charged)
     redis.call("HDEL", task, "ob_crash", "ob_prev", "ob_cancel")
     file_in_archive(lost.id, task, "msg", msg)
     count(1, 1)
-    return "archived"
+    return "archived", text
   end
   redis.call("HSET", task, "ob_crash", crashes)
   if crashes <= 1 or not charged then
@@ -100,13 +103,15 @@ end
 
 local function recover(max_crashes)
   if holds_back() then
-    return {}
+    return { {}, {} }
   end
-  local report, front, found = {}, {}, lapsed()
+  local report, front, found, of = {}, {}, lapsed(), {}
   local worst = worst_of(found)
   for _, lost in ipairs(found) do
-    local place = recover_one(lost, max_crashes, lost.crashes == worst[lost.server])
+    local place, text = recover_one(lost, max_crashes, lost.crashes == worst[lost.server])
     report[#report + 1] = place .. " " .. lost.id
+    local n = #of
+    of[n + 1], of[n + 2], of[n + 3] = lost.type, lost.retried, text or ""
     if place == "front" then
       table.insert(front, 1, lost.id)
     end
@@ -115,5 +120,5 @@ local function recover(max_crashes)
     redis.call("RPUSH", KEYS[1] .. "pending", unpack(front))
   end
   trim_archive()
-  return report
+  return { report, of }
 end

@@ -5,7 +5,7 @@
 -- long after each further failure, and a member that has failed `most` times is archived with the reason; its lock is
 -- freed if `frees`. Without a reason nothing is counted, as nothing failed.
 -- asynq: rdb.go ReclaimStaleAggregationSets, which does not list the group again (SE-03) and has no bound (SE-44), and
--- whose aggregator repeats what fails without end (SE-21). Needs clock, protobuf, archive, unlock, group, ungroup.
+-- whose aggregator repeats what fails without end (SE-21). Needs clock, protobuf, archive, unlock, lock, filed, group, ungroup.
 
 local MAX_BACKOFF_MS = 600000
 
@@ -39,6 +39,7 @@ local function give_up(id, reason, frees)
   local f = redis.call("HMGET", task, "msg", "unique_key", "ob_wait")
   file_in_archive(id, task, "msg", f[1] .. text_field(ERROR_MSG, reason) .. LAST_FAILED_AT .. varint(now_s))
   redis.call("HDEL", task, "ob_fails")
+  note_filed(id, f[1], reason)
   if frees then
     release(f[2], id)
   end

@@ -13,7 +13,7 @@
 -- are staged; others it puts aside (inf), and servers that have one find them by their scan, as they find what Go
 -- put into groups. A group or set whose key holds a foreign type is an error of its own (a.errors), and put aside.
 -- asynq: rdb.go AggregationCheck, aggregator.go; SE-03, SE-42, SE-44.
--- Needs clock, guard, protobuf, archive, unlock, late, group, ungroup, restore.
+-- Needs clock, guard, protobuf, archive, unlock, lock, filed, late, group, ungroup, restore.
 
 local GROUPS, SCAN, MEMBERS, BYTES, DEADLINE_S = 200, 500, 1000, 4000000, 120
 
@@ -75,7 +75,7 @@ local function stage(a, group, size)
     if place == "staged" then
       staged[#staged + 1], staged[#staged + 2] = page[i + 1], page[i]
     elseif place == "expired" then
-      archive_expired(page[i])
+      note_filed(page[i], archive_expired(page[i]), "expired")
       a.expired = a.expired + 1
     end
   end

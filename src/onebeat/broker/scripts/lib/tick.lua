@@ -1,13 +1,16 @@
 -- tick: fire every schedule of this queue that is due, at most 100 a call. "One fire per tick, without a leader."
 --
--- fire_schedules() returns three lists: "<id> <tick>" fired · ids that want more ticks · "<id> <error>".
+-- fire_schedules() returns four lists: "<id> <tick>" fired · ids that want more ticks · "<id> <error>" · what passed
+-- without becoming a task, "<late|locked|full> <ticks> <id>".
 -- "Due?", enqueue and advance are this one step, and no caller brings a time, a tick or a token: any
 -- instance may call at any moment, any number of times (docs/decisions/0004).
 --
 -- onebeat:{q}:due zset          id → next tick, ms
 -- onebeat:{q}:stuck zset        id → last tick, for calendars whose tape ran out
 -- onebeat:{q}:d:<id> hash       every · misfire · grace · msg (a TaskMessage without id) · until · state ·
---                               delay · unique_key · unique_ms · unique_until · timeout_ms · expires_ms · deadline_s · group · prev · fired · missed · skipped
+--                               delay · unique_key · unique_ms · unique_until · timeout_ms · expires_ms · deadline_s · group ·
+--                               prev (its last tick), prev_at (when that fired), ms · fired · missed · skipped · ran ·
+--                               paused, held (pause_schedule.lua) · catch_up (ticks up to here all fire, ms)
 -- onebeat:{q}:tape:<id> list    coming ticks of a calendar, ms; "end" after the last one there will ever be
 -- asynq:scheduler_history:{q}:<id> zset   the last 50 fires, as Go's inspector reads them
 --
@@ -15,20 +18,21 @@
 
 local BATCH, HISTORY, MAX_BACKLOG, LOW_TAPE = 100, 50, 100000, 8
 
--- The tick to fire now and the one after it. `late` collapses missed ticks into the latest.
-local function next_interval(tick, every, late)
-  local fire = late and tick + math.floor((now_ms - tick) / every) * every or tick
+-- The tick to fire now and the one after it. `late` collapses missed ticks into the latest; not those later than
+-- `reach`: they are another queue's, to which the schedule moves.
+local function next_interval(tick, every, late, reach)
+  local fire = late and tick + math.floor((reach - tick) / every) * every or tick
   return { fire = fire, next = fire + every, missed = (fire - tick) / every, used = 0 }
 end
 
-local function next_calendar(id, tick, late)
+local function next_calendar(id, tick, late, reach)
   local step = { fire = tick, missed = 0, used = 0 }
   local tape = redis.call("LRANGE", KEYS[2] .. "tape:" .. id, 0, 63)
   for i, entry in ipairs(tape) do
     local at = tonumber(entry)
     if entry == "end" then
       step.ended = true
-    elseif at > step.fire and late and at <= now_ms then
+    elseif at > step.fire and late and at <= reach then
       step.fire, step.missed, step.used = at, step.missed + 1, i
     elseif at > step.fire then
       step.next, step.used = at, i
@@ -64,20 +68,27 @@ local function message(d, task_id, tick)
   return d.msg .. text_field(ID, task_id) .. deadline .. text_field(HEADERS, header)
 end
 
-local function record(id, d, task_id, tick)
+-- Have Go's inspector, and ours, find that a task was enqueued.
+local function note_event(id, task_id)
   local stamp = "\8" .. varint(now_s) .. "\16" .. varint((now_us - now_s * 1000000) * 1000)
   local history = "asynq:scheduler_history:" .. string.match(KEYS[2], "{.*}") .. ":" .. id
   redis.call("ZREMRANGEBYRANK", history, 0, -HISTORY)
   redis.call("ZADD", history, now_s, text_field("\10", task_id) .. text_field("\18", stamp))
-  redis.call("HSET", d.key, "prev", tick)
+end
+
+local function record(id, d, task_id, tick)
+  note_event(id, task_id)
+  redis.call("HSET", d.key, "prev", tick, "prev_at", int(now_ms))
   redis.call("HINCRBY", d.key, "fired", 1)
 end
 
--- Enqueue the task of one tick. False: it is there already, or may not be (lock held, queue full).
+-- Enqueue the task of one tick. False: it is there already; or it may not be, and why.
 local function enqueue(id, d, task_id, tick)
   local task = KEYS[1] .. "t:" .. task_id
-  if redis.call("EXISTS", task) == 1 or redis.call("LLEN", KEYS[1] .. "pending") >= MAX_BACKLOG then
+  if redis.call("EXISTS", task) == 1 then
     return false
+  elseif redis.call("LLEN", KEYS[1] .. "pending") >= MAX_BACKLOG then
+    return false, "full"
   end
   if d.group then
     check_group(d.group) -- before anything is written
@@ -85,7 +96,7 @@ local function enqueue(id, d, task_id, tick)
   local delay = tonumber(d.delay or "0")
   if d.unique_key then
     if not redis.call("SET", d.unique_key, task_id, "NX", "PX", int(tonumber(d.unique_ms) + delay)) then
-      return false
+      return false, "locked"
     end
     if d.unique_until ~= "ttl" then
       redis.call("HSET", task, "unique_key", d.unique_key)
@@ -120,7 +131,7 @@ end
 
 local FIELDS = {
   "every", "misfire", "grace", "msg", "until", "state", "delay", "unique_key", "unique_ms", "unique_until", "timeout_ms",
-  "expires_ms", "deadline_s", "group",
+  "expires_ms", "deadline_s", "group", "catch_up",
 }
 
 local function definition(id)
@@ -133,35 +144,47 @@ local function definition(id)
   return d
 end
 
-local function fire_one(id, tick, fired, low)
+local function fire_one(id, tick, fired, low, missed)
   local d = definition(id)
   if not d.msg or d.state ~= "live" then
     redis.call("ZREM", KEYS[2] .. "due", id)
     return
   end
-  local late = now_ms - tick > tonumber(d.grace) and d.misfire ~= "all"
-  local step = d.every and next_interval(tick, tonumber(d.every), late) or next_calendar(id, tick, late)
+  local wants_all = d.misfire == "all" or tick <= (tonumber(d.catch_up) or 0)
+  local late = now_ms - tick > tonumber(d.grace) and not wants_all
+  local reach = math.max(tick, math.min(now_ms, d.until_ms or now_ms))
+  local step = d.every and next_interval(tick, tonumber(d.every), late, reach) or next_calendar(id, tick, late, reach)
   local digits = int(step.fire)
   local task_id = id .. ":" .. digits
+  local is_new, why
   if late and d.misfire == "skip" then
     step.missed = step.missed + 1
-  elseif enqueue(id, d, task_id, digits) then
-    record(id, d, task_id, digits)
-    fired[#fired + 1] = id .. " " .. digits
   else
-    redis.call("HINCRBY", d.key, "skipped", 1)
+    is_new, why = enqueue(id, d, task_id, digits)
+    if is_new then
+      record(id, d, task_id, digits)
+      fired[#fired + 1] = id .. " " .. digits
+    else
+      redis.call("HINCRBY", d.key, "skipped", 1)
+    end
   end
   advance(id, step, d)
+  if step.missed > 0 then
+    missed[#missed + 1] = "late " .. int(step.missed) .. " " .. id
+  end
+  if why then
+    missed[#missed + 1] = why .. " 1 " .. id
+  end
   if step.low then
     low[#low + 1] = id
   end
 end
 
 local function fire_schedules()
-  local fired, low, errors = {}, {}, {}
+  local fired, low, errors, missed = {}, {}, {}, {}
   local due = redis.call("ZRANGEBYSCORE", KEYS[2] .. "due", "-inf", int(now_ms), "WITHSCORES", "LIMIT", 0, BATCH)
   for i = 1, #due, 2 do
-    local answer = guarded(fire_one, due[i], tonumber(due[i + 1]), fired, low)
+    local answer = guarded(fire_one, due[i], tonumber(due[i + 1]), fired, low, missed)
     if answer then
       redis.call("ZREM", KEYS[2] .. "due", due[i])
       redis.call("HSET", KEYS[2] .. "d:" .. due[i], "state", "error", "error", answer)
@@ -171,5 +194,5 @@ local function fire_schedules()
   for _, id in ipairs(redis.call("ZRANGE", KEYS[2] .. "stuck", 0, BATCH - 1)) do
     low[#low + 1] = id
   end
-  return fired, low, errors
+  return fired, low, errors, missed
 end

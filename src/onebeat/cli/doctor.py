@@ -1,0 +1,393 @@
+"""`onebeat doctor`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import click
+import msgspec
+
+from onebeat.cli import output
+from onebeat.cli.common import url_option
+from onebeat.cli.documents import json_option, show
+from onebeat.cli.loops import run_async
+from onebeat.cli.writing import agreed, write_options
+
+if TYPE_CHECKING:
+    from onebeat.inspector.checks.finding import Diagnosis, Finding, Repaired
+
+Level = Literal["error", "warning", "hint"]
+
+COLOURS = {"error": "red", "warning": "yellow", "hint": "cyan"}
+WIDEST, MARGIN = 110, 9
+SHOWN = 20
+"""Items of a repair that are named one by one."""
+
+
+class FindingDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Something that is wrong.
+
+    Attributes:
+        check: The check that found it.
+
+        severity: How bad it is.
+
+        subject: What it is about.
+
+        queue: The queue that it is about; "" if it is about none.
+
+        text: What is so.
+
+        why: Why that matters.
+
+        remedies: What to do: commands to type, and sentences.
+
+        repair: What `doctor --repair` would do; "" if it can do nothing.
+
+        heals: How it mends itself; "" if it does not.
+    """
+
+    check: str
+    severity: Level
+    subject: str
+    queue: str
+    text: str
+    why: str
+    remedies: list[str]
+    repair: str
+    heals: str
+
+
+class NotCheckedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A check that could not be made, and why."""
+
+    check: str
+    why: str
+
+
+class DiagnosisDocument(msgspec.Struct, frozen=True, kw_only=True, tag="diagnosis", tag_field="kind"):
+    """
+    What `onebeat doctor` found.
+
+    Attributes:
+        store: Which store.
+
+        at: When, by the store's clock.
+
+        is_well: Nothing worse than a hint was found.
+
+        verdict: The whole in a sentence.
+
+        findings: What is wrong, the worst first.
+
+        checked: The checks that were made.
+
+        not_checked: Those that could not be made.
+
+        looked: What was looked at, and what of it only in part.
+    """
+
+    store: str
+    at: datetime
+    is_well: bool
+    verdict: str
+    findings: list[FindingDocument]
+    checked: list[str]
+    not_checked: list[NotCheckedDocument]
+    looked: list[str]
+
+
+class RepairedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Something that was damaged.
+
+    Attributes:
+        check: The check that found it.
+
+        queue, name: What.
+
+        deed: What was done, or would be, in a word.
+
+        is_done: It was done.
+    """
+
+    check: str
+    queue: str
+    name: str
+    deed: str
+    is_done: bool
+
+
+class RepairDocument(msgspec.Struct, frozen=True, kw_only=True, tag="repair", tag_field="kind"):
+    """What `onebeat doctor --repair` did, or would do."""
+
+    dry_run: bool
+    repaired: list[RepairedDocument]
+
+
+class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A check.
+
+    Attributes:
+        id: Its name.
+
+        looks: What it looks at.
+
+        why: Why that matters.
+
+        mend: How to mend it.
+
+        can_repair: `doctor --repair` mends it.
+
+        is_named_only: It does so only if it is named.
+    """
+
+    id: str
+    looks: str
+    why: str
+    mend: str
+    can_repair: bool
+    is_named_only: bool
+
+
+class ChecksDocument(msgspec.Struct, frozen=True, kw_only=True, tag="checks", tag_field="kind"):
+    """What `onebeat doctor --list` lists."""
+
+    checks: list[CheckDocument]
+
+
+@click.command()
+@url_option
+@click.argument("checks", nargs=-1, metavar="[CHECK]...")
+@click.option("-q", "--queue", "queues", multiple=True, help="Look at this queue only. May be repeated.")
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    help="Look twice, so many seconds apart, and find queues that grow.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(1),
+    default=100_000,
+    show_default=True,
+    help="Queues, entries of lists, and keys to look at, each, at most.",
+)
+@click.option("--list", "lists", is_flag=True, help="List the checks, and look at nothing.")
+@click.option("--repair", is_flag=True, help="Mend what can be mended: what the CHECKs find, or all that is safe.")
+@write_options
+@json_option("doctor", DiagnosisDocument | RepairDocument | ChecksDocument)
+def doctor(
+    url: str | None,
+    checks: tuple[str, ...],
+    queues: tuple[str, ...],
+    seconds: float,
+    budget: int,
+    lists: bool,
+    repair: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """
+    Say what is wrong with the live system, why it matters, and what to type.
+
+    Makes all checks, or those named. Status 1 if it finds a warning or an error, 0 if at most hints.
+    """
+    if lists:
+        _list(as_json)
+        return
+    if (yes or dry_run) and not repair:
+        output.fail("--yes and --dry-run are for --repair, as all else only looks", status=2)
+    _known(checks)
+    if repair:
+        run_async(_repair(url, checks, queues, budget, yes=yes, dry_run=dry_run, as_json=as_json))
+    else:
+        run_async(_diagnose(url, checks, queues, seconds, budget, as_json=as_json))
+
+
+def _known(checks: Sequence[str]) -> None:
+    from onebeat.inspector.checks.catalog import CHECKS
+
+    ids = [check.id for check in CHECKS]
+    for name in checks:
+        if name not in ids:
+            output.fail(f"there is no check {name!r}: `onebeat doctor --list` lists them", status=2)
+
+
+async def _diagnose(
+    url: str | None,
+    checks: tuple[str, ...],
+    queues: tuple[str, ...],
+    seconds: float,
+    budget: int,
+    *,
+    as_json: bool,
+) -> None:
+    from onebeat.inspector.inspector import Inspector
+
+    async with Inspector(url) as inspector:
+        found = await inspector.diagnose(checks, queues=queues, budget=budget, seconds=seconds)
+    if as_json:
+        show(_document(found))
+    else:
+        _print(found)
+    if not found.is_well:
+        raise SystemExit(1)
+
+
+def _document(found: Diagnosis) -> DiagnosisDocument:
+    return DiagnosisDocument(
+        store=found.store,
+        at=found.at,
+        is_well=found.is_well,
+        verdict=found.verdict,
+        findings=[
+            FindingDocument(
+                check=one.check,
+                severity=one.severity.value,
+                subject=one.subject,
+                queue=one.queue,
+                text=one.text,
+                why=one.why,
+                remedies=list(one.remedies),
+                repair=one.repair,
+                heals=one.heals,
+            )
+            for one in found.findings
+        ],
+        checked=list(found.checked),
+        not_checked=[NotCheckedDocument(check=one.check, why=one.why) for one in found.not_checked],
+        looked=list(found.looked),
+    )
+
+
+def _print(found: Diagnosis) -> None:
+    _say(click.style(found.verdict, bold=True))
+    told: set[str] = set()
+    for finding in found.findings:
+        _say("")
+        _print_finding(finding, is_first=finding.check not in told)
+        told.add(finding.check)
+    _say("")
+    _say(_wrapped(f"Looked at {', '.join(found.looked)} in {found.store}.", 0))
+    by_reason: dict[str, list[str]] = {}
+    for one in found.not_checked:
+        by_reason.setdefault(one.why, []).append(one.check)
+    for why, names in by_reason.items():
+        _say(_wrapped(f"Not checked: {', '.join(names)}: {why}", 0))
+
+
+def _print_finding(finding: Finding, *, is_first: bool) -> None:
+    severity = click.style(f"{finding.severity.value:<{MARGIN}}", fg=COLOURS[finding.severity.value])
+    _say(severity + click.style(finding.subject, bold=True) + f"  [{finding.check}]")
+    _say(_wrapped(f"{finding.text[0].upper()}{finding.text[1:]}."))
+    if is_first:
+        _say(_wrapped(finding.why))
+    for remedy in finding.remedies:
+        _say(" " * MARGIN + "→ " + remedy if "onebeat " in remedy or "redis-cli" in remedy else _wrapped(f"→ {remedy}"))
+    if finding.repair:
+        _say(_wrapped(f"Repair would do this: {finding.repair}."))
+    if finding.heals:
+        _say(_wrapped(f"Or wait: {finding.heals}."))
+
+
+def _wrapped(text: str, margin: int = MARGIN) -> str:
+    """Fold a text to the terminal; names and commands stay whole."""
+    width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
+    space = " " * margin
+    return textwrap.fill(
+        text,
+        max(width, margin + 20),
+        initial_indent=space,
+        subsequent_indent=space,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _say(text: str) -> None:
+    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+
+
+async def _repair(
+    url: str | None,
+    checks: tuple[str, ...],
+    queues: tuple[str, ...],
+    budget: int,
+    *,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    from onebeat.inspector.inspector import Inspector
+
+    async with Inspector(url) as inspector:
+        found = await inspector.repair(checks, queues=queues, budget=budget, dry_run=True)
+        if found and not dry_run:
+            if not as_json:
+                _print_repaired(found)
+            if not agreed(f"mend {_count(found)} in {inspector.store.endpoint.shown}", yes=yes, dry_run=False):
+                return
+            found = await inspector.repair(checks, queues=queues, budget=budget)
+    if as_json:
+        show(RepairDocument(dry_run=dry_run, repaired=[_repaired(one) for one in found]))
+    elif not found:
+        _say("Nothing is damaged that can be mended.")
+    elif dry_run:
+        _print_repaired(found)
+        _say(f"Would mend {_count(found)}; nothing was done.")
+    else:
+        done = [one for one in found if one.is_done]
+        _say(f"Mended {_count(done)}.")
+        for one in found:
+            if not one.is_done:
+                _say(_wrapped(f"{one.name} of queue {one.queue} was {one.deed}", 0))
+    if not dry_run and any(not one.is_done for one in found):
+        raise SystemExit(1)
+
+
+def _repaired(one: Repaired) -> RepairedDocument:
+    return RepairedDocument(check=one.check, queue=one.queue, name=one.name, deed=one.deed, is_done=one.is_done)
+
+
+def _count(found: Sequence[Repaired]) -> str:
+    counts = Counter(one.check for one in found)
+    return ", ".join(f"{count:,} {check}" for check, count in counts.items()) or "nothing"
+
+
+def _print_repaired(found: Sequence[Repaired]) -> None:
+    rows = [[one.check, one.queue, one.name, one.deed] for one in found[:SHOWN]]
+    output.show_table(["check", "queue", "what", "becomes"], rows, whole=("check", "becomes"))
+    if len(found) > SHOWN:
+        _say(f"… and {len(found) - SHOWN:,} more; --json lists all.")
+
+
+def _list(as_json: bool) -> None:
+    from onebeat.inspector.checks.catalog import CHECKS
+
+    if as_json:
+        checks = [
+            CheckDocument(
+                id=one.id,
+                looks=one.looks,
+                why=one.why,
+                mend=one.mend,
+                can_repair=one.can_repair,
+                is_named_only=one.can_repair and not one.is_safe,
+            )
+            for one in CHECKS
+        ]
+        show(ChecksDocument(checks=checks))
+        return
+    rows = [[one.id, one.looks, "if named" if not one.is_safe else "yes" if one.can_repair else ""] for one in CHECKS]
+    output.show_table(["check", "looks at", "repairs"], rows, whole=("check", "repairs"))

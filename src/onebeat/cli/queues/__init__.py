@@ -1,0 +1,1 @@
+"""`onebeat queue`."""

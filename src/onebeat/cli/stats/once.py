@@ -1,0 +1,73 @@
+"""`onebeat stats`, once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from onebeat.cli import output
+from onebeat.cli.documents import show, show_line
+from onebeat.cli.output import WARN, Cell, count_cell
+from onebeat.cli.queues.documents import Stats, Store, Totals, split
+from onebeat.cli.queues.listing import COLUMN_STYLES, complain, show_queues
+from onebeat.inspector.inspector import Inspector
+from onebeat.states import TaskState
+
+
+async def read(inspector: Inspector) -> Stats:
+    """Count all queues."""
+    rows, broken = split(await inspector.stats_each())
+    return Stats(
+        store=inspector.store.endpoint.shown,
+        at=datetime.now(UTC),
+        totals=Totals.of(rows),
+        queues=rows,
+        unreadable=broken,
+        info=Store.of(await inspector.store_info()),
+    )
+
+
+async def show_once(url: str | None, *, as_json: bool, as_lines: bool) -> None:
+    """Show three tables: tasks by state, by queue, and of today; then the store."""
+    async with Inspector(url) as inspector:
+        found = await read(inspector)
+    if as_json:
+        show(found)
+    elif as_lines:
+        show_line(found)
+    elif not found.queues and not found.unreadable:
+        click.echo(f"No queues in {found.store} yet: nothing was enqueued.")
+    else:
+        _show(found)
+    complain(found.unreadable)
+
+
+def _show(found: Stats) -> None:
+    """The longest first: the sums are what one still sees where the rows have scrolled away."""
+    states = [state.value for state in TaskState]
+    totals = found.totals
+    show_queues(found.queues, totals)
+    click.echo()
+    sums = [count_cell(getattr(totals, name), COLUMN_STYLES.get(name, "")) for name in states]
+    output.show_table(["all queues", *states], [[Cell("tasks"), *sums]], numbers=states, whole=["all queues"])
+    click.echo()
+    counts = [count_cell(totals.processed_today), count_cell(totals.failed_today, WARN)]
+    columns = ["today (UTC)", "processed", "failed", "error rate"]
+    row = [Cell(f"{found.at:%Y-%m-%d}"), *counts, Cell(output.rate(totals.failed_today, totals.processed_today))]
+    output.show_table(columns, [row], numbers=columns[1:], whole=columns[:1])
+    click.echo()
+    output.show_facts([("store", store_line(found.info))])
+
+
+def store_line(info: Store) -> str:
+    """Say of a store what one asks first."""
+    of = f" of {output.size(info.memory_limit_bytes)}" if info.memory_limit_bytes else ""
+    cluster = ""
+    if info.cluster_state is not None:
+        cluster = f", cluster {info.cluster_state}: {info.cluster_size} primaries, {info.cluster_nodes} nodes; this one"
+    return (
+        f"{info.kind} {info.version} at {info.address}{cluster}, up {output.duration(info.uptime_s)}, "
+        f"memory {output.size(info.memory_bytes)}{of} (peak {output.size(info.memory_peak_bytes)}), "
+        f"{output.counted(info.clients, 'client')}"
+    )

@@ -1,0 +1,1 @@
+"""`onebeat task`: look at tasks, enqueue, change, run, archive, cancel and delete them."""

@@ -1,0 +1,1 @@
+"""What may be wrong with a live system: facts are gathered, then judged, and what can be mended is mended."""

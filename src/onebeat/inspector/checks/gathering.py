@@ -1,0 +1,256 @@
+"""
+Gathers facts: each part by itself, so that one that the store refuses leaves the others.
+
+Only `broken`, `wounds` and what is told of single queues depends on how many are looked at; the rest is one command per
+node, server or scheduler.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from onebeat.broker import browse
+from onebeat.broker.checkup import QUEUES_STEP, Checkup, checkup, plans
+from onebeat.broker.dangers import asked_rights
+from onebeat.errors import BrokerError
+from onebeat.inspector import fleet, reading
+from onebeat.inspector.checks.facts import Facts, Slow
+from onebeat.inspector.checks.words import number
+from onebeat.inspector.steps import Everywhere, Pause, Procedure, ask, command
+from onebeat.options import DEFAULT_QUEUE
+from onebeat.wire import keys
+
+MAX_PLANS = 10_000
+FEWEST_SAMPLES, MOST_SAMPLES = 2, 20
+"""Tasks of each queue that are looked into: fewer, if there are thousands of queues."""
+
+SLOW_ENTRIES, HOUR_S = 64, 3600
+MAX_ENTRIES = 1000
+"""Entries of asynq's list of servers that are compared with the store's clock."""
+
+_GO = re.compile(r"^\{?[^{}]*:\d+:[0-9a-f]{8}-[0-9a-f-]{27}\}?$")
+"""The name of a scheduler of Go, as it stands in its key; ours are \"{queue}\"."""
+
+Gather = Callable[[], Procedure[None]]
+
+
+class Gathering:
+    """
+    Fills in facts.
+
+    Args:
+        queues: Only these; none: all.
+
+        budget: Queues, schedules, entries and keys that are looked at in each part, at most.
+
+        seconds: Between two looks at each queue; 0: there is one look.
+
+        is_spread: It is a cluster, in which a script sees one queue.
+
+        clock: Gives seconds, to measure how long the store takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        queues: tuple[str, ...],
+        budget: int,
+        seconds: float,
+        is_spread: bool,
+        replicas: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self.facts = Facts(replicas=replicas)
+        self.budget = budget
+        self._only = queues
+        self._seconds = seconds
+        self.is_spread = is_spread
+        self._clock = clock
+        self._parts: dict[str, Gather] = {
+            "store": self._store,
+            "rights": self._rights,
+            "slowlog": self._slow_log,
+            "cluster": self._cluster,
+            "servers": self._servers,
+            "queues": self._queues,
+            "second look": self._second_look,
+            "schedules": self._plans,
+            "entries": self._entries,
+        }
+
+    def begin(self) -> Procedure[None]:
+        """
+        Ask for the time and the names of all queues: without these nothing can be said.
+
+        Raises:
+            BrokerError: The store does not tell.
+        """
+        trips = []
+        for _ in range(3):
+            asked = self._clock()
+            self.facts.now = (yield from ask(browse.now(DEFAULT_QUEUE))) / 1_000_000
+            trips.append(self._clock() - asked)
+        self.facts.round_trip = min(trips)
+        for queue in self._only:
+            yield from reading.check_queue(queue)
+        self.facts.names = list(self._only) or (yield from reading.queues())
+
+    def gather(self, wanted: set[str]) -> Procedure[None]:
+        """Gather parts, as far as the store lets us."""
+        for name, part in self._parts.items():
+            if name in wanted:
+                yield from self.tried(name, part)
+
+    def tried(self, name: str, part: Gather) -> Procedure[None]:
+        """Gather one part; one that fails is missing."""
+        try:
+            yield from part()
+        except BrokerError as error:
+            self.facts.missing[name] = str(error)
+
+    def _store(self) -> Procedure[None]:
+        self.facts.nodes = yield Everywhere(("INFO",))
+
+    def _rights(self) -> Procedure[None]:
+        self.facts.refused = yield Everywhere(asked_rights())
+
+    def _slow_log(self) -> Procedure[None]:
+        answers = yield Everywhere(("SLOWLOG", "GET", SLOW_ENTRIES))
+        since = self.facts.now - HOUR_S
+        found = {node: [_slow(entry) for entry in entries] for node, entries in answers.items()}
+        self.facts.slow = {node: [one for one in slow if one.at >= since] for node, slow in found.items()}
+
+    def _cluster(self) -> Procedure[None]:
+        if not self.is_spread:
+            return
+        answers = yield Everywhere(("CLUSTER", "INFO"))
+        self.facts.cluster = {node: _told(answer) for node, answer in answers.items()}
+        holders: list[str] = [""] * keys.SLOTS
+        for start, end, primary, *_ in (yield from command("CLUSTER", "SLOTS")):
+            address = f"{_text(primary[0])}:{int(primary[1])}"
+            holders[int(start) : int(end) + 1] = [address] * (int(end) + 1 - int(start))
+        spread = Counter({address: 0 for address in holders if address})
+        spread.update(holders[keys.slot(keys.root(name))] for name in self.facts.names)
+        self.facts.spread = spread
+
+    def _servers(self) -> Procedure[None]:
+        self.facts.servers = yield from fleet.servers()
+        self.facts.skews = yield from self._skews()
+        self.facts.looked.append(number(len(self.facts.servers), "server"))
+
+    def _skews(self) -> Procedure[dict[str, float]]:
+        """
+        Compare the servers' entries with what is left of their records' life: a server writes both at once, the one by
+        its own clock, the other by the store's. So it shows also of one that is not listed, as its clock is behind.
+        """
+        listed = {
+            f"{server.host}:{server.pid}:{server.id}" for server in self.facts.servers if server.sheet is not None
+        }
+        found: dict[str, float] = {}
+        entries = yield from command("ZRANGE", keys.SERVERS, 0, MAX_ENTRIES - 1, "WITHSCORES")
+        for key, score in _pairs(entries):
+            tag = _text(key).removeprefix(keys.server("").removesuffix("{}")).strip("{}")
+            if tag in listed:
+                continue
+            left_ms = int((yield from command("PTTL", key)))
+            if left_ms > 0:
+                found[tag.rpartition(":")[0]] = float(score) - self.facts.now - left_ms / 1000
+        return found
+
+    def _queues(self) -> Procedure[None]:
+        facts = self.facts
+        names = facts.names[: self.budget]
+        facts.queues, facts.broken = yield from self._look(names)
+        facts.looked.append(_part(len(names), len(facts.names), "queue"))
+
+    def _look(self, names: list[str]) -> Procedure[tuple[list[Checkup], dict[str, str]]]:
+        found: list[Checkup] = []
+        broken: dict[str, str] = {}
+        step = 1 if self.is_spread else QUEUES_STEP
+        samples = max(FEWEST_SAMPLES, min(MOST_SAMPLES, self.budget // (4 * max(1, len(names)))))
+        for start in range(0, len(names), step):
+            part = names[start : start + step]
+            try:
+                answer = yield from ask(checkup(part, samples))
+            except BrokerError as error:
+                if step > 1:
+                    raise
+                broken[part[0]] = str(error)
+                continue
+            self.facts.now = answer.now
+            found += answer.queues
+            broken.update(answer.failed)
+        return found, broken
+
+    def _second_look(self) -> Procedure[None]:
+        facts = self.facts
+        if not self._seconds:
+            facts.missing["second look"] = "it takes two looks: give the seconds between them, by `--for 10`"
+            return
+        yield Pause(self._seconds)
+        began = facts.now
+        facts.before = {queue.queue: (queue.pending, queue.processed) for queue in facts.queues}
+        facts.queues, facts.broken = yield from self._look([queue.queue for queue in facts.queues])
+        facts.interval = facts.now - began
+
+    def _plans(self) -> Procedure[None]:
+        facts = self.facts
+        known = {_text(name) for name in (yield from command("SMEMBERS", keys.SCHEDULE_QUEUES))}
+        total = 0
+        for queue in sorted(known & set(facts.names) if self._only else known):
+            offset = 0
+            while total < min(self.budget, MAX_PLANS):
+                seen, found = yield from ask(plans(queue, offset))
+                facts.plans += found
+                offset, total = offset + seen, total + seen
+                if not seen:
+                    break
+        facts.looked.append(number(len(facts.plans), "schedule"))
+
+    def _entries(self) -> Procedure[None]:
+        found = yield from fleet.schedules()
+        self.facts.entries = [entry for entry in found if _GO.match(entry.scheduler)]
+        if self.facts.entries:
+            self.facts.looked.append(
+                number(len(self.facts.entries), "entry of Go schedulers", "entries of Go schedulers")
+            )
+
+
+def _part(seen: int, there: int, thing: str) -> str:
+    return number(there, thing) if seen == there else f"{seen:,} of {number(there, thing)}"
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _pairs(answer: Any) -> list[tuple[Any, Any]]:
+    """Read members with scores, in either form of the protocol."""
+    if answer and isinstance(answer[0], (list, tuple)):
+        return [(item[0], item[1]) for item in answer]
+    return list(zip(answer[::2], answer[1::2], strict=True))
+
+
+def _told(answer: Any) -> dict[str, str]:
+    """Read lines of `name:value`."""
+    if isinstance(answer, dict):
+        return {_text(name): _text(value) for name, value in answer.items()}
+    return dict(line.split(":", 1) for line in _text(answer).splitlines() if ":" in line)
+
+
+def _slow(entry: Any) -> Slow:
+    """Read an entry of the slow log, as redis-py or the store has it."""
+    if isinstance(entry, dict):
+        at, took, words = entry["start_time"], entry["duration"], entry["command"]
+        text = words if isinstance(words, (str, bytes)) else b" ".join(words)
+    else:
+        at, took, text = entry[1], entry[2], b" ".join(entry[3])
+    return Slow(float(at), int(took) / 1_000_000, _short(_text(text)))
+
+
+def _short(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= 80 else f"{one_line[:79]}…"

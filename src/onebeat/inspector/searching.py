@@ -1,0 +1,281 @@
+"""
+Searching tasks by a filter, in bounded steps over queues and states: each a procedure for both inspectors.
+
+What is known before is not read: queues and states that the filter leaves out, and where a score says how old a task
+is, all but the range. Of the rest the store looks through the bytes by itself, and gives what may fit.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from onebeat.broker import browse, seek
+from onebeat.broker.seek import Place
+from onebeat.errors import BrokerError, InvalidTask, shown
+from onebeat.inspector import fleet, reading
+from onebeat.inspector.filters import Filter
+from onebeat.inspector.found import Found
+from onebeat.inspector.showing import at, task_info
+from onebeat.inspector.steps import Procedure, ask, ask_each, command
+from onebeat.options import DEFAULT_QUEUE
+from onebeat.states import TaskState
+from onebeat.task import TaskInfo
+from onebeat.wire import keys
+
+QUEUES_STEP = 500
+"""Queues whose tasks are counted at once."""
+
+MAX_RESTARTS = 10
+"""How often a walk through a list that others empty faster begins at its front again."""
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """The tasks of one queue in one state, of one group where they aggregate; and how many there were."""
+
+    queue: str
+    state: TaskState
+    group: str = ""
+    count: int = 0
+
+
+class _Mark(msgspec.Struct, frozen=True, array_like=True):
+    """What a cursor holds: of which filter, in which part, behind which entry, and how many were looked at."""
+
+    filter: str
+    part: Part
+    offset: int
+    id: str
+    score: str
+    before: int
+    here: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A task that fits, and the stamp of its message."""
+
+    part: Part
+    info: TaskInfo
+    stamp: str
+
+
+def as_filter(given: str | Filter) -> Filter:
+    """Return a filter, given itself or its text."""
+    return given if isinstance(given, Filter) else Filter(given)
+
+
+class Search:
+    """
+    One walk through all tasks that may fit.
+
+    Args:
+        filter: Which.
+
+        states: Those that are looked at, beside what the filter says; default: all.
+
+        limit, scan: How many tasks to find, and to look at, at most.
+
+        cursor: Where to go on.
+
+    Raises:
+        InvalidTask: A number is none, or the cursor is of no search by this filter.
+    """
+
+    def __init__(
+        self,
+        filter: Filter,
+        *,
+        states: tuple[TaskState, ...] = tuple(TaskState),
+        limit: int | None = None,
+        scan: int | None = None,
+        cursor: str = "",
+    ) -> None:
+        self._filter = filter
+        self._states = tuple(state for state in filter.states if state in states)
+        self._limit, self._scan = _most("limit", limit), _most("scan", scan)
+        self._mark = _read(cursor, filter) if cursor else None
+        self._place, self._before, self._here = Place(), 0, 0
+        if self._mark is not None:
+            self._place = Place(self._mark.offset, self._mark.id, self._mark.score)
+            self._before, self._here = self._mark.before, self._mark.here
+        self._parts: deque[Part] | None = None
+        self._now = at(0)
+        self._started: dict[tuple[str, str], datetime] = {}
+        self._given: set[str] = set()
+        self._restarts = 0
+
+    @property
+    def scanned(self) -> int:
+        return self._before + self._here
+
+    @property
+    def total(self) -> int:
+        """How many there are to look at, as far as one knows: they come and go meanwhile."""
+        here, *later = self._parts or [None]
+        ahead = max(self._here, here.count) if here is not None else self._here
+        return self._before + ahead + sum(part.count for part in later if part is not None)
+
+    @property
+    def cursor(self) -> str:
+        """Where to go on; "" when all was looked at."""
+        if not self._parts:
+            return ""
+        place = self._place
+        mark = _Mark(
+            _digest(self._filter), self._parts[0], place.offset, place.id, place.score, self._before, self._here
+        )
+        return base64.urlsafe_b64encode(msgspec.msgpack.encode(mark)).decode().rstrip("=")
+
+    def found(self, hits: list[Hit]) -> Found:
+        """Say what a step found."""
+        tasks = tuple(hit.info for hit in hits)
+        return Found(tasks=tasks, scanned=self.scanned, total=self.total, cursor=self.cursor)
+
+    def more(self) -> Procedure[list[Hit] | None]:
+        """Take one step; None when there is nothing more to look at, or enough was."""
+        if self._parts is None:
+            self._now = at((yield from ask(browse.now(DEFAULT_QUEUE))) / 1_000_000)
+            self._parts = deque((yield from self._plan()))
+            yield from self._see_what_runs()
+        if not self._parts or self._limit <= 0 or self._scan <= 0:
+            return None
+        part = self._parts[0]
+        step = yield from ask(
+            seek.search(
+                part.queue, part.state, part.group, self._place,
+                needles=self._filter.needles, scores=self._filter.range(part.state, self._now), limit=self._scan,
+            )
+        )  # fmt: skip
+        return self._take(part, step)
+
+    def _take(self, part: Part, step: seek.Step) -> list[Hit]:
+        begun = step.end.offset - step.seen
+        if part.state in (TaskState.PENDING, TaskState.ACTIVE) and begun < self._place.offset and begun == 0:
+            self._restarts += 1
+        hits: list[Hit] = []
+        seen, end, is_last = step.seen, step.end, step.is_last
+        for place, raw in step.tasks:
+            info = task_info(part.queue, place.id, raw)
+            if place.id not in self._given and self._filter.matches(
+                info, now=self._now, since=self._since(info, place)
+            ):
+                hits.append(Hit(part, info, browse.stamp(raw.message)))
+                self._given.add(place.id)
+                self._limit -= 1
+            if self._limit <= 0:
+                seen, end, is_last = place.offset - begun, place, step.is_last and place == step.end
+                break
+        self._here += seen
+        self._scan -= seen
+        self._place = Place(end.offset, "" if self._restarts >= MAX_RESTARTS else end.id, end.score)
+        if is_last:
+            self._next_part()
+        return hits
+
+    def _next_part(self) -> None:
+        if self._parts:
+            self._parts.popleft()
+        self._before, self._here, self._place = self._before + self._here, 0, Place()
+        self._given.clear()
+        self._restarts = 0
+
+    def _since(self, info: TaskInfo, place: Place) -> datetime | None:
+        if info.state is TaskState.ACTIVE:
+            return self._started.get((info.queue, info.id))
+        if info.state in (TaskState.ARCHIVED, TaskState.AGGREGATING) and place.score:
+            return at(float(place.score))
+        return None
+
+    def _see_what_runs(self) -> Procedure[None]:
+        if self._filter.needs_start:
+            for server in (yield from fleet.servers()):
+                for worker in server.workers:
+                    self._started[worker.queue, worker.task_id] = worker.started_at
+
+    def _plan(self) -> Procedure[list[Part]]:
+        first = self._mark.part.queue if self._mark is not None else ""
+        queues = [queue for queue in (yield from chosen_queues(self._filter)) if queue >= first]
+        parts: list[Part] = []
+        for start in range(0, len(queues), QUEUES_STEP):
+            some = queues[start : start + QUEUES_STEP]
+            for queue, stats in zip(some, (yield from ask_each([browse.stats(queue) for queue in some])), strict=True):
+                if isinstance(stats, BrokerError):
+                    raise stats
+                parts += yield from self._parts_of(queue, stats)
+        if self._mark is None:
+            return parts
+        rest = [part for part in parts if _order(part) >= _order(self._mark.part)]
+        if not rest or _order(rest[0]) != _order(self._mark.part):  # what it was in is empty by now
+            self._next_part()
+        return rest
+
+    def _parts_of(self, queue: str, stats: browse.QueueStats) -> Procedure[list[Part]]:
+        parts: list[Part] = []
+        for state in self._states:
+            count = int(getattr(stats, state.value))
+            if state is TaskState.AGGREGATING:
+                waiting = (yield from reading.waiting_groups(queue)) if count else {}
+                names = sorted(name for name in waiting if self._filter.may_be("group", name))
+                parts += [Part(queue, state, name, waiting[name]) for name in names]
+            elif count:
+                parts.append(Part(queue, state, "", (yield from self._count(queue, state, count))))
+        return parts
+
+    def _count(self, queue: str, state: TaskState, count: int) -> Procedure[int]:
+        scores = self._filter.range(state, self._now)
+        if scores is None:
+            return count
+        return int((yield from command("ZCOUNT", keys.root(queue) + state.value, *scores)))
+
+
+def chosen_queues(filter: Filter) -> Procedure[list[str]]:
+    """
+    List the queues that a filter may find tasks in.
+
+    Raises:
+        QueueNotFound: It names one that is not known.
+    """
+    for queue in _named(filter):
+        yield from reading.check_queue(queue)
+    return [queue for queue in (yield from reading.queues()) if filter.may_be("queue", queue)]
+
+
+def _named(filter: Filter) -> Iterator[str]:
+    for word in filter.words:
+        if word.name == "queue" and not word.is_negated:
+            yield from (value.text for value in word.values if len(value.pieces) == 1)
+
+
+def _order(part: Part) -> tuple[str, int, str]:
+    return part.queue, list(TaskState).index(part.state), part.group
+
+
+def _most(name: str, value: object) -> int:
+    if value is None:
+        return reading.EVERYTHING
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidTask(f"{name} is {shown(value)}: give a whole number from 1, or None for all")
+    return value
+
+
+def _digest(filter: Filter) -> str:
+    return hashlib.sha1(str(filter).encode(), usedforsecurity=False).hexdigest()[:8]
+
+
+def _read(cursor: object, filter: Filter) -> _Mark:
+    try:
+        text = str(cursor)
+        mark = msgspec.msgpack.decode(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True), type=_Mark)
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        raise InvalidTask(f"cursor is {shown(cursor)}: give one that a search returned") from None
+    if mark.filter != _digest(filter):
+        raise InvalidTask(f"cursor is {shown(cursor)}, which is of another filter: give it with the same one")
+    return mark
