@@ -248,6 +248,7 @@ async def test_lifespan_gives_handlers_their_state(app: Onebeat[Any], url: str) 
     assert ["enter", "leave"] == log
 
 
+@pytest.mark.slow
 async def test_schedules_fire_once_on_many_servers(app: Onebeat[Any], url: str) -> None:
     """Three instances that declare the same schedule run each tick once."""
     ticks: list[int] = []
@@ -458,6 +459,7 @@ def test_a_misspelled_option_of_a_declaration_is_guessed() -> None:
             Onebeat().task("t", **{wrong: 5})  # type: ignore[arg-type] # on purpose
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_a_loop_left_open_is_let_go_of_when_another_opens_its_own(url: str) -> None:
     """A loop that was run by hand ends without a word; ten of them leave no connections behind."""

@@ -458,6 +458,7 @@ for codec in "json", "msgpack":
 """
 
 
+@pytest.mark.slow
 def test_a_set_is_written_the_same_way_by_every_process() -> None:
     """Or a unique lock, which is taken on the payload, would hold in one process only."""
     outputs = {

@@ -171,6 +171,7 @@ class TestSharing:
             assert (store.pid, store.run_id) == (other.pid, other.run_id)
             other.leave()
 
+    @pytest.mark.slow
     def test_processes_that_open_at_once_get_one_server(self, folder: Path, start: Start) -> None:
         """However many start it at the same moment, there is one server and one guardian."""
         users = [start(folder) for _ in range(8)]

@@ -318,6 +318,7 @@ async def test_upkeep_without_aggregators_leaves_groups_alone(store: Store, cloc
     assert 1 == len((await look(store, GRACE)).sets)
 
 
+@pytest.mark.slow
 async def test_a_group_that_nobody_aggregates_is_named(store: Store, clock: Clock) -> None:
     """Seconds after a minute, whether who looks has aggregators for others or none; then not for a while."""
     named: list[tuple[float, str]] = []

@@ -150,6 +150,7 @@ def test_run_refuses_to_guess_a_store(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (1, True) == (shown.exit_code, "--embedded" in shown.output)
 
 
+@pytest.mark.slow
 def test_run_serves_until_it_is_told_to_stop(url: str, tmp_path: Path) -> None:
     """A real process runs a task and ends with status 0 on SIGTERM."""
     (tmp_path / "shop_app.py").write_text(APPLICATION)
@@ -242,6 +243,7 @@ def test_ctrl_c_while_the_command_line_is_imported_is_no_traceback() -> None:
     assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_what_a_terminal_cannot_show_is_left_out(url: str, encoding: str) -> None:
     """Payloads and types come from anywhere; the rest of the table is shown."""

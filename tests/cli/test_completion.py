@@ -104,6 +104,7 @@ def test_an_embedded_store_is_not_started(tmp_path: Path, monkeypatch: pytest.Mo
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_store_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
     """A shell goes on, and nothing is printed; whoever asks ends, though the store still holds the line."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -72,6 +72,7 @@ def test_a_user_who_may_not(guarded: redis.Redis, url: str) -> None:
     assert (4, True, True) == (status, "smembers" in line.lower(), "ACL SETUSER" in line)
 
 
+@pytest.mark.slow
 def test_tls_to_what_speaks_none() -> None:
     """A plain listener that closes: one line as well."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -136,6 +137,7 @@ def test_ctrl_c_at_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (130, "") == (shown.exit_code, shown.output)
 
 
+@pytest.mark.slow
 @pytest.mark.one_store
 def test_a_closed_pipe_ends_it_silently(url: str) -> None:
     """`| head`: no error is shown, and the status is that of any program before it."""
@@ -148,6 +150,7 @@ def test_a_closed_pipe_ends_it_silently(url: str) -> None:
     assert ('{"queue":"queue-0000"', "141", "") == (first[:21], status, done.stderr)
 
 
+@pytest.mark.slow
 def test_the_closed_pipe_of_a_short_answer(url: str) -> None:
     """What is written at the very end fails as silently."""
     reading, writing = os.pipe()
@@ -163,6 +166,7 @@ def test_the_closed_pipe_of_a_short_answer(url: str) -> None:
     assert (141, b"") == (done.returncode, done.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [20, 40, 200])
 def test_any_terminal_will_do(url: str, tmp_path: Path, width: int) -> None:
     """However narrow: no number is cut off."""
@@ -176,6 +180,7 @@ def test_any_terminal_will_do(url: str, tmp_path: Path, width: int) -> None:
     assert [] == [line for line in said.splitlines() if len(line) > width]
 
 
+@pytest.mark.slow
 def test_colours_on_a_terminal_only(url: str, tmp_path: Path) -> None:
     """Never in a pipe, whatever the environment asks of rich."""
     asyncio.run(_enqueue(url, "default"))

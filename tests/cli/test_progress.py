@@ -87,6 +87,7 @@ def test_another_error_is_not_told_as_a_stop(capsys: pytest.CaptureFixture[str])
     assert "" == capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_removal_is_stopped_by_ctrl_c(many: SyncInspector, url: str, tmp_path: Path) -> None:
     """In a terminal: what is deleted stays so, the queue stays paused, and the same command ends the work."""
     words = ("queue", "rm", "low", "-f", "-y")
@@ -105,6 +106,7 @@ def test_a_removal_is_stopped_by_ctrl_c(many: SyncInspector, url: str, tmp_path:
     assert [] == many.queues()
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_that_goes_away(many: SyncInspector, url: str, tmp_path: Path) -> None:
     """How many of how many; what stays is the sentence at the end."""
     env = {"ONEBEAT_URL": url, "TERM": "xterm", "NO_COLOR": "1"}

@@ -265,6 +265,7 @@ def test_what_runs_is_not_removed(system: System) -> None:
     assert (1, True) == (shown.exit_code, "active tasks" in shown.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "left"),
     [

@@ -16,6 +16,7 @@ from onebeat.scheduler.entry import Entry, entry
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.wire import keys
 from onebeat.wire.records import EnqueueEventRecord, EntryRecord
+from tests.cli.programs import until
 from tests.cli.runner import document, run
 
 CARD = "CRON_TZ=Europe/Berlin 0 3 * * MON-FRI"
@@ -34,9 +35,10 @@ def declare(url: str, *entries: Entry) -> None:
     asyncio.run(work())
 
 
-def fire(url: str, queue: str = "default") -> None:
+def fire(url: str) -> None:
+    """Have the schedule of queue default fire, as soon as it is due."""
     with closing(BlockingStore.open(url)) as store:
-        store.run(maintain(queue, max_crashes=5))
+        until(lambda: bool(store.run(maintain("default", max_crashes=5)).fired))
 
 
 @pytest.fixture

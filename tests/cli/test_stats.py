@@ -189,6 +189,7 @@ def test_watching_as_json_is_a_document_each_time(client: SyncClient, url: str, 
         program.ended()
 
 
+@pytest.mark.slow
 @pytest.mark.one_store
 def test_a_store_that_is_away_for_a_while_is_waited_for(client: SyncClient, tmp_path: Path) -> None:
     """The screen says so, and goes on when it is back."""

@@ -152,6 +152,7 @@ main()
 """The command line, whose third step begins, and waits for a line before it acts."""
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_behind_the_step_and_the_summary_is_true(url: str, tmp_path: Path) -> None:
     """So many done, so many left, and status 130; the same command does the rest."""
     with SyncClient(url) as client:

@@ -72,6 +72,7 @@ def test_a_right_page_passes(tmp_path: Path, play: Play) -> None:
     play(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_page_fails(tmp_path: Path, play: Play, wrong: str) -> None:
     """With what is different, or the error."""

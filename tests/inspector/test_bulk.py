@@ -65,6 +65,7 @@ LARGE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("action", "state", "count"), [*SIZES, *LARGE])
 async def test_all_tasks_of_a_state_in_bounded_steps(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, action: str, state: str, count: int

@@ -114,6 +114,7 @@ async def test_an_empty_queue_goes_with_its_counters(inspector: Face, store: Sto
         await inspector.remove_queue("q", force=force)
 
 
+@pytest.mark.slow
 async def test_steps_are_bounded(store: Store, clock: Clock, scripts: list[Call[Any]]) -> None:
     """A hundred tasks, or five hundred names, to a script."""
     await fill(store, "archived", 5000)

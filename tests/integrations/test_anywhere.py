@@ -113,6 +113,7 @@ def _run_child(app: Onebeat[Any], answers: Any) -> None:
     thread.join()
 
 
+@pytest.mark.slow
 def test_loops_that_come_and_go(app: Onebeat[Any]) -> None:
     """An async view under WSGI has a loop for itself; nothing that it opened is left behind."""
     for number in range(3):

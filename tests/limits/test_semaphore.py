@@ -126,6 +126,7 @@ async def test_a_token_is_given_back_when_the_block_raises(store: Store, clock: 
     assert {} == await holders(store)
 
 
+@pytest.mark.slow
 async def test_a_held_token_is_renewed(bench: Bench) -> None:
     """Its score moves on while the block runs, on the store's own clock."""
     semaphore = Semaphore(bench.store, "api", 1, lease=3)

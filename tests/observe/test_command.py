@@ -21,6 +21,7 @@ def entries(store: BlockingStore) -> list[tuple[bytes, dict[bytes, bytes]]]:
     return list(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [[], ["--processes", "1"]])
 def test_a_server_writes_json_and_events(url: str, tmp_path: Path, words: list[str]) -> None:
     """Alone, and under a parent: each line is a document, and the stream has what became of the task."""

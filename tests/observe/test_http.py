@@ -142,6 +142,7 @@ def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert answers[0].endswith(b"done\n")
 
 
+@pytest.mark.slow
 def test_who_only_connects_keeps_nobody_out(server: HttpServer) -> None:
     """However many do: the one that has waited for longest gives way to who asks."""
     silent = [

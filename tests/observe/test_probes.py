@@ -96,6 +96,7 @@ async def test_a_blocked_loop_is_seen_from_another_thread(url: str, monkeypatch:
         assert (200, 200, set()) == asked(await once(serving, ready=True))
 
 
+@pytest.mark.slow
 async def test_a_store_in_trouble_is_no_reason_to_die(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server is not ready as long as it lasts, and says what the store says."""
     serving = Server(url).serving(Mux())

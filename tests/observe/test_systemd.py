@@ -35,6 +35,7 @@ def heard(systemd: socket.socket, until: str) -> list[str]:
     return words
 
 
+@pytest.mark.slow
 def test_it_is_told_once_that_the_service_is_ready_and_that_it_stops(systemd: socket.socket) -> None:
     """And how it fares, whenever that changes; without a watchdog there are no signs of life."""
     report = HealthReport.starting()
@@ -117,6 +118,7 @@ def test_an_abstract_socket_will_do() -> None:
             assert "READY=1" in heard(bound, "READY=1")
 
 
+@pytest.mark.slow
 def test_a_systemd_that_does_not_hear_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It is logged."""
     looked = threading.Semaphore(0)

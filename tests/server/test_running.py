@@ -632,6 +632,7 @@ async def _more_than(bench: Bench, number: int) -> bool:
     return (await bench.stats()).processed > number
 
 
+@pytest.mark.slow
 async def test_outcomes_that_cannot_be_written_are_named_and_end_the_process_badly(
     bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

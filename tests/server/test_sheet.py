@@ -140,6 +140,7 @@ def test_mounted_handlers_are_named_by_the_longer_pattern() -> None:
     assert (False, True) == (mux.takes_all, whole.takes_all)
 
 
+@pytest.mark.slow
 async def test_more_patterns_than_fit_are_cut_and_said_to_be(bench: Bench) -> None:
     """So that nobody concludes from what is missing."""
     for number in range(400):

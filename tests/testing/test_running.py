@@ -247,6 +247,7 @@ async def test_a_handler_that_never_ends_is_an_error_that_names_it(app: Onebeat[
     assert [True] == stopped
 
 
+@pytest.mark.slow
 async def test_a_plain_handler_that_never_ends_is_one_too(app: Onebeat[Any]) -> None:
     """Its thread cannot be stopped; the kit is left without it."""
     may_end, ended = threading.Event(), threading.Event()

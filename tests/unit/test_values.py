@@ -54,6 +54,7 @@ def test_what_has_no_json_form_is_refused(value: object) -> None:
         codecs.encode(value)
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), lambda of: st.lists(of)))
 def test_json_survives_its_escapes(value: Any) -> None:
     """Escaping changes how a text is written, never what it is."""

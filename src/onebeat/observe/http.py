@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from types import TracebackType
@@ -27,6 +28,9 @@ MAX_CONNECTIONS = 32
 
 READ_WITHIN_S = 5.0
 """How long a client may take to send its request, all of it."""
+
+POLL_S = 0.1
+"""How often it looks whether it is to stop."""
 
 DONE_WITHIN_S = 30.0
 """How long its answer may then take, until the client has it: that to a scrape of thousands of queues takes a while."""
@@ -81,12 +85,13 @@ class HttpServer:
                 f"metrics port {self._port} of host {shown(self._host)} cannot be had ({why.lower()}): "
                 "give another port or host, or port 0 for any that is free"
             ) from None
-        thread = threading.Thread(target=self._server.serve_forever, name="onebeat-http", daemon=True)
+        serve = partial(self._server.serve_forever, poll_interval=POLL_S)
+        thread = threading.Thread(target=serve, name="onebeat-http", daemon=True)
         thread.start()
         log.info("answering at %s: %s", self.url, ", ".join(self.routes.paths))
 
     def stop(self) -> None:
-        """Listen no more; waits half a second at most, and for no client."""
+        """Listen no more; waits a tenth of a second at most, and for no client."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()

@@ -219,6 +219,7 @@ def named(value: object) -> str:
     return getattr(value, "__name__", str(value))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("check", "damage", "deed"), CASES, ids=named)
 async def test_a_damaged_task_is_found_and_put_where_it_belongs(
     inspector: Face, store: Store, check: str, damage: Break, deed: str
@@ -298,6 +299,7 @@ async def test_a_task_whose_time_is_lost_is_not_run_early(inspector: Face, store
     assert await check_places(store) == 1
 
 
+@pytest.mark.slow
 async def test_what_moves_while_one_looks_is_no_damage(inspector: Face, store: Store) -> None:
     """A thousand tasks that are taken, retried and ended: every one of them is where it belongs."""
     for number in range(30):

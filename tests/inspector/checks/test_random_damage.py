@@ -60,6 +60,7 @@ async def ids_that_stay(store: Store) -> set[bytes]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 async def test_whatever_was_done_it_is_right_after_a_repair(store: Store, clock: Clock, seed: int) -> None:
     """

@@ -429,6 +429,7 @@ async def test_a_task_whose_server_died_keeps_its_trace(traced: Traced, watch: W
     assert (task_id, id_of(await watch.span(SEND))) == (said(span)["messaging.message.id"], parent_of(span))
 
 
+@pytest.mark.slow
 async def test_a_span_whose_outcome_is_never_written_is_not_lost(traced: Traced, watch: Watch) -> None:
     """A server that stops while the store does not answer hands it over, with what its handler raised."""
     _fails(traced, ValueError("no such address"))
