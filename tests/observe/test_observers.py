@@ -159,7 +159,7 @@ async def test_figures_are_measured(bench: Bench, notes: Notes) -> None:
             sizes[label] += value
     assert {"enqueue": 20, "take": 20, "finish": 20} == sizes
     scripts = {label for figure, label, value in notes.figures if figure is Figure.SCRIPT_SECONDS and value > 0}
-    assert {"enqueue", "take", "finish", "survey"} <= scripts
+    assert {"enqueue", "take", "finish"} <= scripts
 
 
 async def test_an_observer_of_two_owners_of_a_store_is_told_of_a_script_once(bench: Bench, notes: Notes) -> None:
