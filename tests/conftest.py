@@ -36,7 +36,7 @@ ONCE = {
     "broker/test_embedded.py": "the embedded store",
     "cli/test_asynq_commands.py": "words on a command line",
     "cli/test_errors.py": "sentences, terminals and pipes",
-    "cli/test_places.py": "pure time-keeping of parents",
+    "cli/test_places.py": "parents of processes that only pretend",
     "cli/test_probes.py": "probes of processes, whatever their store",
     "cli/test_progress.py": "bars on terminals",
     "cli/test_project.py": "what pyproject.toml says",
