@@ -228,6 +228,7 @@ def test_a_server_that_is_to_stop_ends_with_status_0(url: str, tasks: Tasks, fol
         program.expect("serving queues")
         task_id = tasks.enqueue("wait")
         program.expect("it begins")
+        until(lambda: 1 == len(document("server ls", "--url", url)))
         [row] = document("server ls", "--url", url)
         place = f"{row['host']}:{row['pid']}"
         with onebeat("server", "drain", place, "--stop", "--wait", "-y", "--url", url, cwd=folder) as drain:
