@@ -78,7 +78,7 @@ proto: setup ## generate the wire messages again, readable by the oldest protobu
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 	@sed -i 's/Timestamp, _Mapping\]/Timestamp, _Mapping[str, int]]/g' src/onebeat/wire/asynq_pb2.pyi # else its type is unknown
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight proof-differential proof-inspector proof-failover proof-scrape
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight proof-differential proof-inspector proof-failover proof-scrape proof-observing
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -124,5 +124,7 @@ proof-inspector: setup ## measure: how long bulk operations on 200,000 tasks hol
 	@$(BIN)/python -m bench.inspector
 proof-scrape: setup ## measure: what a scrape costs the store with 1, 100 and 10,000 queues, beside asynq's exporter
 	@$(BIN)/python -m bench.scrape
+proof-observing: setup ## measure: what it costs a task that somebody observes it
+	@$(BIN)/python -m bench.observing
 proof-startup: setup ## measure: how long the command line takes to say its help
 	@$(BIN)/python -m bench.startup

@@ -63,7 +63,7 @@ RULES = [
         RUNNING + "test_a_lost_lease_stops_the_handler",
     ),
     Rule(
-        2, "the keeper lets go when the handler ends, not when the store has answered", "server/serving.py",
+        2, "the keeper lets go when the handler ends, not when the store has answered", "server/traffic.py",
         "            self.acknowledger.add(attempt)\n",
         "            self.acknowledger.add(attempt)\n            self.keeper.release(attempt)\n",
         FENCE + "test_an_outcome_that_was_not_written_keeps_its_lease",
@@ -80,7 +80,7 @@ RULES = [
         CONSUME + "test_a_recovered_task_that_still_waits_is_taken_back",
     ),
     Rule(
-        2, "a server runs a task again that it slept over and took itself", "server/serving.py",
+        2, "a server runs a task again that it slept over and took itself", "server/traffic.py",
         "self.executor.start(queue, self._without_our_own(queue, taken))", "self.executor.start(queue, taken)",
         FENCE + "test_a_server_that_takes_its_own_running_task_goes_on_with_it",
     ),
@@ -217,12 +217,12 @@ RULES = [
     ),
     Rule(
         13, "a handler that does not end keeps its task for ever", "server/executor.py",
-        "            self._end_elsewhere(attempt, self._stopped(attempt))\n            return\n",
+        "            self._end_elsewhere(attempt, self._decider.stopped(attempt))\n            return\n",
         "            return\n",
         HANGS + "test_a_coroutine_that_ignores_its_cancellation_is_given_up",
     ),
     Rule(
-        13, "a server goes on with half of its slots lost", "server/serving.py",
+        13, "a server goes on with half of its slots lost", "server/traffic.py",
         "if 2 * len(self.executor.overstaying) >= self._config.concurrency and", "if False and",
         HANGS + "test_at_half_of_the_slots_the_server_stops",
     ),
@@ -232,7 +232,7 @@ RULES = [
         RUNNING + "test_there_are_as_many_threads_as_slots",
     ),
     Rule(
-        14, "tasks are taken whatever the number of unwritten outcomes", "server/serving.py",
+        14, "tasks are taken whatever the number of unwritten outcomes", "server/traffic.py",
         "if is_swamped or not", "if not",
         FENCE + "test_too_many_unwritten_outcomes_stop_the_taking",
     ),

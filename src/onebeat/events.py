@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
+
+import msgspec
 
 from onebeat.states import TaskState
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from onebeat.task import Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     Something that has happened.
 
@@ -41,8 +41,7 @@ class Event:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskEvent(Event):
+class TaskEvent(Event, frozen=True, kw_only=True, gc=False):
     """
     Something that has happened to a task.
 
@@ -54,8 +53,7 @@ class TaskEvent(Event):
     type: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskEnqueued(TaskEvent):
+class TaskEnqueued(TaskEvent, frozen=True, kw_only=True, gc=False):
     """
     It was put on a queue: by a client, or by a server in the place of a group.
 
@@ -71,8 +69,7 @@ class TaskEnqueued(TaskEvent):
     process_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskStarted(TaskEvent):
+class TaskStarted(TaskEvent, frozen=True, kw_only=True, gc=False):
     """
     A server took it: its handler is called next.
 
@@ -88,8 +85,7 @@ class TaskStarted(TaskEvent):
     waited: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptEnded(TaskEvent):
+class AttemptEnded(TaskEvent, frozen=True, kw_only=True, gc=False):
     """
     An attempt ended, and its outcome is in the store.
 
@@ -103,15 +99,13 @@ class AttemptEnded(TaskEvent):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskCompleted(AttemptEnded):
+class TaskCompleted(AttemptEnded, frozen=True, kw_only=True, gc=False):
     """Its handler returned, or revoked it."""
 
     name: ClassVar[str] = "completed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRetried(AttemptEnded):
+class TaskRetried(AttemptEnded, frozen=True, kw_only=True, gc=False):
     """
     It failed and is tried again; or it waits, without a failure: for a server that has a handler ("HandlerNotFound"),
     for a token of a semaphore ("SemaphoreFull"), or until it can run alone, after crashes.
@@ -134,8 +128,7 @@ class TaskRetried(AttemptEnded):
     counts: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskArchived(TaskEvent):
+class TaskArchived(TaskEvent, frozen=True, kw_only=True, gc=False):
     """
     It failed for good and is in the archive: by its handler, or because its servers crashed too often, it had expired,
     its group could not be aggregated, or its bytes are no task.
@@ -157,8 +150,7 @@ class TaskArchived(TaskEvent):
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskCancelled(TaskEvent):
+class TaskCancelled(TaskEvent, frozen=True, kw_only=True, gc=False):
     """
     Somebody cancelled it while it ran: it is in the archive.
 
@@ -171,22 +163,19 @@ class TaskCancelled(TaskEvent):
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskReturned(AttemptEnded):
+class TaskReturned(AttemptEnded, frozen=True, kw_only=True, gc=False):
     """Its server stops, so it went back to the front of its queue as if it had never been taken."""
 
     name: ClassVar[str] = "returned"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseLost(AttemptEnded):
+class LeaseLost(AttemptEnded, frozen=True, kw_only=True, gc=False):
     """What its handler did came too late: another server has the task, or it is gone."""
 
     name: ClassVar[str] = "lease_lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRecovered(TaskEvent):
+class TaskRecovered(TaskEvent, frozen=True, kw_only=True, gc=False):
     """
     Its server died or was cut off, and this one took it back.
 
@@ -200,8 +189,7 @@ class TaskRecovered(TaskEvent):
     state: TaskState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleFired(Event):
+class ScheduleFired(Event, frozen=True, kw_only=True, gc=False):
     """
     A schedule's tick became a task.
 
@@ -220,8 +208,7 @@ class ScheduleFired(Event):
     late: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleMissed(Event):
+class ScheduleMissed(Event, frozen=True, kw_only=True, gc=False):
     """
     Ticks of a schedule passed without becoming tasks.
 

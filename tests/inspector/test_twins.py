@@ -17,7 +17,7 @@ from onebeat.broker.store import Store
 
 
 def methods(kind: type[Any]) -> dict[str, Any]:
-    return {name: value for name, value in vars(kind).items() if callable(value) and not name.startswith("_")}
+    return {name: value for name, value in inspect.getmembers(kind, callable) if not name.startswith("_")}
 
 
 def test_they_have_the_same_methods_with_the_same_signatures() -> None:

@@ -20,7 +20,7 @@ from onebeat.scheduler.scheduler import Scheduler
 from onebeat.server.config import ServerConfig
 from onebeat.server.health import Health, HealthReport
 from onebeat.server.server import Server, ServerSettings, stopped_by_signals
-from onebeat.server.serving import Settled
+from onebeat.server.traffic import Settled
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
 

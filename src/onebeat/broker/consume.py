@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from onebeat.broker.call import Argument, Call, Filed, filed, texts
 
@@ -22,8 +24,7 @@ from the wrong one passes every long runner (mechanism-rules 25).
 """
 
 
-@dataclass(frozen=True, slots=True)
-class TakenTask:
+class TakenTask(msgspec.Struct, frozen=True, gc=False):
     """
     A task handed to a server.
 
@@ -78,7 +79,7 @@ def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int, i
         status, _, number = answer[0].decode().partition(" ")
         end = len(answer) - 4 * int(number or 0)
         if is_watched:
-            tasks = [_watched_task(answer[i + 5], *answer[i : i + 5]) for i in range(3, end, 6)]
+            tasks = [_taken_task(*answer[i : i + 6]) for i in range(3, end, 6)]
         else:
             tasks = [_taken_task(*answer[i : i + 5]) for i in range(3, end, 5)]
         return Taken(status, int(answer[1]), f"{server}:{sequence}", tasks, filed(answer[end:]))
@@ -87,13 +88,13 @@ def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int, i
     return Call("take", queue, words, interpret)
 
 
-def _taken_task(task_id: bytes, message: bytes, timeout: bytes, unknown: bytes, crashes: bytes) -> TakenTask:
+def _taken_task(
+    task_id: bytes, message: bytes, timeout: bytes, unknown: bytes, crashes: bytes, since: bytes = b""
+) -> TakenTask:
     name = task_id.decode("utf-8", "surrogateescape")
-    return TakenTask(name, message, int(timeout or 0), int(unknown or 0), int(crashes or 0))
-
-
-def _watched_task(since: bytes, *rest: bytes) -> TakenTask:
-    return replace(_taken_task(*rest), since_ns=int(since) if since.isdigit() else 0)
+    return TakenTask(
+        name, message, int(timeout or 0), int(unknown or 0), int(crashes or 0), int(since) if since.isdigit() else 0
+    )
 
 
 def extend(queue: str, held: Sequence[tuple[str, str]], *, lease_ms: int) -> Call[list[str]]:
@@ -156,8 +157,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True, gc=False):
     """
     The outcome of one active task, ready to be written.
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from onebeat.inspector import schedule_steering, schedules, server_orders
 from onebeat.inspector.models import ServerInfo
 from onebeat.inspector.schedule_models import ScheduleFire, ScheduleInfo, ScheduleResumed
 from onebeat.inspector.schedule_steering import KEEP
-from onebeat.inspector.steps import Procedure
-
-T = TypeVar("T")
+from onebeat.inspector.steps import Following
 
 
-class Operating:
+class Operating(Following):
     """The part of `Inspector` that is about schedules and servers."""
-
-    async def _do(self, procedure: Procedure[T]) -> T:
-        raise NotImplementedError
 
     async def declared_schedules(self, queue: str | None = None) -> list[ScheduleInfo]:
         """

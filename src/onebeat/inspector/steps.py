@@ -133,3 +133,10 @@ def follow_blocking(store: BlockingStore, procedure: Procedure[T]) -> T:
         return result
     finally:
         procedure.close()
+
+
+class Following:
+    """What carries procedures out on an event loop: the base of the parts of `Inspector`."""
+
+    async def _do(self, procedure: Procedure[T]) -> T:
+        raise NotImplementedError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from onebeat import events
@@ -49,9 +49,15 @@ class Recording(Observer):
         }
 
     def event(self, event: Event) -> None:
-        hear = self._hear.get(type(event))
-        if hear is not None:
-            hear(event)
+        self.hear((event,))
+
+    def hear(self, those: Iterable[Event]) -> None:
+        """Record events, the oldest first."""
+        known = self._hear
+        for event in those:
+            record = known.get(type(event))
+            if record is not None:
+                record(event)
 
     def measured(self, figure: Figure, label: str, value: float) -> None:
         record = self._figures.get((figure, label))

@@ -12,7 +12,6 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
@@ -111,10 +110,10 @@ def _host() -> str:
 def words_of(event: Event) -> list[Argument]:
     """Return the fields of an event as the stream has them, name by value."""
     words: list[Argument] = ["name", event.name]
-    for item in fields(event):
-        value = getattr(event, item.name)
+    for field in event.__struct_fields__:
+        value = getattr(event, field)
         if value is not None:
-            words += (item.name, _text(value))
+            words += (field, _text(value))
     return words
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from onebeat.broker.coalescer import Coalescer
 from onebeat.broker.consume import MAX_ITEMS, Finished, finish

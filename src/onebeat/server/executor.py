@@ -23,18 +23,18 @@ from typing import Any
 from onebeat.audience import Audience, Surroundings
 from onebeat.broker.consume import Finished, Taken, TakenTask
 from onebeat.clock import Clock
-from onebeat.errors import HandlerNotFound, TaskNotFound
+from onebeat.errors import TaskNotFound
 from onebeat.server import outcome
 from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context, running
 from onebeat.server.deadlines import Deadlines, time_left
-from onebeat.server.failures import log_failure, log_success
+from onebeat.server.deciding import Decider, task_of
 from onebeat.server.hooks import Hooks
 from onebeat.server.isolation.cells import Cells
 from onebeat.server.isolation.frames import job
 from onebeat.server.logs import about
 from onebeat.server.mux import Handler, Middleware, Mux, Route
-from onebeat.server.outcome import StopError, TimeIsOverError
+from onebeat.server.outcome import TimeIsOverError
 from onebeat.server.running import Running, Stop
 from onebeat.server.telling import Teller
 from onebeat.task import Task
@@ -92,7 +92,6 @@ class Executor:
     ) -> None:
         self._mux = mux
         self._config = config
-        self._sample = config.log_sample
         self._state = state
         self._decided = decided
         self._freed = freed
@@ -103,6 +102,7 @@ class Executor:
         self._teller = teller or Teller(Audience(), clock)
         self._audience = self._teller.audience
         self._jitter = jitter
+        self._decider = Decider(config, hooks=hooks, clock=clock, audience=self._audience, jitter=jitter)
         self._loop = asyncio.get_running_loop()
         self._cells = Cells(grace=config.grace, clock=clock)
         self._threads = threads or ThreadPoolExecutor(config.concurrency, thread_name_prefix="onebeat-task")
@@ -151,14 +151,14 @@ class Executor:
         attempt.since_ns = task.since_ns
         attempt.route = self._mux.find(message.type)
         if attempt.route is None:
-            return self._unknown(attempt, attempt.started)
+            return self._decider.unknown(attempt, attempt.started)
         if task.crashes >= self._config.max_crashes - 1 and task.crashes > 0:
             if self._last_chance is not None:
                 return outcome.kept_apart(attempt, attempt.started, jitter=self._jitter)
             self._last_chance = attempt
         left = time_left(message, task.timeout_ms, now_us)
         if left <= 0:
-            return self._failed(attempt, TimeIsOverError(), attempt.started)
+            return self._decider.failed(attempt, TimeIsOverError(), attempt.started)
         attempt.deadline = attempt.started + left
         self.deadlines.add(attempt, left)
         return None
@@ -166,7 +166,7 @@ class Executor:
     async def _work(self, attempt: Running) -> None:
         attempt.has_begun = True
         if attempt.stop is not None:
-            self._end(attempt, self._stopped(attempt))
+            self._end(attempt, self._decider.stopped(attempt))
             return
         message, route = attempt.message, attempt.route
         assert message is not None  # noqa: S101 - `_refuse` has set both
@@ -193,11 +193,11 @@ class Executor:
                 result = await route.handler(context, task)  # type: ignore[misc] # `is_async` says so
             else:
                 result = await self._call(route, message, context, task)
-            finished = self._returned(attempt, route, result)
+            finished = self._decider.returned(attempt, route, result)
         except asyncio.CancelledError as error:
-            raised, finished = error, self._stopped(attempt)
+            raised, finished = error, self._decider.stopped(attempt)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its task's outcome
-            raised, finished = error, self._raised(attempt, error)
+            raised, finished = error, self._decider.raised(attempt, error)
         if attempt.failure is not None and self._hooks.on_error is not None:
             finished = await self._told(attempt, context, task, finished)
         if observed is not None:  # only now, so that what is logged and reported of a failure is so within
@@ -250,82 +250,6 @@ class Executor:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
-    def _returned(self, attempt: Running, route: Route, result: object) -> Finished | None:
-        if attempt.stop in (Stop.TIMEOUT, Stop.LOST):
-            return self._stopped(attempt)  # but what ended although it was cancelled has ended
-        message, ended = attempt.message, self._clock.monotonic()
-        if message is not None and (self._sample or log.isEnabledFor(logging.DEBUG)):
-            attempt.ended = ended
-            log_success(attempt, message, share=self._sample)
-        if message is None or not message.retention:
-            return outcome.succeeded(attempt, b"", ended)
-        try:
-            encoded: bytes = (
-                result if route.isolated and isinstance(result, bytes) else route.encode(result, message.headers)
-            )
-            return outcome.succeeded(attempt, encoded, ended)
-        except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
-            return self._raised(attempt, error)
-
-    def _raised(self, attempt: Running, error: BaseException) -> Finished | None:
-        if attempt.stop is not None:
-            return self._stopped(attempt)
-        if isinstance(error, HandlerNotFound):
-            return self._unknown(attempt, self._clock.monotonic(), error)
-        return self._failed(attempt, error, self._clock.monotonic())
-
-    def _unknown(self, attempt: Running, ended: float, error: HandlerNotFound | None = None) -> Finished:
-        """There is no handler here, or the one for such tasks says so."""
-        message = attempt.message
-        assert message is not None  # noqa: S101 - its type is known
-        now_ms = attempt.store_us(ended) // 1000
-        if outcome.was_unknown_for_long(attempt, now_ms):
-            return self._failed(attempt, error or outcome.unknown(message), ended)
-        log.warning(
-            "task %s of queue %s: no handler for type %s here; it waits for one",
-            attempt.id,
-            attempt.queue,
-            message.type,
-            extra=about(attempt, "retried", error_type="HandlerNotFound"),
-        )
-        return outcome.unknown_type(attempt, ended, jitter=self._jitter)
-
-    def _stopped(self, attempt: Running) -> Finished | None:
-        """Decide for a handler that was stopped, or that cancelled itself."""
-        if attempt.stop is Stop.LOST:
-            return None
-        ended = self._clock.monotonic()
-        if attempt.stop is Stop.SHUTDOWN:
-            return outcome.put_back(attempt, ended)
-        if attempt.stop is Stop.TIMEOUT:
-            return self._failed(attempt, TimeIsOverError(), ended)
-        if attempt.stop is Stop.CANCELLED:
-            attempt.failure = StopError(Stop.CANCELLED)
-            return outcome.cancelled(attempt, ended)
-        return self._failed(attempt, _CancelledItselfError("context canceled"), ended)
-
-    def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
-        attempt.failure = error
-        if self._audience.keeps and attempt.message is not None:
-            attempt.message.headers.update(self._audience.kept(attempt.queue, attempt.id))
-        decide = partial(
-            outcome.failed,
-            attempt,
-            error,
-            ended,
-            release_on_archive=self._config.release_unique_on_archive,
-            is_failure=self._hooks.counts,
-            soft_limit=self._config.max_soft_failures,
-        )
-        try:
-            finished = decide(delay=self._hooks.delay_of(lambda: _task(attempt)))
-        except Exception:
-            log.exception("back-off of task %s raised; the default is used", attempt.id, extra=about(attempt))
-            attempt.route = None
-            finished = decide(delay=outcome.default_retry_delay)
-        log_failure(attempt, error, finished)
-        return finished
-
     async def _told(
         self, attempt: Running, context: Context[Any], task: Task[Any], finished: Finished | None
     ) -> Finished | None:
@@ -353,7 +277,7 @@ class Executor:
         assert message is not None  # noqa: S101 - a failure has one
         context = self._context(message, attempt)
         running.set(context)
-        finished = await self._told(attempt, context, _task(attempt), finished)
+        finished = await self._told(attempt, context, task_of(attempt), finished)
         self._end(attempt, finished)
 
     def stop(self, attempt: Running, why: Stop) -> None:
@@ -401,7 +325,7 @@ class Executor:
                 extra=about(attempt),
             )
             self.overstaying.add(attempt)
-            self._end_elsewhere(attempt, self._stopped(attempt))
+            self._end_elsewhere(attempt, self._decider.stopped(attempt))
             return
         if attempt.route is not None and not attempt.route.can_be_stopped:
             log.warning(
@@ -432,13 +356,3 @@ class Executor:
 
 def _around(layer: Middleware, call_next: Handler) -> Handler:
     return lambda context, task: layer(context, task, call_next)
-
-
-class _CancelledItselfError(LookupError):
-    """A handler raised CancelledError though nobody stopped it. The text is asynq's."""
-
-
-def _task(attempt: Running) -> Task[Any]:
-    message = attempt.message
-    assert message is not None  # noqa: S101 - only undecodable attempts have none
-    return Task.received(message.type, message.payload, dict(message.headers))

@@ -18,7 +18,8 @@ from onebeat.server.config import ServerConfig
 from onebeat.server.hooks import BaseContext, ErrorHandler, HealthCheck, Hooks, IsFailure, RetryDelayOfTask
 from onebeat.server.mux import Mux
 from onebeat.server.outcome import RetryDelay, default_retry_delay
-from onebeat.server.serving import Serving, Settled
+from onebeat.server.serving import Serving
+from onebeat.server.traffic import Settled
 from onebeat.upkeep.maintainer import Maintainer
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

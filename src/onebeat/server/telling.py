@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypedDict
 
 from onebeat.audience import Audience
 from onebeat.broker.consume import Finished, Outcome, Taken
@@ -24,13 +23,6 @@ from onebeat.server.running import Running
 from onebeat.upkeep.telling import tell_filed
 
 
-class _Which(TypedDict):
-    queue: str
-    at: datetime
-    task_id: str
-    type: str
-
-
 class Teller:
     """
     Makes events of attempts.
@@ -44,73 +36,101 @@ class Teller:
     def __init__(self, audience: Audience, clock: Clock) -> None:
         self.audience = audience
         self._clock = clock
+        self._taken = self._written = clock.now()
+        """When the store last handed out a batch, and took one: to ask for each task costs more than to tell it."""
 
     def taken(self, queue: str, taken: Taken) -> None:
         """Tell how many were taken, and of tasks that had expired."""
+        self._taken = self._clock.now()
         if taken.tasks:
             self.audience.measured(Figure.BATCH_SIZE, "take", len(taken.tasks))
-        tell_filed(self.audience, queue, taken.expired, at=self._clock.now())
+        tell_filed(self.audience, queue, taken.expired, at=self._taken)
 
     def written(self, number: int) -> None:
-        """Tell how many outcomes were written in a batch."""
+        """Tell how many outcomes were written in a batch; the end of each is told next."""
+        self._written = self._clock.now()
         self.audience.measured(Figure.BATCH_SIZE, "finish", number)
 
     def started(self, attempt: Running) -> None:
         """Tell that a handler is called next."""
-        if self.audience.hears:
-            waited = max(0.0, attempt.taken_us / 1e6 - attempt.since_ns / 1e9) if attempt.since_ns else None
-            self.audience.event(TaskStarted(**self._which(attempt), retried=attempt.retried, waited=waited))
+        message = attempt.message
+        if message is not None and self.audience.hears:
+            since = attempt.since_ns
+            self.audience.event(
+                TaskStarted(
+                    queue=attempt.queue,
+                    at=self._taken,
+                    task_id=attempt.id,
+                    type=message.type,
+                    retried=attempt.retried,
+                    waited=max(0.0, (attempt.taken_us * 1000 - since) / 1e9) if since else None,
+                )
+            )
 
     def ended(self, attempt: Running, answer: str) -> None:
         """Tell what the store has answered to an outcome."""
         if self.audience.hears and attempt.finished is not None:
-            self.audience.event(self._end(attempt, attempt.finished, answer))
+            self.audience.event(_end(attempt, attempt.finished, answer, self._written))
 
     def lost(self, attempt: Running) -> None:
         """Tell that a handler was stopped, as its task is not ours any more."""
         if self.audience.hears:
             attempt.ended = self._clock.monotonic()
-            self.audience.event(self._lost(attempt))
+            self.audience.event(_plain(LeaseLost, attempt, self._clock.now()))
 
-    def _end(self, attempt: Running, finished: Finished, answer: str) -> Event:
-        which, seconds = self._which(attempt), attempt.ended - attempt.started
-        outcome = _INSTEAD.get(answer, finished.outcome)
-        if answer in ("lost", "gone"):
-            return self._lost(attempt)
-        if outcome is Outcome.RETRY:
-            return self._retried(attempt, finished)
-        if outcome is Outcome.ARCHIVED:
-            error, kind = _failure(attempt, finished)
-            return TaskArchived(**which, retried=attempt.retried, error=error, error_type=kind, seconds=seconds)
-        if outcome is Outcome.CANCELLED:
-            return TaskCancelled(**which, seconds=seconds)
-        kind_of_end = TaskReturned if outcome is Outcome.PENDING else TaskCompleted
-        return kind_of_end(**which, retried=attempt.retried, seconds=seconds)
 
-    def _retried(self, attempt: Running, finished: Finished) -> TaskRetried:
-        error, kind = _failure(attempt, finished)
-        return TaskRetried(
-            **self._which(attempt),
+def _end(attempt: Running, finished: Finished, answer: str, at: datetime) -> Event:
+    if answer in ("lost", "gone"):
+        return _plain(LeaseLost, attempt, at)
+    outcome = _INSTEAD.get(answer, finished.outcome)
+    if outcome is Outcome.DONE or outcome is Outcome.COMPLETED:
+        return _plain(TaskCompleted, attempt, at)
+    if outcome is Outcome.PENDING:
+        return _plain(TaskReturned, attempt, at)
+    queue, id_, type_ = attempt.queue, attempt.id, _type(attempt)
+    seconds = attempt.ended - attempt.started
+    if outcome is Outcome.CANCELLED:
+        return TaskCancelled(queue=queue, at=at, task_id=id_, type=type_, seconds=seconds)
+    error, kind = _failure(attempt, finished)
+    if outcome is Outcome.ARCHIVED:
+        return TaskArchived(
+            queue=queue,
+            at=at,
+            task_id=id_,
+            type=type_,
             retried=attempt.retried,
-            seconds=attempt.ended - attempt.started,
             error=error,
             error_type=kind,
-            delay=finished.number / 1000,
-            counts=finished.blob == "failure",
+            seconds=seconds,
         )
+    return TaskRetried(
+        queue=queue,
+        at=at,
+        task_id=id_,
+        type=type_,
+        retried=attempt.retried,
+        seconds=seconds,
+        error=error,
+        error_type=kind,
+        delay=finished.number / 1000,
+        counts=finished.blob == "failure",
+    )
 
-    def _lost(self, attempt: Running) -> LeaseLost:
-        seconds = attempt.ended - attempt.started
-        return LeaseLost(**self._which(attempt), retried=attempt.retried, seconds=seconds)
 
-    def _which(self, attempt: Running) -> _Which:
-        message = attempt.message
-        return {
-            "queue": attempt.queue,
-            "at": self._clock.now(),
-            "task_id": attempt.id,
-            "type": message.type if message is not None else "",
-        }
+def _plain(kind: type[TaskCompleted | TaskReturned | LeaseLost], attempt: Running, at: datetime) -> Event:
+    """Make an event of an attempt that ended, of which there is nothing more to say."""
+    return kind(
+        queue=attempt.queue,
+        at=at,
+        task_id=attempt.id,
+        type=_type(attempt),
+        retried=attempt.retried,
+        seconds=attempt.ended - attempt.started,
+    )
+
+
+def _type(attempt: Running) -> str:
+    return attempt.message.type if attempt.message is not None else ""
 
 
 _INSTEAD = {"spent": Outcome.ARCHIVED, "cancelled": Outcome.CANCELLED}

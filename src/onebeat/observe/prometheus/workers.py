@@ -55,10 +55,9 @@ class WorkerMetrics(Recording, Collector):
 
     def count(self) -> None:
         """Count what was heard; any thread may ask for it."""
-        heard, hear = self._heard, super().event
+        heard = self._heard
         with self._lock:
-            while heard:
-                hear(heard.popleft())
+            self.hear(heard.popleft() for _ in range(len(heard)))
 
     def describe(self) -> list[Metric]:
         """Name the series."""
