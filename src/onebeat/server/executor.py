@@ -194,18 +194,19 @@ class Executor:
             else:
                 result = await self._call(route, message, context, task)
             finished = self._returned(attempt, route, result)
-        except asyncio.CancelledError as error:
-            raised, finished = error, self._stopped(attempt)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its task's outcome
             raised, finished = error, self._raised(attempt, error)
-        if attempt.failure is not None and self._hooks.on_error is not None:
+        if attempt.failure is not None and self._hooks.on_error is not None and attempt not in self.overstaying:
             finished = await self._told(attempt, context, task, finished)
         if observed is not None:  # only now, so that what is logged and reported of a failure is so within
             observed.__exit__(type(raised) if raised is not None else None, raised, None)
         raised = None  # it knows this frame: another circle
         if within is not None:
             await self._hooks.leave(context, within)
-        self._end(attempt, finished)
+        if attempt in self.overstaying:
+            self._ended_after_all(attempt)
+        else:
+            self._end(attempt, finished)
         attempt.work = None  # its context knows the attempt: a circle, which only the garbage collector would end
 
     def _context(self, message: TaskMessage, attempt: Running) -> Context[Any]:
@@ -251,24 +252,26 @@ class Executor:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def _returned(self, attempt: Running, route: Route, result: object) -> Finished | None:
+        if attempt in self.overstaying:
+            return None  # it was given up, and what became of its task is decided
         if attempt.stop in (Stop.TIMEOUT, Stop.LOST):
             return self._stopped(attempt)  # but what ended although it was cancelled has ended
-        message, ended = attempt.message, self._clock.monotonic()
+        message, ended, encoded = attempt.message, self._clock.monotonic(), b""
+        if message is not None and message.retention:
+            try:
+                is_encoded = route.isolated and isinstance(result, bytes)
+                encoded = result if is_encoded else route.encode(result, message.headers)
+            except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
+                return self._raised(attempt, error)
         if message is not None and (self._sample or log.isEnabledFor(logging.DEBUG)):
             attempt.ended = ended
             log_success(attempt, message, share=self._sample)
-        if message is None or not message.retention:
-            return outcome.succeeded(attempt, b"", ended)
-        try:
-            encoded: bytes = (
-                result if route.isolated and isinstance(result, bytes) else route.encode(result, message.headers)
-            )
-            return outcome.succeeded(attempt, encoded, ended)
-        except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
-            return self._raised(attempt, error)
+        return outcome.succeeded(attempt, encoded, ended)
 
     def _raised(self, attempt: Running, error: BaseException) -> Finished | None:
-        if attempt.stop is not None:
+        if attempt in self.overstaying:
+            return None  # as above
+        if attempt.stop is not None or isinstance(error, asyncio.CancelledError):
             return self._stopped(attempt)
         if isinstance(error, HandlerNotFound):
             return self._unknown(attempt, self._clock.monotonic(), error)
@@ -301,7 +304,10 @@ class Executor:
             return self._failed(attempt, TimeIsOverError(), ended)
         if attempt.stop is Stop.CANCELLED:
             attempt.failure = StopError(Stop.CANCELLED)
-            return outcome.cancelled(attempt, ended)
+            finished = outcome.cancelled(attempt, ended)
+            carried = about(attempt, "cancelled")
+            log.info("task %s of queue %s is cancelled", attempt.id, attempt.queue, extra=carried)
+            return finished
         return self._failed(attempt, _CancelledItselfError("context canceled"), ended)
 
     def _failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:
@@ -361,9 +367,7 @@ class Executor:
         if attempt not in self.running or attempt.stop is not None:
             return
         if why is Stop.CANCELLED:
-            attempt.ended = self._clock.monotonic()
-            carried = about(attempt, "cancelled")
-            log.info("task %s of queue %s is cancelled", attempt.id, attempt.queue, extra=carried)
+            log.debug("task %s of queue %s is to be cancelled", attempt.id, attempt.queue, extra=about(attempt))
         attempt.cancel(why)
         self.deadlines.discard(attempt)
         self.deadlines.add(attempt, self._config.grace + self._config.stall_limit)
@@ -378,6 +382,12 @@ class Executor:
         """Put a task back although its handler still runs; what the handler does from now on does not count."""
         self.overstaying.add(attempt)
         self._end(attempt, attempt.decided or outcome.put_back(attempt, self._clock.monotonic()))
+
+    def _ended_after_all(self, attempt: Running) -> None:
+        """Free the slot of a handler that had been given up."""
+        self.overstaying.discard(attempt)
+        if attempt not in self.running:  # else the hook is still being told of it
+            self._freed()
 
     def _end(self, attempt: Running, finished: Finished | None) -> None:
         if attempt not in self.running:
