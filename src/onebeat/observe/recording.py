@@ -76,7 +76,8 @@ class Recording(Observer):
         if known is None:
             if len(self._attempts) >= self._most:
                 key = event.queue, OTHER
-            known = self._attempts[key] = self._recorder.attempts(*key)
+            known = self._attempts.get(key) or self._recorder.attempts(*key)  # it knows which of them run
+            self._attempts[key] = known
         return known
 
     def _enqueued(self, event: events.TaskEnqueued) -> None:
