@@ -256,6 +256,26 @@ def test_a_line_is_a_document() -> None:
     assert {"at", "level", "logger", "message", "service", "queue", "of", "exception"} == set(line)
 
 
+class Unshown:
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("a\udcff", "a\\udcff"), (Unshown(), "<Unshown>"), ({"a": "\ud800"}, "{'a': '\\ud800'}")],
+)
+def test_a_line_with_what_json_cannot_hold_is_not_lost(value: object, expected: str) -> None:
+    """Such as the id of a task, or the name of a file, that is not UTF-8: it is escaped, and all else is as ever."""
+    record = logging.makeLogRecord({"name": "shop", "msg": "in \udcff", "value": value, "number": 7})
+    line = json.loads(JsonFormatter().format(record))
+    assert ("in \\udcff", 7, expected) == (line["message"], line["number"], line["value"])
+
+
 async def test_isolated_tasks_write_json_where_their_server_does(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
