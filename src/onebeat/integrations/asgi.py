@@ -18,7 +18,6 @@ from onebeat.broker import browse
 from onebeat.errors import BrokerError, ConfigurationError, shown
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.server import health as at_work
-from onebeat.server.health import HealthReport
 from onebeat.server.server import Server, ServerSettings
 
 Message = MutableMapping[str, Any]
@@ -77,7 +76,7 @@ class Health:
 
     def _report(self, store: str | None) -> tuple[int, dict[str, Any]]:
         serving = self.serving.health if self.serving is not None else None
-        report = self.serving.health_report() if self.serving is not None else HealthReport.of("", [])
+        report = self.serving.health_report() if self.serving is not None else at_work.HealthReport.of("", [])
         whys = [f"{check.name}: {check.why}" for check in report.checks if not check.live]
         has_ended = report.state in ("stopping", "stopped")  # one that is drained may be told to take tasks again
         stops = has_ended if store is None else serving is at_work.Health.STOPPING
