@@ -159,9 +159,7 @@ async def test_an_expired_task_is_told_as_archived(bench: Bench, notes: Notes) -
 
 
 @pytest.mark.parametrize("failures", [b"inf", b"nan", b"0x7", b"\xff"])
-async def test_a_message_that_counts_no_failures_stops_no_server(
-    bench: Bench, notes: Notes, failures: bytes
-) -> None:
+async def test_a_message_that_counts_no_failures_stops_no_server(bench: Bench, notes: Notes, failures: bytes) -> None:
     """Whatever its bytes have in that place, where a server looks at them to tell of an expired task."""
     task_id = await bench.enqueue("works", expires=timedelta(milliseconds=1))
     message = await bench.field(task_id, "msg")

@@ -281,9 +281,7 @@ class Hangs(Observer):
         yield
 
 
-async def test_an_observer_that_never_begins_holds_up_no_server(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_observer_that_never_begins_holds_up_no_server(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """It has as long as a hook has."""
     async with serving(bench, Hangs(), hook_timeout=0.05):
         assert "serving() of observer" in caplog.text

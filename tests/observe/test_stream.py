@@ -114,9 +114,7 @@ def test_a_forked_process_writes_by_connections_of_its_own(url: str) -> None:
             wait(number)
         assert 0 == stream.dropped
     """)
-    ended = subprocess.run(  # noqa: S603 - our own words
-        [sys.executable, "-c", script, url], capture_output=True, text=True, timeout=60, check=False
-    )
+    ended = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True, timeout=60, check=False)
     assert (0, "") == (ended.returncode, ended.stderr)
 
 

@@ -259,8 +259,10 @@ class Executor:
         message, ended, encoded = attempt.message, self._clock.monotonic(), b""
         if message is not None and message.retention:
             try:
-                is_encoded = route.isolated and isinstance(result, bytes)
-                encoded = result if is_encoded else route.encode(result, message.headers)
+                if route.isolated and isinstance(result, bytes):
+                    encoded = result
+                else:
+                    encoded = route.encode(result, message.headers)
             except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
                 return self._raised(attempt, error)
         if message is not None and (self._sample or log.isEnabledFor(logging.DEBUG)):
