@@ -189,17 +189,18 @@ class Audience:
 
     @asynccontextmanager
     async def serving(self, limit: float) -> AsyncIterator[None]:
-        """Have those who want it live while a server or scheduler does; each may take `limit` seconds to leave."""
+        """Have those who want it live while a server or scheduler does; each may take `limit` seconds either way."""
         entered: list[tuple[Observer, AbstractAsyncContextManager[object]]] = []
-        for observer in self.serves:
-            try:
-                life = observer.serving(limit)
-                await life.__aenter__()
-            except Exception as error:  # noqa: BLE001 - an observer harms nothing
-                self._complain(observer, "serving", error)
-            else:
-                entered.append((observer, life))
         try:
+            for observer in self.serves:
+                try:
+                    life = observer.serving(limit)
+                    async with asyncio.timeout(limit):
+                        await life.__aenter__()
+                except Exception as error:  # noqa: BLE001 - an observer harms nothing
+                    self._complain(observer, "serving", error)
+                else:
+                    entered.append((observer, life))
             yield
         finally:
             for observer, life in reversed(entered):

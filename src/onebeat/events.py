@@ -344,7 +344,7 @@ class Observer:
         Return what is entered before a server takes tasks, and left when it has told its last event.
 
         Args:
-            limit: Seconds that leaving it may take: the server's `hook_timeout`.
+            limit: Seconds that entering it may take, and leaving it: the server's `hook_timeout`.
         """
         return nullcontext()
 

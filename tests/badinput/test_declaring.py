@@ -208,6 +208,13 @@ class TestMux:
         with refused(ConfigurationError, "pattern is", shown, "give a task type, or the start of one"):
             Mux().handle(pattern)
 
+    def test_a_pattern_can_be_written(self) -> None:
+        """Of types as of groups: a server tells the store its patterns."""
+        with refused(ConfigurationError, "pattern is", "'t\\udcff'", "which UTF-8 cannot hold"):
+            Mux().handle("t\udcff")
+        with refused(ConfigurationError, "pattern of groups is", "'g\\udcff'", "which UTF-8 cannot hold"):
+            Mux().aggregate("g\udcff")
+
     @pytest.mark.parametrize(
         ("handler", "shown", "remedy"),
         [

@@ -99,9 +99,9 @@ async def test_a_store_that_hangs_is_away(app: Onebeat[Any], monkeypatch: pytest
         assert "away" == (await client.get("/health")).json()["store"]
 
 
-def fake(fares: Health, *checks: Check) -> Any:
+def fake(fares: Health, *checks: Check, state: str = "serving") -> Any:
     """Return what serves, as far as it is asked."""
-    return SimpleNamespace(health=fares, health_report=lambda: HealthReport.of("serving", checks))
+    return SimpleNamespace(health=fares, health_report=lambda: HealthReport.of(state, checks))
 
 
 async def test_what_serves_and_is_not_live_is_told(app: Onebeat[Any]) -> None:
@@ -120,11 +120,22 @@ async def test_what_serves_and_is_not_live_is_told(app: Onebeat[Any]) -> None:
 async def test_how_the_server_fares_is_told(app: Onebeat[Any], fares: Health, status: int) -> None:
     """A degraded server still works; one that has stopped by itself is to be replaced."""
     health = asgi.Health(app)
-    health.serving = fake(fares)
+    health.serving = fake(fares, state="stopping" if fares is Health.STOPPING else "serving")
     async with app, asking(health) as client:
         for path in ("/health", "/health/live"):
             answer = await client.get(path)
             assert (status, fares.value) == (answer.status_code, answer.json()["serving"])
+
+
+async def test_a_drained_server_is_not_ready_and_lives(app: Onebeat[Any]) -> None:
+    """It may be told to take tasks again; a new process would fare no better, and end what runs."""
+    health = asgi.Health(app)
+    async with app, asking(health) as client, app.serving() as serving:
+        health.serving = serving
+        serving._server.takes_no_more()
+        assert [503, 200] == [(await client.get(path)).status_code for path in ("/health", "/health/live")]
+        serving._server.takes_again()
+        assert [200, 200] == [(await client.get(path)).status_code for path in ("/health", "/health/live")]
 
 
 async def test_a_lifespan_opens_serves_and_composes(app: Onebeat[Any]) -> None:

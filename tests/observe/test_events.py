@@ -16,6 +16,7 @@ from onebeat.server.server import Server
 from onebeat.server.serving import Serving
 from onebeat.states import TaskState
 from onebeat.task import Task
+from onebeat.wire import keys
 from tests.observe.conftest import Notes
 from tests.server.conftest import Bench, until
 
@@ -155,6 +156,25 @@ async def test_an_expired_task_is_told_as_archived(bench: Bench, notes: Notes) -
         notes.of(task_id)[1].error_type,
         notes.of(task_id)[1].seconds,
     )
+
+
+@pytest.mark.parametrize("failures", [b"inf", b"nan", b"0x7", b"\xff"])
+async def test_a_message_that_counts_no_failures_stops_no_server(bench: Bench, notes: Notes, failures: bytes) -> None:
+    """Whatever its bytes have in that place, where a server looks at them to tell of an expired task."""
+    task_id = await bench.enqueue("works", expires=timedelta(milliseconds=1))
+    message = await bench.field(task_id, "msg")
+    assert message is not None
+    poison = message + bytes([6 << 3 | 2, len(failures)]) + failures
+    await bench.store.command("HSET", keys.task("default", task_id), "msg", poison)
+    await until(lambda: _is_over(bench))
+    async with serving(bench, notes):
+
+        async def is_told() -> bool:
+            return len(notes.of(task_id)) > 1
+
+        await until(is_told)
+    assert ["enqueued", "archived"] == notes.names(task_id)
+    assert 0 == notes.of(task_id)[1].retried
 
 
 async def _is_over(bench: Bench) -> bool:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 
 from onebeat.errors import ConfigurationError, RevokeTask, SkipRetry
+from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context
 from onebeat.server.logs import JsonFormatter, TaskFilter
 from onebeat.server.server import Server
 from onebeat.task import Task
+from onebeat.wire import keys
 from tests.server import isolated
-from tests.server.conftest import Bench
+from tests.server.conftest import Bench, until
 
 Ctx = Context[Any]
 
@@ -99,6 +102,93 @@ async def test_a_task_that_nobody_handles_has_one_line(bench: Bench, records: Re
     assert [("WARNING", "retried")] == records.ends(task_id)
 
 
+async def test_a_result_that_cannot_be_kept_is_no_success(bench: Bench, records: Records) -> None:
+    """Only its failure is told."""
+
+    @bench.mux.handle("t")
+    async def t(ctx: Ctx, task: Task[Any]) -> object:
+        return object()
+
+    async with serving(bench):
+        task_id = await bench.enqueue("t", retention=60)
+        await bench.reaches(archived=1)
+    assert [("ERROR", "archived")] == records.ends(task_id)
+
+
+async def test_a_cancelled_task_that_returns_after_all_is_completed(bench: Bench, records: Records) -> None:
+    """That it was to be cancelled is no end."""
+    began = asyncio.Event()
+
+    @bench.mux.handle("t")
+    async def t(ctx: Ctx, task: Task[Any]) -> None:
+        began.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async with serving(bench):
+        task_id = await bench.enqueue("t")
+        await began.wait()
+        await Inspector(bench.store).cancel("default", task_id)
+        await bench.reaches(processed=1)
+    assert [("DEBUG", "completed")] == records.ends(task_id)
+
+
+async def test_a_cancelled_task_is_told_once(bench: Bench, records: Records) -> None:
+    """When its handler has ended, as cancelled."""
+    began = asyncio.Event()
+
+    @bench.mux.handle("t")
+    async def t(ctx: Ctx, task: Task[Any]) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    async with serving(bench):
+        task_id = await bench.enqueue("t")
+        await began.wait()
+        await Inspector(bench.store).cancel("default", task_id)
+        await bench.reaches(archived=1)
+    assert [("INFO", "cancelled")] == records.ends(task_id)
+
+
+async def test_what_the_store_makes_of_an_outcome_is_told_last(bench: Bench, records: Records) -> None:
+    """A task that failed while it was to be cancelled is not retried."""
+
+    @bench.mux.handle("t")
+    async def t(ctx: Ctx, task: Task[Any]) -> None:
+        await bench.store.command("HSET", keys.task("default", ctx.id), "ob_cancel", "1")
+        raise ValueError("no")
+
+    async with serving(bench):
+        task_id = await bench.enqueue("t")
+        await bench.reaches(archived=1)
+    assert [("WARNING", "retried"), ("INFO", "cancelled")] == records.ends(task_id)
+
+
+async def test_a_handler_that_was_given_up_is_told_of_once(bench: Bench, records: Records) -> None:
+    """What it does when it ends after all is neither logged nor reported."""
+    go, told = threading.Event(), list[str]()
+
+    @bench.mux.handle("t")
+    def t(ctx: Ctx, task: Task[Any]) -> None:
+        go.wait(10)
+
+    async def tell(ctx: Ctx, task: Task[Any], error: Exception) -> None:
+        told.append(ctx.id)
+
+    given: dict[str, Any] = {"concurrency": 3, "grace": 0.05, "stall_limit": 0.05, "on_error": tell}
+    async with Server(bench.store, shutdown_timeout=2.0, **given).serving(bench.mux) as served:
+        task_id = await bench.enqueue("t", timeout=0.05)
+        await bench.reaches(retry=1)
+        go.set()
+
+        async def is_free() -> bool:
+            return served.executor.free == 3
+
+        await until(is_free)
+    assert [("WARNING", "retried")] == records.ends(task_id)
+    assert [task_id] == told
+
+
 @pytest.mark.parametrize(("share", "level"), [(0.0, "DEBUG"), (1.0, "INFO")])
 async def test_a_share_of_the_successes_is_shown(bench: Bench, records: Records, share: float, level: str) -> None:
     """None unless it is wanted."""
@@ -164,6 +254,26 @@ def test_a_line_is_a_document() -> None:
     assert line["at"].endswith("Z")
     assert line["exception"].endswith("ValueError: no\nway")
     assert {"at", "level", "logger", "message", "service", "queue", "of", "exception"} == set(line)
+
+
+class Unshown:
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("a\udcff", "a\\udcff"), (Unshown(), "<Unshown>"), ({"a": "\ud800"}, "{'a': '\\ud800'}")],
+)
+def test_a_line_with_what_json_cannot_hold_is_not_lost(value: object, expected: str) -> None:
+    """Such as the id of a task, or the name of a file, that is not UTF-8: it is escaped, and all else is as ever."""
+    record = logging.makeLogRecord({"name": "shop", "msg": "in \udcff", "value": value, "number": 7})
+    line = json.loads(JsonFormatter().format(record))
+    assert ("in \\udcff", 7, expected) == (line["message"], line["number"], line["value"])
 
 
 async def test_isolated_tasks_write_json_where_their_server_does(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any
@@ -262,3 +263,49 @@ def test_observers_are_asked_for_what_they_override() -> None:
     assert (1, 0, 0, 0, 0) == tuple(
         len(those) for those in (audience.hears, audience.measures, audience.adds, audience.surrounds, audience.serves)
     )
+
+
+class Hangs(Observer):
+    """Never begins to live."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+
+    def serving(self, limit: float) -> AbstractAsyncContextManager[object]:
+        return self._serving()
+
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        self.entered.set()
+        await asyncio.Event().wait()
+        yield
+
+
+async def test_an_observer_that_never_begins_holds_up_no_server(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """It has as long as a hook has."""
+    async with serving(bench, Hangs(), hook_timeout=0.05):
+        assert "serving() of observer" in caplog.text
+
+
+async def test_a_server_that_is_stopped_while_observers_begin_has_not_begun(bench: Bench) -> None:
+    """Those that had begun end, and nobody gives signs of life for it."""
+    told: list[str] = []
+
+    class Living(Observer):
+        @asynccontextmanager
+        async def _life(self) -> AsyncIterator[None]:
+            told.append("in")
+            yield
+            told.append("out")
+
+        def serving(self, limit: float) -> AbstractAsyncContextManager[object]:
+            return self._life()
+
+    hangs = Hangs()
+    began = asyncio.create_task(Server(bench.store, observers=[Living(), hangs]).serving(bench.mux).__aenter__())
+    await hangs.entered.wait()
+    began.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await began
+    assert ["in", "out"] == told
+    assert not [thread for thread in threading.enumerate() if thread.name == "onebeat-keeper"]

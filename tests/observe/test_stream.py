@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
+import textwrap
 from typing import Any
 
 import pytest
@@ -82,6 +85,37 @@ async def test_a_process_without_a_server_writes_too(url: str) -> None:
     await asyncio.to_thread(stream._stop_thread)
     async with await Store.open(url) as store:
         assert ids == [told.task_id for told in (await last_events(store, 100))[0]]
+
+
+def test_a_forked_process_writes_by_connections_of_its_own(url: str) -> None:
+    """Parent and child write all of theirs: neither reads an answer that was the other's."""
+    script = textwrap.dedent("""
+        import os, sys
+        from onebeat import SyncClient, Task
+        from onebeat.observe.stream import EventStream
+
+        stream = EventStream()
+        client = SyncClient(sys.argv[1], observers=[stream])
+
+        def wait(number):
+            while client.store.commands([("XLEN", "onebeat:events")]) < [number]:
+                pass
+
+        client.enqueue(Task("parent"))
+        wait(1)
+        if (child := os.fork()) == 0:
+            for number in (2, 3, 4):
+                client.enqueue(Task("child"))
+                wait(number)
+            os._exit(stream.dropped)
+        assert 0 == os.waitpid(child, 0)[1]
+        for number in (5, 6, 7):
+            client.enqueue(Task("parent"))
+            wait(number)
+        assert 0 == stream.dropped
+    """)
+    ended = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True, timeout=60, check=False)
+    assert (0, "") == (ended.returncode, ended.stderr)
 
 
 async def test_the_stream_is_capped(url: str) -> None:

@@ -283,3 +283,20 @@ async def test_a_server_and_a_client_are_measured(url: str) -> None:
     assert all(scripts)
     sizes = [shown("onebeat_batch_size_sum", script=name) for name in ("enqueue", "take", "finish")]
     assert [3, 3, 3] == sizes
+
+
+def test_queues_without_end_have_an_end_of_series() -> None:
+    """As of types: one client may enqueue into a queue for each customer."""
+    shown = Shown(max_series=2)
+    for number in range(50):
+        which: dict[str, Any] = {"queue": f"q{number}", "at": NOW, "task_id": "1", "type": "t"}
+        shown.tell(events.TaskEnqueued(**which, state=TaskState.PENDING), events.TaskStarted(**which, retried=0))
+        shown.tell(events.TaskCompleted(**which, retried=0, seconds=0.2))
+        shown.tell(events.ScheduleFired(queue=f"q{number}", at=NOW, schedule="s", tick=NOW, late=0.1))
+    for name, labels in (
+        ("onebeat_tasks_enqueued_total", {"type": "(other)", "state": "pending"}),
+        ("onebeat_task_run_seconds_count", {"type": "(other)"}),
+        ("onebeat_schedule_fires_total", {"schedule": "(other)"}),
+    ):
+        assert (1, 46) == (shown(name, queue="q2", **labels), shown(name, queue="(other)", **labels))
+    assert 48 == shown("onebeat_schedule_lateness_seconds_count", queue="(other)")

@@ -76,9 +76,11 @@ class Health:
 
     def _report(self, store: str | None) -> tuple[int, dict[str, Any]]:
         serving = self.serving.health if self.serving is not None else None
-        checks = self.serving.health_report().checks if self.serving is not None else []
-        whys = [f"{check.name}: {check.why}" for check in checks if not check.live]
-        fails = store == "away" or serving is at_work.Health.STOPPING or bool(whys)
+        report = self.serving.health_report() if self.serving is not None else at_work.HealthReport.of("", [])
+        whys = [f"{check.name}: {check.why}" for check in report.checks if not check.live]
+        has_ended = report.state in ("stopping", "stopped")  # one that is drained may be told to take tasks again
+        stops = has_ended if store is None else serving is at_work.Health.STOPPING
+        fails = store == "away" or stops or bool(whys)
         body: dict[str, Any] = {"status": "failing" if fails else "ok"}
         if store is not None:
             body["store"] = store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from onebeat import events
@@ -14,7 +14,7 @@ MAX_SERIES = 500
 """Of one instrument's labels: what comes then counts as `OTHER`."""
 
 OTHER = "(other)"
-"""Stands for every type, schedule or error that came when there were enough of them."""
+"""Stands for every type, schedule or error that came when there were enough of them; then for queues, too."""
 
 
 class Recording(Observer):
@@ -25,7 +25,8 @@ class Recording(Observer):
         recorder: Keeps the figures.
 
         max_series: How many pairs of queue and type, of queue and schedule, and of task and error have series of
-            their own. Those that come later are counted together, as type, schedule or error "(other)".
+            their own. Those that come later are counted together, as type, schedule or error "(other)" of their queue,
+            and where there are as many queues of such, as queue "(other)".
     """
 
     def __init__(self, recorder: Recorder, *, max_series: int = MAX_SERIES) -> None:
@@ -72,17 +73,23 @@ class Recording(Observer):
         record = known.get(labels)
         if record is None:
             if others and len(known) >= self._most:
-                return self._of(instrument, others)
+                return self._of(instrument, self._kept_apart(known, others))
             record = known[labels] = self._recorder.bind(instrument, labels)
         return record
 
+    def _kept_apart(self, known: Mapping[Any, object], others: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what stands for a series: of a queue, or, if there are too many even of those, of all."""
+        return others if others in known or len(known) < 2 * self._most else (OTHER, *others[1:])
+
     def _attempts_of(self, event: events.TaskEvent) -> Attempts:
-        key = event.queue, event.type
-        known = self._attempts.get(key)
+        queue, type_ = event.queue, event.type
+        known = self._attempts.get((queue, type_))
         if known is None:
             if len(self._attempts) >= self._most:
-                key = event.queue, OTHER
-            known = self._attempts[key] = self._recorder.attempts(*key)
+                queue, type_ = self._kept_apart(self._attempts, (queue, OTHER))
+            known = self._attempts.get((queue, type_))  # it knows which of them run
+            if known is None:
+                known = self._attempts[queue, type_] = self._recorder.attempts(queue, type_)
         return known
 
     def _enqueued(self, event: events.TaskEnqueued) -> None:
@@ -108,7 +115,7 @@ class Recording(Observer):
 
     def _fired(self, event: events.ScheduleFired) -> None:
         self._of(instruments.FIRES, (event.queue, event.schedule), (event.queue, OTHER))(1)
-        self._of(instruments.LATENESS, (event.queue,))(event.late)
+        self._of(instruments.LATENESS, (event.queue,), (OTHER,))(event.late)
 
     def _missed(self, event: events.ScheduleMissed) -> None:
         labels = event.queue, event.schedule, event.reason

@@ -63,9 +63,15 @@ class EventStream(Apart):
         self._url = check_source(url)
         self._source: object = url
         self._store: Store | None = None
+        self._inherited: list[Store | None] = []
+        super().__init__(size)
+
+    def _begin_anew(self) -> None:
+        super()._begin_anew()
+        self._inherited.append(self._store)  # not closed: that would take the parent's connections from its event loop
+        self._store = None
         self._gap = 0
         self._backoff = Backoff(0.1, 2.0)
-        super().__init__(size)
 
     def attached(self, source: object) -> None:
         if self._url is None:

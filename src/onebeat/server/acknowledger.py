@@ -137,6 +137,11 @@ class Acknowledger:
                 limit,
                 extra=about(attempt, "archived"),
             )
+        if answer == "cancelled":
+            carried = about(attempt, "cancelled")
+            log.info(
+                "task %s of queue %s was to be cancelled: it is archived", attempt.id, attempt.queue, extra=carried
+            )
         if answer == "lost":
             self._refused.setdefault(attempt.queue, {})[attempt.id] = attempt
         if answer == "lost" or (answer == "gone" and not repeated):

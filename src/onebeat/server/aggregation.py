@@ -8,7 +8,7 @@ from typing import Any
 
 from onebeat.broker.groups import MAX_SET
 from onebeat.errors import ConfigurationError, InvalidTask, shown
-from onebeat.options import Duration, seconds
+from onebeat.options import Duration, seconds, text
 from onebeat.task import Task
 
 Aggregate = Callable[[str, list[Any]], Task[Any] | Awaitable[Task[Any]]]
@@ -103,7 +103,7 @@ def check_pattern(pattern: object) -> str:
         )
     if not isinstance(pattern, str) or (pattern and not pattern.strip()):
         raise ConfigurationError(f'pattern of groups is {shown(pattern)}: give the start of their names, "" for all')
-    return pattern
+    return pattern and text("pattern of groups", pattern, refusal=ConfigurationError)
 
 
 def limits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -50,23 +51,23 @@ class Decider:
         """Decide for a handler that returned."""
         if attempt.stop in (Stop.TIMEOUT, Stop.LOST):
             return self.stopped(attempt)  # but what ended although it was cancelled has ended
-        message, ended = attempt.message, self._clock.monotonic()
+        message, ended, encoded = attempt.message, self._clock.monotonic(), b""
+        if message is not None and message.retention:
+            try:
+                if route.isolated and isinstance(result, bytes):
+                    encoded = result
+                else:
+                    encoded = route.encode(result, message.headers)
+            except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
+                return self.raised(attempt, error)
         if message is not None and (self._sample or log.isEnabledFor(logging.DEBUG)):
             attempt.ended = ended
             log_success(attempt, message, share=self._sample)
-        if message is None or not message.retention:
-            return outcome.succeeded(attempt, b"", ended)
-        try:
-            encoded: bytes = (
-                result if route.isolated and isinstance(result, bytes) else route.encode(result, message.headers)
-            )
-            return outcome.succeeded(attempt, encoded, ended)
-        except Exception as error:  # noqa: BLE001 - a result that cannot be encoded is the handler's failure
-            return self.raised(attempt, error)
+        return outcome.succeeded(attempt, encoded, ended)
 
     def raised(self, attempt: Running, error: BaseException) -> Finished | None:
         """Decide for a handler that raised."""
-        if attempt.stop is not None:
+        if attempt.stop is not None or isinstance(error, asyncio.CancelledError):
             return self.stopped(attempt)
         if isinstance(error, HandlerNotFound):
             return self.unknown(attempt, self._clock.monotonic(), error)
@@ -99,7 +100,10 @@ class Decider:
             return self.failed(attempt, TimeIsOverError(), ended)
         if attempt.stop is Stop.CANCELLED:
             attempt.failure = StopError(Stop.CANCELLED)
-            return outcome.cancelled(attempt, ended)
+            finished = outcome.cancelled(attempt, ended)
+            carried = about(attempt, "cancelled")
+            log.info("task %s of queue %s is cancelled", attempt.id, attempt.queue, extra=carried)
+            return finished
         return self.failed(attempt, _CancelledItselfError("context canceled"), ended)
 
     def failed(self, attempt: Running, error: BaseException, ended: float) -> Finished:

@@ -193,19 +193,20 @@ class Executor:
                 result = await route.handler(context, task)  # type: ignore[misc] # `is_async` says so
             else:
                 result = await self._call(route, message, context, task)
-            finished = self._decider.returned(attempt, route, result)
-        except asyncio.CancelledError as error:
-            raised, finished = error, self._decider.stopped(attempt)
+            finished = self._decided_by(attempt, partial(self._decider.returned, attempt, route, result))
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its task's outcome
-            raised, finished = error, self._decider.raised(attempt, error)
-        if attempt.failure is not None and self._hooks.on_error is not None:
+            raised, finished = error, self._decided_by(attempt, partial(self._decider.raised, attempt, error))
+        if attempt.failure is not None and self._hooks.on_error is not None and attempt not in self.overstaying:
             finished = await self._told(attempt, context, task, finished)
         if observed is not None:  # only now, so that what is logged and reported of a failure is so within
             observed.__exit__(type(raised) if raised is not None else None, raised, None)
         raised = None  # it knows this frame: another circle
         if within is not None:
             await self._hooks.leave(context, within)
-        self._end(attempt, finished)
+        if attempt in self.overstaying:
+            self._ended_after_all(attempt)
+        else:
+            self._end(attempt, finished)
         attempt.work = None  # its context knows the attempt: a circle, which only the garbage collector would end
 
     def _context(self, message: TaskMessage, attempt: Running) -> Context[Any]:
@@ -250,6 +251,10 @@ class Executor:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
+    def _decided_by(self, attempt: Running, decide: Callable[[], Finished | None]) -> Finished | None:
+        """Decide, unless the handler was given up: then it is decided what becomes of its task."""
+        return None if attempt in self.overstaying else decide()
+
     async def _told(
         self, attempt: Running, context: Context[Any], task: Task[Any], finished: Finished | None
     ) -> Finished | None:
@@ -285,9 +290,7 @@ class Executor:
         if attempt not in self.running or attempt.stop is not None:
             return
         if why is Stop.CANCELLED:
-            attempt.ended = self._clock.monotonic()
-            carried = about(attempt, "cancelled")
-            log.info("task %s of queue %s is cancelled", attempt.id, attempt.queue, extra=carried)
+            log.debug("task %s of queue %s is to be cancelled", attempt.id, attempt.queue, extra=about(attempt))
         attempt.cancel(why)
         self.deadlines.discard(attempt)
         self.deadlines.add(attempt, self._config.grace + self._config.stall_limit)
@@ -302,6 +305,12 @@ class Executor:
         """Put a task back although its handler still runs; what the handler does from now on does not count."""
         self.overstaying.add(attempt)
         self._end(attempt, attempt.decided or outcome.put_back(attempt, self._clock.monotonic()))
+
+    def _ended_after_all(self, attempt: Running) -> None:
+        """Free the slot of a handler that had been given up."""
+        self.overstaying.discard(attempt)
+        if attempt not in self.running:  # else the hook is still being told of it
+            self._freed()
 
     def _end(self, attempt: Running, finished: Finished | None) -> None:
         if attempt not in self.running:

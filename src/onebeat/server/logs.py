@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from onebeat.broker.consume import Outcome
+from onebeat.errors import shown
 from onebeat.server.context import running
 from onebeat.server.running import Running
 
@@ -100,7 +101,18 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        try:
+            return msgspec.json.encode(line, enc_hook=str).decode()
+        except Exception:  # noqa: BLE001 - a value that has no form at all costs the form, not the line
+            return msgspec.json.encode({name: _clean(value) for name, value in line.items()}).decode()
+
+
+def _clean(value: object) -> object:
+    """Return a value that JSON can hold: a number as it is, all else as text."""
+    if isinstance(value, (int, float)):
+        return value
+    text = value if isinstance(value, str) else shown(value)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"

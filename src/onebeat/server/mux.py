@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from onebeat import codecs
 from onebeat.errors import ConfigurationError, HandlerNotFound, shown
-from onebeat.options import Duration
+from onebeat.options import Duration, text
 from onebeat.server.aggregation import Aggregate, Aggregation, Aggregations, check_pattern, limits
 from onebeat.server.context import Context
 from onebeat.task import Task
@@ -322,4 +322,4 @@ def _check_handler(handler: object, what: str) -> None:
 def _check_pattern(pattern: object) -> str:
     if not isinstance(pattern, str) or not pattern.strip():
         raise ConfigurationError(f"pattern is {shown(pattern)}: give a task type, or the start of one")
-    return pattern
+    return text("pattern", pattern, refusal=ConfigurationError)

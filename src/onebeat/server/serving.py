@@ -165,10 +165,10 @@ class Serving(Traffic):
         self._has_built = True
         if not self.takes_more:  # a signal came early
             self._takes_more_or_not()
+        self._observed = self._audience.serving(self._config.hook_timeout)
+        await self._observed.__aenter__()  # the last that waits: what is cancelled here has started nothing
         self.keeper.start()
         self._start_reports(maintainer)
-        self._observed = self._audience.serving(self._config.hook_timeout)
-        await self._observed.__aenter__()
         self._audience.measured(Figure.SLOTS, "", self._config.concurrency)
         self._crew.start(maintainer)
         self._crew.start(self.executor.deadlines)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, Metric, NumberDataPoint
 
+from onebeat.events import TaskCompleted, TaskStarted
 from onebeat.observe import instruments
 from onebeat.observe.instruments import Kind
 from onebeat.observe.otel.metrics import LABELS, NAMES, Metered
+from onebeat.observe.recording import Recording
 from onebeat.server.context import Context
 from onebeat.task import Task
 from tests.observe.otel.conftest import Traced, Watch
@@ -82,3 +85,14 @@ async def test_what_runs_is_counted(traced: Traced, watch: Watch) -> None:
     assert [({**about, "messaging.operation.name": "process"}, 1)] == points(found["messaging.process.duration"])
     assert [({**which, "messaging.asynq.task.outcome": "completed"}, 1)] == points(found["onebeat.task.ended"])
     assert [(which, 0)] == points(found["onebeat.task.in_progress"])
+
+
+def test_what_is_counted_together_comes_back_to_nothing(watch: Watch) -> None:
+    """Attempts of types without series of their own begin and end in the same one."""
+    recording = Recording(Metered(watch.meters.get_meter("test")), max_series=1)
+    for type_ in ("own", "second", "third"):
+        which: dict[str, Any] = {"queue": "q", "at": datetime.now(UTC), "task_id": type_, "type": type_, "retried": 0}
+        recording.event(TaskStarted(**which))
+        recording.event(TaskCompleted(**which, seconds=1.0))
+    running = points(collected(watch)["onebeat.task.in_progress"])
+    assert [("own", 0), ("(other)", 0)] == [(about["messaging.asynq.task.type"], number) for about, number in running]

@@ -33,7 +33,8 @@ class WorkerMetrics(Recording, Collector):
 
     Args:
         max_series: How many pairs of queue and type, of queue and schedule, and of task and error have series of
-            their own. Those that come later are counted together, as type, schedule or error "(other)".
+            their own. Those that come later are counted together, as type, schedule or error "(other)" of their queue,
+            and where there are as many queues of such, as queue "(other)".
     """
 
     def __init__(self, *, max_series: int = MAX_SERIES) -> None:

@@ -10,7 +10,7 @@
 -- After more than 5 s without a call (outage, fail-over, clock jump) it holds back for 5 s, so that live
 -- owners can speak first (rule 3).
 -- A lease that is not ours is Go's, written by Go's clock: it gets 30 s more (rule 11).
--- asynq: recoverer.go. Needs clock, counters, protobuf, archive, lock.
+-- asynq: recoverer.go. Needs clock, counters, protobuf, archive, lock, filed.
 
 local function holds_back()
   local beat = KEYS[2] .. "beat"
@@ -50,7 +50,7 @@ local function lapsed()
         crashes = tonumber(fields[5] or "0"),
         is_cancelled = fields[6],
         type = tostring(field_of(fields[1], 1) or ""),
-        retried = int(tonumber(field_of(fields[1], 6)) or 0),
+        retried = failures_of(fields[1]),
       }
     end
   end
