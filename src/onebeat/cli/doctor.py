@@ -7,7 +7,6 @@ import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -15,7 +14,7 @@ import msgspec
 
 from onebeat.cli import output
 from onebeat.cli.common import url_option
-from onebeat.cli.documents import json_option, show
+from onebeat.cli.documents import Instant, json_option, show
 from onebeat.cli.loops import run_async
 from onebeat.cli.writing import agreed, write_options
 
@@ -95,7 +94,7 @@ class DiagnosisDocument(msgspec.Struct, frozen=True, kw_only=True, tag="diagnosi
     """
 
     store: str
-    at: datetime
+    at: Instant
     is_well: bool
     verdict: str
     findings: list[FindingDocument]
