@@ -106,7 +106,7 @@ def line(told: Told) -> str:
 def _detail(told: Told) -> str:
     parts = []
     if told.name == "dropped":
-        return f"{told.count} events of {told.host} [{told.pid}] were not written"
+        return f"{output.counted(told.count or 0, 'event')} of {told.host} [{told.pid}] not written"
     if told.state is not None:
         parts.append(told.state.value)
     if told.process_at is not None:
@@ -120,7 +120,7 @@ def _detail(told: Told) -> str:
     if told.tick is not None:
         parts.append(f"for {told.tick.astimezone():%H:%M:%S}, {told.late or 0:.3f} s late")
     if told.ticks is not None:
-        parts.append(f"{told.ticks} ticks, {told.reason}")
+        parts.append(f"{output.counted(told.ticks, 'tick')}, {told.reason}")
     shown = ", ".join(parts)
     error = output.readable(told.error.encode(), limit=200) if told.error else ""
     return f"({shown}){': ' if error else ''}{error}" if shown else error
