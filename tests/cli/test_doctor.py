@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -129,6 +130,19 @@ def test_the_checks_are_listed_without_a_store() -> None:
     document = msgspec.json.decode(listed.stdout, type=ChecksDocument)
     assert [check.id for check in CHECKS] == [check.id for check in document.checks]
     assert ["stale-lock"] == [check.id for check in document.checks if check.is_named_only]
+
+
+def test_a_terminal_obeys_no_name_in_a_finding(url: str) -> None:
+    """Whatever a client called its queue; and the remedy, typed in bash, still names that queue."""
+    name = "q'\x1b[31m\n\x85\u202e\\"
+    with SyncClient(url) as client:
+        client.enqueue(Task("t"), queue=name)
+    shown = CliRunner().invoke(cli, ["doctor", "queue-without-server", "--url", url])
+    assert r"queue q'\x1b[31m\n\x85\u202e\  [queue-without-server]" in shown.output
+    [command] = [line.partition("→ ")[2] for line in shown.output.splitlines() if "onebeat run" in line]
+    script = f'onebeat() {{ printf %s "${{@: -1}}"; }}; {command}'
+    typed = subprocess.run(["bash", "-c", script], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    assert name == typed.stdout.decode()
 
 
 def commands() -> list[str]:
