@@ -17,6 +17,7 @@ import redis
 
 from onebeat import Client, Task
 from onebeat.cli.queues import listing
+from onebeat.sync import SyncClient
 from tests.cli.programs import onebeat
 from tests.cli.runner import run
 
@@ -185,3 +186,21 @@ def test_colours_on_a_terminal_only(url: str, tmp_path: Path) -> None:
     with onebeat("queue", "ls", cwd=tmp_path, env=env) as piped:
         assert 0 == piped.ended()
     assert (True, False) == ("\x1b[" in shown.said, "\x1b" in piped.said)
+
+
+def test_a_terminal_obeys_no_name_in_an_error(url: str) -> None:
+    """Whatever a client called its queue, and it stays one line; of many queues it says how many more there are."""
+    with SyncClient(url) as client:
+        for number in range(25):
+            client.enqueue(Task("t"), queue=f"a\x1b[31m\n\u202e{number:02}")
+    status, line = one_line("task", "ls", "--url", url, "-q", "nope")
+    assert 3 == status
+    assert r"there are a\x1b[31m\n\u202e00, " in line
+    assert line.endswith(" and 5 more")
+
+
+def test_a_value_of_an_option_has_no_column(url: str) -> None:
+    """It is in no text that one could count in."""
+    assert (2, "onebeat: filter word 'age>x': 'x' is no duration: write 90s, 1h30m, 2d or 1w") == one_line(
+        "task", "ls", "--url", url, "--older", "x"
+    )
