@@ -55,7 +55,7 @@ async def update(url: str | None, ids: Sequence[str], where: Where, edits: Edits
         if not ids:
             selection = await select(inspector, "update", where, How(yes=True, dry_run=False, limit=how.limit))
         else:
-            selection = await _named(inspector, all_ids(ids), where.queues[0] if where.queues else None)
+            selection = await _named(inspector, all_ids(ids)[: how.limit], where.queues[0] if where.queues else None)
         if selection is None or not selection.tasks:
             return
         if edits.edit:
