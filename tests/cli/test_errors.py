@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import redis
 
 from onebeat import Client, Task
 from onebeat.cli.queues import listing
+from onebeat.sync import SyncClient
 from tests.cli.programs import onebeat
 from tests.cli.runner import run
 
@@ -190,3 +192,42 @@ def test_colours_on_a_terminal_only(url: str, tmp_path: Path) -> None:
     with onebeat("queue", "ls", cwd=tmp_path, env=env) as piped:
         assert 0 == piped.ended()
     assert (True, False) == ("\x1b[" in shown.said, "\x1b" in piped.said)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["schema"], ["queue", "ls"], ["task", "ls", "--json"]])
+def test_what_cannot_be_written_is_said(url: str, words: list[str]) -> None:
+    """A full disk is no fault of ours, and no traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "onebeat", *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, "ONEBEAT_URL": url}, check=False,
+        )  # fmt: skip
+    told = "onebeat: what is printed cannot be written: No space left on device; what was done stays done\n"
+    assert (1, told) == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_what_was_closed_before_harms_nothing(url: str, closed: str) -> None:
+    """As some who start programs do it: no socket takes the place of what is read or printed."""
+    command = f"{sys.executable} -m onebeat queue ls --url {shlex.quote(url)} {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    shown = "" if ">&-" in closed.replace("2>&-", "") else "No queues in"
+    assert (0, True, "") == (done.returncode, done.stdout.startswith(shown), done.stderr)
+
+
+def test_a_terminal_obeys_no_name_in_an_error(url: str) -> None:
+    """Whatever a client called its queue, and it stays one line; of many queues it says how many more there are."""
+    with SyncClient(url) as client:
+        for number in range(25):
+            client.enqueue(Task("t"), queue=f"a\x1b[31m\n\u202e{number:02}")
+    status, line = one_line("task", "ls", "--url", url, "-q", "nope")
+    assert 3 == status
+    assert r"there are a\x1b[31m\n\u202e00, " in line
+    assert line.endswith(" and 5 more")
+
+
+def test_a_value_of_an_option_has_no_column(url: str) -> None:
+    """It is in no text that one could count in."""
+    assert (2, "onebeat: filter word 'age>x': 'x' is no duration: write 90s, 1h30m, 2d or 1w") == one_line(
+        "task", "ls", "--url", url, "--older", "x"
+    )

@@ -169,3 +169,28 @@ def test_ctrl_c_ends_it_behind_the_step_and_the_summary_is_true(url: str, tmp_pa
         assert 300 == inspector.stats("default").pending
         assert "700 tasks now pending." in run(*words).stdout
         assert 1000 == inspector.stats("default").pending
+
+
+@pytest.mark.parametrize("more", [["--yes"], ["--dry-run"]])
+def test_a_state_that_it_is_not_for_is_refused_at_once(url: str, some: SyncInspector, more: list[str]) -> None:
+    """A dry run promises nothing that is refused when it is done."""
+    shown = run("task", "run", "--url", url, "-q", "default", "-s", "pending", *more)
+    assert (1, "") == (shown.exit_code, shown.stdout)
+    assert "run cannot be done to what filter" in shown.stderr
+
+
+def test_a_dry_run_of_ids_shows_them_and_misses_those_that_are_not_there(url: str, some: SyncInspector) -> None:
+    """As the deed itself would."""
+    shown = run("task", "delete", "--url", url, "01", "-q", "low", "--dry-run")
+    assert "sms" not in shown.stdout
+    assert '{"n":1}' in shown.stdout
+    assert "Would delete task 01 of queue low; nothing was done." in shown.stdout
+    assert 3 == run("task", "delete", "--url", url, "nobody", "-q", "low", "--dry-run").exit_code
+
+
+@pytest.mark.parametrize("words", [["delete"], ["update", "--max-retry", "1"]])
+def test_a_limit_holds_for_ids_too(url: str, some: SyncInspector, words: list[str]) -> None:
+    """Of so many at most, whether they were named or found."""
+    shown = run("task", *words, "--url", url, "00", "02", "04", "-q", "default", "--limit", "1", "--dry-run")
+    assert "00" in shown.stdout
+    assert "02" not in shown.stdout

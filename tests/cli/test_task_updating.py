@@ -175,3 +175,12 @@ def test_on_a_terminal_it_asks_after_it_has_shown(url: str, inspector: SyncInspe
         program.expect("1 task changed")
         assert 0 == program.ended()
     assert b'"user":9' in inspector.task("default", "o1").payload
+
+
+def test_without_colours_no_line_has_an_escape(url: str) -> None:
+    """Not even one that only ends a colour."""
+    with SyncClient(url) as client:
+        client.enqueue(Task("t", {"a": 0}), task_id="one")
+    words = ("task", "update", "one", "--set", "a=1", "--dry-run", "--url", url)
+    assert "\x1b[32m" in run(*words, color=True).stdout
+    assert "\x1b" not in run(*words, color=True, env={"NO_COLOR": "1"}).stdout

@@ -32,6 +32,17 @@ def loaded(*words: str) -> list[str]:
     return done.stdout.splitlines()[-2:]
 
 
+def test_all_that_lists_takes_a_line_for_each_item() -> None:
+    """By the same word, whatever is listed."""
+    lists = [
+        (words, command)
+        for words, command in each_command(cli)
+        if words == "events" or words.endswith((" ls", " history"))
+    ]
+    assert 8 == len(lists)
+    assert [] == [words for words, command in lists if "as_lines" not in {param.name for param in command.params}]
+
+
 def test_help_imports_little() -> None:
     """However many nouns there are: no store, no table, no event loop, and no module of a command."""
     assert "loaded:" == loaded("--help")[0]

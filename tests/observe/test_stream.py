@@ -184,8 +184,10 @@ async def test_the_command_shows_lines_and_documents(url: str) -> None:
     [line] = (await asyncio.to_thread(shown, "--name", "archived")).output.splitlines()
     assert f"archived   default      fails {fails} (took 0.0" in line
     assert line.endswith("ValueError: a line\\nand another")
-    [text] = (await asyncio.to_thread(shown, "--json", "--name", "archived")).output.splitlines()
-    document = json.loads(text)
+    [document] = json.loads((await asyncio.to_thread(shown, "--json", "--name", "archived")).output)
+    [text] = (await asyncio.to_thread(shown, "--ndjson", "--name", "archived")).output.splitlines()
+    assert document == json.loads(text)
+    assert [] == json.loads((await asyncio.to_thread(shown, "--json", "-q", "nowhere")).output)
     assert ("archived", fails, "default", 0) == tuple(document[key] for key in ("name", "task_id", "queue", "retried"))
     assert document["at"].endswith("Z")
     assert 2 == len((await asyncio.to_thread(shown, "-n", "2")).output.splitlines())
@@ -193,6 +195,15 @@ async def test_the_command_shows_lines_and_documents(url: str) -> None:
     wrong = await asyncio.to_thread(shown, "--name", "failed")
     assert 2 == wrong.exit_code
     assert "choose from enqueued, started" in wrong.output
+
+
+async def test_a_terminal_obeys_no_name_in_an_event(url: str) -> None:
+    """Whatever a client called its queue, its type or its task."""
+    stream = EventStream()
+    async with Client(url, observers=[stream]) as client, stream.serving(5.0):
+        await client.enqueue(Task("t\x1b[31m"), queue="q\n", task_id="i\u202e")
+    shown = await asyncio.to_thread(lambda: CliRunner().invoke(cli, ["events", "--url", url]))
+    assert shown.output.rstrip("\n").endswith(r"q\n           t\x1b[31m i\u202e (pending)")
 
 
 async def test_without_a_stream_the_command_says_how_to_get_one(url: str) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from onebeat import Inspector, Mux, Onebeat, Server, ServerSheet, __version__
+from onebeat.broker.presence import Reading
 from onebeat.clock import SystemClock
+from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context
 from onebeat.server.serving import Serving
+from onebeat.server.sheet import Sheet
 from onebeat.server.watchdog import Watchdog
 from onebeat.task import Task
 from onebeat.wire import keys
@@ -181,3 +184,17 @@ async def test_a_sheet_that_is_none_is_passed_over(bench: Bench, caplog: pytest.
 def test_what_is_not_so_is_not_written() -> None:
     """A sheet is small: most of it is as it should be."""
     assert b'{"version":"1"}' == SheetRecord(version="1").encode()
+
+
+def test_one_slow_answer_is_no_far_store() -> None:
+    """Of the last few signs of life the quickest tells most truly how far the store is, and what its clock says."""
+    watchdog = Watchdog(lambda _call: None, loop_thread=threading.get_ident(), limit=1.0, clock=SystemClock())
+    sheet = Sheet(Mux(), ServerConfig(), watchdog, application="shop", given_up=lambda: 0)
+    assert sheet.record(is_draining=False).round_trip_ms is None
+    for ahead_ms, round_trip_ms in ((1.0, 0.2), (40.0, 80.0)):
+        sheet.heard(Reading(ahead_ms, round_trip_ms))
+    found = sheet.record(is_draining=False)
+    assert (1.0, 0.2) == (found.clock_ahead_ms, found.round_trip_ms)
+    for _ in range(3):
+        sheet.heard(Reading(0.0, 60.0))
+    assert 60.0 == sheet.record(is_draining=False).round_trip_ms

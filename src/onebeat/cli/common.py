@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from onebeat.cli.output import fail
-from onebeat.cli.terminal import close_pipe
+from onebeat.cli.terminal import close_pipe, is_unwritable
 from onebeat.cli.words import Lazy, Worded
 from onebeat.errors import (
     BrokerError,
@@ -74,6 +74,8 @@ class Failing(Lazy):
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 close_pipe()
+            if is_unwritable(error):
+                raise
             if os.environ.get("ONEBEAT_TRACEBACK") or _is_of_users(error):
                 raise
             fail(_fault(error), status=FAULT)

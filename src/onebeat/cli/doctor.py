@@ -7,7 +7,6 @@ import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -15,8 +14,9 @@ import msgspec
 
 from onebeat.cli import output
 from onebeat.cli.common import url_option
-from onebeat.cli.documents import json_option, show
+from onebeat.cli.documents import Instant, json_option, show
 from onebeat.cli.loops import run_async
+from onebeat.cli.output import visible
 from onebeat.cli.writing import agreed, write_options
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class DiagnosisDocument(msgspec.Struct, frozen=True, kw_only=True, tag="diagnosi
     """
 
     store: str
-    at: datetime
+    at: Instant
     is_well: bool
     verdict: str
     findings: list[FindingDocument]
@@ -289,12 +289,13 @@ def _print(found: Diagnosis) -> None:
 
 def _print_finding(finding: Finding, *, is_first: bool) -> None:
     severity = click.style(f"{finding.severity.value:<{MARGIN}}", fg=COLOURS[finding.severity.value])
-    _say(severity + click.style(finding.subject, bold=True) + f"  [{finding.check}]")
+    _say(severity + click.style(visible(finding.subject), bold=True) + f"  [{finding.check}]")
     _say(_wrapped(f"{finding.text[0].upper()}{finding.text[1:]}."))
     if is_first:
         _say(_wrapped(finding.why))
     for remedy in finding.remedies:
-        _say(" " * MARGIN + "→ " + remedy if "onebeat " in remedy or "redis-cli" in remedy else _wrapped(f"→ {remedy}"))
+        is_typed = "onebeat " in remedy or "redis-cli" in remedy
+        _say(" " * MARGIN + "→ " + visible(remedy) if is_typed else _wrapped(f"→ {remedy}"))
     if finding.repair:
         _say(_wrapped(f"Repair would do this: {finding.repair}."))
     if finding.heals:
@@ -306,7 +307,7 @@ def _wrapped(text: str, margin: int = MARGIN) -> str:
     width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
     space = " " * margin
     return textwrap.fill(
-        text,
+        visible(text),
         max(width, margin + 20),
         initial_indent=space,
         subsequent_indent=space,

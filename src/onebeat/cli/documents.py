@@ -7,7 +7,7 @@ A field, once there, stays: it is not renamed, and its type does not change (doc
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from textwrap import indent
 from types import TracebackType
@@ -68,6 +68,13 @@ def escaped(sign: str) -> str:
 def show_line(document: Any) -> None:
     """Print a document as one line."""
     click.echo(written(document, indent=-1))
+
+
+def show_list(rows: Iterable[Any], *, as_lines: bool) -> None:
+    """Print a list that is there: with `as_lines` a line for each item."""
+    with Listing(as_lines=as_lines) as listing:
+        for row in rows:
+            listing.add(row)
 
 
 class Listing:

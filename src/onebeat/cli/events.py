@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
 from onebeat.cli import output
 from onebeat.cli.common import url_option
-from onebeat.cli.documents import json_option
+from onebeat.cli.documents import Listing, json_option
 from onebeat.cli.loops import run_async
 from onebeat.observe.told import Told
 
@@ -27,20 +28,27 @@ NOTHING = (
 @click.option("--name", "names", multiple=True, help="Kind of event, such as retried. May be repeated. Default: all.")
 @click.option("-q", "--queue", "queue_name", help="Default: all queues.")
 @click.option("-n", "--limit", type=click.IntRange(0), default=100, show_default=True, help="How many of the last.")
-@json_option("events", Told)
+@json_option("events", list[Told], streams=True)
 def events(
-    url: str | None, follow: bool, names: tuple[str, ...], queue_name: str | None, limit: int, as_json: bool
+    url: str | None,
+    follow: bool,
+    names: tuple[str, ...],
+    queue_name: str | None,
+    limit: int,
+    as_json: bool,
+    as_lines: bool,
 ) -> None:
     """
     Show what has happened lately: tasks enqueued, started, retried, archived; schedules fired and missed.
 
-    It reads the stream that servers write which run with --events. With --json each line is one document.
+    It reads the stream that servers write which run with --events. With --follow, --json is --ndjson: it has no end.
     """
-    run_async(_events(url, follow, names, queue_name, limit, as_json))
+    listing = Listing(as_lines=as_lines or follow) if as_json or as_lines else None
+    run_async(_events(url, follow, names, queue_name, limit, listing))
 
 
 async def _events(
-    url: str | None, follow: bool, names: tuple[str, ...], queue: str | None, limit: int, as_json: bool
+    url: str | None, follow: bool, names: tuple[str, ...], queue: str | None, limit: int, listing: Listing | None
 ) -> None:
     from onebeat.broker.store import Store
     from onebeat.observe.stream import last_events, next_events
@@ -48,13 +56,14 @@ async def _events(
     _check(names)
     async with await Store.open(url) as store:
         found, newest = await last_events(store, limit, names=names, queue=queue)
-        for told in found:
-            _show(told, as_json)
-        if not found and not as_json:
-            _say_nothing(store, newest, follow)
-        if follow:
-            async for told in next_events(store, newest, names=names, queue=queue):
-                _show(told, as_json)
+        with listing or nullcontext():
+            for told in found:
+                _show(told, listing)
+            if not found and listing is None:
+                _say_nothing(store, newest, follow)
+            if follow:
+                async for told in next_events(store, newest, names=names, queue=queue):
+                    _show(told, listing)
 
 
 def _check(names: tuple[str, ...]) -> None:
@@ -79,23 +88,25 @@ def _say_nothing(store: Store, newest: str, follow: bool) -> None:
     click.echo(text, err=follow)
 
 
-def _show(told: Told, as_json: bool) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.encode(told).decode() if as_json else line(told))
+def _show(told: Told, listing: Listing | None) -> None:
+    if listing is not None:
+        listing.add(told)
+    else:
+        click.echo(line(told))
 
 
 def line(told: Told) -> str:
     """Write an event for people."""
     at = told.at.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     which = [told.type or told.schedule or "", told.task_id or ""]
-    return f"{at}  {told.name:10} {told.queue:12} {' '.join(filter(None, [*which, _detail(told)]))}".rstrip()
+    told_of = " ".join(filter(None, [*which, _detail(told)]))
+    return output.visible(f"{at}  {told.name:10} {told.queue:12} {told_of}".rstrip())
 
 
 def _detail(told: Told) -> str:
     parts = []
     if told.name == "dropped":
-        return f"{told.count} events of {told.host} [{told.pid}] were not written"
+        return f"{output.counted(told.count or 0, 'event')} of {told.host} [{told.pid}] not written"
     if told.state is not None:
         parts.append(told.state.value)
     if told.process_at is not None:
@@ -109,7 +120,7 @@ def _detail(told: Told) -> str:
     if told.tick is not None:
         parts.append(f"for {told.tick.astimezone():%H:%M:%S}, {told.late or 0:.3f} s late")
     if told.ticks is not None:
-        parts.append(f"{told.ticks} ticks, {told.reason}")
+        parts.append(f"{output.counted(told.ticks, 'tick')}, {told.reason}")
     shown = ", ".join(parts)
     error = output.readable(told.error.encode(), limit=200) if told.error else ""
     return f"({shown}){': ' if error else ''}{error}" if shown else error

@@ -49,8 +49,9 @@ def count_cell(count: int, style: str = "") -> Cell:
 
 
 def fail(message: str, *, status: int = 1) -> NoReturn:
-    """Say what is wrong on standard error and end with a status that is not 0."""
-    click.echo(f"onebeat: {message}", err=True)
+    """Say what is wrong on standard error, as nothing that a terminal obeys, and end with a status that is not 0."""
+    told = "\n".join(visible(line) for line in message.split("\n"))
+    click.echo(f"onebeat: {told}", err=True)
     raise SystemExit(status)
 
 

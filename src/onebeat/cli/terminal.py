@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -16,14 +17,22 @@ UNBOUNDED = 10_000
 """Columns of what is no terminal: each row is one line."""
 
 
-def close_pipe() -> NoReturn:
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
+
+
+def is_unwritable(error: BaseException) -> bool:
+    """Whether an error says that what is printed cannot be written: its disk is full, its terminal is gone."""
+    return isinstance(error, OSError) and error.errno in _CANNOT_WRITE and error.filename is None
+
+
+def close_pipe(status: int = CLOSED_PIPE) -> NoReturn:
     """End silently, since nobody reads what is printed any more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, sys.stdout.fileno())
     except (OSError, ValueError):  # it is no file: Python has nothing to flush at the end
         os.close(nowhere)
-    raise SystemExit(CLOSED_PIPE)
+    raise SystemExit(status)
 
 
 def is_terminal() -> bool:

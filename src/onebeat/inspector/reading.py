@@ -51,7 +51,10 @@ def check_queue(queue: object) -> Procedure[None]:
 
 
 def _are(known: list[str]) -> str:
-    return f"are {', '.join(known[:20])}" if known else "are none yet, since nothing was enqueued"
+    if not known:
+        return "are none yet, since nothing was enqueued"
+    names = [name if name.isprintable() else repr(name)[1:-1] for name in known[:20]]
+    return f"are {', '.join(names)}{f' and {len(known) - 20:,} more' if len(known) > 20 else ''}"
 
 
 def stats(queue: str) -> Procedure[QueueStats]:

@@ -79,7 +79,8 @@ class Word:
     def refuse(self, why: str, value: Value | None = None) -> InvalidFilter:
         """Make the error that says what is wrong with this word, or with one of its values."""
         column = value.column if value is not None else self.column
-        return InvalidFilter(f"filter word {shown(self.text)} (column {column}): {why}", column=column)
+        place = f" (column {column})" if column else ""  # none: it was made of an option's value
+        return InvalidFilter(f"filter word {shown(self.text)}{place}: {why}", column=column)
 
 
 def _step(step: str) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
 from onebeat.states import TaskState
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -25,14 +28,14 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     id: str
     name: str
-    at: datetime
+    at: Instant
     host: str = ""
     pid: int = 0
     queue: str = ""
     task_id: str | None = None
     type: str | None = None
     state: TaskState | None = None
-    process_at: datetime | None = None
+    process_at: Instant | None = None
     waited: float | None = None
     retried: int | None = None
     seconds: float | None = None
@@ -41,7 +44,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delay: float | None = None
     counts: bool | None = None
     schedule: str | None = None
-    tick: datetime | None = None
+    tick: Instant | None = None
     late: float | None = None
     ticks: int | None = None
     reason: str | None = None

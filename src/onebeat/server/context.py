@@ -160,8 +160,13 @@ class Context(Generic[S]):
 
     @property
     def tick(self) -> datetime | None:
-        tick = self.headers.get("tick", "")
-        return EPOCH + timedelta(milliseconds=int(tick)) if tick.isdigit() else None
+        digits = self.headers.get("tick", "")
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 16):
+            return None
+        try:
+            return EPOCH + timedelta(milliseconds=int(digits))
+        except OverflowError:  # past the year 9999: a header of somebody else's
+            return None
 
 
 def _checked(result: object) -> bytes:

@@ -78,7 +78,7 @@ class Presence:
             active_worker_count=len(workers),
         )
         sheet = self._sheet.record(is_draining=status == "stopped")
-        self._sheet.reading = presence.show(
+        reading = presence.show(
             store,
             self.tag,
             server.encode(),
@@ -86,6 +86,7 @@ class Presence:
             sheet.encode(),
             clock=self._clock,
         )
+        self._sheet.heard(reading)
         self._next = monotonic + BEAT_S
 
     def end(self, store: BlockingStore) -> None:

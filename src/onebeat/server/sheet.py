@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from onebeat import __version__
@@ -10,6 +11,9 @@ from onebeat.server.config import ServerConfig
 from onebeat.server.mux import Mux
 from onebeat.server.watchdog import Watchdog
 from onebeat.wire.sheet import SheetRecord, fitting
+
+READINGS = 3
+"""Signs of life of which the shortest round trip counts: a longer one tells of a busy machine, not of the way."""
 
 
 class Sheet:
@@ -34,14 +38,18 @@ class Sheet:
         self._watchdog = watchdog
         self._application = application
         self._given_up = given_up
-        self.reading: Reading | None = None
-        """What the last sign of life told of the clocks and the way to the store."""
+        self._readings: deque[Reading] = deque(maxlen=READINGS)
+
+    def heard(self, reading: Reading) -> None:
+        """Take what a sign of life told of the clocks and the way to the store."""
+        self._readings.append(reading)
 
     def record(self, *, is_draining: bool) -> SheetRecord:
         """Return the server as it is now."""
         patterns, groups = self._mux.patterns(), [one.pattern for one in self._mux.aggregations]
         shown, shown_groups = fitting(patterns), fitting(groups)
-        archive, reading = self._config.archive, self.reading
+        archive = self._config.archive
+        reading = min(self._readings, key=lambda one: one.round_trip_ms, default=None)
         return SheetRecord(
             version=__version__,
             application=self._application,

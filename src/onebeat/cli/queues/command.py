@@ -79,12 +79,14 @@ def queue_inspect(url: str | None, queues: tuple[str, ...], every: bool, sample:
 @some_queues
 @all_queues
 @click.option("-x", "--days", type=click.IntRange(1, 3650), default=10, show_default=True, help="Kept are 90.")
-@json_option("queue history", list[Day])
-def queue_history(url: str | None, queues: tuple[str, ...], every: bool, days: int, as_json: bool) -> None:
+@json_option("queue history", list[Day], streams=True)
+def queue_history(
+    url: str | None, queues: tuple[str, ...], every: bool, days: int, as_json: bool, as_lines: bool
+) -> None:
     """Show what QUEUES did on each of the last days (UTC), today first."""
     from onebeat.cli.queues.inspecting import show_history
 
-    run_async(show_history(url, queues, every=every, days=days, as_json=as_json))
+    run_async(show_history(url, queues, every=every, days=days, as_json=as_json, as_lines=as_lines))
 
 
 @queue.command("pause")

@@ -9,7 +9,7 @@ import click
 
 from onebeat.cli import output
 from onebeat.cli.choosing import chosen
-from onebeat.cli.documents import show
+from onebeat.cli.documents import show, show_list
 from onebeat.cli.output import BAD, DIM, WARN, Cell, count_cell
 from onebeat.cli.queues.documents import Day, Details
 from onebeat.cli.queues.listing import COLUMN_STYLES
@@ -118,13 +118,15 @@ def _groups(found: Details) -> Cell:
     return Cell(", ".join(told))
 
 
-async def show_history(url: str | None, names: Sequence[str], *, every: bool, days: int, as_json: bool) -> None:
+async def show_history(
+    url: str | None, names: Sequence[str], *, every: bool, days: int, as_json: bool, as_lines: bool
+) -> None:
     """Show a table of days, of all queues that were chosen."""
     async with Inspector(url) as inspector:
         queues = await chosen(inspector, names, every=every)
         found = [Day.of(day) for name in queues for day in await inspector.history(name, days)]
-    if as_json:
-        show(found)
+    if as_json or as_lines:
+        show_list(found, as_lines=as_lines)
         return
     if not found:
         click.echo("There are no queues.")

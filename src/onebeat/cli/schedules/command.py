@@ -36,14 +36,19 @@ def schedule() -> None:
     multiple=True,
     help="Only those in this state, or another that is named. May be repeated.",
 )
-@json_option("schedule ls", list[Schedule])
+@json_option("schedule ls", list[Schedule], streams=True)
 def schedule_ls(
-    url: str | None, patterns: tuple[str, ...], queue: str | None, states: tuple[str, ...], as_json: bool
+    url: str | None,
+    patterns: tuple[str, ...],
+    queue: str | None,
+    states: tuple[str, ...],
+    as_json: bool,
+    as_lines: bool,
 ) -> None:
     """List the schedules, Onebeat's and Go's, next to fire first; only those that PATTERNS fit, if there are any."""
     from onebeat.cli.schedules.listing import list_schedules
 
-    run_async(list_schedules(url, patterns, queue=queue, states=states, as_json=as_json))
+    run_async(list_schedules(url, patterns, queue=queue, states=states, as_json=as_json, as_lines=as_lines))
 
 
 @schedule.command("show")
@@ -74,12 +79,14 @@ def schedule_next(url: str | None, schedule_id: str, count: int, as_json: bool) 
 @click.argument("ids", nargs=-1, required=True, shell_complete=completing.schedules)
 @click.option("--page", type=int, default=1, show_default=True, help="From 1; 0 is the last.")
 @click.option("--size", type=int, default=30, show_default=True, help="Fires per page; 0 is all that are kept, 50.")
-@json_option("schedule history", list[History])
-def schedule_history(url: str | None, ids: tuple[str, ...], page: int, size: int, as_json: bool) -> None:
+@json_option("schedule history", list[History], streams=True)
+def schedule_history(
+    url: str | None, ids: tuple[str, ...], page: int, size: int, as_json: bool, as_lines: bool
+) -> None:
     """Show when schedules fired, how late, and what became of the tasks, the latest first."""
     from onebeat.cli.schedules.showing import show_history
 
-    run_async(show_history(url, ids, page=page, size=size, as_json=as_json))
+    run_async(show_history(url, ids, page=page, size=size, as_json=as_json, as_lines=as_lines))
 
 
 @schedule.command("pause")

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import click
 
 from onebeat.cli import output
-from onebeat.cli.documents import show
+from onebeat.cli.documents import show_list
 from onebeat.cli.output import BAD, DIM, WARN, Cell, count_cell
 from onebeat.cli.schedules.choosing import gos
 from onebeat.cli.schedules.documents import Schedule
@@ -26,7 +26,13 @@ OVERDUE_S = 5.0
 
 
 async def list_schedules(
-    url: str | None, patterns: Sequence[str], *, queue: str | None, states: Sequence[str], as_json: bool
+    url: str | None,
+    patterns: Sequence[str],
+    *,
+    queue: str | None,
+    states: Sequence[str],
+    as_json: bool,
+    as_lines: bool,
 ) -> None:
     async with Inspector(url) as inspector:
         rows = [Schedule.of(info) for info in await inspector.declared_schedules(queue)]
@@ -39,8 +45,8 @@ async def list_schedules(
         and (not patterns or any(fnmatchcase(row.id, pattern) for pattern in patterns))
     ]
     kept.sort(key=lambda row: (row.next is None, row.next or datetime.max.replace(tzinfo=UTC), row.id))
-    if as_json:
-        show(kept)
+    if as_json or as_lines:
+        show_list(kept, as_lines=as_lines)
         return
     if not rows:
         click.echo(

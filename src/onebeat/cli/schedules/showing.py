@@ -8,8 +8,8 @@ from datetime import UTC, datetime, tzinfo
 import click
 
 from onebeat.cli import output
-from onebeat.cli.documents import Bytes, show
-from onebeat.cli.output import DIM, WARN, Cell, count_cell
+from onebeat.cli.documents import Bytes, show, show_list
+from onebeat.cli.output import DIM, WARN, Cell
 from onebeat.cli.schedules.choosing import one
 from onebeat.cli.schedules.documents import Coming, Fire, Form, History, Schedule, ScheduleDetails, words
 from onebeat.cli.schedules.listing import late_cell, next_cell, state_cell
@@ -123,11 +123,13 @@ def _clock(moment: datetime) -> str:
     return f"{moment:%a %Y-%m-%d %H:%M:%S}" + (f".{moment.microsecond // 1000:03}" if moment.microsecond else "")
 
 
-async def show_history(url: str | None, names: Sequence[str], *, page: int, size: int, as_json: bool) -> None:
+async def show_history(
+    url: str | None, names: Sequence[str], *, page: int, size: int, as_json: bool, as_lines: bool
+) -> None:
     async with Inspector(url) as inspector:
         found = [await _history(inspector, name, page, size) for name in names]
-    if as_json:
-        show(found)
+    if as_json or as_lines:
+        show_list(found, as_lines=as_lines)
         return
     for i, history in enumerate(found):
         if i:
@@ -163,8 +165,9 @@ def _show_history(history: History) -> None:
         ]  # fmt: skip
         output.show_table(columns, rows, numbers=["late"], whole=["task", "fired", "tick (UTC)"])
     if history.fired is not None and history.missed is not None:
-        told = f"{count_cell(history.fired)} ticks fired, {count_cell(history.missed)} were missed, "
-        output.note(f"{told}{history.skipped:,} skipped; run by hand {output.counted(history.ran or 0, 'time')}.")
+        fired, ran = output.counted(history.fired, "tick"), output.counted(history.ran or 0, "time")
+        told = f"{fired} fired, {history.missed:,} missed, {history.skipped or 0:,} skipped"
+        output.note(f"{told}; run by hand {ran}.")
 
 
 def _tick(fire: Fire) -> Cell:

@@ -23,12 +23,12 @@ def server() -> None:
 
 @server.command("ls")
 @url_option
-@json_option("server ls", list[Server])
-def server_ls(url: str | None, as_json: bool) -> None:
+@json_option("server ls", list[Server], streams=True)
+def server_ls(url: str | None, as_json: bool, as_lines: bool) -> None:
     """List the servers that live, Onebeat's and Go's, with their slots and the weights of their queues."""
     from onebeat.cli.servers.showing import list_servers
 
-    run_async(list_servers(url, as_json=as_json))
+    run_async(list_servers(url, as_json=as_json, as_lines=as_lines))
 
 
 @server.command("show")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from onebeat.cli import output
-from onebeat.cli.documents import Bytes, show
+from onebeat.cli.documents import Bytes, show, show_list
 from onebeat.cli.output import BAD, DIM, GOOD, WARN, Cell
 from onebeat.cli.servers.choosing import one_server
 from onebeat.cli.servers.documents import Server, ServerDetails, Worker
@@ -19,12 +19,12 @@ QUEUES = 6
 """How many queues are written in a table."""
 
 
-async def list_servers(url: str | None, *, as_json: bool) -> None:
+async def list_servers(url: str | None, *, as_json: bool, as_lines: bool) -> None:
     async with Inspector(url) as inspector:
         rows = [Server.of(info) for info in await inspector.servers()]
         where = inspector.store.endpoint.shown
-    if as_json:
-        show(rows)
+    if as_json or as_lines:
+        show_list(rows, as_lines=as_lines)
         return
     if not rows:
         click.echo(f"No servers at {output.visible(where)}: none has given a sign of life within ten seconds.")

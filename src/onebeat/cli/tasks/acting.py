@@ -53,7 +53,7 @@ async def act(url: str | None, action: str, ids: Sequence[str], where: Where, *,
     check_chosen(action, ids, where, every=every)
     async with Inspector(url) as inspector:
         if ids:
-            await _each(inspector, action, all_ids(ids), where, how)
+            await _each(inspector, action, all_ids(ids)[: how.limit], where, how)
             return
         if is_whole_state(action, where, how):
             await _whole_state(inspector, action, where, how)
@@ -81,7 +81,11 @@ def is_whole_state(action: str, where: Where, how: How) -> bool:
     is_one = len(where.queues) == len(where.states) == 1 and "*" not in where.queues[0]
     is_all = not (where.types or where.older or where.error or where.where or how.limit or how.rate)
     has_group = (where.states == ("aggregating",)) == (where.group is not None)
-    return action in ("run", "archive", "delete") and is_one and is_all and has_group
+    if not (action in ("run", "archive", "delete") and is_one and is_all and has_group):
+        return False
+    from onebeat.inspector.acting import ACTIONS
+
+    return where.states[0] in ACTIONS[action]  # else `select` says what it is for
 
 
 async def _whole_state(inspector: Inspector, action: str, where: Where, how: How) -> None:
@@ -221,6 +225,8 @@ async def _each(inspector: Inspector, action: str, ids: Sequence[str], where: Wh
         click.echo(f"No ids: nothing to {action}.")
         return
     queues = {id_: await queue_of(inspector, id_, named) for id_ in ids}
+    if how.dry_run:
+        show_tasks([await inspector.task(queues[id_], id_) for id_ in ids], nothing="")
     if not agreed(f"{action} {_named(queues)}", yes=how.yes, dry_run=how.dry_run, is_final=action in FINAL):
         return
     status = 0

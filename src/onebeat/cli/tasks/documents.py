@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from onebeat.cli.documents import Bytes
+from onebeat.cli.documents import Bytes, Instant
 from onebeat.inspector.models import WorkerInfo
 from onebeat.inspector.recording import Lock, TaskRecord
 from onebeat.preparing import Enqueued
@@ -20,7 +19,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     fraction: float
     text: str
-    at: datetime
+    at: Instant
 
 
 class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,14 +62,14 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     max_retry: int
     retried: int
     last_error: str
-    last_failed_at: datetime | None
+    last_failed_at: Instant | None
     timeout_s: float
-    deadline: datetime | None
-    next_process_at: datetime | None
+    deadline: Instant | None
+    next_process_at: Instant | None
     retention_s: float
-    completed_at: datetime | None
-    pending_since: datetime | None
-    expires_at: datetime | None
+    completed_at: Instant | None
+    pending_since: Instant | None
+    expires_at: Instant | None
     result: Bytes | None
     headers: Mapping[str, str]
     group: str
@@ -94,8 +93,8 @@ class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
     server_id: str
     host: str
     pid: int
-    started_at: datetime
-    deadline: datetime
+    started_at: Instant
+    deadline: Instant
 
 
 class TaskDetails(TaskRow, frozen=True, kw_only=True):
@@ -117,11 +116,11 @@ class TaskDetails(TaskRow, frozen=True, kw_only=True):
     """
 
     lock: LockRow | None
-    lease_until: datetime | None
+    lease_until: Instant | None
     worker: WorkerRow | None
-    tick: datetime | None
+    tick: Instant | None
     schedule: str
-    archived_at: datetime | None
+    archived_at: Instant | None
     raw: Mapping[str, Bytes] | None
 
 
@@ -132,7 +131,7 @@ class EnqueuedRow(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     type: str
     state: str
-    process_at: datetime | None
+    process_at: Instant | None
 
 
 def task_row(info: TaskInfo) -> TaskRow:

@@ -55,7 +55,7 @@ async def update(url: str | None, ids: Sequence[str], where: Where, edits: Edits
         if not ids:
             selection = await select(inspector, "update", where, How(yes=True, dry_run=False, limit=how.limit))
         else:
-            selection = await _named(inspector, all_ids(ids), where.queues[0] if where.queues else None)
+            selection = await _named(inspector, all_ids(ids)[: how.limit], where.queues[0] if where.queues else None)
         if selection is None or not selection.tasks:
             return
         if edits.edit:
@@ -188,8 +188,8 @@ def _show_changes(info: TaskInfo, options: Mapping[str, Any]) -> None:
         was, new = (_lines(data) for data in (info.payload, options["payload"]))
         for line in list(difflib.unified_diff(was, new, lineterm="", n=2))[2:]:
             if not line.startswith("@@"):
-                style = None if os.environ.get("NO_COLOR") else {"+": GOOD, "-": BAD}.get(line[0])
-                click.secho(f"  {visible(line)}", fg=style)
+                told, colour = f"  {visible(line)}", {"+": GOOD, "-": BAD}.get(line[0])
+                click.echo(told if colour is None or os.environ.get("NO_COLOR") else click.style(told, fg=colour))
     for name, value in options.items():
         if name == "headers":
             value = {key: text for key, text in value.items() if info.headers.get(key) != text}

@@ -37,8 +37,20 @@ def instant(seconds: float) -> str:
 
 
 def typed(*words: str) -> str:
-    """Return a command as it is typed in a shell."""
-    return shlex.join(words)
+    """Return a command as it is typed in a shell: bash, where a name has signs that a terminal would obey."""
+    return " ".join(shlex.quote(word) if word.isprintable() else _escaped(word) for word in words)
+
+
+def _escaped(word: str) -> str:
+    signs = (sign if sign.isprintable() and sign not in "\\'" else _by_number(ord(sign)) for sign in word)
+    return f"$'{''.join(signs)}'"
+
+
+def _by_number(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as Python decodes it
+        code -= 0xDC00
+        return f"\\x{code:02x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}"
 
 
 def serve(queue: str = "") -> str:
