@@ -32,7 +32,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
         queue: Where.
 
-        at: When, an aware datetime by this machine's clock.
+        at: When, an aware datetime by this machine's clock; what the store did in one batch has one instant.
     """
 
     name: ClassVar[str] = ""
