@@ -126,3 +126,18 @@ def test_a_day_goes_as_the_page_says(day: Day, record_property: Callable[[str, o
             Path(os.environ["ONEBEAT_TRANSCRIPT"]).write_text(day.transcript.rstrip() + "\n")
     assert {0} == set(day.end())
     record_property("the day took", f"{time.monotonic() - began:.0f} s")
+
+
+def test_the_page_has_all_that_a_day_has() -> None:
+    """So that the test above cannot pass by playing less: each of these is typed, in this order."""
+    typed = [command for block in blocks(PAGE.read_text()) for command, _ in commands(block)]
+    steps = iter((
+        "queue inspect", "task ls error:", "task show", "task update .* --set", "task run order", "task show",
+        "EDITOR=.* --edit", "task run --where .* --dry-run", "task run --where .*'$", "queue pause", "queue resume",
+        "server drain .* --wait", "server resume", "doctor$", "night.py", "doctor$", "doctor --repair$", "doctor$",
+    ))  # fmt: skip
+    left = next(steps)
+    for command in typed:
+        if re.search(left, command):
+            left = next(steps, "nothing is left")
+    assert "nothing is left" == left
