@@ -120,6 +120,10 @@ proof-differential: setup ## prove: put faults into our scripts, and see the com
 proof-search: setup ## measure: how long it takes to find 12 of 100,000 tasks
 	@$(BIN)/python -m bench.search
 
+.PHONY: proof-day
+proof-day: setup ## play a day on call in a terminal, and write down what appears in docs/proofs/on-call.txt
+	@ONEBEAT_TRANSCRIPT=docs/proofs/on-call.txt $(PYTEST) -q tests/docs/test_on_call.py
+
 proof-inspector: setup ## measure: how long bulk operations on 200,000 tasks hold the store
 	@$(BIN)/python -m bench.inspector
 proof-scrape: setup ## measure: what a scrape costs the store with 1, 100 and 10,000 queues, beside asynq's exporter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import select
@@ -46,6 +47,7 @@ class Program:
         clean |= {"PYTHONUNBUFFERED": "1", **(env or {})}
         self._said = ""
         self._at = 0
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # a sign may come in two reads
         if terminal:
             self._ours, theirs = os.openpty()
             command = [sys.executable, "-c", _IN_TERMINAL, os.ttyname(theirs), *words]
@@ -98,7 +100,7 @@ class Program:
             data = os.read(self._ours, 65_536)
         except OSError:  # a terminal whose program has ended
             data = b""
-        self._said += data.decode(errors="replace").replace("\r\n", "\n")
+        self._said += self._decode(data).replace("\r\n", "\n")
         return bool(data)
 
     def press(self, text: str) -> None:

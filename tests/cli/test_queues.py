@@ -230,7 +230,7 @@ def test_rm_removes_an_empty_queue(system: System) -> None:
     system.inspector.delete_all("low", "scheduled")
     refused = run("queue", "rm", "low")
     assert (2, True) == (refused.exit_code, "say so with --yes" in refused.stderr)
-    assert "queue low is removed, with 0 tasks" in run("queue", "remove", "low", "--yes").stdout
+    assert "queue low is removed" == run("queue", "remove", "low", "--yes").stdout.strip()
     assert ["default", "mail-a"] == names()
 
 

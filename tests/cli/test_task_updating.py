@@ -56,7 +56,8 @@ def test_options_headers_and_queue(url: str, inspector: SyncInspector) -> None:
     assert 0 == run("task", "update", "--url", url, "o0", *words).exit_code
     info = inspector.task("default", "o0")
     assert (3, timedelta(minutes=1), {"h": "1", "x": "2"}) == (info.max_retry, info.timeout, info.headers)
-    assert "1 task changed." in run("task", "update", "--url", url, "o0", "--move-to", "low").stdout
+    moved = run("task", "update", "--url", url, "o0", "--move-to", "low").stdout
+    assert ["  move to: low", "1 task changed."] == moved.splitlines()[1:]
     assert ["o0"] == [info.id for info in inspector.tasks("low", state="scheduled")]
 
 
@@ -68,6 +69,14 @@ def test_by_filter_with_a_dry_run(url: str, inspector: SyncInspector) -> None:
     assert b"note" not in inspector.task("default", "o1").payload
     assert "2 tasks changed." in run(*words).stdout
     assert [b"note" in inspector.task("default", f"o{n}").payload for n in range(3)] == [False, True, True]
+
+
+def test_of_many_the_first_are_shown_and_the_others_counted(url: str, inspector: SyncInspector) -> None:
+    """Three of them: nobody takes what is shown for all that is changed."""
+    words = ("task", "update", "--url", url, "--all", "--retry", "3", "--dry-run")
+    lines = run(*words).stdout.splitlines()
+    assert (3, "… and 1 more.") == (sum(line.startswith("task ") for line in lines), lines[-2])
+    assert "more." not in run(*words, "--where", "type:order").stdout
 
 
 def test_a_payload_whole(url: str, inspector: SyncInspector) -> None:

@@ -18,7 +18,8 @@ Comments in front of a block, each on a line of its own:
   `<!-- served: shop:app -->` that of a module.
 
 And on a line anywhere in a page, `<!-- excerpts of: examples/fastapi -->`: all its Python blocks are parts of files in
-that folder, which has tests of its own. They are looked up there and not run.
+that folder, which has tests of its own. They are looked up there and not run. `<!-- played by: tests/docs/x.py -->`:
+that test plays the page, and nobody else does.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"<!-- (not run|raises|served)(?:: (.+?))? -->\s*\Z")
+PLAYER = re.compile(r"^<!-- played by: ([\w./-]+) -->$", re.MULTILINE)
 ORIGIN = re.compile(r"^<!-- excerpts of: ([\w./-]+) -->$", re.MULTILINE)
 FILE = re.compile(r"^`([\w./]+\.\w+)`:\s*\Z", re.MULTILINE)
 
@@ -89,6 +91,12 @@ def commands(block: Block) -> Iterator[tuple[str, str]]:
 def origin(text: str) -> Path | None:
     """Return the folder that a page's blocks are excerpts of, or None."""
     found = ORIGIN.search(text)
+    return ROOT / found[1] if found is not None else None
+
+
+def player(text: str) -> Path | None:
+    """Return the test that plays a page in its own way, or None."""
+    found = PLAYER.search(text)
     return ROOT / found[1] if found is not None else None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.conftest import Play
-from tests.docs.pages import ROOT, Block, all_pages, blocks, is_excerpt, origin
+from tests.docs.pages import ROOT, Block, all_pages, blocks, is_excerpt, origin, player
 
 NOT_RUN = {
     "docs/how-to/blocking-code.md": 1,
@@ -21,8 +21,11 @@ NOT_RUN = {
 """Python blocks that are shown and cannot run, by page: each is marked there with its reason."""
 
 OF_EXAMPLES = [page for page in all_pages() if origin(page.read_text()) is not None]
+PLAYED = {page: test for page in all_pages() if (test := player(page.read_text())) is not None}
 PAGES = [
-    page for page in all_pages() if page not in OF_EXAMPLES and any(block.is_run for block in blocks(page.read_text()))
+    page
+    for page in all_pages()
+    if page not in OF_EXAMPLES and page not in PLAYED and any(block.is_run for block in blocks(page.read_text()))
 ]
 
 
@@ -62,6 +65,12 @@ def test_excerpts_are_what_the_examples_have() -> None:
         if block.language == "python" and not is_left_out(block) and not is_excerpt(block.text, found(page))
     ]
     assert [] == others
+
+
+@pytest.mark.parametrize("page", PLAYED, ids=name)
+def test_a_page_that_a_test_plays_is_named_there(page: Path) -> None:
+    """So that no page is left out by naming a test that plays another, or none."""
+    assert f'"{page.name}"' in PLAYED[page].read_text()
 
 
 def test_what_is_not_run_is_known() -> None:

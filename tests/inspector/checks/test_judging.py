@@ -196,6 +196,7 @@ BROKEN: list[tuple[str, Severity, Facts, str]] = [
     ("schedule-unfired", ERROR, well(servers=[], plans=[plan(declared=NOW - 600)]), "nobody will fire its next tick"),
     ("schedule-stuck", ERROR, well(plans=[plan(due=None, stuck=NOW - 300)]), "its calendar ran out 5 min ago"),
     ("schedule-parked", ERROR, well(plans=[plan(state="error", error="OOM")]), "its last fire failed: OOM"),
+    ("schedule-parked", ERROR, well(plans=[plan(state="error", error="error WRONGTYPE")]), "fire failed: WRONGTYPE"),
     ("schedule-parked", HINT, well(plans=[plan(state="orphaned", due=None)]), "it is parked: no instance of"),
     (
         "schedule-missed",

@@ -70,7 +70,7 @@ async def remove_queues(
         for name in queues:
             with Progress("deleted", again=f"queue {name} stays paused, and the same command goes on") as progress:
                 count = await inspector.remove_queue(name, force=force, progress=progress)
-            click.echo(f"queue {visible(name)} is removed, with {counted(count, 'task')}")
+            click.echo(f"queue {visible(name)} is removed" + (f", with {counted(count, 'task')}" if count else ""))
 
 
 async def _sizes(inspector: Inspector, queues: Sequence[str]) -> dict[str, int]:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 Make = Callable[["TaskInfo"], "UpdateOptions"]
 
+SHOWN = 3
+"""Of how many tasks the changes are shown."""
+
 
 @dataclass(frozen=True)
 class Edits:
@@ -61,8 +64,10 @@ async def update(url: str | None, ids: Sequence[str], where: Where, edits: Edits
         if edits.edit:
             changed = edited(selection.first[0], edits)
             make = lambda _info: changed  # noqa: E731 - what was edited is of one task
-        for info in selection.first[:3]:
+        for info in selection.first[:SHOWN]:
             _show_changes(info, make(info))
+        if len(selection.tasks) > SHOWN:
+            click.echo(f"… and {len(selection.tasks) - SHOWN:,} more.")
         if agreed(f"change {described(selection)}", yes=how.yes, dry_run=how.dry_run, is_final="update" in FINAL):
             await apply(inspector, selection, how, changes=make)
 
@@ -194,7 +199,7 @@ def _show_changes(info: TaskInfo, options: Mapping[str, Any]) -> None:
         if name == "headers":
             value = {key: text for key, text in value.items() if info.headers.get(key) != text}
         if name != "payload":
-            click.echo(f"  {name}: {visible(str(value))}")
+            click.echo(f"  {name.replace('_', ' ')}: {visible(str(value))}")
 
 
 def _lines(data: bytes) -> list[str]:

@@ -82,7 +82,8 @@ def _parked(facts: Facts) -> Iterator[Found]:
             yield Found(
                 Severity.ERROR,
                 f"schedule {plan.id}",
-                f"it fires no more, as its last fire failed: {plan.error or 'no reason was written'}",
+                "it fires no more, as its last fire failed: "
+                f"{plan.error.removeprefix('error ') or 'no reason was written'}",
                 (f"mend what it says, then have an instance of application {plan.app!r} declare it again: {serve()}",),
                 plan.queue,
             )
