@@ -70,6 +70,21 @@ def test_signs_of_life_are_given_only_while_it_is_live(systemd: socket.socket) -
         assert ["WATCHDOG=1"] == heard(systemd, "WATCHDOG=1")
 
 
+def test_a_report_that_fails_is_not_the_last(systemd: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged; the next look tells, so that systemd does not end what is well."""
+    answers = iter([ZeroDivisionError("a bug"), READY])
+
+    def look() -> HealthReport:
+        answer = next(answers, READY)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with Notifier(systemd.getsockname(), look, watchdog=0.02):
+        assert "WATCHDOG=1" in heard(systemd, "STATUS=serving, ready")
+    assert "no report of the service's health" in caplog.text
+
+
 def test_an_end_without_warning_is_told(systemd: socket.socket) -> None:
     """The last word is that it stops."""
     with Notifier(systemd.getsockname(), lambda: READY):

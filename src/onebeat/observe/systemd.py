@@ -73,7 +73,11 @@ class Notifier:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._period):
-            found = self._report()
+            try:
+                found = self._report()
+            except Exception:  # whoever gives no report is not heard as dead: the next look may tell
+                log.exception("no report of the service's health; systemd is told nothing this time")
+                continue
             if found.ready:
                 self._say_once("READY=1")
             if found.state == "stopping":

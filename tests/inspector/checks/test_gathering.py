@@ -131,6 +131,16 @@ async def test_a_queue_that_is_in_trouble(
     assert said in finding.text
 
 
+async def test_a_lease_that_recovery_waits_for_is_no_trouble(inspector: Face, store: Store, clock: Clock) -> None:
+    """One of Go's clock is given half a minute more; so is one that a repair wrote."""
+    await list_server(store, 1, server(1).encode(), {})
+    await put_in(store, "active", "a")
+    await store.commands([("DEL", ROOT + "lease"), ("ZADD", ROOT + "lease", NOON - 44, "a")])
+    assert [] == of(await inspector.diagnose(["lease-lapsed"]), "lease-lapsed")
+    await clock.advance(2)
+    assert 1 == len(of(await inspector.diagnose(["lease-lapsed"]), "lease-lapsed"))
+
+
 async def test_many_that_fail_alike_are_a_storm(inspector: Face, store: Store, clock: Clock) -> None:
     """Sixty tasks in retry, of one error."""
     for number in range(60):

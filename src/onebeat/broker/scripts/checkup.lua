@@ -72,7 +72,7 @@ local function leases(asynq)
   local ours = ahead[1] and redis.call("HGET", asynq .. "t:" .. ahead[1], "ob_lease")
   return {
     count = redis.call("ZCARD", key),
-    lapsed = redis.call("ZCOUNT", key, "-inf", now_s - 15),
+    lapsed = redis.call("ZCOUNT", key, "-inf", now_s - 45), -- 15 s past the 30 that a lease of Go's clock is given more
     long_lapsed = redis.call("ZCOUNT", key, "-inf", now_s - 120),
     first = first(key),
     latest = tonumber(ahead[2]) or "",

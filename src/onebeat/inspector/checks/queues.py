@@ -254,9 +254,9 @@ CHECKS = (
     Check(
         "lease-lapsed",
         ("servers", "queues"),
-        "Tasks whose server died and which nobody takes back: for 15 s where Onebeat serves, two minutes elsewhere.",
+        "Tasks whose server died and which nobody takes back: for 45 s where Onebeat serves, two minutes elsewhere.",
         "They look as if they ran, and do not.",
-        "Start a server for the queue: it takes them back within seconds.",
+        "Start a server for the queue: it takes them back within seconds, those of a Go server within half a minute.",
         _lapsed,
     ),
     Check(
