@@ -32,9 +32,10 @@ def events(
     url: str | None, follow: bool, names: tuple[str, ...], queue_name: str | None, limit: int, as_json: bool
 ) -> None:
     """
-    Show what has happened lately: tasks enqueued, started, retried, archived; schedules fired and missed.
+    Show what has happened to tasks and schedules lately.
 
-    It reads the stream that servers write which run with --events. With --json each line is one document.
+    Tasks that were enqueued, started, retried, completed or archived; schedules that fired or missed a tick: what
+    servers that run with --events have written into the store. With --json each line is one document.
     """
     run_async(_events(url, follow, names, queue_name, limit, as_json))
 
