@@ -142,7 +142,7 @@ def described(command: click.Command, name: str, parent: click.Context | None) -
     """Write down a command and those below it, as click knows them."""
     context = click.Context(command, info_name=name, parent=parent)
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    yield f"\n## `{context.command_path}`\n\n{cleandoc(command.help or '')}\n\n```text\n{usage}\n```\n"
+    yield f"\n## `{context.command_path}`\n\n{_told(command.help or '')}\n\n```text\n{usage}\n```\n"
     helps = [parameter.get_help_record(context) for parameter in command.get_params(context)]
     rows = [row for row in helps if row is not None and "--help" not in row[0]]
     if rows:
@@ -153,6 +153,13 @@ def described(command: click.Command, name: str, parent: click.Context | None) -
             found = command.get_command(context, sub)
             if found is not None:
                 yield from described(found, sub, context)
+
+
+def _told(help: str) -> str:
+    """Keep what a terminal is shown line by line as it is."""
+    parts = cleandoc(help).split("\n\n")
+    parts = [f"```text{part[1:]}\n```" if part.startswith("\b") else part for part in parts]
+    return "\n\n".join(parts)
 
 
 def drawing(file: Path) -> str:

@@ -72,6 +72,7 @@ def order_to(url: str, tag: str) -> str:
 def test_ls_shows_who_serves(fleet: str) -> None:
     """Slots, the heaviest queue first, and which library it is."""
     shown = run("server", "ls", "--url", fleet).output
+    assert "web-2:7 " in shown  # as `drain` takes it
     assert "1/8" in shown
     assert "high:6 low:1" in shown
     assert "shop (Onebeat 0.5.0)" in shown

@@ -170,6 +170,15 @@ def test_a_narrow_screen_goes_without_columns(client: SyncClient, url: str, tmp_
         assert 0 == program.ended()
 
 
+def test_a_narrow_terminal_has_a_table_and_says_what_it_lacks(client: SyncClient, url: str, tmp_path: Path) -> None:
+    """A row for each queue, rather than ten lines."""
+    env = {"ONEBEAT_URL": url, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "52"}
+    with onebeat("queue", "ls", cwd=tmp_path, env=env, terminal=True) as program:
+        program.expect(r"queue +size +pending +processed +failed +latency")
+        program.expect(r"A wider\s+terminal has scheduled as well")
+        assert 0 == program.ended()
+
+
 def test_without_a_terminal_it_is_a_line_each_time(client: SyncClient, url: str, tmp_path: Path) -> None:
     """Of all queues together."""
     with onebeat("stats", "--watch", "0.1", cwd=tmp_path, env={"ONEBEAT_URL": url}) as program:

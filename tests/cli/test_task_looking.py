@@ -6,13 +6,16 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from io import StringIO
 from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from onebeat import codecs
 from onebeat.broker.store import BlockingStore
+from onebeat.cli.output import show_table
 from onebeat.sync import SyncClient
 from onebeat.task import Task
 from onebeat.wire.message import decode, encode
@@ -193,3 +196,19 @@ def test_active_tasks_name_their_server(tasks: Tasks, url: str) -> None:
     assert "no server says that it runs it" in shown
     found: dict[str, Any] = document("task show", "--url", url, "a")[0]
     assert (True, None) == (found["is_orphaned"], found["worker"])
+
+
+def test_a_row_that_does_not_fit_is_a_few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many cells on each as fit, and no empty line between two rows."""
+    place = Console(file=StringIO(), width=40, force_terminal=True, color_system=None)
+    monkeypatch.setattr("onebeat.cli.output.is_terminal", lambda: True)
+    monkeypatch.setattr("onebeat.cli.output.console", lambda: place)
+    rows = [("a" * 20, "mail", "x" * 30), ("b" * 20, "mail", "y")]
+    show_table(["id", "type", "error"], rows, whole=["id", "type"], least=20)
+    assert isinstance(place.file, StringIO)
+    assert [
+        f"id: {'a' * 20}  type: mail",
+        f"  error: {'x' * 30}",
+        f"id: {'b' * 20}  type: mail",
+        "  error: y",
+    ] == place.file.getvalue().splitlines()

@@ -66,6 +66,12 @@ def test_the_table_says_what_the_command_says(name: str) -> None:
     assert (name, PLACES[name].help) == (command.name, command.get_short_help_str(500))
 
 
+@pytest.mark.parametrize("name", PLACES)
+def test_each_command_is_told_in_a_line_of_a_narrow_terminal(name: str) -> None:
+    """Who is woken at night sees all of them at once."""
+    assert 80 - 2 >= len(f"  {name:10}  {PLACES[name].help}")
+
+
 def test_every_command_has_help_and_every_option_too() -> None:
     """Nothing is left to guess."""
     silent = [words for words, command in each_command(cli) if not command.help]

@@ -17,63 +17,57 @@ LOOK, STEER, SERVE, HELP = "Look", "Look and steer", "Serve", "This command line
 PLACES: dict[str, Place] = {
     "stats": Place(
         "onebeat.cli.stats.command:stats",
-        "Count the tasks of all queues, what was done today, and what the store says of itself.",
+        "Count what waits, runs and fails; with --watch as it changes.",
         LOOK,
     ),
     "queue": Place(
         "onebeat.cli.queues.command:queue",
-        "Queues: what they hold, who serves them; pause, resume and remove them.",
+        "What queues hold and who serves them; pause, resume, remove.",
         STEER,
     ),
     "task": Place(
         "onebeat.cli.tasks.command:task",
-        "Tasks: find, show, enqueue, change, run, archive, cancel and delete them.",
+        "Find, show, enqueue, change, run, archive, cancel, delete.",
         STEER,
     ),
     "group": Place("onebeat.cli.groups:group", "Groups of tasks that wait to be aggregated.", STEER),
     "schedule": Place(
         "onebeat.cli.schedules.command:schedule",
-        "Schedules: when they fire and fired; pause, resume and run them.",
+        "When schedules fire and fired; pause, resume, run.",
         STEER,
     ),
     "server": Place(
         "onebeat.cli.servers.command:server",
-        "Servers: what they serve and run; have them drain, stop, or take tasks again.",
+        "What servers serve and run; drain, stop, resume.",
         STEER,
     ),
-    "doctor": Place(
-        "onebeat.cli.doctor:doctor", "Say what is wrong with the live system, why it matters, and what to type.", LOOK
-    ),
+    "doctor": Place("onebeat.cli.doctor:doctor", "Say what is wrong, why it matters, and what to type.", LOOK),
     "events": Place(
         "onebeat.cli.events:events",
-        "Show what has happened lately: tasks enqueued, started, retried, archived; schedules fired and missed.",
+        "Show what has happened to tasks and schedules lately.",
         LOOK,
     ),
-    "health": Place(
-        "onebeat.cli.health:health", "Say how the server on this machine fares; status 0 if it is well, else 1.", LOOK
-    ),
+    "health": Place("onebeat.cli.health:health", "Say how the server on this machine fares.", LOOK),
     "run": Place(
         "onebeat.cli.run:run",
-        "Run the tasks and schedules of APPLICATION (module:app) until Ctrl-C or SIGTERM.",
+        "Run the tasks and schedules of APPLICATION (module:app).",
         SERVE,
     ),
     "dev": Place(
         "onebeat.cli.dev:dev",
-        "Run APPLICATION (module:app) while you write it: started anew when a Python file changes.",
+        "Run APPLICATION while you write it, with reload.",
         SERVE,
     ),
     "demo": Place(
         "onebeat.cli.demo.command:demo",
-        "Watch a whole system at work: real processes on a store of its own, one of which is killed half way.",
+        "Watch a whole system at work, on a store of its own.",
         SERVE,
     ),
-    "metrics": Place(
-        "onebeat.cli.metrics:metrics", "Serve the metrics of all queues to Prometheus, until Ctrl-C or SIGTERM.", SERVE
-    ),
+    "metrics": Place("onebeat.cli.metrics:metrics", "Serve the metrics of all queues to Prometheus.", SERVE),
     "schema": Place("onebeat.cli.schema:schema", "Print the JSON Schema of what a COMMAND prints with --json.", HELP),
     "completion": Place(
         "onebeat.cli.completion:completion",
-        "Print what makes a SHELL complete words: commands, options, queues, ids of tasks.",
+        "Print what makes a SHELL complete words.",
         HELP,
     ),
 }
@@ -96,7 +90,16 @@ ALIASES = {"cron": "schedule", "dash": "stats --watch", "version": "--version"}
 @store_option
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """One beat, any number of servers: tasks and schedules on Redis or Valkey."""
+    """
+    One beat, any number of servers: tasks and schedules on Redis or Valkey.
+
+    \b
+    When something is wrong:
+      onebeat doctor                        what it is, and what to type
+      onebeat stats --watch                 what waits, runs and fails
+      onebeat queue inspect QUEUE           why a queue is slow
+      onebeat task ls state:retry,archived  what fails, and of what
+    """
     from onebeat.cli.project import Project
 
     ctx.obj = project = Project.find()

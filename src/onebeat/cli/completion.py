@@ -15,10 +15,14 @@ VARIABLE = "_ONEBEAT_COMPLETE"
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """
-    Print what makes a SHELL complete words: commands, options, queues, ids of tasks.
+    Print what makes a SHELL complete words.
 
-    For bash, add to ~/.bashrc: eval "$(onebeat completion bash)". For zsh, the same with zsh to ~/.zshrc, after
-    compinit. For fish: onebeat completion fish > ~/.config/fish/completions/onebeat.fish
+    It completes commands, options, queues and ids of tasks.
+
+    \b
+    bash  eval "$(onebeat completion bash)"   in ~/.bashrc
+    zsh   eval "$(onebeat completion zsh)"    in ~/.zshrc, after compinit
+    fish  onebeat completion fish > ~/.config/fish/completions/onebeat.fish
     """
     from onebeat.cli.commands import cli
 

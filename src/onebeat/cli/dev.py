@@ -45,10 +45,11 @@ def dev(
     **given: Any,
 ) -> None:
     """
-    Run APPLICATION (module:app) while you write it: started anew when a Python file changes.
+    Run APPLICATION while you write it, with reload.
 
-    Without a URL it uses the embedded store of the project. Failed tasks show their payload and traceback. Without
-    APPLICATION, the only one in the files here, or in those of a package here, is taken.
+    APPLICATION is module:app; it is started anew when a Python file changes. Without a URL it uses the embedded
+    store of the project. Failed tasks show their payload and traceback. Without APPLICATION, the only one in the
+    files here, or in those of a package here, is taken.
     """
     import asyncio
 

@@ -199,7 +199,7 @@ def doctor(
     as_json: bool,
 ) -> None:
     """
-    Say what is wrong with the live system, why it matters, and what to type.
+    Say what is wrong, why it matters, and what to type.
 
     Makes all checks, or those named. Status 1 if it finds a warning or an error, 0 if at most hints.
     """

@@ -39,9 +39,10 @@ def events(
     as_lines: bool,
 ) -> None:
     """
-    Show what has happened lately: tasks enqueued, started, retried, archived; schedules fired and missed.
+    Show what has happened to tasks and schedules lately.
 
-    It reads the stream that servers write which run with --events. With --follow, --json is --ndjson: it has no end.
+    Tasks that were enqueued, started, retried, completed or archived; schedules that fired or missed a tick: what
+    servers that run with --events have written into the store. With --follow, --json is --ndjson: it has no end.
     """
     listing = Listing(as_lines=as_lines or follow) if as_json or as_lines else None
     run_async(_events(url, follow, names, queue_name, limit, listing))

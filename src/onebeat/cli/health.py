@@ -32,7 +32,7 @@ EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S10
 @click.pass_context
 def health(ctx: click.Context, /, url: str | None, asked: str, at: str | None, timeout: float, as_json: bool) -> None:
     """
-    Say how the server on this machine fares; status 0 if it is well, else 1. For containers and exec probes.
+    Say how the server on this machine fares. The status is 0 if it is well, else 1: for containers and exec probes.
 
     It asks the server where one answers over HTTP: at --at, else at ONEBEAT_METRICS_PORT or metrics-port of
     [tool.onebeat]. Without such a port it looks from outside: is the store there, and is a server of this host listed

@@ -39,10 +39,10 @@ from onebeat.cli.common import url_option
 )
 def metrics(url: str | None, port: int, host: str, max_age: float, max_queues: int, memory_queues: int) -> None:
     """
-    Serve the metrics of all queues to Prometheus, until Ctrl-C or SIGTERM.
+    Serve the metrics of all queues to Prometheus.
 
-    /metrics has asynq's series and Onebeat's; /scale says how many servers the work wants. Metrics of tasks by type
-    are served by `onebeat run --metrics-port`.
+    It goes on until Ctrl-C or SIGTERM. /metrics has asynq's series and Onebeat's; /scale says how many servers the
+    work wants. Metrics of tasks by type are served by `onebeat run --metrics-port`.
     """
     from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 

@@ -91,19 +91,21 @@ def show_table(
     *,
     numbers: Sequence[str] = (),
     whole: Sequence[str] = (),
+    least: int = 8,
 ) -> None:
     """
     Print a table; columns in `numbers` are aligned to the right, they and those in `whole` never folded.
 
-    On a terminal long texts are folded to fit, and where even that is too wide, each row is shown as lines of its
-    own; into a file or a pipe every row is one whole line. A cell may be a `Cell`, which has a style.
+    On a terminal long texts are folded to fit, though not to less than `least` letters; where even that is too wide,
+    each row is shown as a few lines of its own. Into a file or a pipe every row is one whole line. A cell may be a
+    `Cell`, which has a style.
     """
     shown = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
     if not is_terminal():
         _show_plain([[Cell(column) for column in columns], *shown], {columns.index(name) for name in numbers})
         return
     place = console()
-    if least_width(columns, shown, {*numbers, *whole}) > place.width:
+    if least_width(columns, shown, {*numbers, *whole}, least) > place.width:
         _show_lines(place, columns, shown)
     else:
         place.print(table(columns, shown, numbers=numbers, whole=whole))
@@ -138,25 +140,28 @@ def table(
     return made
 
 
-def least_width(columns: Sequence[str], rows: Sequence[Sequence[Cell]], kept: set[str]) -> int:
+def least_width(columns: Sequence[str], rows: Sequence[Sequence[Cell]], kept: set[str], least: int = 8) -> int:
     """How wide a table is at least: columns that are kept whole, and a few letters of each of the others."""
     from rich.cells import cell_len
 
-    widths = [
-        max(len(column), *(cell_len(visible(row[i])) for row in rows), 0) if column in kept else min(8, MAX_SHOWN)
-        for i, column in enumerate(columns)
-    ]
-    return sum(widths) + 2 * (len(columns) - 1)
+    widths = [max(len(name), *(cell_len(visible(row[i])) for row in rows), 0) for i, name in enumerate(columns)]
+    folded = (width if name in kept else min(width, least) for name, width in zip(columns, widths, strict=True))
+    return sum(folded) + 2 * (len(columns) - 1)
 
 
 def _show_lines(place: Console, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     from rich.text import Text
 
-    for i, row in enumerate(rows):
-        if i:
-            place.print()
+    for row in rows:
+        lines: list[Text] = []
         for column, cell in zip(columns, row, strict=True):
-            place.print(Text.assemble((f"{column}: ", "bold"), (visible(cell), cell.style)), overflow="fold")
+            told = Text.assemble((f"{column}: ", "bold" if not lines else DIM), (visible(cell), cell.style))
+            if lines and lines[-1].cell_len + 2 + told.cell_len <= place.width:
+                lines[-1].append("  ").append_text(told)
+            else:
+                lines.append(Text("  " if lines else "").append_text(told))
+        for line in lines:
+            place.print(line, overflow="fold")
 
 
 def show_facts(facts: Sequence[tuple[str, object]]) -> None:

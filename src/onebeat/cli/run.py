@@ -142,10 +142,10 @@ def run(
     **given: Any,
 ) -> None:
     """
-    Run the tasks and schedules of APPLICATION (module:app) until Ctrl-C or SIGTERM.
+    Run the tasks and schedules of APPLICATION (module:app).
 
-    What is not given is taken from the environment (ONEBEAT_CONCURRENCY and so on), then from [tool.onebeat] in
-    pyproject.toml.
+    It goes on until Ctrl-C or SIGTERM. What is not given is taken from the environment (ONEBEAT_CONCURRENCY and so
+    on), then from [tool.onebeat] in pyproject.toml.
     """
     if application is None:
         raise click.UsageError("Missing argument 'APPLICATION': name module:app, or set app in [tool.onebeat].", ctx)

@@ -109,7 +109,9 @@ class Inspector(Queueing, Tasking, Filtering, Operating):
         check that the store refuses to answer is named in the diagnosis, with why; the others are made.
 
         Args:
-            checks, queues: Only these; none: all.
+            checks: Only these; none: all.
+
+            queues: Only what concerns these, beside the store and the servers; none: all.
 
             budget: Queues, entries of lists, and keys that are looked at, each, at most; what is left out is said.
 

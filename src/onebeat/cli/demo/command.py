@@ -13,7 +13,11 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end, and nothing else.")
 @click.option("--ledger", type=click.Path(file_okay=False, path_type=Path), help="Keep every process's raw rows here.")
 def demo(seconds: int, servers: int, as_json: bool, ledger: Path | None) -> None:
-    """Watch a whole system at work: real processes on a store of its own, one of which is killed half way."""
+    """
+    Watch a whole system at work, on a store of its own.
+
+    Its processes are real, and one of them is killed half way.
+    """
     import asyncio
 
     from onebeat.cli.demo.play import play

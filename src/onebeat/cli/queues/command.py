@@ -19,7 +19,7 @@ all_queues = click.option("--all", "every", is_flag=True, help="All queues.")
 
 @click.group(cls=Noun)
 def queue() -> None:
-    """Queues: what they hold, who serves them; pause, resume and remove them."""
+    """What queues hold and who serves them; pause, resume, remove."""
 
 
 @queue.command("ls")

@@ -12,6 +12,7 @@ from onebeat.cli.choosing import chosen
 from onebeat.cli.documents import Listing
 from onebeat.cli.output import BAD, WARN, Cell, count_cell
 from onebeat.cli.queues.documents import QueueCounts, Totals, Unreadable, split
+from onebeat.cli.terminal import console, is_terminal
 from onebeat.states import TaskState
 
 
@@ -33,6 +34,12 @@ SLOW_MS = 60_000
 """The latency that stands out."""
 
 COLUMN_STYLES = {"retry": WARN, "archived": BAD}
+
+EXPENDABLE = (
+    "completed", "aggregating", "scheduled", "processed", "failed", "active", "archived", "retry", "failed/s", "size",
+    "latency", "attempts/s",
+)  # fmt: skip
+"""Columns that a narrow screen goes without, in that order: no number is ever cut off."""
 
 
 async def list_queues(
@@ -83,10 +90,30 @@ def complain(broken: Sequence[Unreadable]) -> None:
 
 
 def show_queues(rows: Sequence[QueueCounts], totals: Totals | None = None) -> None:
-    """Print a table of queues, without the states that hold no task, and a last row with their sums."""
+    """
+    Print a table of queues, without the states that hold no task, and a last row with their sums; on a narrow terminal
+    without some more.
+    """
     columns, cells = queue_table(rows, totals)
+    told = "States that hold no task are left out; processed and failed count today's attempts (UTC)."
+    if is_terminal():
+        columns, cells, gone = fitting(columns, cells, console().width)
+        told += f" A wider terminal has {output.listed(gone)} as well." if gone else ""
     output.show_table(columns, cells, numbers=columns[1:], whole=columns[:1])
-    output.note("States that hold no task are left out; processed and failed count today's attempts (UTC).")
+    output.note(told)
+
+
+def fitting(columns: list[str], cells: list[list[Cell]], width: int) -> tuple[list[str], list[list[Cell]], list[str]]:
+    """Leave out columns until a table of queues fits; returns their names, too."""
+    gone: list[str] = []
+    for name in EXPENDABLE:
+        if output.least_width(columns, cells, set(columns)) <= width:
+            break
+        if name in columns:
+            i = columns.index(name)
+            columns, cells = columns[:i] + columns[i + 1 :], [line[:i] + line[i + 1 :] for line in cells]
+            gone.append(name)
+    return columns, cells, gone
 
 
 def queue_table(

@@ -21,7 +21,7 @@ one_queue = click.option("-q", "--queue", help="Only those of this queue.", shel
 
 @click.group(cls=Noun)
 def schedule() -> None:
-    """Schedules: when they fire and fired; pause, resume and run them."""
+    """When schedules fire and fired; pause, resume, run."""
 
 
 @schedule.command("ls")

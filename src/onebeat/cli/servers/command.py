@@ -18,7 +18,7 @@ all_servers = click.option("--all", "every", is_flag=True, help="All servers of 
 
 @click.group(cls=Noun)
 def server() -> None:
-    """Servers: what they serve and run; have them drain, stop, or take tasks again."""
+    """What servers serve and run; drain, stop, resume."""
 
 
 @server.command("ls")

@@ -30,15 +30,15 @@ async def list_servers(url: str | None, *, as_json: bool, as_lines: bool) -> Non
         click.echo(f"No servers at {output.visible(where)}: none has given a sign of life within ten seconds.")
         return
     now = datetime.now(UTC)
-    columns = ["host", "pid", "state", "slots", "queues", "started", "runs", "id"]
+    columns = ["server", "state", "slots", "queues", "started", "runs", "id"]
     cells = [
         [
-            Cell(row.host), Cell(row.pid), _state(row), _slots(row), Cell(_queues(row.queues, most=QUEUES)),
+            Cell(f"{row.host}:{row.pid}"), _state(row), _slots(row), Cell(_queues(row.queues, most=QUEUES)),
             Cell(output.ago(row.started, now)), Cell(_library(row)), Cell(row.id, DIM),
         ]
         for row in rows
     ]  # fmt: skip
-    output.show_table(columns, cells, numbers=["slots"], whole=["host", "pid", "state"])
+    output.show_table(columns, cells, numbers=["slots"], whole=["server", "state", "started"])
     busy, slots = sum(row.busy for row in rows), sum(row.concurrency for row in rows)
     output.note(f"{output.counted(len(rows), 'server')}; tasks run in {busy:,} of {output.counted(slots, 'slot')}.")
 

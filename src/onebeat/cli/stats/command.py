@@ -24,7 +24,7 @@ from onebeat.cli.queues.documents import Stats
 )
 @json_option("stats", Stats, streams=True)
 def stats(url: str | None, seconds: float | None, as_json: bool, as_lines: bool) -> None:
-    """Count the tasks of all queues, what was done today, and what the store says of itself."""
+    """Count what waits, runs and fails; with --watch as it changes."""
     if seconds is None:
         from onebeat.cli.stats.once import show_once
 

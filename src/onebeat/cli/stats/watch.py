@@ -15,7 +15,7 @@ from onebeat.cli.documents import show_line
 from onebeat.cli.keyboard import keys
 from onebeat.cli.output import DIM, WARN, Cell
 from onebeat.cli.queues.documents import QueueCounts, Stats, Totals
-from onebeat.cli.queues.listing import queue_table
+from onebeat.cli.queues.listing import fitting, queue_table
 from onebeat.cli.stats.once import read, store_line
 from onebeat.cli.terminal import console, shows
 from onebeat.errors import BrokerUnavailable
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 
 AROUND = 6
 """Lines of the screen that are not rows of the table."""
-
-EXPENDABLE = (
-    "completed", "aggregating", "scheduled", "processed", "failed", "active", "archived", "retry", "failed/s", "size",
-    "latency", "attempts/s",
-)  # fmt: skip
-"""Columns that a narrow screen goes without, in that order: no number is ever cut off."""
 
 
 class Rates:
@@ -122,13 +116,13 @@ def _screen(found: Stats, rates: Rates, seconds: float, size: tuple[int, int]) -
     for row, line in zip(rows, cells, strict=False):  # of one queue there is no total
         _mark(line, columns, row, rates)
         line += [_speed(rates, row, "processed"), _speed(rates, row, "failed", WARN)]
-    columns, cells, gone = _fitting([*columns, "attempts/s", "failed/s"], cells, width)
+    columns, cells, gone = fitting([*columns, "attempts/s", "failed/s"], cells, width)
     left = len(order) - room
     footer = f"every {seconds:g} s; q ends it" + (
         f"; {left:,} more queues are counted in the total" if left > 0 else ""
     )
     if gone:
-        footer += f"; {output.counted(gone, 'column')} need a wider screen"
+        footer += f"; a wider screen has {output.listed(gone)} as well"
     if found.unreadable:
         footer += f"; {output.counted(len(found.unreadable), 'queue')} cannot be read: `onebeat stats` says why"
     return Group(
@@ -138,19 +132,6 @@ def _screen(found: Stats, rates: Rates, seconds: float, size: tuple[int, int]) -
         Text(),
         _line_of(footer),
     )
-
-
-def _fitting(columns: list[str], cells: list[list[Cell]], width: int) -> tuple[list[str], list[list[Cell]], int]:
-    """Leave out columns until the table fits; returns how many."""
-    gone = 0
-    for name in EXPENDABLE:
-        if output.least_width(columns, cells, set(columns)) <= width:
-            break
-        if name in columns:
-            i = columns.index(name)
-            columns, cells = columns[:i] + columns[i + 1 :], [line[:i] + line[i + 1 :] for line in cells]
-            gone += 1
-    return columns, cells, gone
 
 
 def _line_of(text: str) -> RenderableType:

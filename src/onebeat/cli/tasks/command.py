@@ -22,7 +22,7 @@ ALIASES = {"runall": "run", "archiveall": "archive", "deleteall": "rm"}
 
 @click.group(cls=Noun, aliases=ALIASES)
 def task() -> None:
-    """Tasks: find, show, enqueue, change, run, archive, cancel and delete them."""
+    """Find, show, enqueue, change, run, archive, cancel, delete."""
 
 
 @task.command("ls")

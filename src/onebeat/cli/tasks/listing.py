@@ -142,4 +142,4 @@ def _show_table(state: TaskState, some: Sequence[TaskInfo], now: datetime, *, wi
         ]
         for info in some
     ]
-    output.show_table(columns, rows, whole=[name for name in columns if name not in FOLDED])
+    output.show_table(columns, rows, whole=[name for name in columns if name not in FOLDED], least=20)
