@@ -246,7 +246,7 @@ class Afar(Audience):
         super().__init__()
         self._near = audience
         self._call_soon = call_soon
-        self.measures = audience.measures
+        self.measures: list[Observer] = audience.measures
 
     def measure(self, observer: Observer, figure: Figure, label: str, value: float) -> None:
         with suppress(RuntimeError):  # the loop has ended

@@ -72,7 +72,7 @@ def test_signs_of_life_are_given_only_while_it_is_live(systemd: socket.socket) -
 
 def test_a_report_that_fails_is_not_the_last(systemd: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
     """It is logged; the next look tells, so that systemd does not end what is well."""
-    answers = iter([ZeroDivisionError("a bug"), READY])
+    answers: Iterator[Exception | HealthReport] = iter([ZeroDivisionError("a bug"), READY])
 
     def look() -> HealthReport:
         answer = next(answers, READY)

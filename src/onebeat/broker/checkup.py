@@ -38,7 +38,7 @@ class Checkup:
 
         oldest_since: Since when the task waits that runs next; None: none waits, or nobody wrote it.
 
-        leases, lapsed, long_lapsed: Leases in all, those past for 15 seconds, and those past for two minutes.
+        leases, lapsed, long_lapsed: Leases in all, those past for 45 seconds, and those past for two minutes.
 
         oldest_lease: When the first lapses, or has.
 

@@ -25,6 +25,9 @@ from onebeat.errors import (
     TaskNotFound,
 )
 
+Decorator = Callable[[Any], Any]
+"""What click makes of an option or an argument."""
+
 URL_HELP = (
     "Where the store is: redis://, rediss://, valkey://, redis+sentinel://, redis+cluster://, unix:// or embedded://. "
     "Default: $ONEBEAT_URL, then url in [tool.onebeat]."

@@ -90,7 +90,7 @@ class Listing:
 
     def __init__(self, *, as_lines: bool) -> None:
         self._as_lines = as_lines
-        self.count = 0
+        self.count: int = 0
 
     def __enter__(self) -> Self:
         return self

@@ -40,7 +40,8 @@ class Progress:
         self._done, self._noun, self._again = done, noun, again
         self._bar: Bar | None = None
         self._tenth = 0
-        self.looked, self.total = 0, 0
+        self.looked: int = 0
+        self.total: int = 0
 
     def __enter__(self) -> Self:
         return self

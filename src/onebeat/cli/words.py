@@ -128,7 +128,7 @@ class Lazy(Worded):
 
     def __init__(self, *args: Any, places: Mapping[str, Place] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.places = dict(places or {})
+        self.places: dict[str, Place] = dict(places or {})
 
     def names(self) -> Sequence[str]:
         return [*self.places, *super().names()]

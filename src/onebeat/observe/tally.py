@@ -35,7 +35,7 @@ class Number:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.value = 0.0
+        self.value: float = 0.0
 
     def add(self, amount: float) -> None:
         with self._lock:

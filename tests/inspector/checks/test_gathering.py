@@ -134,6 +134,7 @@ async def test_a_queue_that_is_in_trouble(
 async def test_a_lease_that_recovery_waits_for_is_no_trouble(inspector: Face, store: Store, clock: Clock) -> None:
     """One of Go's clock is given half a minute more; so is one that a repair wrote."""
     await list_server(store, 1, server(1).encode(), {})
+    await store.command("SET", keys.sheet("web-1:41:id1"), b'{"version":"0.5","patterns":["t"]}')
     await put_in(store, "active", "a")
     await store.commands([("DEL", ROOT + "lease"), ("ZADD", ROOT + "lease", NOON - 44, "a")])
     assert [] == of(await inspector.diagnose(["lease-lapsed"]), "lease-lapsed")

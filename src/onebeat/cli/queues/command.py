@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from onebeat.cli import completing
-from onebeat.cli.common import Noun, url_option
+from onebeat.cli.common import Decorator, Noun, url_option
 from onebeat.cli.documents import json_option
 from onebeat.cli.loops import run_async
 from onebeat.cli.queues.documents import Day, Details, QueueCounts
@@ -13,8 +13,8 @@ from onebeat.cli.queues.listing import SORTS, list_queues
 from onebeat.cli.writing import write_options
 from onebeat.states import TaskState
 
-some_queues = click.argument("queues", nargs=-1, shell_complete=completing.queues)
-all_queues = click.option("--all", "every", is_flag=True, help="All queues.")
+some_queues: Decorator = click.argument("queues", nargs=-1, shell_complete=completing.queues)
+all_queues: Decorator = click.option("--all", "every", is_flag=True, help="All queues.")
 
 
 @click.group(cls=Noun)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from onebeat.cli import completing
-from onebeat.cli.common import Noun, url_option
+from onebeat.cli.common import Decorator, Noun, url_option
 from onebeat.cli.documents import json_option
 from onebeat.cli.loops import run_async
 from onebeat.cli.schedules.documents import Coming, History, Schedule, ScheduleDetails
@@ -13,10 +13,10 @@ from onebeat.cli.writing import write_options
 
 STATES = ("live", "paused", "waiting", "orphaned", "done", "error")
 
-one_schedule = click.argument("schedule_id", metavar="ID", shell_complete=completing.schedules)
-some_schedules = click.argument("ids", nargs=-1, shell_complete=completing.schedules)
-all_schedules = click.option("--all", "every", is_flag=True, help="All schedules of Onebeat.")
-one_queue = click.option("-q", "--queue", help="Only those of this queue.", shell_complete=completing.queues)
+one_schedule: Decorator = click.argument("schedule_id", metavar="ID", shell_complete=completing.schedules)
+some_schedules: Decorator = click.argument("ids", nargs=-1, shell_complete=completing.schedules)
+all_schedules: Decorator = click.option("--all", "every", is_flag=True, help="All schedules of Onebeat.")
+one_queue: Decorator = click.option("-q", "--queue", help="Only those of this queue.", shell_complete=completing.queues)
 
 
 @click.group(cls=Noun)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import click
 
 from onebeat.cli import completing
-from onebeat.cli.common import Noun, url_option
+from onebeat.cli.common import Decorator, Noun, url_option
 from onebeat.cli.documents import json_option
 from onebeat.cli.loops import run_async
 from onebeat.cli.servers.documents import Server, ServerDetails
 from onebeat.cli.writing import write_options
 
-some_servers = click.argument("names", metavar="[ID | HOST:PID]...", nargs=-1, shell_complete=completing.servers)
-one_host = click.option("--host", help="All servers on this host: with `onebeat run -p` each process is one.")
-all_servers = click.option("--all", "every", is_flag=True, help="All servers of Onebeat.")
+some_servers: Decorator = click.argument(
+    "names", metavar="[ID | HOST:PID]...", nargs=-1, shell_complete=completing.servers
+)
+one_host: Decorator = click.option(
+    "--host", help="All servers on this host: with `onebeat run -p` each process is one."
+)
+all_servers: Decorator = click.option("--all", "every", is_flag=True, help="All servers of Onebeat.")
 
 
 @click.group(cls=Noun)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # generic in newer versions only
 
-class Span(click.ParamType):  # type: ignore[type-arg] # generic in newer versions only
+
+class Span(ParamType):
     """A duration: Go's 1h30m, days and weeks besides, or seconds."""
 
     name = "duration"
@@ -24,7 +29,7 @@ class Span(click.ParamType):  # type: ignore[type-arg] # generic in newer versio
             self.fail(str(error), param, ctx)
 
 
-class Moment(click.ParamType):  # type: ignore[type-arg] # generic in newer versions only
+class Moment(ParamType):
     """An instant: RFC 3339, or a duration from now."""
 
     name = "instant"

@@ -10,12 +10,12 @@ import click
 from onebeat.cli import completing
 from onebeat.cli.common import url_option
 from onebeat.cli.loops import run_async
-from onebeat.cli.tasks.times import MOMENT, SPAN
+from onebeat.cli.tasks.times import MOMENT, SPAN, ParamType
 from onebeat.cli.tasks.where import Where, where_options
 from onebeat.cli.writing import write_options
 
 
-class Rate(click.ParamType):  # type: ignore[type-arg] # generic in newer versions only
+class Rate(ParamType):
     """So many a second: 50, 50/s, 300/m."""
 
     name = "rate"

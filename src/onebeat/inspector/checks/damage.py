@@ -125,7 +125,11 @@ def _names(facts: Facts) -> Iterator[Found]:
             )
 
 
-NEEDS = {"lost-record": ("keys",), "group-unlisted": ("keys",), "group-set-stale": ("entries of queues", "keys")}
+NEEDS: dict[str, tuple[str, ...]] = {
+    "lost-record": ("keys",),
+    "group-unlisted": ("keys",),
+    "group-set-stale": ("entries of queues", "keys"),
+}
 """What is found by walking over keys; all else stands in a list."""
 
 

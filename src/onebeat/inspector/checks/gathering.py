@@ -63,7 +63,7 @@ class Gathering:
         replicas: int,
         clock: Callable[[], float],
     ) -> None:
-        self.facts = Facts(replicas=replicas)
+        self.facts: Facts = Facts(replicas=replicas)
         self.budget = budget
         self._only = queues
         self._seconds = seconds

@@ -106,8 +106,8 @@ class Attempt:
     __slots__ = ("_attempts", "_end", "_error", "_token", "_within", "key", "span")
 
     def __init__(self, attempts: Attempts, key: _Key, span: Span, within: contexts.Context) -> None:
-        self.key = key
-        self.span = span
+        self.key: _Key = key
+        self.span: Span = span
         self._attempts = attempts
         self._within = within
         self._end: int | None = None
