@@ -47,7 +47,6 @@ def test_the_project_says_what_nobody_else_says(told: list[Orders], folder: Path
     assert 0 == run("run").exit_code
     settings: dict[str, Any] = {
         "concurrency": 5,
-        "strict": False,
         "lease": 20.0,
         "queues": {"critical": 6, "low": 1},
         "shutdown_timeout": 3.0,
@@ -148,3 +147,13 @@ def test_what_is_no_table_is_a_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(ConfigurationError, match=r"pyproject.toml: tool.* is (3|\[\]): write "):
         Project.find(tmp_path)
+
+
+def test_what_nobody_says_is_for_the_application_to_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The defaults of options do not stand in front of `Onebeat(server=…)`; what is said does."""
+    seen: list[Orders] = []
+    monkeypatch.setattr("onebeat.cli.serving.serve_here", seen.append)
+    monkeypatch.chdir(folder)
+    assert 0 == CliRunner().invoke(cli, ["run", "shop:app", "--embedded"]).exit_code
+    assert 0 == CliRunner().invoke(cli, ["run", "shop:app", "--embedded", "-c", "64", "--lease", "20"]).exit_code
+    assert [{}, {"concurrency": 64, "lease": 20.0}] == [orders.settings for orders in seen]

@@ -145,7 +145,7 @@ def run(
     Run the tasks and schedules of APPLICATION (module:app).
 
     It goes on until Ctrl-C or SIGTERM. What is not given is taken from the environment (ONEBEAT_CONCURRENCY and so
-    on), then from [tool.onebeat] in pyproject.toml.
+    on), then from [tool.onebeat] in pyproject.toml, then from the application's own Onebeat(server=...).
     """
     if application is None:
         raise click.UsageError("Missing argument 'APPLICATION': name module:app, or set app in [tool.onebeat].", ctx)
@@ -165,10 +165,11 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
     """Turn what was given into orders; `more` are further orders, or settings of the server."""
     from onebeat.cli.processes.orders import Orders
 
-    settings = {name: given[name] for name in ("concurrency", "strict", "lease")}
+    offered = {name: given[name] for name in ("concurrency", "strict", "lease")}
+    offered |= {name: more.pop(name) for name in ("shutdown_timeout", "grace") if name in more}
+    settings = {name: value for name, value in offered.items() if not _is_default(ctx, name)}
     if given["queues"]:
         settings["queues"] = _weights(given["queues"])
-    settings |= {name: more.pop(name) for name in ("shutdown_timeout", "grace") if name in more}
     return Orders(
         app=application,
         folder=str(_folder(ctx)),
@@ -183,6 +184,11 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
         metrics_queues=given["metrics_queues"],
         **more,
     )
+
+
+def _is_default(ctx: click.Context, name: str) -> bool:
+    """Whether nobody has said it: then it is for the application to say (`Onebeat(server=…)`)."""
+    return ctx.get_parameter_source(name) is ParameterSource.DEFAULT
 
 
 def _folder(ctx: click.Context) -> Path:
