@@ -49,7 +49,7 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
 def test_commands_are_described_as_text(site: Path) -> None:
     """Their help is a paragraph, not code, and what one may choose from has no backslashes."""
     page = (site / "reference" / "command-line.html").read_text()
-    assert "<p>Run APPLICATION (module:app) while you write it" in page
+    assert "<p>Run APPLICATION while you write it" in page
     assert "<code>--loop [auto|uvloop|asyncio]</code>" in page
 
 
