@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTEST := $(BIN)/python -m pytest
-WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --dist worksteal
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 
