@@ -14,7 +14,7 @@ app = Onebeat("shop")
 @app.task("mail:campaign", queue="mail")
 async def campaign(customer: int) -> None:
     """Send an advertisement. The provider takes its time."""
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # stands for the provider
 
 
 @app.task("mail:receipt", queue="mail", retention=86_400)
