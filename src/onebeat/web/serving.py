@@ -1,0 +1,60 @@
+"""The console served by itself: uvicorn around it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from onebeat.errors import ConfigurationError
+from onebeat.web.console import Console
+from onebeat.web.settings import Settings
+
+
+def serve(source: object, settings: Settings, *, host: str, port: int, told: Callable[[str], object]) -> None:
+    """
+    Serve the console until SIGINT or SIGTERM.
+
+    Args:
+        source: See `console`.
+
+        host, port: Where to answer; port 0: one that is free.
+
+        told: Hears where it answers.
+
+    Raises:
+        ConfigurationError: There it cannot answer.
+    """
+    with listening(host, port) as place:
+        told(f"console: {address(place)}")
+        asyncio.run(server(Console(source, settings)).serve(sockets=[place]))
+
+
+def server(console: Console) -> uvicorn.Server:
+    """Make what serves a console."""
+    config = uvicorn.Config(
+        console, log_level="warning", access_log=False, server_header=False, proxy_headers=False, lifespan="on"
+    )
+    return uvicorn.Server(config)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """
+    Open a socket, before anything else is.
+
+    Raises:
+        ConfigurationError: The address is taken, or none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise ConfigurationError(f"cannot answer at {host} port {port}: {error.strerror or error}") from error
+
+
+def address(place: socket.socket) -> str:
+    """Return the address of the first page."""
+    host, port = place.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
