@@ -60,7 +60,7 @@ PLACES: dict[str, Place] = {
     ),
     "web": Place(
         "onebeat.cli.web:web",
-        "Open the console: queues, tasks, errors, schedules, servers in a browser.",
+        "Open the console in a browser.",
         SERVE,
     ),
     "demo": Place(

@@ -15,9 +15,10 @@ from onebeat.cli.common import url_option
 @click.option("--read-only", is_flag=True, help="Nothing can be changed, whoever asks.")
 def web(url: str | None, host: str, port: int, title: str, *, read_only: bool) -> None:
     """
-    Open the console: queues, tasks, errors, schedules, servers in a browser.
+    Open the console in a browser.
 
-    It looks at any store in asynq's format: Onebeat's, Go's, or of both. It goes on until Ctrl-C or SIGTERM.
+    It shows queues, tasks, errors, schedules and servers of any store in asynq's format: Onebeat's, Go's, or of both.
+    It goes on until Ctrl-C or SIGTERM.
     """
     from onebeat.web import Settings  # first: it says what is missing
     from onebeat.web.serving import serve
