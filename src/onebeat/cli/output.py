@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import click
 
 from onebeat.cli.terminal import console, is_terminal
+from onebeat.words import counted, share, size
+
+__all__ = ["counted", "share", "size"]
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -214,27 +217,13 @@ def duration(seconds: float) -> str:
     """Say how long, in the two units that matter."""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    for size, unit, smaller in ((86_400, "d", 3600), (3600, "h", 60), (60, "min", 1)):
-        if seconds >= size:
-            rest = int(seconds % size // smaller)
+    for length, unit, smaller in ((86_400, "d", 3600), (3600, "h", 60), (60, "min", 1)):
+        if seconds >= length:
+            rest = int(seconds % length // smaller)
             part = {"d": "h", "h": "min", "min": "s"}[unit]
-            return f"{int(seconds // size)} {unit} {rest} {part}" if rest else f"{int(seconds // size)} {unit}"
+            whole = int(seconds // length)
+            return f"{whole} {unit} {rest} {part}" if rest else f"{whole} {unit}"
     return f"{seconds:.0f} s"
-
-
-def size(count: int) -> str:
-    """Say how many bytes, in the unit that fits."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
-def rate(part: int, whole: int) -> str:
-    """Say how many of a hundred; "-" of none."""
-    return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 def listed(names: Sequence[str], *, most: int = 8) -> str:
@@ -243,8 +232,3 @@ def listed(names: Sequence[str], *, most: int = 8) -> str:
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most:,} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
-
-
-def counted(count: int, noun: str) -> str:
-    """Write a number with its noun: "1 task", "2,000 tasks"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

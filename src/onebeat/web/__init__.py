@@ -3,9 +3,10 @@ The console: what queues, tasks, schedules and servers do, and the steering of t
 
     onebeat web
 
-    api.mount("/tasks", console(app))
+    api.mount("/tasks", onebeat_web(app))
 
-`console` makes an ASGI application, which any framework can mount; `onebeat web` serves it by itself.
+`console` makes an ASGI application, which any framework can mount; `onebeat_web` is the same under a name that says
+what it is among an application's other mounts. `onebeat web` serves it by itself.
 """
 
 from __future__ import annotations
@@ -21,4 +22,6 @@ except ImportError:
 from onebeat.web.console import Console, console
 from onebeat.web.settings import Settings
 
-__all__ = ["Console", "Settings", "console"]
+onebeat_web = console
+
+__all__ = ["Console", "Settings", "console", "onebeat_web"]

@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from onebeat import __version__
 from onebeat.web import assets, links, viewer
 from onebeat.web.icons import icon
-from onebeat.web.showing import words
+from onebeat.web.showing import bars, instants, words
 
 NOTICE = "onebeat_notice"
 """The cookie with the sentence that the next page shows: what has become of the form that was sent."""
@@ -40,7 +40,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals.update(icon=icon, version=__version__, words=words)
+    made.globals.update(icon=icon, version=__version__, words=words, bars=bars, instants=instants)
     made.globals["ui"] = made.get_template("ui.html").module
     return made
 

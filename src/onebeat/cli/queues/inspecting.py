@@ -81,7 +81,7 @@ def _oldest(latency_ms: int, pending: int) -> Cell:
 def _attempts(processed: int, failed: int) -> Cell:
     if not processed:
         return Cell("no attempts", DIM)
-    told = f"{output.counted(processed, 'attempt')}, {failed:,} failed ({output.rate(failed, processed)})"
+    told = f"{output.counted(processed, 'attempt')}, {failed:,} failed ({output.share(failed, processed)})"
     return Cell(told, WARN if failed else "")
 
 
@@ -134,7 +134,7 @@ async def show_history(
     rows = [
         [
             Cell(day.queue), Cell(day.day.isoformat()), count_cell(day.processed), count_cell(day.failed, WARN),
-            Cell(output.rate(day.failed, day.processed)),
+            Cell(output.share(day.failed, day.processed)),
         ]
         for day in found
     ]  # fmt: skip

@@ -54,7 +54,7 @@ def _show(found: Stats) -> None:
     click.echo()
     counts = [count_cell(totals.processed_today), count_cell(totals.failed_today, WARN)]
     columns = ["today (UTC)", "processed", "failed", "error rate"]
-    row = [Cell(f"{found.at:%Y-%m-%d}"), *counts, Cell(output.rate(totals.failed_today, totals.processed_today))]
+    row = [Cell(f"{found.at:%Y-%m-%d}"), *counts, Cell(output.share(totals.failed_today, totals.processed_today))]
     output.show_table(columns, [row], numbers=columns[1:], whole=columns[:1])
     click.echo()
     output.show_facts([("store", store_line(found.info))])

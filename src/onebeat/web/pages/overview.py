@@ -32,6 +32,11 @@ class Row:
     concern: Concern | None
     servers: int
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Tasks of each state."""
+        return {state.value: getattr(self.stats, state.value, 0) for state in TaskState}
+
 
 async def look(request: Request) -> tuple[Mapping[str, QueueStats | BrokerError], list[ServerInfo]]:
     """Read the figures of all queues and the servers, once for all viewers."""
