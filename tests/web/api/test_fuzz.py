@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import hypothesis.strategies as st
 import pytest
@@ -41,7 +41,7 @@ EXCLUDED = [checks.positive_data_acceptance, checks.unsupported_method, checks.i
 
 QUEUES = ["q", ODD]
 KNOWN: dict[str, list[Any]] = {
-    "name": QUEUES, "queue": QUEUES, "to_queue": QUEUES, "move_to": QUEUES, "id": [*STATES, "completed"],
+    "name": QUEUES, "queue": QUEUES, "to_queue": QUEUES, "move_to": QUEUES, "id": STATES,
     "server": ["one", "web-1:41", "two"], "q": ["", "state:retry", "payload.user.id>1", "-type:x*", "age>1s"],
     "cursor": [""], "checks": [[], ["orphaned-task"]], "queues": [[], ["q"]], "check": [["store-version"]],
     "payload": [None, {"json": {"a": 1}}, {"text": "x"}, {"base64": "AA=="}],
@@ -49,6 +49,7 @@ KNOWN: dict[str, list[Any]] = {
 """What parameters and fields may be so that something is found."""
 
 SCHEDULES = ["report", "nightly", "e-1"]
+IDS = {one.path: SCHEDULES for one in OPERATIONS if one.path.startswith("/schedule")} | {"/task/result": ["completed"]}
 
 
 @pytest.fixture(scope="module")
@@ -71,18 +72,18 @@ async def board(url: str, monkeypatch: pytest.MonkeyPatch) -> Console:
 @pytest.fixture
 def client(board: Console) -> Iterator[Any]:
     """Return what asks it, on an event loop of its own."""
-    with asgi.get_client(board) as opened:
+    with asgi.get_client(cast(Any, board)) as opened:
         yield opened
     asgi.shutdown_lifespans()
 
 
 @st.composite
-def cases(draw: st.DrawFn, schema: Any, operation: Operation, mode: GenerationMode) -> Case:
+def cases(draw: st.DrawFn, schema: Any, operation: Operation, mode: GenerationMode) -> Case[Any]:
     """Draw a request; in three of four valid ones some names are known."""
-    case: Case = draw(schema[operation.path][operation.method].as_strategy(generation_mode=mode))
+    case: Case[Any] = draw(schema[operation.path][operation.method].as_strategy(generation_mode=mode))
     given = case.query if operation.body is None else case.body
     if mode is GenerationMode.POSITIVE and isinstance(given, dict) and draw(st.integers(0, 3)):
-        known = KNOWN if not operation.path.startswith("/schedule") else {**KNOWN, "id": SCHEDULES}
+        known = {**KNOWN, "id": IDS.get(operation.path, KNOWN["id"])}
         for name in [name for name in given if name in known]:
             given[name] = draw(st.sampled_from(known[name]))
     return case
@@ -107,7 +108,7 @@ def test_whatever_is_asked_is_answered_as_the_document_says(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=cases(schema, operation, mode))
-    def ask(case: Case) -> None:
+    def ask(case: Case[Any]) -> None:
         answer = case.call(session=client, base_url=f"http://{asgi.HOST}/api/v1")
         seen[answer.status_code] += 1
         case.validate_response(answer, excluded_checks=EXCLUDED)

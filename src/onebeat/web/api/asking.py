@@ -14,10 +14,10 @@ from onebeat.web.api import payloads
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.payloads import IN_LISTS, Seen
 from onebeat.web.api.problems import Refused
+from onebeat.web.security.roles import User, refusal
 
 if TYPE_CHECKING:
     from onebeat.web.console import Console
-    from onebeat.web.security.roles import User
 
 T = TypeVar("T")
 
@@ -91,6 +91,16 @@ class Asked:
         if not self.sees(queue):
             what = "what belongs to no queue" if queue is None else f"queue {queue!r}"
             raise Refused("forbidden", f"{self.who} may not look at {what}: ask for the role view there")
+
+    def check_may(self, action: str, queue: str | None) -> None:
+        """
+        Refuse a change that touches a queue beside the one that it is about, unless who asks may make it there, too.
+
+        Raises:
+            Refused: Who asks may not.
+        """
+        if self.user is not None and (why := refusal(self.user, action, [queue])) is not None:
+            raise Refused("forbidden", why)
 
     async def visible(self, filter: Filter) -> Filter:
         """Narrow a filter to the queues that who asks may look at."""

@@ -70,7 +70,7 @@ KINDS: Mapping[str, Kind] = {
     "duplicate-task": Kind(409, "Duplicate task", "Wait for the end of `holder`, which has the unique lock."),
     "task-id-conflict": Kind(409, "Task id conflict", "Give another id, or none."),
     "queue-full": Kind(409, "Queue full", "See why servers do not take what waits."),
-    "damaged": Kind(409, "Damaged record", "`POST /health/repair` with `dry_run` says what can be mended."),
+    "damaged": Kind(409, "Damaged record", "`GET /health/repair` says what can be mended, `POST` mends it."),
     "too-large": Kind(413, "Too large", "Send less; the detail says how much may be sent."),
     "not-json": Kind(415, "Not JSON", "Send `Content-Type: application/json`."),
     "invalid": Kind(422, "Invalid value", "The detail names the parameter or field, and what may stand there."),
