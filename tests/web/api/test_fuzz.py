@@ -41,7 +41,7 @@ EXCLUDED = [checks.positive_data_acceptance, checks.unsupported_method, checks.i
 
 QUEUES = ["q", ODD]
 KNOWN: dict[str, list[Any]] = {
-    "name": QUEUES, "queue": QUEUES, "to_queue": QUEUES, "move_to": QUEUES, "id": STATES,
+    "name": QUEUES, "queue": QUEUES, "to_queue": QUEUES, "move_to": QUEUES, "id": list(STATES),
     "server": ["one", "web-1:41", "two"], "q": ["", "state:retry", "payload.user.id>1", "-type:x*", "age>1s"],
     "cursor": [""], "checks": [[], ["orphaned-task"]], "queues": [[], ["q"]], "check": [["store-version"]],
     "payload": [None, {"json": {"a": 1}}, {"text": "x"}, {"base64": "AA=="}],
