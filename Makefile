@@ -130,5 +130,8 @@ proof-scrape: setup ## measure: what a scrape costs the store with 1, 100 and 10
 	@$(BIN)/python -m bench.scrape
 proof-observing: setup ## measure: what it costs a task that somebody observes it
 	@$(BIN)/python -m bench.observing
+.PHONY: proof-history
+proof-history: setup ## measure: what it costs a drained task that its attempts are kept and series recorded
+	@$(BIN)/python -m bench.history
 proof-startup: setup ## measure: how long the command line takes to say its help
 	@$(BIN)/python -m bench.startup

@@ -88,6 +88,15 @@ if TYPE_CHECKING:
         ScheduleResumed,
         ScheduleState,
     )
+    from onebeat.inspector.series_models import (
+        Attempt,
+        Distribution,
+        Series,
+        SeriesPoint,
+        Spark,
+        TypePoint,
+        TypeSeries,
+    )
     from onebeat.limits.semaphore import Semaphore
     from onebeat.observe.listeners import Listeners
     from onebeat.observe.stream import EventStream
@@ -139,6 +148,9 @@ _HOMES = {
     ],
     "inspector.schedule_models": ["ScheduleFire", "ScheduleForm", "ScheduleInfo", "ScheduleResumed", "ScheduleState"],
     "inspector.recording": ["Lock", "TaskRecord"],
+    "inspector.series_models": [
+        "Attempt", "Distribution", "Series", "SeriesPoint", "Spark", "TypePoint", "TypeSeries",
+    ],
     "limits.semaphore": ["Semaphore"],
     "observe.listeners": ["Listeners"],
     "observe.stream": ["EventStream"],
@@ -178,8 +190,10 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Applied", "AttemptEnded", "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation",
-    "Chosen", "Client", "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "Diagnosis", "DuplicateTask",
+    "Applied", "Attempt",
+    "AttemptEnded", "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation",
+    "Chosen", "Client", "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "Diagnosis",
+    "Distribution", "DuplicateTask",
     "Enqueued", "Event", "EventStream", "Every", "Failure", "Figure", "Filter", "Finding", "Found", "GroupInfo",
     "Handle", "Handler", "HandlerNotFound", "Health", "HealthReport", "Inspector", "InvalidFilter", "InvalidTask",
     "JsonFormatter", "LeaseLost", "Listeners", "Lock", "MissingExtra", "Mux", "NotChecked", "NotReplicated",
@@ -187,10 +201,12 @@ __all__ = [
     "QueueNotEmpty", "QueueNotFound", "QueueStats", "Repaired", "ResultNotKept", "ResultTimeout", "Retry",
     "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "ScheduleFire", "ScheduleFired", "ScheduleForm",
     "ScheduleInfo", "ScheduleMissed", "ScheduleNotFound", "ScheduleResumed", "ScheduleState", "Scheduler", "Selection",
-    "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity",
-    "SkipRetry", "StoreInfo", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskArchived", "TaskCancelled",
+    "Semaphore", "SemaphoreFull", "Series", "SeriesPoint",
+    "Server", "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity",
+    "SkipRetry", "Spark",
+    "StoreInfo", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskArchived", "TaskCancelled",
     "TaskCompleted", "TaskCrashed", "TaskEnqueued", "TaskEvent", "TaskFailed", "TaskFilter", "TaskIdConflict",
     "TaskInfo", "TaskNotFound", "TaskRecord", "TaskRecovered", "TaskRetried", "TaskReturned", "TaskStarted",
-    "TaskState", "Unique", "WorkerInfo", "WrongState", "current",
+    "TaskState", "TypePoint", "TypeSeries", "Unique", "WorkerInfo", "WrongState", "current",
     "exponential",
 ]  # fmt: skip

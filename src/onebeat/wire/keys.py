@@ -32,6 +32,9 @@ SCHEDULES = "onebeat:schedules"
 SCHEDULE_QUEUES = "onebeat:sched-queues"
 """Set of the queues whose schedules every instance fires."""
 
+SERIES = "onebeat:series:{all}:"
+"""What the series of all queues together begin with; no queue's keys begin so."""
+
 SLOTS = 16_384
 
 
