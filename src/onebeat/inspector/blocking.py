@@ -14,7 +14,7 @@ from typing import Self, TypeVar, Unpack
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
 from onebeat.errors import BrokerError
-from onebeat.inspector import about, acting, detailing, fleet, reading, recording, removing, steering, updating
+from onebeat.inspector import about, acting, detailing, fleet, history, reading, recording, removing, steering, updating
 from onebeat.inspector.acting import Changes
 from onebeat.inspector.blocking_operating import BlockingOperating
 from onebeat.inspector.blocking_overseeing import BlockingOverseeing
@@ -34,6 +34,7 @@ from onebeat.inspector.models import (
 )
 from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.searching import Search, Visible, Where, as_filter
+from onebeat.inspector.series_models import Attempt, Series, Spark, TypeSeries
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
 from onebeat.options import text
@@ -108,6 +109,22 @@ class SyncInspector(BlockingOperating, BlockingOverseeing):
         `Inspector.history`.
         """
         return self._do(reading.history(queue, days))
+
+    def series(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> Series:
+        """Say what was done, slot by slot. See `Inspector.series`."""
+        return self._do(history.series(queues, minutes))
+
+    def types(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> list[TypeSeries]:
+        """Say how attempts at tasks of each type went, slot by slot. See `Inspector.types`."""
+        return self._do(history.types(queues, minutes))
+
+    def sparks(self, queues: Iterable[str] | None = None, *, minutes: int = 60) -> dict[str, Spark | None]:
+        """Say what many queues did in each of the last minutes. See `Inspector.sparks`."""
+        return self._do(history.sparks(queues, minutes, is_spread=self.store.is_spread))
+
+    def attempts(self, queue: str, task_id: str) -> list[Attempt]:
+        """List what is kept of past attempts at a task, the oldest first. See `Inspector.attempts`."""
+        return self._do(history.attempts(queue, task_id))
 
     def memory(self, queue: str) -> int:
         """
