@@ -277,3 +277,14 @@ async def test_the_rules_of_groups_are_on_the_sheet(inspector: Face, store: Stor
         ("", timedelta(seconds=1), timedelta(seconds=5), 0),
     ] == [(rule.start, rule.grace, rule.max_delay, rule.max_size) for rule in one.rules]
     assert () == two.rules
+
+
+async def test_schedulers_of_go_are_told_from_onebeats_own(inspector: Face, store: Store) -> None:
+    """By their id without the braces that their key has; Onebeat's are a queue in braces."""
+    record = EntryRecord(id="e", spec="@daily", task_type="t").encode()
+    for name in ("web:7:11111111-2222-4333-8444-555555555555", "mail", "a:1:b"):
+        await store.command("ZADD", "asynq:schedulers", NOON + 20, f"asynq:schedulers:{{{name}}}")
+        await store.command("RPUSH", f"asynq:schedulers:{{{name}}}", record)
+    assert {"web:7:11111111-2222-4333-8444-555555555555", "{mail}", "{a:1:b}"} == {
+        one.scheduler for one in await inspector.schedules()
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -33,6 +34,9 @@ from onebeat.wire.sheet import SheetRecord
 log: logging.Logger = logging.getLogger("onebeat.inspector")
 
 R = TypeVar("R", ServerRecord, WorkerRecord, EntryRecord, EnqueueEventRecord, SheetRecord)
+
+_GO = re.compile(r"^\{[^{}]*:\d+:[0-9a-f]{8}-[0-9a-f-]{27}\}$")
+"""The id of a scheduler of Go, as it stands in its key; ours are "{queue}"."""
 
 CHUNK = 500
 """Events read by one command."""
@@ -194,8 +198,14 @@ def schedules() -> Procedure[list[ScheduleEntry]]:
     found: list[ScheduleEntry] = []
     for key in (yield from _listed(keys.SCHEDULERS)):
         records = _decoded(EntryRecord, (yield from command("LRANGE", key, 0, -1)), key)
-        found += [_entry(record, key.removeprefix(keys.schedulers(""))) for record in records]
+        found += [_entry(record, _keeper(key)) for record in records]
     return sorted(found, key=lambda entry: (entry.next_at is None, entry.next_at or 0, entry.id))
+
+
+def _keeper(key: str) -> str:
+    """Return who keeps a list of schedules: a scheduler of Go by its id, which its key has in braces, or "{queue}"."""
+    name = key.removeprefix(keys.schedulers(""))
+    return name.strip("{}") if _GO.match(name) else name
 
 
 def _entry(record: EntryRecord, scheduler: str) -> ScheduleEntry:
