@@ -28,6 +28,7 @@ from onebeat.inspector import (
 )
 from onebeat.inspector.acting import Changes
 from onebeat.inspector.blocking_operating import BlockingOperating
+from onebeat.inspector.blocking_overseeing import BlockingOverseeing
 from onebeat.inspector.changes import UpdateOptions
 from onebeat.inspector.checks.finding import Diagnosis, Repaired
 from onebeat.inspector.diagnosing import BUDGET, Doctor, repairable
@@ -44,7 +45,7 @@ from onebeat.inspector.models import (
     StoreInfo,
 )
 from onebeat.inspector.recording import TaskRecord
-from onebeat.inspector.searching import Search, as_filter
+from onebeat.inspector.searching import Search, Visible, Where, as_filter
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
 from onebeat.options import text
@@ -56,7 +57,7 @@ from onebeat.wire import keys
 T = TypeVar("T")
 
 
-class SyncInspector(BlockingOperating):
+class SyncInspector(BlockingOperating, BlockingOverseeing):
     """
     Looks into one store from code that blocks: the twin of `Inspector`, for any number of threads.
 
@@ -169,21 +170,35 @@ class SyncInspector(BlockingOperating):
         return self._do(reading.Listing(queue, state, group).page(page, size))
 
     def search(
-        self, filter: str | Filter = "", *, limit: int | None = None, scan: int | None = None, cursor: str = ""
+        self,
+        filter: str | Filter = "",
+        *,
+        limit: int | None = None,
+        scan: int | None = None,
+        cursor: str = "",
+        where: Where | None = None,
+        queues: Visible | None = None,
     ) -> Iterator[Found]:
         """
         Look for tasks in all queues and states, or those that a filter names, in short steps: what each found, at
         once. See `Inspector.search`.
         """
-        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor)
+        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor, where=where, queues=queues)
         while (hits := self._do(search.more())) is not None:
             yield search.found(hits)
 
     def select(
-        self, action: str, filter: str | Filter, *, limit: int | None = None, progress: Report | None = None
+        self,
+        action: str,
+        filter: str | Filter,
+        *,
+        limit: int | None = None,
+        progress: Report | None = None,
+        where: Where | None = None,
+        queues: Visible | None = None,
     ) -> Selection:
         """Find the tasks that something is to be done to, and do nothing yet. See `Inspector.select`."""
-        return self._do(acting.select(as_filter(filter), action, limit, progress))
+        return self._do(acting.select(as_filter(filter), action, limit, progress, where, queues))
 
     def apply(
         self, selection: Selection, *, changes: Changes | None = None, rate: float | None = None

@@ -19,6 +19,7 @@ from onebeat.inspector.diagnosing import BUDGET, Doctor, repairable
 from onebeat.inspector.filtering import Filtering
 from onebeat.inspector.models import ScheduleEntry, ScheduleEvent, ServerInfo, StoreInfo
 from onebeat.inspector.operating import Operating
+from onebeat.inspector.overseeing import Overseeing
 from onebeat.inspector.queueing import Queueing
 from onebeat.inspector.steps import Procedure, follow
 from onebeat.inspector.tasking import Tasking
@@ -28,7 +29,7 @@ from onebeat.wire import keys
 T = TypeVar("T")
 
 
-class Inspector(Queueing, Tasking, Filtering, Operating):
+class Inspector(Queueing, Tasking, Filtering, Operating, Overseeing):
     """
     Looks into one store, and does what an operator does. Code that blocks has `SyncInspector`.
 

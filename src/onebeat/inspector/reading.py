@@ -46,8 +46,11 @@ def check_queue(queue: object) -> Procedure[None]:
     """
     name = text("queue name", queue)
     if not (yield from command("SISMEMBER", keys.QUEUES, name)):
-        known = yield from queues()
-        raise QueueNotFound(f"queue {shown(name)} is not known here: there {_are(known)}")
+        raise unknown_queue(name, (yield from queues()))
+
+
+def unknown_queue(name: str, known: list[str]) -> QueueNotFound:
+    return QueueNotFound(f"queue {shown(name)} is not known here: there {_are(known)}")
 
 
 def _are(known: list[str]) -> str:
