@@ -288,3 +288,9 @@ async def test_schedulers_of_go_are_told_from_onebeats_own(inspector: Face, stor
     assert {"web:7:11111111-2222-4333-8444-555555555555", "{mail}", "{a:1:b}"} == {
         one.scheduler for one in await inspector.schedules()
     }
+
+
+async def test_the_stores_time_is_told(inspector: Face, clock: Clock) -> None:
+    """By its own clock."""
+    await clock.advance(1.5)
+    assert at(1.5) == await inspector.now()

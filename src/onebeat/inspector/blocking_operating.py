@@ -21,6 +21,10 @@ class BlockingOperating:
     def _do(self, procedure: Procedure[T]) -> T:
         raise NotImplementedError
 
+    def now(self) -> datetime:
+        """Ask the store for its time, by which all is decided; clocks of hosts may differ. See `Inspector.now`."""
+        return self._do(fleet.now())
+
     def declared_schedules(self, queue: str | None = None) -> list[ScheduleInfo]:
         """
         List the schedules of Onebeat, in whatever state, the next to fire first; Go's are among `schedules()`. See

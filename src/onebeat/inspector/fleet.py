@@ -64,6 +64,10 @@ def _decoded(kind: type[R], records: Iterable[bytes], where: str) -> list[R]:
     return found
 
 
+def now() -> Procedure[datetime]:
+    return at((yield from ask(browse.now(DEFAULT_QUEUE))) / 1_000_000)
+
+
 def _listed(index: str) -> Procedure[list[str]]:
     """Return the keys that an index says live."""
     now_s = (yield from ask(browse.now(DEFAULT_QUEUE))) // 1_000_000

@@ -16,6 +16,10 @@ from onebeat.options import Duration
 class Operating(Following):
     """The part of `Inspector` that is about schedules and servers."""
 
+    async def now(self) -> datetime:
+        """Ask the store for its time, by which all is decided; clocks of hosts may differ."""
+        return await self._do(fleet.now())
+
     async def declared_schedules(self, queue: str | None = None) -> list[ScheduleInfo]:
         """
         List the schedules of Onebeat, in whatever state, the next to fire first; Go's are among `schedules()`.

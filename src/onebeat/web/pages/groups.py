@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from starlette.routing import Route
 from onebeat.broker.browse import QueueStats
 from onebeat.inspector.models import GroupInfo, GroupsFound, ServerInfo
 from onebeat.web import console as consoles
+from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.paging import paged
 from onebeat.web.rights import may, sees
@@ -30,10 +31,9 @@ class Row:
 
 async def groups(request: Request) -> Response:
     """Show all groups."""
-    found, servers = await look(request)
-    now = datetime.now(UTC)
+    found, servers, now = await look(request)
     rows = [Row(info, gatherings.due(info, servers, now)) for info in found.groups]
-    asked = request.query_params.get("find", "").strip()
+    asked = query(request).text("find").strip()
     wanted = [row for row in rows if asked.lower() in f"{row.info.queue} {row.info.name}".lower()]
     wanted.sort(key=lambda row: (row.due.kind != "bad", row.due.kind != "warn", -row.info.size))
     page = paged(request, wanted)
@@ -55,8 +55,8 @@ async def groups(request: Request) -> Response:
     )
 
 
-async def look(request: Request) -> tuple[GroupsFound, Sequence[ServerInfo]]:
-    """Read the groups of all queues that have some, and the servers, once for all viewers of the same queues."""
+async def look(request: Request) -> tuple[GroupsFound, Sequence[ServerInfo], datetime]:
+    """Read the groups of all queues that have some, the servers, and the store's time, once for all viewers."""
     console = consoles.of(request)
     inspector = await console.inspector()
     stats = await console.reads.get("stats", inspector.stats_each)
@@ -67,7 +67,7 @@ async def look(request: Request) -> tuple[GroupsFound, Sequence[ServerInfo]]:
     )
     servers = await console.reads.get("servers", inspector.servers)
     found = await console.reads.get(("groups", names), lambda: inspector.groups_each(names))
-    return found, servers
+    return found, servers, await console.reads.get("now", inspector.now)
 
 
 routes = [Route("/groups", groups)]

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onebeat.errors import ScheduleNotFound, WrongState
+from onebeat.errors import ScheduleNotFound, WrongState, shown
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.models import ScheduleEntry
 from onebeat.inspector.schedule_models import Missed, ScheduleInfo, ScheduleResumed
@@ -18,10 +18,10 @@ from onebeat.scheduler.triggers import Cron
 from onebeat.web import console as consoles
 from onebeat.web import viewer
 from onebeat.web.acting import perform
-from onebeat.web.forms import Form, read
+from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.pages.schedules import go_rows, look, row_of
-from onebeat.web.rights import may, sees
+from onebeat.web.rights import may, sees, sees_all
 from onebeat.web.showing import plans
 from onebeat.web.showing.calendar import Day, go_row, row
 from onebeat.web.showing.concerns import serving
@@ -41,14 +41,14 @@ AWAKE = timedelta(seconds=60)
 
 async def schedule(request: Request) -> Response:
     """Show one schedule, Onebeat's or Go's."""
-    console, name = consoles.of(request), request.query_params.get("id", "")
+    console, name = consoles.of(request), query(request).needed("id")
     inspector = await console.inspector()
     try:
-        info = await console.reads.get(("schedule", name), lambda: inspector.schedule(name))
+        info = await console.reads.get(("schedule", name), lambda: find(request, name))
     except WrongState:
         return await _show_go(request, name)
-    _check_seen(request, info.queue)
-    known, now = await look(request), datetime.now(UTC)
+    known = await look(request)
+    now = known.now
     one = row_of(info, known.firing, serving(known.servers), now)
     place = viewer.of(request).zone
     day = Day.coming(now, place)
@@ -90,10 +90,28 @@ def _own_zone(info: ScheduleInfo) -> tzinfo | None:
     return None if info.zone is None else zones.zone(info.zone)
 
 
-def _check_seen(request: Request, queue: str) -> None:
-    """Refuse a schedule of a queue that the viewer may not see, as if there were none."""
-    if not sees(request, queue):
-        raise ScheduleNotFound("there is no such schedule")
+async def find(request: Request, name: str) -> ScheduleInfo:
+    """
+    Read a schedule of Onebeat that the viewer may see.
+
+    Raises:
+        ScheduleNotFound: There is none, or it is hidden from the viewer, who is then told of no other either.
+        WrongState: It is Go's.
+    """
+    inspector = await consoles.of(request).inspector()
+    try:
+        info = await inspector.schedule(name)
+    except ScheduleNotFound:
+        if sees_all(request):
+            raise
+        raise _nothing(name) from None
+    if not sees(request, info.queue):
+        raise _nothing(name)
+    return info
+
+
+def _nothing(name: str) -> ScheduleNotFound:
+    return ScheduleNotFound(f"schedule {shown(name)} is not known here, or not for you to see")
 
 
 def _shown(payload: bytes) -> str:
@@ -107,13 +125,11 @@ def _shown(payload: bytes) -> str:
 
 async def _show_go(request: Request, name: str) -> Response:
     """Show an entry of a scheduler of Go's, with its fires."""
-    console, known, now = consoles.of(request), await look(request), datetime.now(UTC)
-    inspector = await console.inspector()
+    console, known = consoles.of(request), await look(request)
+    inspector, now = await console.inspector(), known.now
     found = [one for one in go_rows(known.entries, now) if one.entry.id == name]
     if not found:
-        raise ScheduleNotFound(
-            f"schedule {name!r} is not known here any more: its scheduler was started anew, or ended"
-        )
+        raise _nothing(name)
     one, place = found[0], viewer.of(request).zone
     day = Day.coming(now, place)
     same = [other.entry for other in go_rows(known.entries, now) if _is_same(other.entry, one.entry)]
@@ -140,10 +156,8 @@ def _is_same(one: ScheduleEntry, other: ScheduleEntry) -> bool:
 async def ask(request: Request) -> Response:
     """Ask whether a schedule is to be run now, or how it is to be resumed."""
     word = request.url.path.rpartition("/")[2]
+    info = await find(request, query(request).needed("id"))
     inspector = await consoles.of(request).inspector()
-    info = await inspector.schedule(request.query_params.get("id", ""))
-    _check_seen(request, info.queue)
-    now = datetime.now(UTC)
     return render(
         request,
         f"schedule_{word}.html",
@@ -151,18 +165,18 @@ async def ask(request: Request) -> Response:
         polls=False,
         info=info,
         words_of=plans.when(info.trigger, info.spec),
-        passed=_passed(info, now),
+        passed=_passed(info, await inspector.now()),
         may=may(request, f"schedule.{word}", info.queue),
     )
 
 
 def _passed(info: ScheduleInfo, now: datetime) -> str:
-    """Say how many ticks passed while it was paused."""
+    """Say how many ticks passed while it was paused; "" if none did, or nobody can tell."""
     if info.trigger is None or info.paused_at is None:
         return ""
     start, end = (round(at.timestamp() * 1000) for at in (info.paused_at, now))
     found = outlook(info.trigger, start, end, 0)
-    return f"{'' if found.is_exact else 'more than '}{counted(found.count, 'tick')}"
+    return f"{'' if found.is_exact else 'more than '}{counted(found.count, 'tick')}" if found.count else ""
 
 
 async def run(request: Request) -> Response:
@@ -189,8 +203,8 @@ async def resume(request: Request) -> Response:
     """Let a schedule fire again."""
     form = await read(request)
     inspector = await consoles.of(request).inspector()
-    info = await inspector.schedule(form.get("id"))
-    missed = form.get("missed", Missed.SKIP)
+    info = await find(request, form.needed("id"))
+    missed = form.choice("missed", [one.value for one in Missed], Missed.SKIP.value)
     done: ScheduleResumed = await perform(
         request,
         "schedule.resume",
@@ -207,7 +221,7 @@ async def _meant(request: Request) -> tuple[ScheduleInfo, Inspector, Form]:
     """Read which schedule a form is about."""
     form = await read(request)
     inspector = await consoles.of(request).inspector()
-    return await inspector.schedule(form.get("id")), inspector, form
+    return await find(request, form.needed("id")), inspector, form
 
 
 routes = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +15,7 @@ from onebeat.inspector.models import ScheduleEntry, ServerInfo
 from onebeat.inspector.schedule_models import ScheduleInfo
 from onebeat.web import console as consoles
 from onebeat.web import viewer
+from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.paging import paged
 from onebeat.web.rights import may, sees
@@ -49,11 +50,12 @@ class GoRow:
 
 @dataclass(frozen=True, slots=True)
 class Schedules:
-    """What is known of schedules: Onebeat's, Go's, and the servers."""
+    """What is known of schedules: Onebeat's, Go's, and the servers, at an instant of the store's clock."""
 
     infos: list[ScheduleInfo]
     entries: list[ScheduleEntry]
     servers: list[ServerInfo]
+    now: datetime
 
     @property
     def firing(self) -> list[str]:
@@ -72,6 +74,7 @@ async def look(request: Request) -> Schedules:
         [info for info in infos if sees(request, info.queue)],
         [one for one in entries if not one.scheduler.startswith("{") and sees(request, queue_of(one))],
         servers,
+        await console.reads.get("now", inspector.now),
     )
 
 
@@ -83,10 +86,12 @@ def queue_of(entry: ScheduleEntry) -> str:
 
 async def schedules(request: Request) -> Response:
     """Show all schedules."""
-    known, now = await look(request), datetime.now(UTC)
+    known = await look(request)
+    now = known.now
     served, twice = serving(known.servers), kept_twice(known.entries)
     rows = [row_of(info, known.firing, served, now) for info in known.infos]
-    asked = request.query_params.get("find", "").strip().lower()
+    find = query(request).text("find").strip()
+    asked = find.lower()
     wanted = [one for one in rows if asked in _words(one).lower()]
     wanted.sort(key=lambda one: (one.standing.kind != "bad", one.standing.kind != "warn"))
     page = paged(request, wanted)
@@ -106,10 +111,11 @@ async def schedules(request: Request) -> Response:
         go=gone.rows,
         go_page=gone,
         known=len(known.infos) + len(known.entries),
-        find=request.query_params.get("find", "").strip(),
+        find=find,
         calendar=[row(one.info, day) for one in page.rows] + [go_row(one.entry, day) for one in gone.rows],
         axis=day_axis(day.start, day.end, day.place),
         late=plans.LATE,
+        now=now,
         shortly=lambda at: plans.shortly(at, now, day.place),
         may=lambda action, queue: may(request, action, queue),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,10 +16,10 @@ from onebeat.inspector.models import LostServer, ServerInfo, WorkerInfo
 from onebeat.states import Cancellation
 from onebeat.web import console as consoles
 from onebeat.web.acting import perform
-from onebeat.web.forms import read
+from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.paging import paged
-from onebeat.web.rights import may, sees
+from onebeat.web.rights import check_sees, may, sees
 from onebeat.web.showing import fleets
 from onebeat.web.showing.concerns import serving
 from onebeat.web.showing.fleets import Standing
@@ -53,25 +53,27 @@ class Fleet:
     living: list[ServerInfo]
     lost: list[LostServer]
     stats: Mapping[str, QueueStats | BrokerError]
+    now: datetime
 
 
 async def look(request: Request) -> Fleet:
     """Read the servers that live, those that fell silent, and the figures of queues, once for all viewers."""
+    check_sees(request, None)
     console = consoles.of(request)
     inspector = await console.inspector()
     living = await console.reads.get("servers", inspector.servers)
     lost = await console.reads.get("lost", inspector.lost_servers, seconds=5)
     stats = await console.reads.get("stats", inspector.stats_each)
-    return Fleet(living, lost, stats)
+    return Fleet(living, lost, stats, await console.reads.get("now", inspector.now))
 
 
 async def servers(request: Request) -> Response:
     """Show all servers."""
     fleet = await look(request)
     unserved = {name: count for name, count in waiting(fleet).items() if sees(request, name)}
-    kind, sentence = fleets.verdict(fleet.living, fleet.lost, unserved, datetime.now(UTC))
-    asked = request.query_params.get("find", "").strip()
-    wanted = [one for one in fleet.living if _is_meant(one, asked)]
+    kind, sentence = fleets.verdict(fleet.living, fleet.lost, unserved, fleet.now)
+    asked = query(request).text("find").strip()
+    wanted = [one for one in fleet.living if _is_meant(request, one, asked)]
     wanted.sort(key=lambda one: fleets.standing(one).kind != "bad")
     page = paged(request, wanted)
     running = _running(request, fleet.living)
@@ -82,7 +84,7 @@ async def servers(request: Request) -> Response:
         kind=kind,
         sentence=sentence,
         servers=fleet.living,
-        rows=[_row(one) for one in page.rows],
+        rows=[_row(request, one) for one in page.rows],
         page=page,
         find=asked,
         lost=fleet.lost,
@@ -99,12 +101,12 @@ async def servers(request: Request) -> Response:
     )
 
 
-def _row(one: ServerInfo) -> Row:
-    return Row(one, fleets.standing(one), fleets.shares(one))
+def _row(request: Request, one: ServerInfo) -> Row:
+    return Row(one, fleets.standing(one), [share for share in fleets.shares(one) if sees(request, share[0])])
 
 
-def _is_meant(one: ServerInfo, asked: str) -> bool:
-    words = [fleets.place_of(one), one.id, fleets.maker(one), *one.queues]
+def _is_meant(request: Request, one: ServerInfo, asked: str) -> bool:
+    words = [fleets.place_of(one), one.id, fleets.maker(one), *(name for name in one.queues if sees(request, name))]
     if one.sheet is not None:
         words.append(one.sheet.application)
     return any(asked.lower() in word.lower() for word in words)
@@ -138,7 +140,7 @@ def _running(request: Request, living: Iterable[ServerInfo]) -> list[WorkerInfo]
 async def server(request: Request) -> Response:
     """Show one server."""
     fleet = await look(request)
-    name = request.query_params.get("id", "")
+    name = query(request).needed("id")
     found = [one for one in fleet.living if name in (one.id, fleets.place_of(one))]
     if not found:
         return _gone(request, fleet, name)
@@ -177,8 +179,9 @@ def _gone(request: Request, fleet: Fleet, name: str) -> Response:
 
 async def ask_stop(request: Request) -> Response:
     """Ask whether a server is to be stopped."""
+    check_sees(request, None)
     inspector = await consoles.of(request).inspector()
-    one = await inspector.server(request.query_params.get("id", ""))
+    one = await inspector.server(query(request).needed("id"))
     return render(
         request,
         "server_stop.html",
@@ -186,6 +189,7 @@ async def ask_stop(request: Request) -> Response:
         polls=False,
         one=one,
         place_of=fleets.place_of,
+        queues=[name for name in sorted(one.queues) if sees(request, name)],
         may=may(request, "server.stop"),
     )
 
@@ -193,7 +197,7 @@ async def ask_stop(request: Request) -> Response:
 async def steer(request: Request) -> Response:
     """Drain or stop a server, or have it take tasks again."""
     form = await read(request)
-    name, word = form.get("id"), request.url.path.rpartition("/")[2]
+    name, word = form.needed("id"), request.url.path.rpartition("/")[2]
     inspector = await consoles.of(request).inspector()
     deeds = {
         "drain": lambda: inspector.drain_server(name),
@@ -214,7 +218,7 @@ async def steer(request: Request) -> Response:
 async def cancel(request: Request) -> Response:
     """Cancel a task that runs."""
     form = await read(request)
-    queue, task_id = form.get("queue"), form.get("id")
+    queue, task_id = form.needed("queue"), form.needed("id")
     inspector = await consoles.of(request).inspector()
     done = await perform(
         request, "task.cancel", queue=queue, about=task_id, deed=lambda: inspector.cancel(queue, task_id)

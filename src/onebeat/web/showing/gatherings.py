@@ -43,7 +43,7 @@ def due(info: GroupInfo, servers: Iterable[ServerInfo], now: datetime) -> Due:
     if rules:
         return min((_when(info, rule, now) for rule in rules), key=lambda found: found.at or now)
     if any(one.sheet is None for one in serving):
-        return Due("", "Go's", "a server of Go may aggregate it: it says neither whether nor when")
+        return Due("", "unknown", "Go's servers do not say whether, nor when")
     if any(one.sheet is not None and (one.sheet.is_cut or _fits(one, info.name)) for one in serving):
         return Due("", "unknown", "a server aggregates it, and does not say when")
     return Due("bad", "no aggregator", f"no server of {info.queue} has a function for groups of this name")
@@ -95,11 +95,12 @@ def verdict(found: Sequence[tuple[GroupInfo, Due]], cut: Collection[str]) -> tup
             return kind, f"Group {info.name} of {info.queue}: {first.why}{more}"
     if not found:
         return "", "No task waits in a group"
-    waiting = counted(sum(info.size for info, _ in found), "task")
+    count = sum(info.size for info, _ in found)
+    waiting = f"{counted(count, 'task')} wait{'s' if count == 1 else ''}"
     there = f"{counted(len(found), 'group')}{' and more' if cut else ''}"
     return (
         "good",
-        f"All is well: {waiting} wait in {there}, in {counted(len({info.queue for info, _ in found}), 'queue')}",
+        f"All is well: {waiting} in {there}, in {counted(len({info.queue for info, _ in found}), 'queue')}",
     )
 
 
