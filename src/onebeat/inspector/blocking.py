@@ -14,7 +14,19 @@ from typing import Self, TypeVar, Unpack
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
 from onebeat.errors import BrokerError
-from onebeat.inspector import about, acting, detailing, fleet, history, reading, recording, removing, steering, updating
+from onebeat.inspector import (
+    about,
+    acting,
+    detailing,
+    fleet,
+    grouping,
+    history,
+    reading,
+    recording,
+    removing,
+    steering,
+    updating,
+)
 from onebeat.inspector.acting import Changes
 from onebeat.inspector.blocking_operating import BlockingOperating
 from onebeat.inspector.blocking_overseeing import BlockingOverseeing
@@ -26,6 +38,7 @@ from onebeat.inspector.found import Applied, Found, Selection
 from onebeat.inspector.models import (
     DayStats,
     GroupInfo,
+    GroupsFound,
     QueueDetails,
     ScheduleEntry,
     ScheduleEvent,
@@ -136,6 +149,13 @@ class SyncInspector(BlockingOperating, BlockingOverseeing):
     def groups(self, queue: str) -> list[GroupInfo]:
         """List the groups in which tasks of a queue wait to be aggregated, by name. See `Inspector.groups`."""
         return self._do(reading.groups(queue))
+
+    def groups_each(self, queues: Iterable[str]) -> GroupsFound:
+        """
+        List the groups of many queues, and since when the first and the last of each waits, in a few round trips. See
+        `Inspector.groups_each`.
+        """
+        return self._do(grouping.groups_each(queues))
 
     def task(self, queue: str, task_id: str) -> TaskInfo:
         """Read one task. See `Inspector.task`."""

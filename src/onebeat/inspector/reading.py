@@ -86,6 +86,7 @@ def stats_each(names: object) -> Procedure[dict[str, QueueStats | BrokerError]]:
 
 
 def names_of(names: object) -> list[str]:
+    """Return names of queues, each once, or say why these are none."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise InvalidTask(f"queues is {shown(names)}: give names, such as ['default', 'low']")
     return list(dict.fromkeys(text("queue name", name) for name in names))
