@@ -19,7 +19,7 @@ from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import assets, failures
-from onebeat.web.pages import overview
+from onebeat.web.pages import overview, palette
 from onebeat.web.reading import SharedReads
 from onebeat.web.settings import Settings
 
@@ -133,6 +133,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/assets/{digest}/{name}", assets.send),
         *overview.routes,
+        *palette.routes,
     ]
 
 
