@@ -18,7 +18,7 @@ from onebeat.app.app import Onebeat
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import assets, failures
+from onebeat.web import api, assets, failures
 from onebeat.web.pages import overview, palette
 from onebeat.web.reading import SharedReads
 from onebeat.web.settings import Settings
@@ -134,6 +134,7 @@ def routes() -> list[BaseRoute]:
         Route("/assets/{digest}/{name}", assets.send),
         *overview.routes,
         *palette.routes,
+        *api.routes(),
     ]
 
 
