@@ -12,10 +12,12 @@ export function tidyPicks() {
   const count = all.filter((one) => one.checked).length;
   for (const one of all) one.closest("tr")?.setAttribute("aria-selected", String(one.checked));
   for (const one of document.querySelectorAll("[data-pick-all]")) {
+    one.hidden = false;
     one.checked = count > 0 && count === all.length;
     one.indeterminate = count > 0 && count < all.length;
   }
-  for (const one of document.querySelectorAll("[data-picked]")) one.textContent = count ? `${count} picked` : "none picked";
+  const word = count ? `${count} selected` : "Select tasks to act on them";
+  for (const one of document.querySelectorAll("[data-picked-count]")) if (one.textContent !== word) one.textContent = word;
   for (const one of document.querySelectorAll("[data-needs-pick]")) one.disabled = !count;
 }
 

@@ -6,11 +6,11 @@
 //   data-announce     its text is read aloud when it has changed (times and counts that only tick should not stand in it)
 //   data-keep         a look leaves this element as it is: what is typed there stays
 //   data-dialog       a link or form whose answer opens in a dialog (acts.js); data-close closes it
-//   data-pick         a checkbox of a row; data-pick-all: all on the page; data-picked: says how many;
+//   data-pick         a checkbox of a row; data-pick-all: all on the page; data-picked-count: says how many;
 //                     data-needs-pick: a button that waits for the first
 //   data-copy         a button that copies this text; data-copy-of: that of the element with this id
 //   data-key="D"      a button or link that this key presses (keys.js)
-//   data-complete     an input that completes what is typed, by asking this address (complete.js)
+//   data-completions  an input that completes what is typed, with the words of this address (complete.js)
 //   class="js"        seen only where scripts run
 
 import { closeDialog, tidyPicks } from "./acts.js";
@@ -34,7 +34,7 @@ const polls = () => live()?.hasAttribute("data-polls") && !isStill;
 // Why a look would disturb who is at the page now: "" if it would not.
 function held() {
   if (document.querySelector("dialog[open]")) return "dialog open";
-  if (document.querySelector("#live input[data-pick]:checked")) return "tasks picked";
+  if (document.querySelector("#live input[data-pick]:checked")) return "tasks selected";
   const selection = getSelection();
   const isSelecting = selection && !selection.isCollapsed && live()?.contains(selection.anchorNode);
   return isSelecting ? "text selected" : "";

@@ -116,7 +116,7 @@ document.addEventListener("click", (event) => {
   if (event.target.closest?.("[data-palette]")) openBox();
 });
 document.addEventListener("focusin", async (event) => {
-  if (event.target.matches?.("input[data-complete]")) (await import("./complete.js")).attach(event.target);
+  if (event.target.matches?.("input[data-completions]")) (await import("./complete.js")).attach(event.target);
 });
 
 function isTyping(target) {
