@@ -18,9 +18,21 @@ from onebeat.app.app import Onebeat
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import assets, failures
+from onebeat.web import api, assets, failures
 from onebeat.web.background import Background
-from onebeat.web.pages import act, audit, errors, jobs, overview, queue, tasks
+from onebeat.web.pages import (
+    act,
+    audit,
+    errors,
+    groups,
+    jobs,
+    overview,
+    queue,
+    schedule,
+    schedules,
+    servers,
+    tasks,
+)
 from onebeat.web.reading import SharedReads
 from onebeat.web.settings import Settings
 
@@ -144,6 +156,11 @@ def routes() -> list[BaseRoute]:
         *jobs.routes,
         *errors.routes,
         *audit.routes,
+        *schedules.routes,
+        *schedule.routes,
+        *servers.routes,
+        *groups.routes,
+        *api.routes(),
     ]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
 from onebeat.inspector.searching import Visible
+
+if TYPE_CHECKING:
+    from onebeat.web.security.roles import User
 
 
 def visible(request: Request) -> Visible | None:
@@ -14,14 +17,13 @@ def visible(request: Request) -> Visible | None:
     user = _user(request)
     if user is None or user.sees_all:
         return None
-    found: Visible = user.sees
-    return found
+    return user.sees
 
 
 def sight(request: Request) -> str:
     """Return what tells viewers apart who see different queues, for what several of them look at."""
     user = _user(request)
-    return "" if user is None or user.sees_all else str(user.name)
+    return "" if user is None or user.sees_all else user.name
 
 
 def doable(request: Request, action: str) -> Visible | None:
@@ -34,13 +36,13 @@ def doable(request: Request, action: str) -> Visible | None:
     user = _user(request)
     if user is None:
         return None
-    return lambda queue: bool(user.may(action, queue))
+    return lambda queue: user.may(action, queue)
 
 
 def name_of(request: Request) -> str:
     """Name who asks, for what is written down; where nobody is asked, "somebody"."""
     user = _user(request)
-    return "somebody" if user is None else str(user.name)
+    return "somebody" if user is None else user.name
 
 
 def role_of(request: Request) -> str:
@@ -54,5 +56,6 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client is not None else ""
 
 
-def _user(request: Request) -> Any:
+def _user(request: Request) -> User | None:
+    """Return who asks; None: the console asks nobody, and anybody may see and do all."""
     return getattr(request.state, "user", None)

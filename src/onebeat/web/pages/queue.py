@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,7 +20,7 @@ from onebeat.web import console as consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
-from onebeat.web.rights import may, sees
+from onebeat.web.rights import check_sees, may
 from onebeat.web.showing import lines
 from onebeat.web.showing.concerns import concern, serving
 from onebeat.web.showing.words import counted, duration
@@ -53,8 +52,7 @@ class Serving:
 async def queue(request: Request) -> Response:
     """Show a queue."""
     name = request.query_params.get("name", "")
-    if name and not sees(request, name):
-        raise HTTPException(403, "You do not see this queue.")
+    check_sees(request, name)
     console = consoles.of(request)
     inspector = await console.inspector()
     stats = await console.reads.get(("queue", name), lambda: inspector.stats(name))
@@ -129,8 +127,7 @@ async def remove(request: Request) -> Response:
     """Remove a queue, once its name was typed."""
     form = await read(request)
     name = form.get("queue")
-    if not sees(request, name):
-        raise HTTPException(403, "You do not see this queue.")
+    check_sees(request, name)
     if form.get("typed") != name:
         return redirect(
             request, "/queue", "Type the queue's name to remove it: nothing was done.", kind="bad", name=name
