@@ -19,7 +19,7 @@ from onebeat.app.app import Onebeat
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import assets, failures
+from onebeat.web import api, assets, failures
 from onebeat.web.acting import Refusals
 from onebeat.web.pages import overview, signing, viewing
 from onebeat.web.reading import SharedReads
@@ -155,6 +155,7 @@ def routes() -> list[BaseRoute]:
         *overview.routes,
         *signing.routes,
         *viewing.routes,
+        *api.routes(),
     ]
 
 
