@@ -32,6 +32,21 @@ REFUSALS: Final = 20
 """Refused attempts of one user that are written down within a minute: more would push out what was done."""
 
 
+class NotAllowed(HTTPException):
+    """
+    A change was refused.
+
+    Args:
+        why: The sentence.
+
+        code: "forbidden", or "read-only", as the API calls it.
+    """
+
+    def __init__(self, why: str, code: str) -> None:
+        super().__init__(403, why)
+        self.code = code
+
+
 async def perform(
     request: Request,
     action: str,
@@ -62,7 +77,7 @@ async def perform(
         job: Returns the id of the job that goes on with it.
 
     Raises:
-        HTTPException: 403: who asks may not.
+        NotAllowed: Who asks may not, or nobody may.
         BrokerUnavailable: It cannot be written down, so it was not done.
     """
     console: Console = request.app.state.console
@@ -74,7 +89,7 @@ async def perform(
         log.warning("refused to %s: %s", record.user, why)
         if not console.settings.read_only and console.refusals.may_note(record.user):
             await inspector.record_audit(replace(record, outcome=AuditOutcome.REFUSED, why=why))
-        raise HTTPException(403, why)
+        raise NotAllowed(why, "read-only" if console.settings.read_only else "forbidden")
     begun = await inspector.record_audit(replace(record, outcome=AuditOutcome.BEGUN))
     log.info("%s: %s %s %s", record.user, action, record.queue or "-", about or "-")
     try:

@@ -21,9 +21,10 @@ from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures
 from onebeat.web.acting import Refusals
+from onebeat.web.api import outside
 from onebeat.web.pages import overview, signing, viewing
 from onebeat.web.reading import SharedReads
-from onebeat.web.security.gate import guarded
+from onebeat.web.security import gate
 from onebeat.web.security.rules import Auth
 from onebeat.web.settings import Settings
 
@@ -104,7 +105,7 @@ class Console:
             middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5)],
         )
         self._app.state.console = self
-        self._gate: ASGIApp = guarded(self._app, settings.rules, answer=self._refused)
+        self._gate: ASGIApp = gate.guarded(self._app, settings.rules, answer=self._refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gate(scope, receive, send)
@@ -112,6 +113,8 @@ class Console:
     def _refused(self, request: Request, status: int, sentence: str) -> Response:
         """Answer in place of the pages, which are not asked."""
         request.scope["app"] = self._app
+        if gate.path_of(request.scope).startswith(gate.API):
+            return outside.refused(request, status, sentence)
         return failures.outside(request, status, sentence)
 
     @asynccontextmanager

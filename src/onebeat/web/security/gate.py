@@ -130,7 +130,7 @@ class Gate:
         await (self._app if refused is None else refused)(scope, receive, send)
 
     async def _say(self, request: Request, status: int, sentence: str) -> Response:
-        made = plain(request, status, sentence) if is_script(request) else self._answer(request, status, sentence)
+        made = self._answer(request, status, sentence)
         return await made if inspect.isawaitable(made) else made
 
     async def _refuse(self, request: Request) -> Response | None:
@@ -177,7 +177,7 @@ class Gate:
     async def _ask(self, request: Request, path: str) -> Response:
         """Answer somebody who has not said who they are."""
         if is_script(request):
-            answer = plain(request, 401, "Nobody is known by this: send Authorization: Bearer, with a token.")
+            answer = await self._say(request, 401, "Nobody is known by this: send Authorization: Bearer, with a token.")
             answer.headers["WWW-Authenticate"] = "Bearer"
             return answer
         to = self._login_url(request, path)
