@@ -15,6 +15,7 @@ from onebeat.web.api import payloads
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.payloads import IN_LISTS, Seen
 from onebeat.web.api.problems import Refused
+from onebeat.web.security import proxies
 from onebeat.web.security.roles import User, refusal
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Asked:
     @property
     def is_open(self) -> bool:
         """Whether the console asks nobody who they are."""
-        return self.user is None
+        return not self.console.settings.rules.is_asked
 
     @property
     def who(self) -> str:
@@ -63,7 +64,7 @@ class Asked:
     @property
     def address(self) -> str:
         """Where the request comes from; "" if that is not known."""
-        return self.request.client.host if self.request.client is not None else ""
+        return proxies.client(self.request.scope)
 
     async def inspector(self) -> Inspector:
         """Return what looks into the store."""

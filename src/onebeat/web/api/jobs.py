@@ -186,7 +186,7 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
             action, wanted, user=asked.who, role=asked.role, address=asked.address, group=body.group, limit=body.limit,
             rate=body.rate,
         )  # fmt: skip
-        asked.console.background.start(inspector, job.id, queues)
+        await asked.console.background.start(inspector, job.id, queues)
         return job
 
     about = str(wanted) or "all tasks"
@@ -247,7 +247,7 @@ async def continue_job(asked: Asked, body: JobNamed) -> JobDocument:
         raise WrongState(f"job {shown(found.id)} is {found.state.value}: there is nothing to go on with")
 
     async def go_on(inspector: Inspector) -> Job:
-        asked.console.background.start(inspector, found.id, asked.doable(f"task.{found.action}"))
+        await asked.console.background.start(inspector, found.id, asked.doable(f"task.{found.action}"))
         return found
 
     return JobDocument.of(await _steer(asked, found, "go on with", go_on))
