@@ -243,10 +243,10 @@ async def continue_job(asked: Asked, body: JobNamed) -> JobDocument:
     What is left is chosen anew. It needs what began the job.
     """
     found = await _find(asked, body.id)
-    if not found.may_go_on:
-        raise WrongState(f"job {shown(found.id)} is {found.state.value}: there is nothing to go on with")
 
     async def go_on(inspector: Inspector) -> Job:
+        if not found.may_go_on:
+            raise WrongState(f"job {shown(found.id)} is {found.state.value}: there is nothing to go on with")
         await asked.console.background.start(inspector, found.id, asked.doable(f"task.{found.action}"))
         return found
 
