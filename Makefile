@@ -29,19 +29,19 @@ demo: setup ## watch tasks and a steady beat on three servers, one of which is k
 
 .PHONY: test
 test: setup ## everything deterministic
-	@$(PYTEST) -n $(WORKERS) -m "not interop and not prometheus"
+	@$(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
 
 .PHONY: test-sentinel
 test-sentinel: setup ## the same against a primary with two replicas and three sentinels
-	@ONEBEAT_TEST_TOPOLOGY=sentinel $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus"
+	@ONEBEAT_TEST_TOPOLOGY=sentinel $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
 
 .PHONY: test-cluster
 test-cluster: setup ## the same against a cluster of six nodes
-	@ONEBEAT_TEST_TOPOLOGY=cluster $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus"
+	@ONEBEAT_TEST_TOPOLOGY=cluster $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
 
 .PHONY: check
 check: lint ## lint, types, import contract, fast tests: under a minute
-	@$(PYTEST) -n 2 -q -m "not slow and not interop and not prometheus"
+	@$(PYTEST) -n 2 -q -m "not slow and not interop and not prometheus and not browser"
 
 .PHONY: lint
 lint: setup ## format, lint, types, import contract
@@ -67,6 +67,20 @@ interop: setup ## with the real asynq, and the table of who × what; needs Go
 prometheus: setup ## with a real Prometheus: scrapes, queries of the dashboard, alert rules; needs prometheus, promtool
 	@$(PYTEST) -q -m prometheus tests/deploy
 
+.PHONY: chromium
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	  (apt-get update -q && apt-get install -yq --no-install-recommends chromium fonts-dejavu-core) || \
+	  (echo "the browser tests need Chromium: apt-get install chromium" && false)
+
+.PHONY: browser
+browser: setup chromium ## the console in Chromium, over servers that work; pictures of all pages in build/console
+	@CI=true $(PYTEST) -n 2 -q -m browser tests/web/browser
+
+.PHONY: screenshots
+screenshots: setup chromium ## take the pictures of the console that the documentation shows
+	@CI=true ONEBEAT_SCREENSHOTS=docs/assets/console $(PYTEST) -q -m browser tests/web/browser/test_screenshots.py
+
 .PHONY: format
 format: setup ## format and mend what can be mended
 	@$(BIN)/ruff format --quiet .
@@ -78,7 +92,7 @@ proto: setup ## generate the wire messages again, readable by the oldest protobu
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 	@sed -i 's/Timestamp, _Mapping\]/Timestamp, _Mapping[str, int]]/g' src/onebeat/wire/asynq_pb2.pyi # else its type is unknown
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight proof-differential proof-inspector proof-failover proof-scrape proof-observing
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight proof-differential proof-inspector proof-failover proof-scrape proof-observing proof-console proof-history
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -108,7 +122,7 @@ proof-pythons: setup ## prove: the suite on other interpreters; PYTHONS="python3
 	  version=$$($$python -c 'import platform; print(platform.python_version())') && room=$(VENV)/pythons/$$version && \
 	  $$python -m venv --without-pip $$room && \
 	  $(BIN)/python -m pip --python $$room/bin/python install -q --editable ".[dev]" --group dev && \
-	  echo "Python $$version" && $$room/bin/python -m pytest -q -n $(WORKERS) -m "not interop and not prometheus" -p no:cacheprovider || exit 1; \
+	  echo "Python $$version" && $$room/bin/python -m pytest -q -n $(WORKERS) -m "not interop and not prometheus and not browser" -p no:cacheprovider || exit 1; \
 	done
 proof-failover: setup ## measure: how soon writes resume after a switch of sentinels, a fail-over of a cluster
 	@$(BIN)/python -m bench.failover
@@ -130,5 +144,9 @@ proof-scrape: setup ## measure: what a scrape costs the store with 1, 100 and 10
 	@$(BIN)/python -m bench.scrape
 proof-observing: setup ## measure: what it costs a task that somebody observes it
 	@$(BIN)/python -m bench.observing
+proof-console: setup ## measure: what open pages of the console cost, with 1,000 queues and 1,000,000 tasks
+	@$(BIN)/python -m bench.console
+proof-history: setup ## measure: what it costs a drained task that its attempts are kept and series recorded
+	@$(BIN)/python -m bench.history
 proof-startup: setup ## measure: how long the command line takes to say its help
 	@$(BIN)/python -m bench.startup

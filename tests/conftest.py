@@ -14,12 +14,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from onebeat.broker.store import Store
 from tests import engines
 
 TOPOLOGY = os.environ.get("ONEBEAT_TEST_TOPOLOGY") or "one"
 
+settings.register_profile("onebeat", deadline=None)
+settings.load_profile("onebeat")  # no test judges how long something takes
 
 ONCE = {
     "badinput": "sentences about addresses and arguments, and stores of its own",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         HandlerNotFound,
         InvalidFilter,
         InvalidTask,
+        JobNotFound,
         MissingExtra,
         NotReplicated,
         OnebeatError,
@@ -64,14 +65,20 @@ if TYPE_CHECKING:
         TaskReturned,
         TaskStarted,
     )
+    from onebeat.inspector.auditing import AuditOutcome, AuditPage, AuditRecord
     from onebeat.inspector.blocking import SyncInspector
     from onebeat.inspector.checks.finding import Diagnosis, Finding, NotChecked, Repaired, Severity
+    from onebeat.inspector.error_groups import ErrorGroup, ErrorGroups
     from onebeat.inspector.filters import Filter
     from onebeat.inspector.found import Applied, Chosen, Found, Selection
     from onebeat.inspector.inspector import Inspector
+    from onebeat.inspector.job_models import Job, JobState, Preview
     from onebeat.inspector.models import (
         DayStats,
         GroupInfo,
+        GroupRule,
+        GroupsFound,
+        LostServer,
         QueueDetails,
         ScheduleEntry,
         ScheduleEvent,
@@ -87,6 +94,15 @@ if TYPE_CHECKING:
         ScheduleInfo,
         ScheduleResumed,
         ScheduleState,
+    )
+    from onebeat.inspector.series_models import (
+        Attempt,
+        Distribution,
+        Series,
+        SeriesPoint,
+        Spark,
+        TypePoint,
+        TypeSeries,
     )
     from onebeat.limits.semaphore import Semaphore
     from onebeat.observe.listeners import Listeners
@@ -118,27 +134,33 @@ _HOMES = {
     "client": ["Client"],
     "errors": [
         "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "ConfigurationError", "DuplicateTask",
-        "HandlerNotFound", "InvalidFilter", "InvalidTask", "MissingExtra", "NotReplicated", "OnebeatError",
-        "PayloadError", "QueueFull", "QueueNotEmpty", "QueueNotFound", "ResultNotKept", "ResultTimeout", "Retry",
-        "RevokeTask", "ScheduleNotFound", "SemaphoreFull", "ServerNotFound", "SkipRetry", "TaskCrashed", "TaskFailed",
-        "TaskIdConflict", "TaskNotFound", "WrongState",
+        "HandlerNotFound", "InvalidFilter", "InvalidTask", "JobNotFound", "MissingExtra", "NotReplicated",
+        "OnebeatError", "PayloadError", "QueueFull", "QueueNotEmpty", "QueueNotFound", "ResultNotKept", "ResultTimeout",
+        "Retry", "RevokeTask", "ScheduleNotFound", "SemaphoreFull", "ServerNotFound", "SkipRetry", "TaskCrashed",
+        "TaskFailed", "TaskIdConflict", "TaskNotFound", "WrongState",
     ],
     "events": [
         "AttemptEnded", "Event", "Figure", "LeaseLost", "Observer", "ScheduleFired", "ScheduleMissed", "TaskArchived",
         "TaskCancelled", "TaskCompleted", "TaskEnqueued", "TaskEvent", "TaskRecovered", "TaskRetried", "TaskReturned",
         "TaskStarted",
     ],
+    "inspector.auditing": ["AuditOutcome", "AuditPage", "AuditRecord"],
     "inspector.blocking": ["SyncInspector"],
     "inspector.checks.finding": ["Diagnosis", "Finding", "NotChecked", "Repaired", "Severity"],
+    "inspector.error_groups": ["ErrorGroup", "ErrorGroups"],
     "inspector.filters": ["Filter"],
     "inspector.found": ["Applied", "Chosen", "Found", "Selection"],
     "inspector.inspector": ["Inspector"],
+    "inspector.job_models": ["Job", "JobState", "Preview"],
     "inspector.models": [
-        "DayStats", "GroupInfo", "QueueDetails", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "ServerSheet",
-        "StoreInfo", "WorkerInfo",
+        "DayStats", "GroupInfo", "GroupRule", "GroupsFound", "LostServer", "QueueDetails", "ScheduleEntry",
+        "ScheduleEvent", "ServerInfo", "ServerSheet", "StoreInfo", "WorkerInfo",
     ],
     "inspector.schedule_models": ["ScheduleFire", "ScheduleForm", "ScheduleInfo", "ScheduleResumed", "ScheduleState"],
     "inspector.recording": ["Lock", "TaskRecord"],
+    "inspector.series_models": [
+        "Attempt", "Distribution", "Series", "SeriesPoint", "Spark", "TypePoint", "TypeSeries",
+    ],
     "limits.semaphore": ["Semaphore"],
     "observe.listeners": ["Listeners"],
     "observe.stream": ["EventStream"],
@@ -178,19 +200,21 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Applied", "AttemptEnded", "BrokerError", "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation",
-    "Chosen", "Client", "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "Diagnosis", "DuplicateTask",
-    "Enqueued", "Event", "EventStream", "Every", "Failure", "Figure", "Filter", "Finding", "Found", "GroupInfo",
-    "Handle", "Handler", "HandlerNotFound", "Health", "HealthReport", "Inspector", "InvalidFilter", "InvalidTask",
-    "JsonFormatter", "LeaseLost", "Listeners", "Lock", "MissingExtra", "Mux", "NotChecked", "NotReplicated",
-    "Observer", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Progress", "QueueDetails", "QueueFull",
-    "QueueNotEmpty", "QueueNotFound", "QueueStats", "Repaired", "ResultNotKept", "ResultTimeout", "Retry",
-    "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "ScheduleFire", "ScheduleFired", "ScheduleForm",
-    "ScheduleInfo", "ScheduleMissed", "ScheduleNotFound", "ScheduleResumed", "ScheduleState", "Scheduler", "Selection",
-    "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity",
-    "SkipRetry", "StoreInfo", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskArchived", "TaskCancelled",
-    "TaskCompleted", "TaskCrashed", "TaskEnqueued", "TaskEvent", "TaskFailed", "TaskFilter", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskRecord", "TaskRecovered", "TaskRetried", "TaskReturned", "TaskStarted",
-    "TaskState", "Unique", "WorkerInfo", "WrongState", "current",
+    "Applied", "Attempt", "AttemptEnded", "AuditOutcome", "AuditPage", "AuditRecord", "BrokerError",
+    "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Chosen", "Client", "ConfigurationError",
+    "Context", "Cron", "DayStats", "Declared", "Diagnosis", "Distribution", "DuplicateTask", "Enqueued", "ErrorGroup",
+    "ErrorGroups", "Event", "EventStream", "Every", "Failure", "Figure", "Filter", "Finding", "Found", "GroupInfo",
+    "GroupRule", "GroupsFound", "Handle", "Handler", "HandlerNotFound", "Health", "HealthReport", "Inspector",
+    "InvalidFilter", "InvalidTask", "Job", "JobNotFound", "JobState", "JsonFormatter", "LeaseLost", "Listeners", "Lock",
+    "LostServer", "MissingExtra", "Mux", "NotChecked", "NotReplicated", "Observer", "Onebeat", "OnebeatError",
+    "PayloadError", "PeriodicTask", "Preview", "Progress", "QueueDetails", "QueueFull", "QueueNotEmpty",
+    "QueueNotFound", "QueueStats", "Repaired", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
+    "ScheduleEntry", "ScheduleEvent", "ScheduleFire", "ScheduleFired", "ScheduleForm", "ScheduleInfo", "ScheduleMissed",
+    "ScheduleNotFound", "ScheduleResumed", "ScheduleState", "Scheduler", "Selection", "Semaphore", "SemaphoreFull",
+    "Series", "SeriesPoint", "Server", "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity",
+    "SkipRetry", "Spark", "StoreInfo", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskArchived",
+    "TaskCancelled", "TaskCompleted", "TaskCrashed", "TaskEnqueued", "TaskEvent", "TaskFailed", "TaskFilter",
+    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskRecord", "TaskRecovered", "TaskRetried", "TaskReturned",
+    "TaskStarted", "TaskState", "TypePoint", "TypeSeries", "Unique", "WorkerInfo", "WrongState", "current",
     "exponential",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ Every exception Onebeat raises.
     │   ├── BrokerUnavailable (ConnectionError)   it cannot be reached, or refuses for now
     │   ├── BrokerUnsupported         it is too old, or of a kind that does not work yet
     │   └── NotReplicated             accepted, but too few replicas confirmed it (`durability=`)
-    ├── TaskNotFound · QueueNotFound · ScheduleNotFound · ServerNotFound
+    ├── TaskNotFound · QueueNotFound · ScheduleNotFound · ServerNotFound · JobNotFound
     ├── WrongState                    a task, queue … is not in the state that this needs; it was left alone
     ├── QueueNotEmpty                 a queue that holds or runs tasks was to be removed
     ├── HandlerNotFound (LookupError) no handler for a task's type here
@@ -134,6 +134,10 @@ class ScheduleNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
 
 class ServerNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
     """No server of that id lives: it never did, or it has ended, or it was silent for ten seconds."""
+
+
+class JobNotFound(OnebeatError):  # noqa: N818 - see InvalidTask
+    """There is no such job, or no more: jobs are remembered for two days."""
 
 
 class WrongState(OnebeatError):  # noqa: N818 - see InvalidTask

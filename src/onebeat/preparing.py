@@ -43,6 +43,8 @@ PUBLISH_AGAIN_S = 5.0
 
 MAX_PAYLOAD = 8_000_000
 GIVE_UP_AFTER_S = 10.0
+LAST_MS = 253_402_300_799_999
+"""The last millisecond that a datetime in UTC can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,12 @@ class Enqueued:
 
     @property
     def process_at(self) -> datetime | None:
-        return None if self.due_ms is None else EPOCH + timedelta(milliseconds=self.due_ms)
+        return None if self.due_ms is None else _moment(self.due_ms)
+
+
+def _moment(due_ms: int) -> datetime:
+    """Return when a task is due; the wire knows later instants than a datetime does, and the last stands for those."""
+    return EPOCH + timedelta(milliseconds=min(due_ms, LAST_MS))
 
 
 @dataclass(slots=True)
@@ -230,7 +237,7 @@ def tell_delivered(audience: Audience, item: Outgoing, answer: str, at: datetime
 def _tell_enqueued(audience: Audience, queue: str, task_id: str, type: str, placed: Placed, at: datetime) -> None:
     state = _PLACES.get(placed.status)
     if state is not None and audience.hears:
-        due = EPOCH + timedelta(milliseconds=int(placed.detail)) if state is TaskState.SCHEDULED else None
+        due = _moment(int(placed.detail)) if state is TaskState.SCHEDULED else None
         audience.event(TaskEnqueued(queue=queue, at=at, task_id=task_id, type=type, state=state, process_at=due))
 
 

@@ -222,8 +222,10 @@ BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
 async def test_the_end_of_the_calendar_can_be_written_and_read(url: str, moment: datetime) -> None:
     """The year 9999 in any zone is accepted, waits, and is shown as the last instant there is."""
     async with Client(url) as client, Inspector(await client.store()) as inspector:
-        await client.enqueue(Task("t"), task_id="a", process_at=moment, deadline=moment)
+        enqueued = await client.enqueue(Task("t"), task_id="a", process_at=moment, deadline=moment)
         info = await inspector.task("default", "a")
+    assert enqueued.process_at is not None
+    assert 9999 == enqueued.process_at.year
     assert info.deadline is not None
     assert info.next_process_at is not None
     assert (9999, 9999) == (info.deadline.year, info.next_process_at.year)

@@ -28,6 +28,11 @@ def dev(folder: Path, tasks: Tasks, *words: str) -> Program:
     return onebeat("dev", *words, "--url", tasks.url, cwd=folder, terminal=True)
 
 
+def page(at: str) -> str:
+    with urllib.request.urlopen(at, timeout=10) as answer:  # noqa: S310 - an address of this machine
+        return str(answer.read().decode())
+
+
 def ends(program: Program) -> None:
     """Press Ctrl-C and check the end."""
     program.press_ctrl_c()
@@ -53,6 +58,31 @@ def test_the_banner_says_what_runs_on_the_embedded_store(folder: Path) -> None:
         assert store == (folder / ".onebeat" / "store.json").read_text()
         ends(program)
         assert "Traceback" not in program.said
+
+
+@pytest.mark.slow
+def test_a_console_shows_the_store_whatever_reloads(folder: Path, tasks: Tasks) -> None:
+    """The banner says where; it answers while nothing runs, too, and ends with the command."""
+    with dev(folder, tasks, "--console-port", "0") as program:
+        at = program.expect(r"console +(http://127.0.0.1:\d+/)").group(1)
+        program.expect(READY)
+        tasks.reaches(tasks.enqueue("loop"), "completed")
+        until(lambda: "All is well: 1 server" in page(at))
+        (folder / "shop.py").write_text("no python at all")
+        program.expect("waiting for a change")
+        assert "Overview" in page(at)
+        ends(program)
+    with pytest.raises(urllib.error.URLError):
+        page(at)
+
+
+@pytest.mark.slow
+def test_there_is_no_console_where_none_is_wanted(folder: Path, tasks: Tasks) -> None:
+    """`--no-console`."""
+    with dev(folder, tasks, "--no-console") as program:
+        program.expect(READY)
+        assert "http://" not in program.said
+        ends(program)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from onebeat.broker.store import BlockingStore
 from onebeat.cli.commands import cli
-from onebeat.cli.doctor import ChecksDocument, DiagnosisDocument, RepairDocument
+from onebeat.documents.diagnosis import ChecksDocument, DiagnosisDocument, RepairDocument
 from onebeat.inspector.checks.catalog import CHECKS
 from onebeat.sync import SyncClient
 from onebeat.task import Task

@@ -13,8 +13,8 @@ import pytest
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.connection import endpoint
 from onebeat.broker.embedded import open_store
-from onebeat.cli.queues.documents import QueueCounts, Stats, Store, Totals
 from onebeat.cli.stats.watch import Rates
+from onebeat.documents.queues import QueueCounts, Stats, Store, Totals
 from onebeat.inspector.blocking import SyncInspector
 from onebeat.sync import SyncClient
 from onebeat.task import Task

@@ -58,6 +58,11 @@ PLACES: dict[str, Place] = {
         "Run APPLICATION while you write it, with reload.",
         SERVE,
     ),
+    "web": Place(
+        "onebeat.cli.web:web",
+        "Open the console in a browser.",
+        SERVE,
+    ),
     "demo": Place(
         "onebeat.cli.demo.command:demo",
         "Watch a whole system at work, on a store of its own.",

@@ -7,161 +7,25 @@ import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from onebeat.cli import output
 from onebeat.cli.common import url_option
-from onebeat.cli.documents import Instant, json_option, show
+from onebeat.cli.documents import json_option, show
 from onebeat.cli.loops import run_async
 from onebeat.cli.output import visible
 from onebeat.cli.writing import agreed, write_options
+from onebeat.documents.diagnosis import ChecksDocument, DiagnosisDocument, RepairDocument
 
 if TYPE_CHECKING:
     from onebeat.inspector.checks.finding import Diagnosis, Finding, Repaired
-
-Level = Literal["error", "warning", "hint"]
 
 COLOURS = {"error": "red", "warning": "yellow", "hint": "cyan"}
 WIDEST, MARGIN = 110, 9
 SHOWN = 20
 """Items of a repair that are named one by one."""
-
-
-class FindingDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    Something that is wrong.
-
-    Attributes:
-        check: The check that found it.
-
-        severity: How bad it is.
-
-        subject: What it is about.
-
-        queue: The queue that it is about; "" if it is about none.
-
-        text: What is so.
-
-        why: Why that matters.
-
-        remedies: What to do: commands to type, and sentences.
-
-        repair: What `doctor --repair` would do; "" if it can do nothing.
-
-        heals: How it mends itself; "" if it does not.
-    """
-
-    check: str
-    severity: Level
-    subject: str
-    queue: str
-    text: str
-    why: str
-    remedies: list[str]
-    repair: str
-    heals: str
-
-
-class NotCheckedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A check that could not be made, and why."""
-
-    check: str
-    why: str
-
-
-class DiagnosisDocument(msgspec.Struct, frozen=True, kw_only=True, tag="diagnosis", tag_field="kind"):
-    """
-    What `onebeat doctor` found.
-
-    Attributes:
-        store: Which store.
-
-        at: When, by the store's clock.
-
-        is_well: Nothing worse than a hint was found.
-
-        verdict: The whole in a sentence.
-
-        findings: What is wrong, the worst first.
-
-        checked: The checks that were made.
-
-        not_checked: Those that could not be made.
-
-        looked: What was looked at, and what of it only in part.
-    """
-
-    store: str
-    at: Instant
-    is_well: bool
-    verdict: str
-    findings: list[FindingDocument]
-    checked: list[str]
-    not_checked: list[NotCheckedDocument]
-    looked: list[str]
-
-
-class RepairedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    Something that was damaged.
-
-    Attributes:
-        check: The check that found it.
-
-        queue, name: What.
-
-        deed: What was done, or would be, in a word.
-
-        is_done: It was done.
-    """
-
-    check: str
-    queue: str
-    name: str
-    deed: str
-    is_done: bool
-
-
-class RepairDocument(msgspec.Struct, frozen=True, kw_only=True, tag="repair", tag_field="kind"):
-    """What `onebeat doctor --repair` did, or would do."""
-
-    dry_run: bool
-    repaired: list[RepairedDocument]
-
-
-class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    A check.
-
-    Attributes:
-        id: Its name.
-
-        looks: What it looks at.
-
-        why: Why that matters.
-
-        mend: How to mend it.
-
-        can_repair: `doctor --repair` mends it.
-
-        is_named_only: It does so only if it is named.
-    """
-
-    id: str
-    looks: str
-    why: str
-    mend: str
-    can_repair: bool
-    is_named_only: bool
-
-
-class ChecksDocument(msgspec.Struct, frozen=True, kw_only=True, tag="checks", tag_field="kind"):
-    """What `onebeat doctor --list` lists."""
-
-    checks: list[CheckDocument]
 
 
 @click.command()
@@ -238,37 +102,11 @@ async def _diagnose(
     async with Inspector(url) as inspector:
         found = await inspector.diagnose(checks, queues=queues, budget=budget, seconds=seconds)
     if as_json:
-        show(_document(found))
+        show(DiagnosisDocument.of(found))
     else:
         _print(found)
     if not found.is_well:
         raise SystemExit(1)
-
-
-def _document(found: Diagnosis) -> DiagnosisDocument:
-    return DiagnosisDocument(
-        store=found.store,
-        at=found.at,
-        is_well=found.is_well,
-        verdict=found.verdict,
-        findings=[
-            FindingDocument(
-                check=one.check,
-                severity=one.severity.value,
-                subject=one.subject,
-                queue=one.queue,
-                text=one.text,
-                why=one.why,
-                remedies=list(one.remedies),
-                repair=one.repair,
-                heals=one.heals,
-            )
-            for one in found.findings
-        ],
-        checked=list(found.checked),
-        not_checked=[NotCheckedDocument(check=one.check, why=one.why) for one in found.not_checked],
-        looked=list(found.looked),
-    )
 
 
 def _print(found: Diagnosis) -> None:
@@ -341,7 +179,7 @@ async def _repair(
                 return
             found = await inspector.repair(checks, queues=queues, budget=budget)
     if as_json:
-        show(RepairDocument(dry_run=dry_run, repaired=[_repaired(one) for one in found]))
+        show(RepairDocument.of(found, dry_run=dry_run))
     elif not found:
         _say("Nothing is damaged that can be mended.")
     elif dry_run:
@@ -355,10 +193,6 @@ async def _repair(
                 _say(_wrapped(f"{one.name} of queue {one.queue} was {one.deed}", 0))
     if not dry_run and any(not one.is_done for one in found):
         raise SystemExit(1)
-
-
-def _repaired(one: Repaired) -> RepairedDocument:
-    return RepairedDocument(check=one.check, queue=one.queue, name=one.name, deed=one.deed, is_done=one.is_done)
 
 
 def _count(found: Sequence[Repaired]) -> str:
@@ -377,18 +211,7 @@ def _list(as_json: bool) -> None:
     from onebeat.inspector.checks.catalog import CHECKS
 
     if as_json:
-        checks = [
-            CheckDocument(
-                id=one.id,
-                looks=one.looks,
-                why=one.why,
-                mend=one.mend,
-                can_repair=one.can_repair,
-                is_named_only=one.can_repair and not one.is_safe,
-            )
-            for one in CHECKS
-        ]
-        show(ChecksDocument(checks=checks))
+        show(ChecksDocument.of(CHECKS))
         return
     rows = [[one.id, one.looks, "if named" if not one.is_safe else "yes" if one.can_repair else ""] for one in CHECKS]
     output.show_table(["check", "looks at", "repairs"], rows, whole=("check", "repairs"))

@@ -1,25 +1,20 @@
 """
-The JSON of the command line: each command that reads has one document, a type from which its schema is made.
-
-A field, once there, stays: it is not renamed, and its type does not change (docs/reference/schemas).
+The JSON of the command line: each command that reads has one document, a type of `onebeat.documents`, from which its
+schema is made.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from textwrap import indent
 from types import TracebackType
-from typing import Annotated, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import click
 import msgspec
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An instant in UTC, as RFC 3339 writes it."""
 
 DOCUMENTS: dict[str, Any] = {}
 """By command, such as "queue ls", the type of what it prints with `--json`."""
@@ -108,26 +103,3 @@ class Listing:
     ) -> None:
         if error is None and not self._as_lines:
             click.echo("\n]" if self.count else "[]")
-
-
-class Bytes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """
-    Bytes that are text as a rule.
-
-    Attributes:
-        text: The bytes as text; left out if they are none.
-
-        base64: The bytes, if they are no text.
-    """
-
-    text: str | None = None
-    base64: str | None = None
-
-    @classmethod
-    def of(cls, data: bytes) -> Bytes:
-        try:
-            return cls(text=data.decode())
-        except UnicodeDecodeError:
-            import base64
-
-            return cls(base64=base64.b64encode(data).decode())

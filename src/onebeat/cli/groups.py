@@ -12,7 +12,7 @@ from onebeat.cli.common import Noun, url_option
 from onebeat.cli.documents import Listing, json_option
 from onebeat.cli.loops import run_async
 from onebeat.cli.output import count_cell
-from onebeat.cli.queues.documents import Group
+from onebeat.documents.queues import Group
 
 
 @click.group(cls=Noun)

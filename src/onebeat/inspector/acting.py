@@ -15,7 +15,7 @@ from onebeat.inspector import changes, moving
 from onebeat.inspector.changes import UpdateOptions, Wanted
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.found import Applied, Chosen, Selection
-from onebeat.inspector.searching import Search
+from onebeat.inspector.searching import Search, Visible, Where
 from onebeat.inspector.showing import task_info
 from onebeat.inspector.steering import ARCHIVE, DELETE, RUN, Report
 from onebeat.inspector.steps import Procedure, ask
@@ -50,13 +50,12 @@ def check_action(action: object) -> str:
     return str(action)
 
 
-def select(filter: Filter, action: object, limit: int | None, progress: Report | None) -> Procedure[Selection]:
+def check_applies(filter: Filter, action: object) -> str:
     """
-    Find the tasks that an action is to be applied to.
+    Return an action that may be done to something that a filter finds.
 
     Raises:
         InvalidTask: There is no such action, or the filter leaves nothing that it could be done to.
-        QueueNotFound: The filter names a queue that is not known.
     """
     name = check_action(action)
     if not set(filter.states) & set(ACTIONS[name]):
@@ -65,7 +64,26 @@ def select(filter: Filter, action: object, limit: int | None, progress: Report |
             f"{name} cannot be done to what filter {shown(str(filter))} finds, tasks in {states}: it is for those in "
             f"{', '.join(ACTIONS[name])}"
         )
-    search = Search(filter, states=ACTIONS[name], limit=limit)
+    return name
+
+
+def select(
+    filter: Filter,
+    action: object,
+    limit: int | None,
+    progress: Report | None,
+    where: Where | None = None,
+    queues: Visible | None = None,
+) -> Procedure[Selection]:
+    """
+    Find the tasks that an action is to be applied to.
+
+    Raises:
+        InvalidTask: There is no such action, or the filter leaves nothing that it could be done to.
+        QueueNotFound: The filter names a queue that is not known.
+    """
+    name = check_applies(filter, action)
+    search = Search(filter, states=ACTIONS[name], limit=limit, where=where, queues=queues)
     chosen: list[Chosen] = []
     first: list[TaskInfo] = []
     while (hits := (yield from search.more())) is not None:

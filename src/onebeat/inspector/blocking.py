@@ -14,9 +14,22 @@ from typing import Self, TypeVar, Unpack
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
 from onebeat.errors import BrokerError
-from onebeat.inspector import about, acting, detailing, fleet, reading, recording, removing, steering, updating
+from onebeat.inspector import (
+    about,
+    acting,
+    detailing,
+    fleet,
+    grouping,
+    history,
+    reading,
+    recording,
+    removing,
+    steering,
+    updating,
+)
 from onebeat.inspector.acting import Changes
 from onebeat.inspector.blocking_operating import BlockingOperating
+from onebeat.inspector.blocking_overseeing import BlockingOverseeing
 from onebeat.inspector.changes import UpdateOptions
 from onebeat.inspector.checks.finding import Diagnosis, Repaired
 from onebeat.inspector.diagnosing import BUDGET, Doctor, repairable
@@ -25,6 +38,7 @@ from onebeat.inspector.found import Applied, Found, Selection
 from onebeat.inspector.models import (
     DayStats,
     GroupInfo,
+    GroupsFound,
     QueueDetails,
     ScheduleEntry,
     ScheduleEvent,
@@ -32,7 +46,8 @@ from onebeat.inspector.models import (
     StoreInfo,
 )
 from onebeat.inspector.recording import TaskRecord
-from onebeat.inspector.searching import Search, as_filter
+from onebeat.inspector.searching import Search, Visible, Where, as_filter
+from onebeat.inspector.series_models import Attempt, Series, Spark, TypeSeries
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
 from onebeat.options import text
@@ -44,7 +59,7 @@ from onebeat.wire import keys
 T = TypeVar("T")
 
 
-class SyncInspector(BlockingOperating):
+class SyncInspector(BlockingOperating, BlockingOverseeing):
     """
     Looks into one store from code that blocks: the twin of `Inspector`, for any number of threads.
 
@@ -108,6 +123,22 @@ class SyncInspector(BlockingOperating):
         """
         return self._do(reading.history(queue, days))
 
+    def series(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> Series:
+        """Say what was done, slot by slot. See `Inspector.series`."""
+        return self._do(history.series(queues, minutes))
+
+    def types(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> list[TypeSeries]:
+        """Say how attempts at tasks of each type went, slot by slot. See `Inspector.types`."""
+        return self._do(history.types(queues, minutes))
+
+    def sparks(self, queues: Iterable[str] | None = None, *, minutes: int = 60) -> dict[str, Spark | None]:
+        """Say what many queues did in each of the last minutes. See `Inspector.sparks`."""
+        return self._do(history.sparks(queues, minutes, is_spread=self.store.is_spread))
+
+    def attempts(self, queue: str, task_id: str) -> list[Attempt]:
+        """List what is kept of past attempts at a task, the oldest first. See `Inspector.attempts`."""
+        return self._do(history.attempts(queue, task_id))
+
     def memory(self, queue: str) -> int:
         """
         Estimate how much memory of the store a queue takes, in bytes, from a few of its tasks. See
@@ -118,6 +149,13 @@ class SyncInspector(BlockingOperating):
     def groups(self, queue: str) -> list[GroupInfo]:
         """List the groups in which tasks of a queue wait to be aggregated, by name. See `Inspector.groups`."""
         return self._do(reading.groups(queue))
+
+    def groups_each(self, queues: Iterable[str]) -> GroupsFound:
+        """
+        List the groups of many queues, and since when the first and the last of each waits, in a few round trips. See
+        `Inspector.groups_each`.
+        """
+        return self._do(grouping.groups_each(queues))
 
     def task(self, queue: str, task_id: str) -> TaskInfo:
         """Read one task. See `Inspector.task`."""
@@ -150,21 +188,35 @@ class SyncInspector(BlockingOperating):
         return self._do(reading.Listing(queue, state, group).page(page, size))
 
     def search(
-        self, filter: str | Filter = "", *, limit: int | None = None, scan: int | None = None, cursor: str = ""
+        self,
+        filter: str | Filter = "",
+        *,
+        limit: int | None = None,
+        scan: int | None = None,
+        cursor: str = "",
+        where: Where | None = None,
+        queues: Visible | None = None,
     ) -> Iterator[Found]:
         """
         Look for tasks in all queues and states, or those that a filter names, in short steps: what each found, at
         once. See `Inspector.search`.
         """
-        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor)
+        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor, where=where, queues=queues)
         while (hits := self._do(search.more())) is not None:
             yield search.found(hits)
 
     def select(
-        self, action: str, filter: str | Filter, *, limit: int | None = None, progress: Report | None = None
+        self,
+        action: str,
+        filter: str | Filter,
+        *,
+        limit: int | None = None,
+        progress: Report | None = None,
+        where: Where | None = None,
+        queues: Visible | None = None,
     ) -> Selection:
         """Find the tasks that something is to be done to, and do nothing yet. See `Inspector.select`."""
-        return self._do(acting.select(as_filter(filter), action, limit, progress))
+        return self._do(acting.select(as_filter(filter), action, limit, progress, where, queues))
 
     def apply(
         self, selection: Selection, *, changes: Changes | None = None, rate: float | None = None

@@ -9,7 +9,7 @@ from onebeat.inspector import acting
 from onebeat.inspector.acting import Changes
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.found import Applied, Found, Selection
-from onebeat.inspector.searching import Search, as_filter
+from onebeat.inspector.searching import Search, Visible, Where, as_filter
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Following
 
@@ -18,7 +18,14 @@ class Filtering(Following):
     """The part of `Inspector` that is about filters."""
 
     async def search(
-        self, filter: str | Filter = "", *, limit: int | None = None, scan: int | None = None, cursor: str = ""
+        self,
+        filter: str | Filter = "",
+        *,
+        limit: int | None = None,
+        scan: int | None = None,
+        cursor: str = "",
+        where: Where | None = None,
+        queues: Visible | None = None,
     ) -> AsyncIterator[Found]:
         """
         Look for tasks in all queues and states, or those that a filter names, in short steps: what each found, at once.
@@ -36,17 +43,29 @@ class Filtering(Following):
 
             cursor: That of the last step of a search by the same filter, which this one goes on with.
 
+            where: A function of a task: whether it is wanted, if the filter fits. None: it is.
+
+            queues: A function of a queue's name: whether it is looked in at all. None: all are. What is said names no
+                others.
+
         Raises:
             InvalidFilter: The filter cannot be read.
             InvalidTask: A number is none, or the cursor is of no search by this filter.
             QueueNotFound: The filter names a queue that is not known.
         """
-        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor)
+        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor, where=where, queues=queues)
         while (hits := await self._do(search.more())) is not None:
             yield search.found(hits)
 
     async def select(
-        self, action: str, filter: str | Filter, *, limit: int | None = None, progress: Report | None = None
+        self,
+        action: str,
+        filter: str | Filter,
+        *,
+        limit: int | None = None,
+        progress: Report | None = None,
+        where: Where | None = None,
+        queues: Visible | None = None,
     ) -> Selection:
         """
         Find the tasks that something is to be done to, and do nothing yet.
@@ -61,12 +80,14 @@ class Filtering(Following):
 
             progress: Told after each step how many of how many tasks were looked at.
 
+            where, queues: As of `search`.
+
         Raises:
             InvalidFilter: The filter cannot be read.
             InvalidTask: There is no such action, or it cannot be done to anything that the filter finds.
             QueueNotFound: The filter names a queue that is not known.
         """
-        return await self._do(acting.select(as_filter(filter), action, limit, progress))
+        return await self._do(acting.select(as_filter(filter), action, limit, progress, where, queues))
 
     async def apply(
         self, selection: Selection, *, changes: Changes | None = None, rate: float | None = None

@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +32,12 @@ from onebeat.wire import keys
 
 QUEUES_STEP = 500
 """Queues whose tasks are counted at once."""
+
+Where = Callable[[TaskInfo], bool]
+"""A test that a task must pass beside a filter."""
+
+Visible = Callable[[str], bool]
+"""Which queues are looked in at all."""
 
 MAX_RESTARTS = 10
 """How often a walk through a list that others empty faster begins at its front again."""
@@ -85,6 +91,10 @@ class Search:
 
         cursor: Where to go on.
 
+        where: A test that a task must pass beside the filter; None: none.
+
+        queues: Which queues are looked in at all, by name; None: all.
+
     Raises:
         InvalidTask: A number is none, or the cursor is of no search by this filter.
     """
@@ -97,8 +107,11 @@ class Search:
         limit: int | None = None,
         scan: int | None = None,
         cursor: str = "",
+        where: Where | None = None,
+        queues: Visible | None = None,
     ) -> None:
         self._filter = filter
+        self._where, self._visible = where, queues
         self._states = tuple(state for state in filter.states if state in states)
         self._limit, self._scan = _most("limit", limit), _most("scan", scan)
         self._mark = _read(cursor, filter) if cursor else None
@@ -107,6 +120,7 @@ class Search:
             self._place = Place(self._mark.offset, self._mark.id, self._mark.score)
             self._before, self._here = self._mark.before, self._mark.here
         self._parts: deque[Part] | None = None
+        self.planned: tuple[Part, ...] = ()
         self._now = at(0)
         self._started: dict[tuple[str, str], datetime] = {}
         self._given: set[str] = set()
@@ -143,7 +157,8 @@ class Search:
         """Take one step; None when there is nothing more to look at, or enough was."""
         if self._parts is None:
             self._now = at((yield from ask(browse.now(DEFAULT_QUEUE))) / 1_000_000)
-            self._parts = deque((yield from self._plan()))
+            self.planned = tuple((yield from self._plan()))
+            self._parts = deque(self.planned)
             yield from self._see_what_runs()
         if not self._parts or self._limit <= 0 or self._scan <= 0:
             return None
@@ -164,9 +179,7 @@ class Search:
         seen, end, is_last = step.seen, step.end, step.is_last
         for place, raw in step.tasks:
             info = task_info(part.queue, place.id, raw)
-            if place.id not in self._given and self._filter.matches(
-                info, now=self._now, since=self._since(info, place)
-            ):
+            if place.id not in self._given and self._fits(info, place):
                 hits.append(Hit(part, info, browse.stamp(raw.message)))
                 self._given.add(place.id)
                 self._limit -= 1
@@ -179,6 +192,10 @@ class Search:
         if is_last:
             self._next_part()
         return hits
+
+    def _fits(self, info: TaskInfo, place: Place) -> bool:
+        fits = self._filter.matches(info, now=self._now, since=self._since(info, place))
+        return fits and (self._where is None or self._where(info))
 
     def _next_part(self) -> None:
         if self._parts:
@@ -202,7 +219,7 @@ class Search:
 
     def _plan(self) -> Procedure[list[Part]]:
         first = self._mark.part.queue if self._mark is not None else ""
-        queues = [queue for queue in (yield from chosen_queues(self._filter)) if queue >= first]
+        queues = [queue for queue in (yield from chosen_queues(self._filter, self._visible)) if queue >= first]
         parts: list[Part] = []
         for start in range(0, len(queues), QUEUES_STEP):
             some = queues[start : start + QUEUES_STEP]
@@ -236,16 +253,23 @@ class Search:
         return int((yield from command("ZCOUNT", keys.root(queue) + state.value, *scores)))
 
 
-def chosen_queues(filter: Filter) -> Procedure[list[str]]:
+def chosen_queues(filter: Filter, visible: Visible | None = None) -> Procedure[list[str]]:
     """
     List the queues that a filter may find tasks in.
+
+    Args:
+        visible: Which may be seen at all; a message names no others.
 
     Raises:
         QueueNotFound: It names one that is not known.
     """
+    known = yield from reading.queues()
+    if visible is not None:
+        known = [queue for queue in known if visible(queue)]
     for queue in _named(filter):
-        yield from reading.check_queue(queue)
-    return [queue for queue in (yield from reading.queues()) if filter.may_be("queue", queue)]
+        if queue not in known:
+            raise reading.unknown_queue(queue, known)
+    return [queue for queue in known if filter.may_be("queue", queue)]
 
 
 def _named(filter: Filter) -> Iterator[str]:

@@ -32,6 +32,14 @@ SCHEDULES = "onebeat:schedules"
 SCHEDULE_QUEUES = "onebeat:sched-queues"
 """Set of the queues whose schedules every instance fires."""
 
+AUDIT = "onebeat:audit"
+"""Stream of what operators did (broker/audit.py)."""
+
+JOBS = "onebeat:jobs"
+"""Sorted set of the ids of jobs by when they were begun, ms (broker/jobs.py)."""
+SERIES = "onebeat:series:{all}:"
+"""What the series of all queues together begin with; no queue's keys begin so."""
+
 SLOTS = 16_384
 
 
@@ -106,3 +114,8 @@ def slot(key: str) -> int:
 def semaphore(scope: str) -> str:
     """Return the key of a counting semaphore of asynq's module x/rate; it has no hash tag, so a slot of its own."""
     return f"asynq:sema:{scope}"
+
+
+def job(job_id: str) -> str:
+    """Return the key of a job's record."""
+    return f"onebeat:job:{job_id}"

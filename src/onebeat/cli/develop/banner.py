@@ -14,10 +14,11 @@ from onebeat.cli.processes.orders import Facts
 SHOWN = 12
 
 
-def banner(facts: Facts, app: str, processes: int, places: Sequence[Path], now: datetime) -> str:
+def banner(facts: Facts, app: str, processes: int, places: Sequence[Path], now: datetime, at: str | None = None) -> str:
     """Describe the running system."""
     schedules = _first([_schedule(item.id, item.spec, item.next_ms, now) for item in facts.schedules])
     lines = [
+        *([("console", [at])] if at else []),
         ("store", [facts.store]),
         ("queues", [_queues(facts)]),
         ("tasks", _first(facts.tasks)),

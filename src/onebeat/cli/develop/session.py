@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Sized
 from contextlib import AsyncExitStack
 
@@ -34,14 +35,25 @@ class Session:
         processes: How many there are.
 
         watched: Told how the present ones fare.
+
+        place: Where the console answers; None: there is none.
     """
 
-    def __init__(self, orders: Orders, processes: int, changes: Changes, pace: Pace, watched: Watched) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        processes: int,
+        changes: Changes,
+        pace: Pace,
+        watched: Watched,
+        place: socket.socket | None = None,
+    ) -> None:
         self._orders = orders
         self._processes = processes
         self._changes = changes
         self._pace = pace
         self._watched = watched
+        self._place = place
         self._stopping = asyncio.Event()
         self._fleet: Fleet | None = None
         self._stack = AsyncExitStack()
@@ -104,7 +116,8 @@ class Session:
         self._watched.ready(facts)
         if self._shown is None:
             now = SystemClock().now()
-            click.echo(banner(facts, self._orders.app, self._processes, self._changes.places, now), err=True)
+            at = self._open_console(facts)
+            click.echo(banner(facts, self._orders.app, self._processes, self._changes.places, now, at), err=True)
             if facts.store.startswith("embedded://"):
                 self._opening = asyncio.create_task(self._hold(facts.store))
         else:
@@ -114,6 +127,16 @@ class Session:
                 err=True,
             )
         self._shown = facts
+
+    def _open_console(self, facts: Facts) -> str | None:
+        """Show the store in a browser from now on, whatever reloads; returns where."""
+        if self._place is None:
+            return None
+        from onebeat.web import Settings
+        from onebeat.web.serving import address, beside
+
+        self._stack.enter_context(beside(facts.url or facts.store, Settings(title=self._orders.app[-40:]), self._place))
+        return address(self._place)
 
     async def _hold(self, url: str) -> None:
         """Use the embedded store ourselves, so that it does not end between two servers."""

@@ -8,9 +8,9 @@ from onebeat.cli import completing
 from onebeat.cli.common import Decorator, Noun, url_option
 from onebeat.cli.documents import json_option
 from onebeat.cli.loops import run_async
-from onebeat.cli.queues.documents import Day, Details, QueueCounts
 from onebeat.cli.queues.listing import SORTS, list_queues
 from onebeat.cli.writing import write_options
+from onebeat.documents.queues import Day, Details, QueueCounts
 from onebeat.states import TaskState
 
 some_queues: Decorator = click.argument("queues", nargs=-1, shell_complete=completing.queues)

@@ -11,8 +11,8 @@ from onebeat.cli import output
 from onebeat.cli.choosing import chosen
 from onebeat.cli.documents import show, show_list
 from onebeat.cli.output import BAD, DIM, WARN, Cell, count_cell
-from onebeat.cli.queues.documents import Day, Details
 from onebeat.cli.queues.listing import COLUMN_STYLES
+from onebeat.documents.queues import Day, Details
 from onebeat.inspector.inspector import Inspector
 from onebeat.states import TaskState
 

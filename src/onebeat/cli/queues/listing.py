@@ -11,8 +11,8 @@ from onebeat.cli import output
 from onebeat.cli.choosing import chosen
 from onebeat.cli.documents import Listing
 from onebeat.cli.output import BAD, WARN, Cell, count_cell
-from onebeat.cli.queues.documents import QueueCounts, Totals, Unreadable, split
 from onebeat.cli.terminal import console, is_terminal
+from onebeat.documents.queues import QueueCounts, Totals, Unreadable, split
 from onebeat.states import TaskState
 
 

@@ -8,8 +8,8 @@ from onebeat.cli import completing
 from onebeat.cli.common import Decorator, Noun, url_option
 from onebeat.cli.documents import json_option
 from onebeat.cli.loops import run_async
-from onebeat.cli.schedules.documents import Coming, History, Schedule, ScheduleDetails
 from onebeat.cli.writing import write_options
+from onebeat.documents.schedules import Coming, History, Schedule, ScheduleDetails
 
 STATES = ("live", "paused", "waiting", "orphaned", "done", "error")
 

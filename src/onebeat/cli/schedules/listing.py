@@ -12,7 +12,7 @@ from onebeat.cli import output
 from onebeat.cli.documents import show_list
 from onebeat.cli.output import BAD, DIM, WARN, Cell, count_cell
 from onebeat.cli.schedules.choosing import gos
-from onebeat.cli.schedules.documents import Schedule
+from onebeat.documents.schedules import Schedule
 from onebeat.inspector.inspector import Inspector
 
 STYLES = {"paused": WARN, "waiting": WARN, "orphaned": WARN, "error": BAD, "done": DIM}

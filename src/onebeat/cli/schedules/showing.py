@@ -8,11 +8,12 @@ from datetime import UTC, datetime, tzinfo
 import click
 
 from onebeat.cli import output
-from onebeat.cli.documents import Bytes, show, show_list
+from onebeat.cli.documents import show, show_list
 from onebeat.cli.output import DIM, WARN, Cell
 from onebeat.cli.schedules.choosing import one
-from onebeat.cli.schedules.documents import Coming, Fire, Form, History, Schedule, ScheduleDetails, words
 from onebeat.cli.schedules.listing import late_cell, next_cell, state_cell
+from onebeat.documents.schedules import Coming, Fire, Form, History, Schedule, ScheduleDetails, words
+from onebeat.documents.values import Bytes
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.schedule_models import ScheduleInfo
 from onebeat.scheduler import zones
@@ -99,8 +100,7 @@ async def show_coming(url: str | None, name: str, *, count: int, as_json: bool) 
         info = await inspector.schedule(name)
         ticks = await inspector.next_ticks(name, count)
     if as_json:
-        spec = info.spec
-        show(Coming(id=info.id, state=info.state.value, spec=spec, words=words(spec), zone=info.zone, ticks=ticks))
+        show(Coming.of(info, ticks))
         return
     if info.reason:
         output.note(f"{info.id} does not fire: {info.reason}. Else it would be:", matters=True)
@@ -142,12 +142,8 @@ async def show_history(
 async def _history(inspector: Inspector, name: str, page: int, size: int) -> History:
     found = await one(inspector, name)
     if isinstance(found, ScheduleInfo):
-        fires = [Fire.of(fire) for fire in await inspector.fires(name, page=page, size=size)]
-        return History(
-            id=found.id, fired=found.fired, missed=found.missed, skipped=found.skipped, ran=found.ran, fires=fires
-        )
-    events = [Fire.of_go(event) for event in await inspector.events(name, page=page, size=size)]
-    return History(id=found.id, fired=None, missed=None, skipped=None, ran=None, fires=events)
+        return History.of(found, await inspector.fires(name, page=page, size=size))
+    return History.of_go(found, await inspector.events(name, page=page, size=size))
 
 
 def _show_history(history: History) -> None:

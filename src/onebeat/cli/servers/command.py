@@ -8,8 +8,8 @@ from onebeat.cli import completing
 from onebeat.cli.common import Decorator, Noun, url_option
 from onebeat.cli.documents import json_option
 from onebeat.cli.loops import run_async
-from onebeat.cli.servers.documents import Server, ServerDetails
 from onebeat.cli.writing import write_options
+from onebeat.documents.servers import Server, ServerDetails
 
 some_servers: Decorator = click.argument(
     "names", metavar="[ID | HOST:PID]...", nargs=-1, shell_complete=completing.servers

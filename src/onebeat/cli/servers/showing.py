@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import click
 
 from onebeat.cli import output
-from onebeat.cli.documents import Bytes, show, show_list
+from onebeat.cli.documents import show, show_list
 from onebeat.cli.output import BAD, DIM, GOOD, WARN, Cell
 from onebeat.cli.servers.choosing import one_server
-from onebeat.cli.servers.documents import Server, ServerDetails, Worker
+from onebeat.documents.servers import Server, ServerDetails, Worker
+from onebeat.documents.values import Bytes
 from onebeat.inspector.inspector import Inspector
 
 STYLES = {"active": GOOD, "stopped": WARN}

@@ -7,7 +7,7 @@ import click
 from onebeat.cli.common import url_option
 from onebeat.cli.documents import json_option
 from onebeat.cli.loops import run_async
-from onebeat.cli.queues.documents import Stats
+from onebeat.documents.queues import Stats
 
 
 @click.command()

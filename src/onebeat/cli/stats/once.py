@@ -9,23 +9,15 @@ import click
 from onebeat.cli import output
 from onebeat.cli.documents import show, show_line
 from onebeat.cli.output import WARN, Cell, count_cell
-from onebeat.cli.queues.documents import Stats, Store, Totals, split
 from onebeat.cli.queues.listing import COLUMN_STYLES, complain, show_queues
+from onebeat.documents.queues import Stats, Store
 from onebeat.inspector.inspector import Inspector
 from onebeat.states import TaskState
 
 
 async def read(inspector: Inspector) -> Stats:
     """Count all queues."""
-    rows, broken = split(await inspector.stats_each())
-    return Stats(
-        store=inspector.store.endpoint.shown,
-        at=datetime.now(UTC),
-        totals=Totals.of(rows),
-        queues=rows,
-        unreadable=broken,
-        info=Store.of(await inspector.store_info()),
-    )
+    return Stats.of(await inspector.stats_each(), await inspector.store_info(), datetime.now(UTC))
 
 
 async def show_once(url: str | None, *, as_json: bool, as_lines: bool) -> None:

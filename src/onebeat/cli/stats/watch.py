@@ -14,10 +14,10 @@ from onebeat.cli import output
 from onebeat.cli.documents import show_line
 from onebeat.cli.keyboard import keys
 from onebeat.cli.output import DIM, WARN, Cell
-from onebeat.cli.queues.documents import QueueCounts, Stats, Totals
 from onebeat.cli.queues.listing import fitting, queue_table
 from onebeat.cli.stats.once import read, store_line
 from onebeat.cli.terminal import console, shows
+from onebeat.documents.queues import QueueCounts, Stats, Totals
 from onebeat.errors import BrokerUnavailable
 from onebeat.inspector.inspector import Inspector
 

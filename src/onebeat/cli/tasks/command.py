@@ -11,11 +11,11 @@ from onebeat.cli import completing
 from onebeat.cli.common import Noun, url_option
 from onebeat.cli.documents import json_option
 from onebeat.cli.loops import run_async
-from onebeat.cli.tasks.documents import EnqueuedRow, TaskDetails, TaskRow
 from onebeat.cli.tasks.times import MOMENT, SPAN
 from onebeat.cli.tasks.verbs import task_archive, task_cancel, task_rm, task_run, task_update
 from onebeat.cli.tasks.where import Where, where_options
 from onebeat.cli.writing import write_options
+from onebeat.documents.tasks import EnqueuedRow, TaskDetails, TaskRow
 
 ALIASES = {"runall": "run", "archiveall": "archive", "deleteall": "rm"}
 

@@ -11,10 +11,10 @@ import click
 
 from onebeat.cli.documents import show
 from onebeat.cli.output import ago, counted, visible
-from onebeat.cli.tasks.documents import enqueued_row
 from onebeat.cli.tasks.payloads import bound, find_app, joined, pairs, raw, read_payload
 from onebeat.cli.writing import agreed
 from onebeat.clock import SystemClock
+from onebeat.documents.tasks import enqueued_row
 from onebeat.preparing import Enqueued
 from onebeat.states import TaskState
 from onebeat.task import Task

@@ -12,8 +12,8 @@ from onebeat.cli import output
 from onebeat.cli.documents import Listing
 from onebeat.cli.output import Cell, state_cell
 from onebeat.cli.progress import Progress
-from onebeat.cli.tasks.documents import task_row
 from onebeat.cli.tasks.where import Where
+from onebeat.documents.tasks import task_row
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
 

@@ -13,8 +13,8 @@ from onebeat import codecs
 from onebeat.cli import output
 from onebeat.cli.documents import show
 from onebeat.cli.output import BAD, WARN, Cell, state_cell
-from onebeat.cli.tasks.documents import task_details
 from onebeat.cli.tasks.payloads import is_json
+from onebeat.documents.tasks import task_details
 from onebeat.errors import TaskNotFound, shown
 from onebeat.states import TaskState
 

@@ -1,4 +1,4 @@
-"""What `task` prints as JSON."""
+"""Tasks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from onebeat.cli.documents import Bytes, Instant
+from onebeat.documents.values import Bytes, Instant
 from onebeat.inspector.models import WorkerInfo
 from onebeat.inspector.recording import Lock, TaskRecord
 from onebeat.preparing import Enqueued

@@ -1,16 +1,17 @@
-"""What `queue`, `group` and `stats` print as JSON."""
+"""Queues, groups, and the store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from datetime import date
-from typing import Any, Self
+from datetime import date, datetime
+from typing import Self
 
 import msgspec
 
 from onebeat.broker.browse import QueueStats
-from onebeat.cli.documents import Instant
+from onebeat.documents.values import Instant
+from onebeat.errors import BrokerError
 from onebeat.inspector.models import DayStats, GroupInfo, QueueDetails, ServerInfo, StoreInfo
 
 _COUNTS = [field.name for field in fields(QueueStats)]
@@ -142,6 +143,13 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: list[Unreadable]
     info: Store
 
+    @classmethod
+    def of(cls, found: Mapping[str, QueueStats | BrokerError], info: StoreInfo, at: datetime) -> Self:
+        rows, broken = split(found)
+        return cls(
+            store=info.address, at=at, totals=Totals.of(rows), queues=rows, unreadable=broken, info=Store.of(info)
+        )
+
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
     """What a queue did on one UTC day: attempts, and the failed ones among them."""
@@ -252,7 +260,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def split(found: Any) -> tuple[list[QueueCounts], list[Unreadable]]:
+def split(found: Mapping[str, QueueStats | BrokerError]) -> tuple[list[QueueCounts], list[Unreadable]]:
     """Part what `Inspector.stats_each` returns into queues that can be read and queues that cannot."""
     rows = [QueueCounts.of(name, stats) for name, stats in found.items() if isinstance(stats, QueueStats)]
     broken = [

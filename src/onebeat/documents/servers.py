@@ -1,4 +1,4 @@
-"""What `server` prints as JSON."""
+"""Servers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 import msgspec
 
-from onebeat.cli.documents import Bytes, Instant
+from onebeat.documents.values import Bytes, Instant
 from onebeat.inspector.models import ServerInfo, WorkerInfo
 
 

@@ -1,14 +1,14 @@
-"""What `schedule` prints as JSON."""
+"""Schedules."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Self
 
 import msgspec
 
-from onebeat.cli.documents import Bytes, Instant
+from onebeat.documents.values import Bytes, Instant
 from onebeat.errors import ConfigurationError
 from onebeat.inspector.models import ScheduleEntry, ScheduleEvent
 from onebeat.inspector.schedule_models import ScheduleFire, ScheduleForm, ScheduleInfo
@@ -192,6 +192,17 @@ class Coming(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None
     ticks: list[Instant]
 
+    @classmethod
+    def of(cls, info: ScheduleInfo, ticks: Sequence[datetime]) -> Self:
+        return cls(
+            id=info.id,
+            state=info.state.value,
+            spec=info.spec,
+            words=words(info.spec),
+            zone=info.zone,
+            ticks=list(ticks),
+        )
+
 
 class Fire(msgspec.Struct, frozen=True, kw_only=True):
     """
@@ -241,6 +252,22 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int | None
     ran: int | None
     fires: list[Fire]
+
+    @classmethod
+    def of(cls, info: ScheduleInfo, fires: Iterable[ScheduleFire]) -> Self:
+        return cls(
+            id=info.id,
+            fired=info.fired,
+            missed=info.missed,
+            skipped=info.skipped,
+            ran=info.ran,
+            fires=[Fire.of(fire) for fire in fires],
+        )
+
+    @classmethod
+    def of_go(cls, entry: ScheduleEntry, events: Iterable[ScheduleEvent]) -> Self:
+        fires = [Fire.of_go(event) for event in events]
+        return cls(id=entry.id, fired=None, missed=None, skipped=None, ran=None, fires=fires)
 
 
 def words(spec: str) -> str:

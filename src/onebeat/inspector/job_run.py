@@ -1,0 +1,224 @@
+"""
+Running a job: all tasks are chosen, then each is acted on if it still is what it was. A procedure; one at a time runs a
+job, says once a second how far it is, and hears then whether to stop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import msgspec
+
+from onebeat.broker import admin, jobs
+from onebeat.errors import BrokerUnavailable, OnebeatError, WrongState, shown
+from onebeat.ids import new_id
+from onebeat.inspector import acting, auditing
+from onebeat.inspector.acting import Deed, Pace
+from onebeat.inspector.auditing import AuditOutcome, AuditRecord
+from onebeat.inspector.filters import Filter
+from onebeat.inspector.found import Applied, Chosen, Selection
+from onebeat.inspector.job_models import Job, JobState
+from onebeat.inspector.jobs import MOST, in_group, job, not_found
+from onebeat.inspector.searching import Hit, Search, Visible, Where
+from onebeat.inspector.steps import Pause, Procedure, ask
+from onebeat.states import TaskState
+
+T = TypeVar("T")
+
+BEAT_S = 1.0
+"""How often a runner says how far it is."""
+
+TRIES = 20
+"""How often a step is tried again, a second apart, while the store cannot be reached."""
+
+
+class _Batch(msgspec.Struct, frozen=True, array_like=True):
+    """Tasks of one queue and state that were chosen."""
+
+    queue: str
+    state: TaskState
+    tasks: list[tuple[str, bytes]]
+
+
+class _Memory:
+    """What was chosen, packed: about 60 bytes for each task."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._packed: list[bytes] = []
+        self._open: _Batch | None = None
+
+    def add(self, hit: Hit) -> None:
+        of = self._open
+        if of is None or (of.queue, of.state) != (hit.info.queue, hit.info.state) or len(of.tasks) == admin.STEP:
+            self._close()
+            of = self._open = _Batch(hit.info.queue, hit.info.state, [])
+        of.tasks.append((hit.info.id, bytes.fromhex(hit.stamp)))
+        self.count += 1
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._packed.append(msgspec.msgpack.encode(self._open))
+            self._open = None
+
+    def batches(self) -> Iterator[tuple[Chosen, ...]]:
+        self._close()
+        for packed in self._packed:
+            one = msgspec.msgpack.decode(packed, type=_Batch)
+            yield tuple(Chosen(one.queue, id_, one.state, stamp.hex()) for id_, stamp in one.tasks)
+
+
+class _StoppedError(Exception):
+    """The job was told to stop."""
+
+
+class _TakenError(Exception):
+    """Somebody else runs the job by now."""
+
+
+class JobRun:
+    """
+    One run of a job.
+
+    Args:
+        where, queues: As of `select`, beside the job's own filter and group.
+
+        stopping: Asked between two steps whether to stop, beside what the store says.
+
+        progress: Told after each sign of life how far the job is.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        *,
+        where: Where | None = None,
+        queues: Visible | None = None,
+        stopping: Callable[[], bool] | None = None,
+        progress: Callable[[Job], None] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._id, self._runner = job_id, new_id()
+        self._where, self._visible = where, queues
+        self._stopping, self._progress, self._monotonic = stopping, progress, monotonic
+        self._told = monotonic()
+        self._chosen = _Memory()
+        self._far: dict[str, str | int] = {}
+        self._before = 0
+
+    def run(self) -> Procedure[Job]:
+        """
+        Run it to its end, and return it as it ended.
+
+        Raises:
+            JobNotFound: There is none of that id.
+            WrongState: It has ended well, or is run by somebody else, or was taken over by one.
+            BrokerUnavailable: The store could not be reached for long; the job shows as lost, and can be gone on with.
+        """
+        begun = yield from self._take()
+        try:
+            yield from self._choose(begun)
+            yield from self._act(begun)
+            yield from self._end(begun, JobState.DONE)
+        except _StoppedError as reason:
+            yield from self._end(begun, JobState.STOPPED, str(reason))
+        except _TakenError:
+            raise WrongState(f"job {shown(self._id)} is run by somebody else by now: leave it to them") from None
+        except BrokerUnavailable:
+            raise
+        except OnebeatError as error:
+            yield from self._end(begun, JobState.FAILED, str(error))
+        return (yield from job(self._id))
+
+    def _take(self) -> Procedure[Job]:
+        known = yield from job(self._id)
+        self._before = known.changed
+        answer, _ = yield from ask(
+            jobs.begin(self._id, self._runner, {"matched": "", "scanned": 0, "total": 0, "skipped": 0, "failed": 0})
+        )
+        if answer == "gone":
+            raise not_found(self._id)
+        if answer == "running":
+            raise WrongState(f"job {shown(self._id)} is run by somebody else: stop it there first, or leave it to them")
+        if answer == "done":
+            raise WrongState(f"job {shown(self._id)} is done: begin another one for what is left")
+        return known
+
+    def _choose(self, begun: Job) -> Procedure[None]:
+        most = MOST if begun.limit is None else max(0, min(MOST, begun.limit - begun.changed))
+        if not most:
+            self._far |= {"matched": 0, "whole": ""}
+            return
+        search = Search(
+            Filter(begun.filter), states=acting.ACTIONS[begun.action], limit=most,
+            where=in_group(begun.group, self._where), queues=self._visible,
+        )  # fmt: skip
+        while (hits := (yield from self._lasting(search.more))) is not None:
+            for hit in hits:
+                self._chosen.add(hit)
+            self._far |= {"scanned": search.scanned, "total": search.total}
+            yield from self._tell()
+        self._far |= {"matched": self._chosen.count, "whole": "" if search.cursor else "1"}
+        yield from self._tell(now=True)
+
+    def _act(self, begun: Job) -> Procedure[None]:
+        empty = Selection(action=begun.action, filter=begun.filter, tasks=(), first=(), scanned=0, is_whole=True)
+        deed, pace = Deed(empty, None), Pace(begun.rate, self._monotonic)
+        for tasks in self._chosen.batches():
+            part = Selection(action=begun.action, filter=begun.filter, tasks=tasks, first=(), scanned=0, is_whole=True)
+            for batch in acting.batches(part, begun.rate):
+                yield from self._wait(pace.wait(len(batch)))
+                self._note((yield from self._lasting(lambda batch=batch: deed.step(batch))))  # type: ignore[misc]
+                yield from self._tell()
+
+    def _note(self, done: Applied) -> None:
+        self._far |= {
+            "changed": self._before + done.done, "skipped": done.skipped, "failed": done.failed,
+            "why": auditing.cut("why", done.why),
+        }  # fmt: skip
+
+    def _wait(self, seconds: float) -> Procedure[None]:
+        """Wait, and say meanwhile that one is there."""
+        end = self._monotonic() + seconds
+        while (left := end - self._monotonic()) > 0:
+            yield Pause(min(left, BEAT_S))
+            yield from self._tell()
+
+    def _tell(self, *, now: bool = False) -> Procedure[None]:
+        if self._stopping is not None and self._stopping():
+            raise _StoppedError("its console was ended: go on with it")
+        if not now and self._monotonic() - self._told < BEAT_S:
+            return
+        answer = yield from self._lasting(lambda: ask(jobs.beat(self._id, self._runner, "running", self._far)))
+        self._told = self._monotonic()
+        if answer == "taken":
+            raise _TakenError
+        if self._progress is not None:
+            self._progress((yield from job(self._id)))
+        if answer == "stop":
+            raise _StoppedError
+
+    def _lasting(self, make: Callable[[], Procedure[T]]) -> Procedure[T]:
+        """Take a step; while the store cannot be reached, again. A repeat leaves alone what was done."""
+        for left in reversed(range(TRIES)):
+            try:
+                return (yield from make())
+            except BrokerUnavailable:
+                if not left:
+                    raise
+            yield Pause(BEAT_S)
+        raise AssertionError
+
+    def _end(self, begun: Job, state: JobState, error: str = "") -> Procedure[None]:
+        outcome = AuditOutcome.FAILED if state is JobState.FAILED else AuditOutcome.DONE
+        changed = int(self._far.get("changed", self._before)) - self._before
+        record = AuditRecord(
+            user=begun.user, role=begun.role, action=begun.action, about=begun.filter, count=changed,
+            outcome=outcome, why=error or ("stopped" if state is JobState.STOPPED else ""), via="job",
+            address=begun.address, job=self._id,
+        )  # fmt: skip
+        yield from self._lasting(lambda: auditing.record(record))
+        fields = {**self._far, "error": auditing.cut("why", error)}
+        yield from self._lasting(lambda: ask(jobs.beat(self._id, self._runner, state.value, fields)))

@@ -1,0 +1,233 @@
+"""What the asyncio inspector tells of failures, and does and keeps for operators: error groups, jobs, the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from onebeat.inspector import auditing, jobs
+from onebeat.inspector.auditing import AuditPage, AuditRecord
+from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
+from onebeat.inspector.filters import Filter
+from onebeat.inspector.found import Selection
+from onebeat.inspector.job_models import Job, Preview
+from onebeat.inspector.job_run import JobRun
+from onebeat.inspector.jobs import PREVIEWED, Named
+from onebeat.inspector.searching import Visible, Where, as_filter
+from onebeat.inspector.steps import Following
+
+
+class Overseeing(Following):
+    """The part of `Inspector` that is about what failed, and about who does what."""
+
+    async def errors(
+        self,
+        filter: str | Filter = "",
+        *,
+        limit: int = 100,
+        scan: int = SCAN,
+        queues: Visible | None = None,
+    ) -> ErrorGroups:
+        """
+        Put the tasks that failed, retried and archived ones, into groups: by type, class of the error, and message
+        with placeholders for numbers, ids, names and places.
+
+        Of each queue and state some are looked at in turn, those archived or due last first, so that of many each
+        queue is seen in part. Payloads are not read.
+
+        Args:
+            filter: Which tasks.
+
+            limit: Groups that are returned, the largest first.
+
+            scan: Tasks that are looked at, at most a million.
+
+            queues: As of `search`.
+
+        Raises:
+            InvalidFilter: The filter cannot be read.
+            InvalidTask: A number is none.
+            QueueNotFound: The filter names a queue that is not known.
+        """
+        return await self._do(Errors(as_filter(filter), limit=limit, scan=scan, queues=queues).look())
+
+    async def preview(
+        self,
+        action: str,
+        filter: str | Filter,
+        *,
+        group: str = "",
+        scan: int = PREVIEWED,
+        where: Where | None = None,
+        queues: Visible | None = None,
+    ) -> Preview:
+        """
+        Count what an action would be done to, as far as so many tasks tell, and show the first.
+
+        A filter of queues and states alone has its lists counted, however long they are.
+
+        Args:
+            action: "run", "archive", "delete", "cancel" or "update".
+
+            filter: To which tasks.
+
+            group: Only to those of an error group: its key.
+
+            scan: Tasks that are looked at.
+
+            where, queues: As of `search`.
+
+        Raises:
+            InvalidFilter, InvalidTask, QueueNotFound: As `select`.
+        """
+        return await self._do(
+            jobs.preview(action, as_filter(filter), group=group, scan=scan, where=where, queues=queues)
+        )
+
+    async def choose(self, action: str, tasks: Sequence[Named]) -> Selection:
+        """
+        Choose tasks by their names, for `apply`; those that are gone, are in a state that the action is not for, or
+        are no more in the state they were seen in, are left out.
+
+        Args:
+            action: "run", "archive", "delete", "cancel" or "update".
+
+            tasks: (queue, id, state) of each; "" for any state.
+
+        Raises:
+            InvalidTask: There is no such action, or a name is none.
+        """
+        return await self._do(jobs.choose(action, tasks))
+
+    async def begin_job(
+        self,
+        action: str,
+        filter: str | Filter,
+        *,
+        user: str,
+        role: str = "",
+        address: str = "",
+        group: str = "",
+        limit: int | None = None,
+        rate: float | None = None,
+    ) -> Job:
+        """
+        Write down what is to be done to all tasks that fit a filter. Nothing is done before `run_job`.
+
+        It is remembered for two days after its last sign of life.
+
+        Args:
+            action: "run", "archive", "delete" or "cancel".
+
+            filter: To which tasks.
+
+            user, role, address: Who wants it, as what, from where.
+
+            group: Only to those of an error group: its key.
+
+            limit: To how many at most; at most a million are chosen at once.
+
+            rate: Tasks per second at most.
+
+        Raises:
+            InvalidFilter, InvalidTask: As `select`; or a number or the user is none.
+        """
+        return await self._do(
+            jobs.begin(
+                action, as_filter(filter), user=user, role=role, address=address, group=group, limit=limit, rate=rate
+            )
+        )
+
+    async def run_job(
+        self,
+        job_id: str,
+        *,
+        where: Where | None = None,
+        queues: Visible | None = None,
+        stopping: Callable[[], bool] | None = None,
+        progress: Callable[[Job], None] | None = None,
+    ) -> Job:
+        """
+        Run a job, or go on with one that ended early; returns it as it ended: done, stopped or failed.
+
+        One runner at a time has a job. It says once a second how far it is, and stops where `stop_job` was called,
+        in whichever process. One that dies leaves the job as lost; who goes on chooses anew among what is left.
+
+        Args:
+            where, queues: As of `search`.
+
+            stopping: Asked between two steps whether to stop; None: nobody is.
+
+            progress: Told once a second how far it is.
+
+        Raises:
+            JobNotFound: There is none of that id, or no more.
+            WrongState: It is done, or somebody else runs it.
+            BrokerUnavailable: The store could not be reached for some 20 seconds.
+        """
+        run = JobRun(job_id, where=where, queues=queues, stopping=stopping, progress=progress)
+        return await self._do(run.run())
+
+    async def job(self, job_id: str) -> Job:
+        """
+        Read a job.
+
+        Raises:
+            JobNotFound: There is none of that id, or no more.
+        """
+        return await self._do(jobs.job(job_id))
+
+    async def jobs(self) -> list[Job]:
+        """List the jobs that are remembered, the latest first: at most 200."""
+        return await self._do(jobs.every())
+
+    async def stop_job(self, job_id: str, *, user: str) -> Job:
+        """
+        Have a job stop, whichever process runs it: within a second or two. Returns it as it is then.
+
+        What was done stays done. One that has ended is left as it ended.
+
+        Raises:
+            JobNotFound: There is none of that id, or no more.
+        """
+        return await self._do(jobs.stop(job_id, user))
+
+    async def record_audit(self, record: AuditRecord) -> AuditRecord:
+        """
+        Write down that somebody did something; returns the record with its id and when it was written.
+
+        A record that has an id says what became of the one of that id: so write it as begun, do it, and write it
+        again with its outcome. The latest 10,000 are kept.
+
+        Raises:
+            InvalidTask: It names no user or no action.
+        """
+        return await self._do(auditing.record(record))
+
+    async def audit(
+        self,
+        *,
+        user: str = "",
+        action: str = "",
+        queue: str = "",
+        job: str = "",
+        where: Callable[[AuditRecord], bool] | None = None,
+        size: int = 50,
+        cursor: str = "",
+    ) -> AuditPage:
+        """
+        Read what operators did, the latest first.
+
+        Args:
+            user, action, queue, job: Only records that name these; "": any.
+
+            where: A function of a record: whether it is wanted. None: it is.
+
+            size: Records at most, up to 500.
+
+            cursor: That of the page which this one follows.
+
+        Raises:
+            InvalidTask: The size or the cursor is none.
+        """
+        wanted = {"user": user, "action": action, "queue": queue, "job": job}
+        return await self._do(auditing.Reading(wanted, where, size, cursor).page())

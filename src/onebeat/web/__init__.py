@@ -1,0 +1,27 @@
+"""
+The console: what queues, tasks, schedules and servers do, and the steering of them, in a browser.
+
+    onebeat web
+
+    api.mount("/tasks", onebeat_web(app))
+
+`console` makes an ASGI application, which any framework can mount; `onebeat_web` is the same under a name that says
+what it is among an application's other mounts. `onebeat web` serves it by itself.
+"""
+
+from __future__ import annotations
+
+from onebeat.errors import MissingExtra
+
+try:
+    import jinja2 as _jinja2  # noqa: F401
+    import starlette as _starlette  # noqa: F401
+except ImportError:
+    raise MissingExtra('onebeat.web needs Starlette and Jinja2: pip install "onebeat[web]"') from None
+
+from onebeat.web.console import Console, console
+from onebeat.web.settings import Settings
+
+onebeat_web = console
+
+__all__ = ["Console", "Settings", "console", "onebeat_web"]

@@ -1,0 +1,124 @@
+"""What an operation is given beside its parameters: who asks, the store, and the way to change something."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from starlette.requests import Request
+
+from onebeat.inspector.filters import Filter
+from onebeat.inspector.inspector import Inspector
+from onebeat.web.acting import perform
+from onebeat.web.api import payloads
+from onebeat.web.api.operation import Operation
+from onebeat.web.api.payloads import IN_LISTS, Seen
+from onebeat.web.api.problems import Refused
+
+if TYPE_CHECKING:
+    from onebeat.web.console import Console
+    from onebeat.web.security.roles import User
+
+T = TypeVar("T")
+
+
+class Asked:
+    """
+    One request.
+
+    Attributes:
+        request: It.
+
+        console: Which it is for.
+
+        user: Who asks; None: the console asks nobody, and anybody may see all.
+
+        resources: What can be asked for, by what it is about.
+    """
+
+    def __init__(self, request: Request, resources: Mapping[str, tuple[Operation, ...]]) -> None:
+        self.request = request
+        self.resources = resources
+        self.console: Console = request.app.state.console
+        self.user: User | None = getattr(request.state, "user", None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the console asks nobody who they are."""
+        return self.user is None
+
+    @property
+    def who(self) -> str:
+        """The name of who asks, or the address."""
+        if self.user is not None:
+            return self.user.name
+        return self.request.client.host if self.request.client is not None else "somebody"
+
+    async def inspector(self) -> Inspector:
+        """Return what looks into the store."""
+        return await self.console.inspector()
+
+    async def read(self, *key: object, read: Callable[[Inspector], Awaitable[T]], seconds: float = 1.0) -> T:
+        """
+        Ask the store once for all who ask the same within a second.
+
+        Args:
+            key: The question.
+
+            read: Asks it.
+
+            seconds: For how long the answer is good.
+        """
+        inspector = await self.inspector()
+        return await self.console.reads.get(("api", *key), lambda: read(inspector), seconds=seconds)
+
+    def sees(self, queue: str | None) -> bool:
+        """Whether who asks may look at a queue; None: at what belongs to no queue."""
+        return self.user is None or self.user.sees(queue)
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether no queue is hidden from who asks."""
+        return self.user is None or self.user.sees_all
+
+    def check_sees(self, queue: str | None) -> None:
+        """
+        Refuse what who asks may not look at, whether it exists or not.
+
+        Raises:
+            Refused: It is so.
+        """
+        if not self.sees(queue):
+            what = "what belongs to no queue" if queue is None else f"queue {queue!r}"
+            raise Refused("forbidden", f"{self.who} may not look at {what}: ask for the role view there")
+
+    async def visible(self, filter: Filter) -> Filter:
+        """Narrow a filter to the queues that who asks may look at."""
+        if self.sees_all:
+            return filter
+        names = [name for name in await self.read("queues", read=Inspector.queues) if self.sees(name)]
+        return filter.narrowed("queue", *names, operator="=") if names else filter.narrowed("state")
+
+    @property
+    def redacts(self) -> bool:
+        """Whether there are rules of what is secret."""
+        return False
+
+    def seen(self, data: bytes, headers: Mapping[str, str] | None = None, most: int = IN_LISTS) -> Seen:  # noqa: ARG002
+        """Return a payload or a result as it may be seen: secrets replaced, then cut."""
+        return payloads.seen(data, most)
+
+    def text(self, text: str, most: int = IN_LISTS) -> tuple[str, bool, bool]:
+        """Return a text as it may be seen, and whether it was cut, and redacted."""
+        return (*payloads.cut(text, most), False)
+
+    def headers(self, headers: Mapping[str, str]) -> tuple[Mapping[str, str], bool]:
+        """Return a task's headers as they may be seen, and whether any was redacted."""
+        return headers, False
+
+    async def perform(
+        self, action: str, deed: Callable[[Inspector], Awaitable[T]], *, queue: str | None = None, about: str = ""
+    ) -> T:
+        """Make a change as pages do: the role is checked, the change is made and recorded. See `acting.perform`."""
+        inspector = await self.inspector()
+        return await perform(self.request, action, queue=queue, about=about, deed=lambda: deed(inspector))

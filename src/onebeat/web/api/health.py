@@ -1,0 +1,108 @@
+"""What is wrong, and mending it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from onebeat.documents.diagnosis import ChecksDocument, DiagnosisDocument, RepairDocument
+from onebeat.inspector.checks.catalog import CHECKS
+from onebeat.inspector.inspector import Inspector
+from onebeat.web.api.asking import Asked
+from onebeat.web.api.operation import Operation
+from onebeat.web.api.paging import Name
+
+BUDGET = 20_000
+"""Queues, entries of lists, and keys that a request looks at, each, unless it says otherwise."""
+
+KEPT_S = 10.0
+"""For how long a diagnosis is good."""
+
+Names = Annotated[list[Name], msgspec.Meta(max_length=100)]
+Budget = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+
+
+class HealthQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    What is looked at.
+
+    Attributes:
+        check: Only this check; may be given several times. Default: all.
+
+        queue: Only what concerns this queue, beside store and servers; may be given several times. Default: all.
+
+        budget: Queues, entries of lists, and keys that are looked at, each, at most; what is left out is said.
+    """
+
+    check: Names = []
+    queue: Names = []
+    budget: Budget = BUDGET
+
+
+class Repairing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    What is to be mended.
+
+    Attributes:
+        checks: What these checks find; none: all but "stale-lock", which has to be named.
+
+        queues: Only what concerns these; none: all.
+
+        budget: Queues, entries of lists, and keys that are looked at, each, at most.
+
+        dry_run: Only say what would be done.
+    """
+
+    checks: Names = []
+    queues: Names = []
+    budget: Budget = BUDGET
+    dry_run: bool = True
+
+
+async def get_health(asked: Asked, query: HealthQuery) -> DiagnosisDocument:
+    """
+    Say what is wrong in the whole system, or may go wrong, why that matters, and what to do.
+
+    A check that the store refuses to answer is named, with why; the others are made. An answer is good for ten seconds.
+    """
+    for queue in query.queue or (None,):
+        asked.check_sees(queue)
+
+    async def read(inspector: Inspector) -> DiagnosisDocument:
+        return DiagnosisDocument.of(await inspector.diagnose(query.check, queues=query.queue, budget=query.budget))
+
+    key = ("health", tuple(sorted(query.check)), tuple(sorted(query.queue)), query.budget)
+    found = await asked.read(*key, read=read, seconds=KEPT_S)
+    if asked.sees_all:
+        return found
+    findings = [one for one in found.findings if asked.sees(one.queue or None)]
+    return msgspec.structs.replace(found, findings=findings)
+
+
+async def list_health_checks(asked: Asked) -> ChecksDocument:  # noqa: ARG001 - as all handlers
+    """List the checks that a diagnosis makes, what each looks at, and which of what they find can be mended."""
+    return ChecksDocument.of(CHECKS)
+
+
+async def repair_health(asked: Asked, body: Repairing) -> RepairDocument:
+    """
+    Mend what is damaged: records and lists that disagree, groups and queues that no tool sees, locks of nobody.
+
+    Each item is looked at once more and mended in one step of the store, so what is right again is left alone. Unless
+    `dry_run` is false, it only says what would be done.
+    """
+    about = ", ".join(body.checks) or "all that is safe"
+
+    async def repair(inspector: Inspector) -> RepairDocument:
+        found = await inspector.repair(body.checks, queues=body.queues, budget=body.budget, dry_run=body.dry_run)
+        return RepairDocument.of(found, dry_run=body.dry_run)
+
+    return await asked.perform("health.repair", repair, about=about)
+
+
+OPERATIONS = (
+    Operation("GET", "/health", get_health, refusals=(404,)),
+    Operation("GET", "/health/checks", list_health_checks),
+    Operation("POST", "/health/repair", repair_health, "health.repair", refusals=(404,)),
+)

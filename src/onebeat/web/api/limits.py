@@ -1,0 +1,53 @@
+"""How often somebody may ask."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from onebeat.web.api.problems import Refused
+
+RATE, BURST = 50.0, 200.0
+"""Requests a second that one user may make, and how many at once after a pause."""
+
+MOST = 10_000
+"""Users that are remembered; the one that was quiet longest is forgotten first, and begins anew."""
+
+
+class Rate:
+    """
+    Counts the requests of each user, by a bucket that fills as time passes.
+
+    Args:
+        rate, burst: See `RATE` and `BURST`.
+
+        monotonic: The clock, in seconds.
+    """
+
+    def __init__(
+        self, rate: float = RATE, burst: float = BURST, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rate, self._burst, self._monotonic = rate, burst, monotonic
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def take(self, who: str) -> None:
+        """
+        Count a request.
+
+        Raises:
+            Refused: There were too many.
+        """
+        now = self._monotonic()
+        left, at = self._left.pop(who, (self._burst, now))
+        left = min(self._burst, left + (now - at) * self._rate)
+        if len(self._left) >= MOST:
+            del self._left[next(iter(self._left))]
+        self._left[who] = (left - 1 if left >= 1 else left, now)
+        if left < 1:
+            wait = math.ceil((1 - left) / self._rate)
+            raise Refused(
+                "too-many-requests",
+                f"user {who!r} asked more than {self._rate:g} times a second: wait {wait} s, then go on more slowly",
+                {"Retry-After": str(wait)},
+            )

@@ -1,0 +1,150 @@
+"""The console as an ASGI application: its pages, its store, and what they share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypedDict, Unpack
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from onebeat.app.app import Onebeat
+from onebeat.app.transport import Transport
+from onebeat.broker.store import Store
+from onebeat.inspector.inspector import Inspector
+from onebeat.web import api, assets, failures
+from onebeat.web.pages import groups, overview, palette, schedule, schedules, servers
+from onebeat.web.reading import SharedReads
+from onebeat.web.settings import Settings
+
+PLACES = (
+    ("/", "overview", "Overview"),
+    ("/tasks", "tasks", "Tasks"),
+    ("/errors", "errors", "Errors"),
+    ("/schedules", "schedules", "Schedules"),
+    ("/servers", "servers", "Servers"),
+    ("/groups", "groups", "Groups"),
+    ("/metrics", "metrics", "Metrics"),
+    ("/health", "health", "Health"),
+    ("/redis", "redis", "Redis"),
+    ("/audit", "audit", "Audit"),
+    ("/settings", "settings", "Settings"),
+)
+"""The pages that the rail leads to: path, name, word."""
+
+
+class ConsoleSettings(TypedDict, total=False):
+    """See `Settings`."""
+
+    title: str
+    read_only: bool
+
+
+def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Console:
+    """
+    Make the console: an ASGI application, to be served by itself or mounted in another.
+
+    It needs no lifespan: its store is opened when a page is first asked for, and closes with the event loop.
+
+    Args:
+        source: An `Onebeat` application, whose store is looked into; or a URL, a redis-py client whose settings are
+            used, or an open `Store`. Default: `ONEBEAT_URL`, else the embedded store of the project.
+
+        settings: See `Settings`.
+
+    Raises:
+        ConfigurationError: A setting cannot work.
+    """
+    return Console(source, Settings(**settings))
+
+
+class Console:
+    """
+    The console of one store: an ASGI application.
+
+    Attributes:
+        settings: What it was told.
+
+        reads: What viewers share.
+
+        places: The pages that the rail leads to: path, name, word.
+    """
+
+    places = PLACES
+
+    def __init__(self, source: object, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.settings = settings
+        self.reads: SharedReads = SharedReads(monotonic)
+        self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
+        self._name = ""
+        self._app = Starlette(
+            routes=routes(),
+            lifespan=self._life,
+            exception_handlers=failures.HANDLERS,
+            middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5)],
+        )
+        self._app.state.console = self
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    @asynccontextmanager
+    async def _life(self, _app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await self.aclose()
+
+    async def inspector(self) -> Inspector:
+        """
+        Return what looks into the store, opened if need be.
+
+        Raises:
+            BrokerUnavailable: The store is away.
+        """
+        if isinstance(self._source, Store):
+            store = self._source.here()
+        elif isinstance(self._source, Onebeat):
+            store, _ = await self._source.connection()
+        else:
+            store = (await self._source.connected()).store
+        self._name = store.endpoint.shown
+        return Inspector(store)
+
+    @property
+    def store_name(self) -> str:
+        """Where the store is, without its password; "" before it was first reached."""
+        return self._name
+
+    async def aclose(self) -> None:
+        """Close the store, unless it is somebody else's; the next page opens it again."""
+        if isinstance(self._source, Transport):
+            await self._source.aclose()
+
+
+def routes() -> list[BaseRoute]:
+    """All that the console answers."""
+    return [
+        Route("/assets/{digest}/{name}", assets.send),
+        *overview.routes,
+        *schedules.routes,
+        *schedule.routes,
+        *servers.routes,
+        *groups.routes,
+        *palette.routes,
+        *api.routes(),
+    ]
+
+
+def of(request: Request) -> Console:
+    """Return the console that a request is for."""
+    found: Any = request.app.state.console
+    if not isinstance(found, Console):
+        raise TypeError("no console answers this request")
+    return found

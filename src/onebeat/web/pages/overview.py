@@ -1,0 +1,108 @@
+"""The first page: a verdict, the states, and the queues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from onebeat.broker.browse import QueueStats
+from onebeat.errors import BrokerError
+from onebeat.inspector.models import ServerInfo
+from onebeat.states import TaskState
+from onebeat.web import console as consoles
+from onebeat.web.acting import perform
+from onebeat.web.forms import read
+from onebeat.web.page import redirect, render
+from onebeat.web.showing.concerns import Concern, concern, serving, verdict
+
+ROWS = 50
+"""Queues on a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A queue as the table shows it."""
+
+    name: str
+    stats: QueueStats | None
+    concern: Concern | None
+    servers: int
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Tasks of each state."""
+        return {state.value: getattr(self.stats, state.value, 0) for state in TaskState}
+
+
+async def look(request: Request) -> tuple[Mapping[str, QueueStats | BrokerError], list[ServerInfo]]:
+    """Read the figures of all queues and the servers, once for all viewers."""
+    console = consoles.of(request)
+    inspector = await console.inspector()
+    stats = await console.reads.get("stats", inspector.stats_each)
+    servers = await console.reads.get("servers", inspector.servers)
+    return stats, servers
+
+
+async def overview(request: Request) -> Response:
+    """Show the first page."""
+    stats, servers = await look(request)
+    served = serving(servers)
+    rows = [_row(name, found, served) for name, found in stats.items()]
+    asked = request.query_params.get("find", "").strip()
+    wanted = [row for row in rows if asked.lower() in row.name.lower()]
+    wanted.sort(key=lambda row: (row.concern is None or row.concern.kind != "bad", row.concern is None, row.name))
+    page = _page(request.query_params.get("page", ""), len(wanted))
+    concerns = [row.concern for row in rows if row.concern is not None]
+    whole = [found for found in stats.values() if isinstance(found, QueueStats)]
+    totals = {state.value: sum(getattr(found, state.value) for found in whole) for state in TaskState}
+    kind, sentence = verdict(concerns, len(servers), totals["active"], len(rows))
+    return render(
+        request,
+        "overview.html",
+        place="overview",
+        kind=kind,
+        sentence=sentence,
+        totals=totals,
+        rows=wanted[(page - 1) * ROWS : page * ROWS],
+        found=len(wanted),
+        queues=len(rows),
+        page=page,
+        pages=max(1, -(-len(wanted) // ROWS)),
+        find=asked,
+        processed=sum(found.processed_today for found in whole),
+        failed=sum(found.failed_today for found in whole),
+        servers=servers,
+    )
+
+
+def _row(name: str, found: QueueStats | BrokerError, served: Mapping[str, int]) -> Row:
+    stats = found if isinstance(found, QueueStats) else None
+    return Row(name, stats, concern(name, found, served), served.get(name, 0))
+
+
+def _page(said: str, count: int) -> int:
+    wanted = int(said) if said.isascii() and said.isdigit() and len(said) < 7 else 1
+    return min(max(wanted, 1), max(1, -(-count // ROWS)))
+
+
+async def pause(request: Request) -> Response:
+    """Pause or resume a queue."""
+    form = await read(request)
+    queue, action = form.get("queue"), "resume" if request.url.path.endswith("/resume") else "pause"
+    inspector = await consoles.of(request).inspector()
+    deed = inspector.resume if action == "resume" else inspector.pause
+    await perform(request, action, queue=queue, deed=lambda: deed(queue))
+    done = "is resumed: servers take its tasks again" if action == "resume" else "is paused: what runs goes on"
+    back = "/queue" if form.get("back") == "queue" else "/"
+    return redirect(request, back, f"Queue {queue} {done}.", name=queue if back == "/queue" else None)
+
+
+routes = [
+    Route("/", overview),
+    Route("/queue/pause", pause, methods=["POST"]),
+    Route("/queue/resume", pause, methods=["POST"]),
+]

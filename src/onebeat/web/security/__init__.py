@@ -1,0 +1,1 @@
+"""Who may do what, and what is refused before any page is asked."""

@@ -1,0 +1,83 @@
+"""The console served by itself: uvicorn around it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from onebeat.errors import ConfigurationError
+from onebeat.web.console import Console
+from onebeat.web.settings import Settings
+
+
+def serve(source: object, settings: Settings, *, host: str, port: int, told: Callable[[str], object]) -> None:
+    """
+    Serve the console until SIGINT or SIGTERM.
+
+    Args:
+        source: See `console`.
+
+        host, port: Where to answer; port 0: one that is free.
+
+        told: Hears where it answers.
+
+    Raises:
+        ConfigurationError: There it cannot answer.
+    """
+    with listening(host, port) as place:
+        told(f"console: {address(place)}")
+        asyncio.run(server(Console(source, settings)).serve(sockets=[place]))
+
+
+def server(console: Console) -> uvicorn.Server:
+    """Make what serves a console."""
+    config = uvicorn.Config(
+        console, log_level="warning", access_log=False, server_header=False, proxy_headers=False, lifespan="on"
+    )
+    return uvicorn.Server(config)
+
+
+@contextmanager
+def beside(source: object, settings: Settings, place: socket.socket) -> Iterator[None]:
+    """
+    Serve the console from a thread of its own while the block runs, and close the socket with it.
+
+    Args:
+        source, settings: See `console`; whatever `source` names is opened by that thread.
+
+        place: Where to answer, from `listening`.
+    """
+    serving = server(Console(source, settings))
+    thread = threading.Thread(target=lambda: asyncio.run(serving.serve(sockets=[place])), name="console", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        serving.should_exit = True
+        thread.join()
+        place.close()
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """
+    Open a socket, before anything else is.
+
+    Raises:
+        ConfigurationError: The address is taken, or none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise ConfigurationError(f"cannot answer at {host} port {port}: {error.strerror or error}") from error
+
+
+def address(place: socket.socket) -> str:
+    """Return the address of the first page."""
+    host, port = place.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"

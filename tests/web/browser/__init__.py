@@ -1,0 +1,1 @@
+"""The console in Chromium, over a system that lives."""

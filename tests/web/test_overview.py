@@ -1,0 +1,53 @@
+"""The first page."""
+
+from __future__ import annotations
+
+import httpx2
+
+from onebeat.client import Client
+from onebeat.inspector.inspector import Inspector
+from onebeat.task import Task
+
+
+async def test_an_empty_store_teaches_the_first_command(web: httpx2.AsyncClient) -> None:
+    """Where there is no queue the page says how to make one."""
+    answer = await web.get("/")
+    assert 200 == answer.status_code
+    assert "onebeat task enqueue" in answer.text
+
+
+async def test_a_queue_without_servers_is_what_the_verdict_says(web: httpx2.AsyncClient, client: Client) -> None:
+    """The first sentence names the queue and why."""
+    await client.enqueue(Task("email:welcome", {"user_id": 42}), queue="reports")
+    assert "reports has no workers for 1 task" in (await web.get("/")).text
+
+
+async def test_a_form_pauses_a_queue_and_the_next_page_says_so(
+    web: httpx2.AsyncClient, client: Client, inspector: Inspector
+) -> None:
+    """A form works without script: it answers with the page to go to, and the page has the sentence, once."""
+    await client.enqueue(Task("email:welcome"), queue="reports")
+    answer = await web.post("/queue/pause", data={"queue": "reports"})
+    assert (303, "/") == (answer.status_code, answer.headers["location"])
+    assert (await inspector.stats("reports")).paused
+    assert "Queue reports is paused" in (await web.get("/")).text
+    assert "Queue reports is paused" not in (await web.get("/")).text
+
+
+async def test_what_did_not_change_is_not_sent_again(web: httpx2.AsyncClient, client: Client) -> None:
+    """A poll with the tag of what is shown is answered 304, and by the new page once something changed."""
+    polls = {"HX-Request": "true"}
+    first = await web.get("/", headers=polls)
+    assert "<html" not in first.text
+    tagged = {**polls, "HX-PTag": first.headers["HX-PTag"]}
+    assert 304 == (await web.get("/", headers=tagged)).status_code
+    await client.enqueue(Task("email:welcome"), queue="reports")
+    await web.post("/queue/pause", data={"queue": "reports"})
+    assert 200 == (await web.get("/", headers=tagged)).status_code
+
+
+async def test_a_page_that_is_not_there_says_so(web: httpx2.AsyncClient) -> None:
+    """An unknown address is answered by a page, with its status."""
+    answer = await web.get("/nothing")
+    assert 404 == answer.status_code
+    assert "There is no such page." in answer.text
