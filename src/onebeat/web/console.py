@@ -19,7 +19,21 @@ from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures
-from onebeat.web.pages import groups, overview, palette, schedule, schedules, servers
+from onebeat.web.background import Background
+from onebeat.web.pages import (
+    act,
+    audit,
+    errors,
+    groups,
+    jobs,
+    overview,
+    palette,
+    queue,
+    schedule,
+    schedules,
+    servers,
+    tasks,
+)
 from onebeat.web.reading import SharedReads
 from onebeat.web.settings import Settings
 
@@ -74,6 +88,8 @@ class Console:
         reads: What viewers share.
 
         places: The pages that the rail leads to: path, name, word.
+
+        background: The jobs that it runs.
     """
 
     places = PLACES
@@ -81,6 +97,7 @@ class Console:
     def __init__(self, source: object, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.reads: SharedReads = SharedReads(monotonic)
+        self.background: Background = Background()
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
         self._name = ""
         self._app = Starlette(
@@ -123,7 +140,8 @@ class Console:
         return self._name
 
     async def aclose(self) -> None:
-        """Close the store, unless it is somebody else's; the next page opens it again."""
+        """Stop jobs, and close the store, unless it is somebody else's; the next page opens it again."""
+        await self.background.aclose()
         if isinstance(self._source, Transport):
             await self._source.aclose()
 
@@ -133,6 +151,12 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/assets/{digest}/{name}", assets.send),
         *overview.routes,
+        *queue.routes,
+        *tasks.routes,
+        *act.routes,
+        *jobs.routes,
+        *errors.routes,
+        *audit.routes,
         *schedules.routes,
         *schedule.routes,
         *servers.routes,
