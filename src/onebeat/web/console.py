@@ -22,7 +22,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures
 from onebeat.web.acting import Refusals
 from onebeat.web.api import outside
-from onebeat.web.pages import overview, signing, viewing
+from onebeat.web.pages import groups, overview, palette, schedule, schedules, servers, signing, viewing
 from onebeat.web.reading import SharedReads
 from onebeat.web.security import gate
 from onebeat.web.security.rules import Auth
@@ -158,6 +158,11 @@ def routes() -> list[BaseRoute]:
         *overview.routes,
         *signing.routes,
         *viewing.routes,
+        *schedules.routes,
+        *schedule.routes,
+        *servers.routes,
+        *groups.routes,
+        *palette.routes,
         *api.routes(),
     ]
 

@@ -62,12 +62,18 @@ def render(request: Request, name: str, *, status: int = 200, **values: Any) -> 
     template = environment().get_template(name)
     context = {**shared(request), **values}
     if request.headers.get("hx-request") == "true" and "live" in template.blocks:
-        return _part(request, template, context, status)
+        return _varied(_part(request, template, context, status))
     notice = _notice(request)
     text = template.render({**context, "notice": notice, "live": _block(template, context)})
     answer = HTMLResponse(text, status_code=status)
     if notice is not None:
         answer.delete_cookie(NOTICE, path=f"{links.root(request)}/")
+    return _varied(answer)
+
+
+def _varied(answer: Response) -> Response:
+    """Keep browsers from showing a part in place of the page of the same address, as when one goes back to it."""
+    answer.headers.add_vary_header("HX-Request")
     return answer
 
 
