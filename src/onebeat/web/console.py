@@ -182,13 +182,13 @@ def routes() -> list[BaseRoute]:
         *jobs.routes,
         *errors.routes,
         *audit.routes,
+        *signing.routes,
+        *viewing.routes,
         *schedules.routes,
         *schedule.routes,
         *servers.routes,
         *groups.routes,
         *palette.routes,
-        *signing.routes,
-        *viewing.routes,
         *api.routes(),
     ]
 
