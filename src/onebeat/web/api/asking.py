@@ -17,6 +17,7 @@ from onebeat.web.api.payloads import IN_LISTS, Seen
 from onebeat.web.api.problems import Refused
 from onebeat.web.security import proxies
 from onebeat.web.security.roles import User, refusal
+from onebeat.web.showing.redaction import Redaction
 
 if TYPE_CHECKING:
     from onebeat.web.console import Console
@@ -132,31 +133,27 @@ class Asked:
         """What tells apart who sees different queues, where answers are shared."""
         return "" if self.sees_all else self.who
 
-    def readable(self, filter: Filter) -> Filter:
+    def filter(self, text: str) -> Filter:
         """
-        Return a filter, unless it asks for what is hidden.
+        Read a filter; it decides by what may be seen.
 
         Raises:
-            Refused: It does.
+            InvalidFilter: It cannot be read, or asks for what is hidden.
         """
-        return filter
+        return Filter(text)
 
     @property
-    def redacts(self) -> bool:
-        """Whether there are rules of what is secret."""
-        return False
+    def rules(self) -> Redaction:
+        """What is hidden, whoever asks."""
+        return self.console.settings.redaction
 
-    def seen(self, data: bytes, headers: Mapping[str, str] | None = None, most: int = IN_LISTS) -> Seen:  # noqa: ARG002
-        """Return a payload or a result as it may be seen: secrets replaced, then cut."""
-        return payloads.seen(data, most)
+    def seen(self, data: bytes, most: int = IN_LISTS) -> Seen:
+        """Return a payload or a result as it may be seen: secrets hidden, then cut."""
+        return payloads.seen(data, most, self.rules)
 
     def text(self, text: str, most: int = IN_LISTS) -> tuple[str, bool, bool]:
         """Return a text as it may be seen, and whether it was cut, and redacted."""
-        return (*payloads.cut(text, most), False)
-
-    def headers(self, headers: Mapping[str, str]) -> tuple[Mapping[str, str], bool]:
-        """Return a task's headers as they may be seen, and whether any was redacted."""
-        return headers, False
+        return payloads.seen_text(text, most, self.rules)
 
     async def perform(
         self,

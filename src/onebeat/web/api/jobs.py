@@ -136,7 +136,7 @@ class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
 
 async def preview_tasks(asked: Asked, query: PreviewQuery) -> PreviewDocument:
     """Say what something would be done to, and do nothing: how many tasks fit, by queue and state."""
-    wanted = asked.readable(Filter(query.q))
+    wanted = asked.filter(query.q)
     key = ("preview", query.action, str(wanted), query.group, query.scan, asked.sight)
     queues = asked.doable(f"task.{query.action}")
 
@@ -173,7 +173,7 @@ async def delete_tasks(asked: Asked, body: ManyTasks) -> JobDocument:
 
 
 async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
-    wanted = asked.readable(Filter(body.q))
+    wanted = asked.filter(body.q)
     deed = f"task.{action}"
     for name in _named(wanted):
         asked.check_may(deed, name)
@@ -268,7 +268,7 @@ async def _concerned(asked: Asked, wanted: Filter, action: str) -> list[str]:
 
 async def list_errors(asked: Asked, query: ErrorsQuery) -> ErrorsDocument:
     """Put the tasks that failed into groups: by type, class of the error, and message."""
-    wanted = asked.readable(Filter(query.q))
+    wanted = asked.filter(query.q)
 
     async def read(inspector: Inspector) -> ErrorsDocument:
         found = await inspector.errors(wanted, limit=query.limit, scan=query.scan, queues=asked.visible)
