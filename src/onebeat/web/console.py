@@ -22,7 +22,23 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures
 from onebeat.web.acting import Refusals
 from onebeat.web.api import outside
-from onebeat.web.pages import groups, overview, palette, schedule, schedules, servers, signing, viewing
+from onebeat.web.background import Background
+from onebeat.web.pages import (
+    act,
+    audit,
+    errors,
+    groups,
+    jobs,
+    overview,
+    palette,
+    queue,
+    schedule,
+    schedules,
+    servers,
+    signing,
+    tasks,
+    viewing,
+)
 from onebeat.web.reading import SharedReads
 from onebeat.web.security import gate
 from onebeat.web.security.rules import Auth
@@ -90,6 +106,8 @@ class Console:
         refusals: How many refused attempts are still to be written down.
 
         places: The pages that the rail leads to: path, name, word.
+
+        background: The jobs that it runs.
     """
 
     places = PLACES
@@ -97,6 +115,7 @@ class Console:
     def __init__(self, source: object, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.reads: SharedReads = SharedReads(monotonic)
+        self.background: Background = Background()
         self.refusals: Refusals = Refusals(monotonic)
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
         self._name = ""
@@ -148,7 +167,8 @@ class Console:
         return self._name
 
     async def aclose(self) -> None:
-        """Close the store, unless it is somebody else's; the next page opens it again."""
+        """Stop jobs, and close the store, unless it is somebody else's; the next page opens it again."""
+        await self.background.aclose()
         if isinstance(self._source, Transport):
             await self._source.aclose()
 
@@ -158,6 +178,12 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/assets/{digest}/{name}", assets.send),
         *overview.routes,
+        *queue.routes,
+        *tasks.routes,
+        *act.routes,
+        *jobs.routes,
+        *errors.routes,
+        *audit.routes,
         *signing.routes,
         *viewing.routes,
         *schedules.routes,

@@ -284,9 +284,9 @@ async def test_a_server_of_go_hears_no_orders(api: Api, word: str) -> None:
 async def test_damage_is_mended_only_if_that_is_said(api: Api, filled: Store, inspector: Inspector) -> None:
     """Else it is a dry run."""
     await filled.command("LREM", "asynq:{q}:pending", 0, "pending")
-    dry = await api.post("/health/repair", queues=["q"])
+    dry = await api.get("/health/repair", queue="q")
     assert (True, [("pending", False)]) == (dry["dry_run"], [(one["name"], one["is_done"]) for one in dry["repaired"]])
-    done = await api.post("/health/repair", queues=["q"], dry_run=False)
+    done = await api.post("/health/repair", queues=["q"])
     assert [("pending", True)] == [(one["name"], one["is_done"]) for one in done["repaired"]]
     assert 1 == await filled.command("LREM", "asynq:{q}:pending", 0, "pending")
 

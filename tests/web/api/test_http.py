@@ -204,7 +204,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "drain_server": {"server": "one"},
     "stop_server": {"server": "one"},
     "resume_server": {"server": "one"},
-    "repair_health": {"dry_run": False},
+    "repair_health": {},
 }
 
 
