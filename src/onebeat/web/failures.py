@@ -25,6 +25,7 @@ from onebeat.errors import (
     TaskNotFound,
 )
 from onebeat.web.page import render
+from onebeat.web.security import gate
 
 STATUSES: Mapping[type[OnebeatError], int] = {
     QueueNotFound: 404,
@@ -84,6 +85,21 @@ def failure(request: Request, status: int, sentence: str) -> Response:
         title=HTTPStatus(status).phrase,
         sentence=sentence,
         remedy=REMEDIES.get(status, ""),
+    )
+
+
+def outside(request: Request, status: int, sentence: str) -> Response:
+    """Answer somebody who is not let in, and to whom nothing is shown of what is inside."""
+    may_sign_in = gate.login(request) is not None and gate.identity(request) is None
+    return render(
+        request,
+        "outside.html",
+        status=status,
+        place="",
+        polls=False,
+        title=HTTPStatus(status).phrase,
+        sentence=sentence,
+        may_sign_in=may_sign_in,
     )
 
 

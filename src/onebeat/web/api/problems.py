@@ -81,6 +81,7 @@ KINDS: Mapping[str, Kind] = {
     "too-many-requests": Kind(429, "Too many requests", "Wait for as many seconds as `Retry-After` says."),
     "internal": Kind(500, "Internal error", "It is a bug: the log of the console has it."),
     "store-away": Kind(503, "Store unavailable", "Try again later: nothing is lost."),
+    "nobody-known": Kind(503, "Nobody is known", "The log of the console says why who asks could not be found out."),
     "not-replicated": Kind(503, "Not replicated", "It was done, though not on enough replicas: do not repeat it."),
     "took-too-long": Kind(503, "Took too long", "Ask for less: a lower limit, one queue, a narrower filter."),
 }
