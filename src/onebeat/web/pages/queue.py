@@ -23,7 +23,7 @@ from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.rights import check_sees, may
-from onebeat.web.showing import charts, lines
+from onebeat.web.showing import charts, signs
 from onebeat.web.showing.concerns import concern, serving
 from onebeat.web.showing.words import counted, duration
 
@@ -69,7 +69,7 @@ async def queue(request: Request) -> Response:
         "queue.html",
         place="overview",
         queue=name,
-        shown_name=lines.visible(name),
+        shown_name=signs.plain(name),
         stats=stats,
         kind=found.kind if found else "good",
         badge=found,
@@ -87,7 +87,7 @@ async def queue(request: Request) -> Response:
         may_pause=may(request, "queue.resume" if stats.paused else "queue.pause", name),
         may_remove=may(request, "queue.remove", name),
         listed=LISTED,
-        written=lines.visible,
+        written=signs.visible,
     )
 
 
