@@ -14,6 +14,7 @@ from onebeat.web.api import payloads
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.payloads import IN_LISTS, Seen
 from onebeat.web.api.problems import Refused
+from onebeat.web.security import gate
 
 if TYPE_CHECKING:
     from onebeat.web.console import Console
@@ -31,7 +32,7 @@ class Asked:
 
         console: Which it is for.
 
-        user: Who asks; None: the console asks nobody, and anybody may see all.
+        user: Who asks.
 
         resources: What can be asked for, by what it is about.
     """
@@ -40,17 +41,17 @@ class Asked:
         self.request = request
         self.resources = resources
         self.console: Console = request.app.state.console
-        self.user: User | None = getattr(request.state, "user", None)
+        self.user: User = gate.user(request)
 
     @property
     def is_open(self) -> bool:
         """Whether the console asks nobody who they are."""
-        return self.user is None
+        return gate.identity(self.request) is gate.OPEN
 
     @property
     def who(self) -> str:
         """The name of who asks, or the address."""
-        if self.user is not None:
+        if not self.is_open:
             return self.user.name
         return self.request.client.host if self.request.client is not None else "somebody"
 
@@ -74,12 +75,12 @@ class Asked:
 
     def sees(self, queue: str | None) -> bool:
         """Whether who asks may look at a queue; None: at what belongs to no queue."""
-        return self.user is None or self.user.sees(queue)
+        return self.user.sees(queue)
 
     @property
     def sees_all(self) -> bool:
         """Whether no queue is hidden from who asks."""
-        return self.user is None or self.user.sees_all
+        return self.user.sees_all
 
     def check_sees(self, queue: str | None) -> None:
         """
