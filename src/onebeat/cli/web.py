@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,10 @@ def web(url: str | None, host: str, port: int, *, hash_password: bool, new_token
 def _make_password() -> None:
     from onebeat.web.security.credentials import PasswordHash
 
-    password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
     click.echo(PasswordHash.make(password).text)
 
 

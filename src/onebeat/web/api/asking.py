@@ -118,8 +118,8 @@ class Asked:
         """Which queues who asks may look at; None: all."""
         return None if self.sees_all else self.sees
 
-    def doable(self, action: str) -> Visible | None:
-        """Return in which queues who asks may do something; None: in all."""
+    def doable(self, action: str) -> Visible:
+        """Return in which queues who asks may do something."""
         return lambda queue: self.may(action, queue)
 
     def may(self, action: str, queue: str | None) -> bool:
