@@ -18,11 +18,10 @@ from onebeat.web.api.table import RESOURCES
 
 PAGE = Path(__file__).parents[1] / "reference" / "console-api.md"
 
-ABOUT = (
-    f"Below `{PREFIX}` of [`onebeat web`](command-line.md), or of wherever the console is mounted. The same as a page of "
-    f"the console is at `{PREFIX}/`, and for programs, by OpenAPI 3.1, at `{PREFIX}/openapi.json`. How to use it is in "
-    "[Script the console](../how-to/script-the-console.md)."
-)
+ABOUT = f"""\
+Below `{PREFIX}` of [`onebeat web`](command-line.md), or of wherever the console is mounted. The same as a page of the
+console is at `{PREFIX}/`, and for programs, by OpenAPI 3.1, at `{PREFIX}/openapi.json`. How to use it is in [Script the
+console](../how-to/script-the-console.md)."""
 
 GENERAL = {
     "Who asks": "`Authorization: Bearer TOKEN`, or the session of a browser. A console without any `auth` asks nobody, "
@@ -43,7 +42,12 @@ GENERAL = {
 
 def text() -> str:
     """Return the page."""
-    parts = ["# API of the console\n", f"{ABOUT}\n", f"{_flat(openapi.INTRODUCTION.strip())}\n", "## In general\n"]
+    parts = [
+        "# API of the console\n",
+        f"{_flat(ABOUT)}\n",
+        f"{_flat(openapi.INTRODUCTION.strip())}\n",
+        "## In general\n",
+    ]
     parts += ["| | |\n|---|---|", *(f"| {name} | {_cell(told)} |" for name, told in GENERAL.items()), ""]
     for tag, operations in RESOURCES.items():
         parts += [f"## {tag}\n", *_entries(operations)]

@@ -15,8 +15,9 @@ from onebeat.web.api import payloads
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.payloads import IN_LISTS, Seen
 from onebeat.web.api.problems import Refused
-from onebeat.web.security import proxies
+from onebeat.web.security import gate, proxies
 from onebeat.web.security.roles import User, refusal
+from onebeat.web.security.searching import as_seen
 from onebeat.web.showing.redaction import Redaction
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Asked:
 
         console: Which it is for.
 
-        user: Who asks; None: the console asks nobody, and anybody may see all.
+        user: Who asks.
 
         resources: What can be asked for, by what it is about.
     """
@@ -43,7 +44,7 @@ class Asked:
         self.request = request
         self.resources = resources
         self.console: Console = request.app.state.console
-        self.user: User | None = getattr(request.state, "user", None)
+        self.user: User = gate.user(request)
 
     @property
     def is_open(self) -> bool:
@@ -53,14 +54,12 @@ class Asked:
     @property
     def who(self) -> str:
         """The name of who asks, or the address."""
-        if self.user is not None:
-            return self.user.name
-        return self.address or "somebody"
+        return self.user.name if not self.is_open else self.address
 
     @property
     def role(self) -> str:
         """The role of who asks, on what no queue's own role is for; "" if there is none."""
-        return "" if self.user is None or self.user.role is None else str(self.user.role)
+        return "" if self.user.role is None else str(self.user.role)
 
     @property
     def address(self) -> str:
@@ -87,12 +86,12 @@ class Asked:
 
     def sees(self, queue: str | None) -> bool:
         """Whether who asks may look at a queue; None: at what belongs to no queue."""
-        return self.user is None or self.user.sees(queue)
+        return self.user.sees(queue)
 
     @property
     def sees_all(self) -> bool:
         """Whether no queue is hidden from who asks."""
-        return self.user is None or self.user.sees_all
+        return self.user.sees_all
 
     def check_sees(self, queue: str | None) -> None:
         """
@@ -112,7 +111,7 @@ class Asked:
         Raises:
             Refused: Who asks may not.
         """
-        if self.user is not None and (why := refusal(self.user, action, [queue])) is not None:
+        if (why := refusal(self.user, action, [queue])) is not None:
             raise Refused("forbidden", why)
 
     @property
@@ -120,13 +119,13 @@ class Asked:
         """Which queues who asks may look at; None: all."""
         return None if self.sees_all else self.sees
 
-    def doable(self, action: str) -> Visible | None:
-        """Return in which queues who asks may do something; None: in all."""
-        return None if self.user is None else lambda queue: self.may(action, queue)
+    def doable(self, action: str) -> Visible:
+        """Return in which queues who asks may do something."""
+        return lambda queue: self.may(action, queue)
 
     def may(self, action: str, queue: str | None) -> bool:
         """Whether who asks may do something."""
-        return self.user is None or self.user.may(action, queue)
+        return self.user.may(action, queue)
 
     @property
     def sight(self) -> str:
@@ -140,7 +139,7 @@ class Asked:
         Raises:
             InvalidFilter: It cannot be read, or asks for what is hidden.
         """
-        return Filter(text)
+        return as_seen(text, self.rules)
 
     @property
     def rules(self) -> Redaction:

@@ -16,6 +16,7 @@ from onebeat.inspector.job_models import Job
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
+from onebeat.web.security.searching import look_of
 
 Text = Annotated[str, msgspec.Meta(max_length=10_000)]
 Scan = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
@@ -178,7 +179,7 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
     for name in _named(wanted):
         asked.check_may(deed, name)
     queues = asked.doable(deed)
-    concerned = await _concerned(asked, wanted, deed) if queues is not None else []
+    concerned = await _concerned(asked, wanted, deed)
     asked.console.background.check()
 
     async def begin(inspector: Inspector) -> Job:
@@ -186,7 +187,7 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
             action, wanted, user=asked.who, role=asked.role, address=asked.address, group=body.group, limit=body.limit,
             rate=body.rate,
         )  # fmt: skip
-        await asked.console.background.start(inspector, job.id, queues)
+        await asked.console.background.start(inspector, job.id, queues, look_of(asked.console.settings.redaction))
         return job
 
     about = str(wanted) or "all tasks"
@@ -247,7 +248,8 @@ async def continue_job(asked: Asked, body: JobNamed) -> JobDocument:
     async def go_on(inspector: Inspector) -> Job:
         if not found.may_go_on:
             raise WrongState(f"job {shown(found.id)} is {found.state.value}: there is nothing to go on with")
-        await asked.console.background.start(inspector, found.id, asked.doable(f"task.{found.action}"))
+        look = look_of(asked.console.settings.redaction)
+        await asked.console.background.start(inspector, found.id, asked.doable(f"task.{found.action}"), look)
         return found
 
     return JobDocument.of(await _steer(asked, found, "go on with", go_on))
