@@ -43,6 +43,7 @@ from onebeat.web.reading import SharedReads
 from onebeat.web.security import gate
 from onebeat.web.security.rules import Auth
 from onebeat.web.settings import Settings
+from onebeat.web.showing.redaction import Redaction
 
 PLACES = (
     ("/", "overview", "Overview"),
@@ -72,6 +73,7 @@ class ConsoleSettings(TypedDict, total=False):
     prefix: str
     secret: str
     login_url: str | None
+    redaction: Redaction
 
 
 def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Console:
