@@ -179,7 +179,7 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
     for name in _named(wanted):
         asked.check_may(deed, name)
     queues = asked.doable(deed)
-    concerned = await _concerned(asked, wanted, deed) if queues is not None else []
+    concerned = await _concerned(asked, wanted, deed)
     asked.console.background.check()
 
     async def begin(inspector: Inspector) -> Job:
