@@ -18,6 +18,7 @@ from onebeat.web.api.problems import Refused
 from onebeat.web.security import gate, proxies
 from onebeat.web.security.roles import User, refusal
 from onebeat.web.security.searching import as_seen
+from onebeat.web.showing.redaction import Redaction
 
 if TYPE_CHECKING:
     from onebeat.web.console import Console
@@ -131,31 +132,27 @@ class Asked:
         """What tells apart who sees different queues, where answers are shared."""
         return "" if self.sees_all else self.who
 
-    def readable(self, filter: Filter) -> Filter:
+    def filter(self, text: str) -> Filter:
         """
-        Return a filter that looks at tasks as who asks sees them.
+        Read a filter; it decides by what may be seen.
 
         Raises:
-            InvalidFilter: It asks for a field that is hidden.
+            InvalidFilter: It cannot be read, or asks for what is hidden.
         """
-        return as_seen(filter, self.console.settings.redaction)
+        return as_seen(text, self.rules)
 
     @property
-    def redacts(self) -> bool:
-        """Whether there are rules of what is secret."""
-        return False
+    def rules(self) -> Redaction:
+        """What is hidden, whoever asks."""
+        return self.console.settings.redaction
 
-    def seen(self, data: bytes, headers: Mapping[str, str] | None = None, most: int = IN_LISTS) -> Seen:  # noqa: ARG002
-        """Return a payload or a result as it may be seen: secrets replaced, then cut."""
-        return payloads.seen(data, most)
+    def seen(self, data: bytes, most: int = IN_LISTS) -> Seen:
+        """Return a payload or a result as it may be seen: secrets hidden, then cut."""
+        return payloads.seen(data, most, self.rules)
 
     def text(self, text: str, most: int = IN_LISTS) -> tuple[str, bool, bool]:
         """Return a text as it may be seen, and whether it was cut, and redacted."""
-        return (*payloads.cut(text, most), False)
-
-    def headers(self, headers: Mapping[str, str]) -> tuple[Mapping[str, str], bool]:
-        """Return a task's headers as they may be seen, and whether any was redacted."""
-        return headers, False
+        return payloads.seen_text(text, most, self.rules)
 
     async def perform(
         self,
