@@ -19,7 +19,7 @@ from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures
-from onebeat.web.pages import groups, overview, palette, schedule, schedules, servers
+from onebeat.web.pages import groups, metrics, overview, palette, schedule, schedules, servers
 from onebeat.web.reading import SharedReads
 from onebeat.web.settings import Settings
 
@@ -137,6 +137,7 @@ def routes() -> list[BaseRoute]:
         *schedule.routes,
         *servers.routes,
         *groups.routes,
+        *metrics.routes,
         *palette.routes,
         *api.routes(),
     ]
