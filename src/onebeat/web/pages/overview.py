@@ -18,7 +18,7 @@ from onebeat.web import past
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
-from onebeat.web.rights import sees
+from onebeat.web.security import gate
 from onebeat.web.showing import pace
 from onebeat.web.showing.concerns import Concern, concern, serving, verdict
 
@@ -45,7 +45,9 @@ async def look(request: Request) -> tuple[Mapping[str, QueueStats | BrokerError]
     """Read the figures of all queues and the servers, once for all viewers."""
     console = consoles.of(request)
     inspector = await console.inspector()
-    stats = await console.reads.get("stats", inspector.stats_each)
+    every = await console.reads.get("stats", inspector.stats_each)
+    sees = gate.user(request).sees
+    stats = {name: found for name, found in every.items() if sees(name)}
     servers = await console.reads.get("servers", inspector.servers)
     return stats, servers
 
@@ -63,7 +65,6 @@ async def overview(request: Request) -> Response:
     whole = [found for found in stats.values() if isinstance(found, QueueStats)]
     totals = {state.value: sum(getattr(found, state.value) for found in whole) for state in TaskState}
     shown = wanted[(page - 1) * ROWS : page * ROWS]
-    visible = [name for name in stats if sees(request, name)]
     kind, sentence = verdict(concerns, len(servers), totals["active"], len(rows))
     return render(
         request,
@@ -81,7 +82,7 @@ async def overview(request: Request) -> Response:
         processed=sum(found.processed_today for found in whole),
         failed=sum(found.failed_today for found in whole),
         servers=servers,
-        past=await past.past(request, past.names_of(request, visible)),
+        past=await past.past(request, past.names_of(request, list(stats))),
         sparks=await past.sparks(request, [row.name for row in shown]),
         pace=pace,
     )
@@ -103,7 +104,7 @@ async def pause(request: Request) -> Response:
     queue, action = form.get("queue"), "resume" if request.url.path.endswith("/resume") else "pause"
     inspector = await consoles.of(request).inspector()
     deed = inspector.resume if action == "resume" else inspector.pause
-    await perform(request, action, queue=queue, deed=lambda: deed(queue))
+    await perform(request, f"queue.{action}", queue=queue, deed=lambda: deed(queue))
     done = "is resumed: servers take its tasks again" if action == "resume" else "is paused: what runs goes on"
     back = "/queue" if form.get("back") == "queue" else "/"
     return redirect(request, back, f"Queue {queue} {done}.", name=queue if back == "/queue" else None)
