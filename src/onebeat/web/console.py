@@ -29,6 +29,7 @@ from onebeat.web.pages import (
     errors,
     groups,
     jobs,
+    metrics,
     overview,
     palette,
     queue,
@@ -190,6 +191,7 @@ def routes() -> list[BaseRoute]:
         *schedule.routes,
         *servers.routes,
         *groups.routes,
+        *metrics.routes,
         *palette.routes,
         *api.routes(),
     ]
