@@ -191,7 +191,7 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
     if not preview.count and preview.is_whole:
         return await _to_none(request, order, await _reached(inspector, chosen, queues))
     where = {queue for queue, _ in preview.counts} if preview.is_whole else await _reached(inspector, chosen, queues)
-    about = f"{chosen or 'all tasks'}{f' of the errors {order.group}' if order.group else ''}"
+    about = f"{str(chosen) or 'all tasks'}{f' of the errors {order.group}' if order.group else ''}"
     if preview.is_whole and preview.count <= FEW and order.rate is None:
 
         async def deed() -> Applied:
