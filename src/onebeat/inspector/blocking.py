@@ -20,6 +20,7 @@ from onebeat.inspector import (
     detailing,
     fleet,
     grouping,
+    history,
     reading,
     recording,
     removing,
@@ -46,6 +47,7 @@ from onebeat.inspector.models import (
 )
 from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.searching import Search, Visible, Where, as_filter
+from onebeat.inspector.series_models import Attempt, Series, Spark, TypeSeries
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
 from onebeat.options import text
@@ -121,6 +123,22 @@ class SyncInspector(BlockingOperating, BlockingOverseeing):
         """
         return self._do(reading.history(queue, days))
 
+    def series(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> Series:
+        """Say what was done, slot by slot. See `Inspector.series`."""
+        return self._do(history.series(queues, minutes))
+
+    def types(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> list[TypeSeries]:
+        """Say how attempts at tasks of each type went, slot by slot. See `Inspector.types`."""
+        return self._do(history.types(queues, minutes))
+
+    def sparks(self, queues: Iterable[str] | None = None, *, minutes: int = 60) -> dict[str, Spark | None]:
+        """Say what many queues did in each of the last minutes. See `Inspector.sparks`."""
+        return self._do(history.sparks(queues, minutes, is_spread=self.store.is_spread))
+
+    def attempts(self, queue: str, task_id: str) -> list[Attempt]:
+        """List what is kept of past attempts at a task, the oldest first. See `Inspector.attempts`."""
+        return self._do(history.attempts(queue, task_id))
+
     def memory(self, queue: str) -> int:
         """
         Estimate how much memory of the store a queue takes, in bytes, from a few of its tasks. See
@@ -178,12 +196,15 @@ class SyncInspector(BlockingOperating, BlockingOverseeing):
         cursor: str = "",
         where: Where | None = None,
         queues: Visible | None = None,
+        latest: bool = False,
     ) -> Iterator[Found]:
         """
         Look for tasks in all queues and states, or those that a filter names, in short steps: what each found, at
         once. See `Inspector.search`.
         """
-        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor, where=where, queues=queues)
+        search = Search(
+            as_filter(filter), limit=limit, scan=scan, cursor=cursor, where=where, queues=queues, latest=latest
+        )
         while (hits := self._do(search.more())) is not None:
             yield search.found(hits)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError
-from onebeat.inspector import detailing, grouping, reading, removing, steering
+from onebeat.inspector import detailing, grouping, history, reading, removing, steering
 from onebeat.inspector.models import DayStats, GroupInfo, GroupsFound, QueueDetails
+from onebeat.inspector.series_models import Series, TypeSeries
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Following
 
@@ -75,6 +76,32 @@ class Queueing(Following):
             QueueNotFound: The queue is not known.
         """
         return await self._do(reading.history(queue, days))
+
+    async def series(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> Series:
+        """
+        Say what was done, slot by slot: a minute each up to two hours back, else ten minutes.
+
+        Args:
+            queues: Of which queue, or queues, added up; default: of all, in one small read.
+
+            minutes: How far back, this minute included: at most 1,440, a day.
+
+        Raises:
+            InvalidTask: These are no names; or the number is none.
+        """
+        return await self._do(history.series(queues, minutes))
+
+    async def types(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> list[TypeSeries]:
+        """
+        Say how attempts at tasks of each type went, slot by slot as `series`; the type of most attempts first.
+
+        Args:
+            queues, minutes: As of `series`.
+
+        Raises:
+            InvalidTask: These are no names; or the number is none.
+        """
+        return await self._do(history.types(queues, minutes))
 
     async def memory(self, queue: str) -> int:
         """

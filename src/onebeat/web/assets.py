@@ -22,7 +22,6 @@ class Asset:
 
     name: str
     kind: str
-    digest: str
     plain: bytes
     packed: bytes
 
@@ -35,13 +34,21 @@ def known() -> dict[str, Asset]:
 
 def _read(path: Path) -> Asset:
     plain = path.read_bytes()
-    digest = hashlib.blake2b(plain, digest_size=8).hexdigest()
-    return Asset(path.name, TYPES[path.suffix], digest, plain, gzip.compress(plain, 9, mtime=0))
+    return Asset(path.name, TYPES[path.suffix], plain, gzip.compress(plain, 9, mtime=0))
+
+
+@cache
+def digest() -> str:
+    """Return what names the content of all files: modules import one another from the folder that it stands for."""
+    whole = hashlib.blake2b(digest_size=8)
+    for asset in known().values():
+        whole.update(f"{asset.name} {len(asset.plain)} ".encode() + asset.plain)
+    return whole.hexdigest()
 
 
 def address(name: str) -> str:
     """Return the path of a file below the console's root."""
-    return f"/assets/{known()[name].digest}/{name}"
+    return f"/assets/{digest()}/{known()[name].name}"
 
 
 async def send(request: Request) -> Response:
@@ -51,7 +58,7 @@ async def send(request: Request) -> Response:
         return PlainTextResponse("There is no such file.", status_code=404)
     is_packed = "gzip" in request.headers.get("accept-encoding", "")
     headers = {"Cache-Control": FOR_EVER, "Vary": "Accept-Encoding"}
-    if asset.digest != request.path_params["digest"]:  # of another release, in a page that was open during the change
+    if digest() != request.path_params["digest"]:  # of another release, in a page that was open during the change
         headers["Cache-Control"] = "no-store"
     if is_packed:
         headers["Content-Encoding"] = "gzip"

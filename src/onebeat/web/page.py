@@ -21,8 +21,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from onebeat import __version__
-from onebeat.web import assets, links, viewer
+from onebeat.web import acting, assets, links, viewer
 from onebeat.web.icons import icon
+from onebeat.web.security import gate
 from onebeat.web.showing import bars, instants, words
 
 NOTICE = "onebeat_notice"
@@ -61,12 +62,18 @@ def render(request: Request, name: str, *, status: int = 200, **values: Any) -> 
     template = environment().get_template(name)
     context = {**shared(request), **values}
     if request.headers.get("hx-request") == "true" and "live" in template.blocks:
-        return _part(request, template, context, status)
+        return _varied(_part(request, template, context, status))
     notice = _notice(request)
     text = template.render({**context, "notice": notice, "live": _block(template, context)})
     answer = HTMLResponse(text, status_code=status)
     if notice is not None:
         answer.delete_cookie(NOTICE, path=f"{links.root(request)}/")
+    return _varied(answer)
+
+
+def _varied(answer: Response) -> Response:
+    """Keep browsers from showing a part in place of the page of the same address, as when one goes back to it."""
+    answer.headers.add_vary_header("HX-Request")
     return answer
 
 
@@ -80,6 +87,8 @@ def shared(request: Request) -> Mapping[str, Any]:
         "store_name": console.store_name,
         "viewer": viewer.of(request),
         "user": getattr(request.state, "user", None),
+        "identity": gate.identity(request),
+        "may": lambda action, queue=None: acting.may(request, action, queue),
         "url": lambda path, **query: links.url(request, path, **query),
         "asset": lambda name: links.root(request) + assets.address(name),
         "same": links.same(request),

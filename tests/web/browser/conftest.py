@@ -57,6 +57,13 @@ def origin(stage: Stage) -> str:
     return stage.console()
 
 
+@pytest.fixture(scope="session")
+def bare() -> Iterator[str]:
+    """Return the address of a console of a store where nothing ever was."""
+    with tempfile.TemporaryDirectory(prefix="onebeat-bare-") as folder, Stage(Path(folder)) as opened:
+        yield opened.console()
+
+
 @pytest.fixture
 def visitor(chromium: Browser, origin: str) -> Iterator[Visitor]:
     """Return somebody with a browser of 1,360 pixels."""

@@ -75,6 +75,9 @@ class Visitor:
         answer = self.page.goto(f"{self.origin}{path}")
         assert answer is not None
         assert status == answer.status, f"{path} answered {answer.status}:\n{self.page.inner_text('body')[:500]}"
+        policy = answer.headers.get("content-security-policy", "")
+        assert "default-src 'none'" in policy, f"{path} has no policy: {policy!r}"
+        assert "unsafe" not in policy
         return self.page
 
     def polls(self, page: Page | None = None) -> list[Request]:

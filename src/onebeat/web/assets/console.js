@@ -1,57 +1,154 @@
 // What pages do by themselves: look again while somebody sees them, and say times in words.
 // Without it they can be read, and every form works.
+//
+// What pages may say to it and to its sisters:
+//   data-live         a button that stops and starts looking; data-live-word in it tells how it stands
+//   data-announce     its text is read aloud when it has changed (times and counts that only tick should not stand in it)
+//   data-keep         a look leaves this element as it is: what is typed there stays
+//   data-dialog       a link or form whose answer opens in a dialog (acts.js); data-close closes it
+//   data-pick         a checkbox of a row; data-pick-all: all on the page; data-picked-count: says how many;
+//                     data-needs-pick: a button that waits for the first
+//   data-copy         a button that copies this text; data-copy-of: that of the element with this id
+//   data-key="D"      a button or link that this key presses (keys.js)
+//   data-completions  an input that completes what is typed, with the words of this address (complete.js)
+//   class="js"        seen only where scripts run
 
+import { closeDialog, tidyPicks } from "./acts.js";
+import "./keys.js";
 import { tellTimes } from "./times.js";
 
-const live = () => document.getElementById("live");
-let isStill = document.documentElement.dataset.refresh === "0";
-let isAway = false;
+const root = document.documentElement;
+const LONGEST_MS = 30000;
+const QUIET_MS = 10000;
 
-function mayLook() {
-  const isPicking = document.querySelector("#live input[data-pick]:checked") || document.querySelector("dialog[open]");
-  return !document.hidden && !isStill && !isPicking;
+let isStill = root.dataset.refresh === "0";
+let failures = 0;
+let timer = 0;
+let isLooking = false;
+let lastWord = 0;
+let said = "";
+
+const live = () => document.getElementById("live");
+const polls = () => live()?.hasAttribute("data-polls") && !isStill;
+
+// Why a look would disturb who is at the page now: "" if it would not.
+function held() {
+  if (document.querySelector("dialog[open]")) return "dialog open";
+  if (document.querySelector("#live input[data-pick]:checked")) return "tasks selected";
+  const selection = getSelection();
+  const isSelecting = selection && !selection.isCollapsed && live()?.contains(selection.anchorNode);
+  return isSelecting ? "text selected" : "";
+}
+
+export function look() {
+  if (!isLooking) live()?.dispatchEvent(new CustomEvent("look"));
+}
+
+// The next look comes only after the last has ended, and later and later while there is no answer.
+function plan() {
+  clearTimeout(timer);
+  if (!polls() || document.hidden) return;
+  const seconds = Number(root.dataset.refresh) || 2;
+  const after = failures ? Math.min(seconds * 1000 * 2 ** Math.min(failures, 6), Math.max(LONGEST_MS, seconds * 1000)) : seconds * 1000;
+  timer = setTimeout(() => (held() ? (showLive(), plan()) : look()), after);
 }
 
 function showLive() {
+  const seconds = root.dataset.refresh === "0" ? "2" : root.dataset.refresh;
+  const word = failures ? "no answer" : isStill ? "paused" : held() ? `held: ${held()}` : `live · ${seconds} s`;
   for (const button of document.querySelectorAll("[data-live]")) {
     button.hidden = false;
-    button.classList.toggle("is-still", isStill);
-    button.classList.toggle("is-away", isAway);
-    const seconds = document.documentElement.dataset.refresh;
-    button.querySelector("[data-live-word]").textContent = isAway ? "no answer" : isStill ? "paused" : `live · ${seconds} s`;
+    button.classList.toggle("is-still", isStill || (!failures && held() !== ""));
+    button.classList.toggle("is-away", failures > 0);
+    button.setAttribute("aria-pressed", String(!isStill));
     button.title = isStill ? "Look again by itself" : "Stop looking by itself";
+    const place = button.querySelector("[data-live-word]");
+    if (place.textContent !== word) place.textContent = word;
   }
+}
+
+// Tells readers of screens what has changed, not every digit that ticks, and not more often than one can listen.
+function announce() {
+  const words = [...document.querySelectorAll("#live [data-announce], #live .verdict")].map((one) => one.textContent.trim()).join(". ");
+  const gist = words.replace(/[\d.,:]+\s*(ms|[smhd]\b)?/g, "#");
+  if (said && gist !== said && Date.now() - lastWord > QUIET_MS) {
+    document.getElementById("announce").textContent = words;
+    lastWord = Date.now();
+  }
+  said = gist;
 }
 
 function tidy() {
   showLive();
+  tidyPicks();
   tellTimes(document);
+  announce();
+}
+
+function isOfLive(event) {
+  return event.detail.ctx?.sourceElement === live();
 }
 
 document.addEventListener("htmx:before:request", (event) => {
-  const context = event.detail.ctx;
-  const isOwn = context.sourceElement === live() && context.sourceEvent?.type !== "look";
-  if (isOwn && !mayLook()) event.preventDefault();
+  if (isOfLive(event)) isLooking = true;
 });
-document.addEventListener("htmx:after:request", (event) => {
+document.addEventListener("htmx:before:swap", (event) => {
+  if (isOfLive(event) && held()) event.preventDefault(); // somebody began while the answer was on its way
+});
+document.addEventListener("htmx:finally:request", (event) => {
+  if (!isOfLive(event)) return;
   const status = event.detail.ctx.response?.status ?? 0;
-  isAway = status >= 500 || status === 0;
+  isLooking = false;
+  if (status === 401 || event.detail.ctx.response?.raw?.redirected) return location.reload(); // the session is over
+  failures = status === 0 || status >= 500 ? failures + 1 : 0;
+  root.toggleAttribute("data-away", failures > 1);
   showLive();
-});
-document.addEventListener("htmx:error", () => {
-  isAway = true;
-  showLive();
+  plan();
 });
 document.addEventListener("htmx:after:swap", tidy);
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && mayLook()) live()?.dispatchEvent(new CustomEvent("look"));
-});
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-live]");
-  if (!button) return;
-  isStill = !isStill;
-  showLive();
-  if (!isStill) live()?.dispatchEvent(new CustomEvent("look"));
+document.addEventListener("selectionchange", showLive);
+document.addEventListener("change", showLive);
+document.addEventListener("close", () => (showLive(), plan()), true);
+
+function isBack() {
+  if (document.hidden) return clearTimeout(timer);
+  if (polls() && !held()) look();
+  plan();
+}
+document.addEventListener("visibilitychange", isBack);
+addEventListener("pageshow", (event) => {
+  if (event.persisted) closeDialog(), isBack();
 });
 
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-live]")) return;
+  isStill = !isStill;
+  showLive();
+  if (!isStill) look();
+  plan();
+});
+
+export function remember(name, value) {
+  const path = root.dataset.root ?? "/";
+  document.cookie = `onebeat_${name}=${encodeURIComponent(value)}; path=${path}; max-age=31536000; samesite=lax`;
+}
+
+export function turnTheme() {
+  const isDark = root.dataset.theme === "dark" || (root.dataset.theme === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
+  root.dataset.theme = isDark ? "light" : "dark";
+  remember("theme", root.dataset.theme);
+}
+
+// Times are said in the zone of who looks: the first page does not know it, all others do.
+function settleZone() {
+  if (/(^|; )onebeat_zone=/.test(document.cookie)) return;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!zone) return;
+  remember("zone", zone);
+  if (zone !== root.dataset.zone) look();
+}
+
+root.dataset.js = "";
 tidy();
+settleZone();
+plan();

@@ -1,0 +1,169 @@
+"""How pages look again by themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, Request, expect
+
+from onebeat import SyncClient, Task
+from tests.web.browser.stage import Stage, apart
+from tests.web.browser.visitor import Visitor, visiting
+
+
+def look_of(page: Page, clicks: str = "r") -> int:
+    """Press a key, and return the status of the look that follows."""
+    with page.expect_response(lambda answer: is_look(answer.request)) as answer:
+        page.keyboard.press(clicks)
+    return answer.value.status
+
+
+def is_look(request: Request) -> bool:
+    return request.headers.get("hx-request") == "true"
+
+
+def test_a_page_looks_again_and_shows_what_has_changed(visitor: Visitor, stage: Stage) -> None:
+    """Without anybody doing anything."""
+    page = visitor.see("/")
+    row = page.locator("#queue-critical")
+    expect(row.locator("button")).to_have_text("Pause")
+    stage.look(lambda inspector: inspector.pause("critical"))
+    try:
+        expect(row.locator("button")).to_have_text("Resume")
+    finally:
+        stage.look(lambda inspector: inspector.resume("critical"))
+    expect(row.locator("button")).to_have_text("Pause")
+
+
+def test_what_is_unchanged_is_answered_304(chromium: Browser, bare: str) -> None:
+    """Of a store where nothing goes on, from the second look on."""
+    with visiting(chromium, bare) as visitor:
+        page = visitor.see("/")
+        page.locator("[data-live]").click()
+        assert [304, 304] == [look_of(page) for _ in range(3)][1:]
+
+
+def test_one_look_at_a_time(chromium: Browser, origin: str) -> None:
+    """While an answer is out no other is asked for, however often one presses."""
+    with visiting(chromium, origin) as visitor:
+        held = []
+        page = visitor.see("/")
+        page.route("**/*", lambda route: held.append(route) if is_look(route.request) else route.continue_())
+        for _ in range(5):
+            page.keyboard.press("r")
+        page.wait_for_timeout(4500)  # two intervals: time is what this is about
+        assert 1 == len(held)
+        held[0].continue_()
+        with page.expect_request(is_look):
+            pass
+
+
+def test_a_hidden_tab_asks_for_nothing(visitor: Visitor) -> None:
+    """And looks at once when it is seen again."""
+    page = visitor.see("/")
+    hide(page, is_hidden=True)
+    before = len(visitor.polls())
+    page.wait_for_timeout(5000)  # more than two intervals: time is what this is about
+    assert before == len(visitor.polls())
+    with page.expect_request(is_look):
+        hide(page, is_hidden=False)
+
+
+def hide(page: Page, *, is_hidden: bool) -> None:
+    """Have a page believe that it cannot be seen: headless Chromium shows every tab."""
+    state = "hidden" if is_hidden else "visible"
+    page.evaluate(
+        f"Object.defineProperty(document, 'hidden', {{value: {str(is_hidden).lower()}, configurable: true}});"
+        f"Object.defineProperty(document, 'visibilityState', {{value: '{state}', configurable: true}});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+
+
+def test_looking_can_be_stopped(visitor: Visitor) -> None:
+    """By the button that says how it stands."""
+    page = visitor.see("/")
+    button = page.locator("[data-live]")
+    expect(button).to_have_text("live · 2 s")
+    button.click()
+    expect(button).to_have_text("paused")
+    before = len(visitor.polls())
+    page.wait_for_timeout(5000)  # as above
+    assert before == len(visitor.polls())
+    with page.expect_request(is_look):
+        button.click()
+    expect(button).to_have_text("live · 2 s")
+
+
+def test_selected_text_is_not_taken_away(visitor: Visitor) -> None:
+    """Nobody looks while text is selected, and the page says so."""
+    page = visitor.see("/")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#live h1'))")
+    expect(page.locator("[data-live]")).to_have_text("held: text selected")
+    before = len(visitor.polls())
+    page.wait_for_timeout(5000)  # as above
+    assert before == len(visitor.polls())
+    with page.expect_request(is_look):
+        page.evaluate("getSelection().removeAllRanges()")
+
+
+def test_what_is_open_stays_open(visitor: Visitor) -> None:
+    """A look closes no details, and moves no page that was scrolled."""
+    page = visitor.see("/")
+    page.evaluate(
+        "const one = document.createElement('p'); one.id = 'long'; one.dataset.keep = '';"
+        "document.querySelector('main').append(one); one.style.height = '3000px'"
+    )
+    page.mouse.wheel(0, 400)
+    page.wait_for_function("scrollY === 400")
+    look_of(page)
+    assert 400 == page.evaluate("scrollY")
+
+
+def test_ten_tabs_live_beside_one_another(chromium: Browser, origin: str) -> None:
+    """Browsers open six connections to a place: none of the tabs keeps one for itself."""
+    with visiting(chromium, origin) as visitor:
+        pages = [visitor.page, *(visitor.context.new_page() for _ in range(9))]
+        for page in pages:
+            page.goto(origin)
+        for page in pages:
+            with page.expect_response(lambda answer: is_look(answer.request)) as answer:
+                pass
+            assert answer.value.ok or answer.value.status == 304
+
+
+def test_a_store_that_dies_is_told_of_and_its_return_is_shown(chromium: Browser, tmp_path: Path) -> None:
+    """What was seen last stays on the page; once the store is back the page lives again, untouched."""
+    with Stage(tmp_path, appendonly="yes", appendfsync="always") as stage:
+        apart(lambda: put(stage.url, "mail"))
+        with visiting(chromium, stage.console()) as visitor:
+            page = visitor.see("/")
+            visitor.may_fail = True
+            stage.store.kill()
+            button = page.locator("[data-live]")
+            expect(button).to_have_text("no answer", timeout=30_000)
+            expect(page.locator("#queue-mail")).to_be_visible()
+            visitor.picture("store-away")
+            visitor.see("/", status=503)
+            expect(page.locator(".verdict")).to_contain_text("cannot be used")
+            visitor.picture("store-away-page")
+            stage.store.start()
+            expect(page.locator("#queue-mail")).to_be_visible(timeout=60_000)
+            expect(button).to_have_text("live · 2 s")
+
+
+def put(url: str, queue: str) -> None:
+    """Enqueue a task that nobody runs."""
+    with SyncClient(url) as client:
+        client.enqueue(Task("mail:send"), queue=queue)
+
+
+def test_back_and_forward_show_pages_that_live(visitor: Visitor) -> None:
+    """A page that one comes back to looks again."""
+    page = visitor.see("/")
+    visitor.see("/nothing", status=404)
+    page.go_back()
+    with page.expect_request(is_look):
+        pass
+    assert visitor.origin + "/" == page.url
+    page.go_forward()
+    expect(page.locator("h1")).to_have_text("Not Found")
