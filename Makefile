@@ -92,7 +92,7 @@ proto: setup ## generate the wire messages again, readable by the oldest protobu
 	@$(VENV)/protoc/bin/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/onebeat/wire/asynq.proto
 	@sed -i 's/Timestamp, _Mapping\]/Timestamp, _Mapping[str, int]]/g' src/onebeat/wire/asynq_pb2.pyi # else its type is unknown
 
-.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight proof-differential proof-inspector proof-failover proof-scrape proof-observing proof-console
+.PHONY: proof-throughput proof-latency proof-crash proof-beat proof-outage proof-versus-go proof-idle proof-machine proof-fire proof-chaos proof-rules proof-gil proof-pythons proof-weight proof-differential proof-inspector proof-failover proof-scrape proof-observing proof-console proof-history
 proof-throughput: setup ## measure: drain and enqueue, tasks a second and broker time per task
 	@$(BIN)/python -m bench.throughput
 proof-latency: setup ## measure: delayed tasks, and how soon an idle server picks up
@@ -146,5 +146,7 @@ proof-observing: setup ## measure: what it costs a task that somebody observes i
 	@$(BIN)/python -m bench.observing
 proof-console: setup ## measure: what open pages of the console cost, with 1,000 queues and 1,000,000 tasks
 	@$(BIN)/python -m bench.console
+proof-history: setup ## measure: what it costs a drained task that its attempts are kept and series recorded
+	@$(BIN)/python -m bench.history
 proof-startup: setup ## measure: how long the command line takes to say its help
 	@$(BIN)/python -m bench.startup

@@ -76,6 +76,9 @@ if TYPE_CHECKING:
     from onebeat.inspector.models import (
         DayStats,
         GroupInfo,
+        GroupRule,
+        GroupsFound,
+        LostServer,
         QueueDetails,
         ScheduleEntry,
         ScheduleEvent,
@@ -91,6 +94,15 @@ if TYPE_CHECKING:
         ScheduleInfo,
         ScheduleResumed,
         ScheduleState,
+    )
+    from onebeat.inspector.series_models import (
+        Attempt,
+        Distribution,
+        Series,
+        SeriesPoint,
+        Spark,
+        TypePoint,
+        TypeSeries,
     )
     from onebeat.limits.semaphore import Semaphore
     from onebeat.observe.listeners import Listeners
@@ -141,11 +153,14 @@ _HOMES = {
     "inspector.inspector": ["Inspector"],
     "inspector.job_models": ["Job", "JobState", "Preview"],
     "inspector.models": [
-        "DayStats", "GroupInfo", "QueueDetails", "ScheduleEntry", "ScheduleEvent", "ServerInfo", "ServerSheet",
-        "StoreInfo", "WorkerInfo",
+        "DayStats", "GroupInfo", "GroupRule", "GroupsFound", "LostServer", "QueueDetails", "ScheduleEntry",
+        "ScheduleEvent", "ServerInfo", "ServerSheet", "StoreInfo", "WorkerInfo",
     ],
     "inspector.schedule_models": ["ScheduleFire", "ScheduleForm", "ScheduleInfo", "ScheduleResumed", "ScheduleState"],
     "inspector.recording": ["Lock", "TaskRecord"],
+    "inspector.series_models": [
+        "Attempt", "Distribution", "Series", "SeriesPoint", "Spark", "TypePoint", "TypeSeries",
+    ],
     "limits.semaphore": ["Semaphore"],
     "observe.listeners": ["Listeners"],
     "observe.stream": ["EventStream"],
@@ -185,19 +200,21 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Applied", "AttemptEnded", "AuditOutcome", "AuditPage", "AuditRecord", "BrokerError", "BrokerUnavailable",
-    "BrokerUnsupported", "BulkResult", "Cancellation", "Chosen", "Client", "ConfigurationError", "Context", "Cron",
-    "DayStats", "Declared", "Diagnosis", "DuplicateTask", "Enqueued", "ErrorGroup", "ErrorGroups", "Event",
-    "EventStream", "Every", "Failure", "Figure", "Filter", "Finding", "Found", "GroupInfo", "Handle", "Handler",
-    "HandlerNotFound", "Health", "HealthReport", "Inspector", "InvalidFilter", "InvalidTask", "Job", "JobNotFound",
-    "JobState", "JsonFormatter", "LeaseLost", "Listeners", "Lock", "MissingExtra", "Mux", "NotChecked", "NotReplicated",
-    "Observer", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Preview", "Progress", "QueueDetails",
-    "QueueFull", "QueueNotEmpty", "QueueNotFound", "QueueStats", "Repaired", "ResultNotKept", "ResultTimeout", "Retry",
-    "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "ScheduleFire", "ScheduleFired", "ScheduleForm",
-    "ScheduleInfo", "ScheduleMissed", "ScheduleNotFound", "ScheduleResumed", "ScheduleState", "Scheduler", "Selection",
-    "Semaphore", "SemaphoreFull", "Server", "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity",
-    "SkipRetry", "StoreInfo", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskArchived", "TaskCancelled",
-    "TaskCompleted", "TaskCrashed", "TaskEnqueued", "TaskEvent", "TaskFailed", "TaskFilter", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskRecord", "TaskRecovered", "TaskRetried", "TaskReturned", "TaskStarted",
-    "TaskState", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
+    "Applied", "Attempt", "AttemptEnded", "AuditOutcome", "AuditPage", "AuditRecord", "BrokerError",
+    "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Chosen", "Client", "ConfigurationError",
+    "Context", "Cron", "DayStats", "Declared", "Diagnosis", "Distribution", "DuplicateTask", "Enqueued", "ErrorGroup",
+    "ErrorGroups", "Event", "EventStream", "Every", "Failure", "Figure", "Filter", "Finding", "Found", "GroupInfo",
+    "GroupRule", "GroupsFound", "Handle", "Handler", "HandlerNotFound", "Health", "HealthReport", "Inspector",
+    "InvalidFilter", "InvalidTask", "Job", "JobNotFound", "JobState", "JsonFormatter", "LeaseLost", "Listeners", "Lock",
+    "LostServer", "MissingExtra", "Mux", "NotChecked", "NotReplicated", "Observer", "Onebeat", "OnebeatError",
+    "PayloadError", "PeriodicTask", "Preview", "Progress", "QueueDetails", "QueueFull", "QueueNotEmpty",
+    "QueueNotFound", "QueueStats", "Repaired", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
+    "ScheduleEntry", "ScheduleEvent", "ScheduleFire", "ScheduleFired", "ScheduleForm", "ScheduleInfo", "ScheduleMissed",
+    "ScheduleNotFound", "ScheduleResumed", "ScheduleState", "Scheduler", "Selection", "Semaphore", "SemaphoreFull",
+    "Series", "SeriesPoint", "Server", "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity",
+    "SkipRetry", "Spark", "StoreInfo", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskArchived",
+    "TaskCancelled", "TaskCompleted", "TaskCrashed", "TaskEnqueued", "TaskEvent", "TaskFailed", "TaskFilter",
+    "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskRecord", "TaskRecovered", "TaskRetried", "TaskReturned",
+    "TaskStarted", "TaskState", "TypePoint", "TypeSeries", "Unique", "WorkerInfo", "WrongState", "current",
+    "exponential",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.task import Task
 from onebeat.wire.records import EnqueueEventRecord, EntryRecord, ServerRecord, WorkerRecord
+from onebeat.wire.sheet import SheetRecord
 from tests.conftest import NOON, Clock
 from tests.inspector.conftest import Face, everything
 
@@ -235,3 +236,61 @@ def test_the_nodes_of_a_queue_are_the_holders_of_its_slot() -> None:
             assert ["10.0.0.7:7001", "10.0.0.8:7001"] == ended.value.value
         else:
             assert "slot 15214 of queue 'low' is held by no node" in str(ended.value)
+
+
+async def test_a_server_says_when_it_was_last_seen(inspector: Face, store: Store) -> None:
+    """Ten seconds before its entry ends."""
+    await list_server(store, 1, server(1).encode(), {}, until=7)
+    assert [at(-3)] == [each.seen_at for each in await inspector.servers()]
+
+
+async def test_who_fell_silent_is_listed_the_latest_first(inspector: Face, store: Store, clock: Clock) -> None:
+    """With its last sign of life; who lives, left, or was lost before the time asked for is not."""
+    for number, until in ((1, -3600), (2, -30), (3, -2), (4, 5)):
+        await list_server(store, number, server(number).encode(), {}, until=until)
+    lost = await inspector.lost_servers(60)
+    assert [("id3", "web-3", 43, at(-12)), ("id2", "web-2", 42, at(-40))] == [
+        (each.id, each.host, each.pid, each.seen_at) for each in lost
+    ]
+    assert 3 == len(await inspector.lost_servers(3600))
+
+
+@pytest.mark.parametrize("within", [0, -1, "1h", True, 10**9])
+async def test_a_time_that_is_none_is_refused(inspector: Face, within: object) -> None:
+    """Before anything is asked."""
+    with pytest.raises(InvalidTask, match=r"within is .*: give seconds, or a timedelta, up to a year"):
+        await inspector.lost_servers(within)
+
+
+async def test_the_rules_of_groups_are_on_the_sheet(inspector: Face, store: Store) -> None:
+    """With each start of names; of a sheet without them nothing is known."""
+    for number, rules in ((1, ((60_000, 0, 20), (1000, 5000, 0))), (2, ())):
+        await list_server(store, number, server(number).encode(), {})
+        tag = f"{{web-{number}:{40 + number}:id{number}}}"
+        sheet = SheetRecord(version="0.6.0", groups=("digest:", ""), rules=rules)
+        await store.command("SET", f"onebeat:{tag}:sheet", sheet.encode())
+    one, two = [each.sheet for each in await inspector.servers()]
+    assert one is not None
+    assert two is not None
+    assert [
+        ("digest:", timedelta(minutes=1), timedelta(0), 20),
+        ("", timedelta(seconds=1), timedelta(seconds=5), 0),
+    ] == [(rule.start, rule.grace, rule.max_delay, rule.max_size) for rule in one.rules]
+    assert () == two.rules
+
+
+async def test_schedulers_of_go_are_told_from_onebeats_own(inspector: Face, store: Store) -> None:
+    """By their id without the braces that their key has; Onebeat's are a queue in braces."""
+    record = EntryRecord(id="e", spec="@daily", task_type="t").encode()
+    for name in ("web:7:11111111-2222-4333-8444-555555555555", "mail", "a:1:b"):
+        await store.command("ZADD", "asynq:schedulers", NOON + 20, f"asynq:schedulers:{{{name}}}")
+        await store.command("RPUSH", f"asynq:schedulers:{{{name}}}", record)
+    assert {"web:7:11111111-2222-4333-8444-555555555555", "{mail}", "{a:1:b}"} == {
+        one.scheduler for one in await inspector.schedules()
+    }
+
+
+async def test_the_stores_time_is_told(inspector: Face, clock: Clock) -> None:
+    """By its own clock."""
+    await clock.advance(1.5)
+    assert at(1.5) == await inspector.now()

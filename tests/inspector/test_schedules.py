@@ -625,3 +625,22 @@ async def test_a_full_queue_takes_no_run(inspector: Face, store: Store, clock: C
         await store.command("RPUSH", "asynq:{q}:pending", *(f"x{n}" for n in range(start, start + 10_000)))
     with pytest.raises(QueueFull, match="100,000 tasks wait in queue 'q'"):
         await inspector.run_schedule("report")
+
+
+@pytest.mark.parametrize(
+    "trigger", [Every(1.5), Cron("0 3 * * *"), Cron("30 2 * * *", tz="Europe/Berlin", gap="shift", overlap="both")]
+)
+async def test_a_schedule_has_the_trigger_that_was_declared(
+    inspector: Face, store: Store, trigger: Cron | Every
+) -> None:
+    """With its zone and its rules for days on which clocks change."""
+    await declare(store, entry("one", trigger, Task("t", queue="q")))
+    (found,) = await inspector.declared_schedules()
+    assert trigger == found.trigger
+
+
+async def test_a_schedule_that_cannot_be_read_has_none(inspector: Face, store: Store) -> None:
+    """Nothing is made up for it."""
+    await declare(store, every(30))
+    await store.command("HSET", "onebeat:{q}:d:report", "spec", "@fortnightly", "timing", "{}")
+    assert (await inspector.schedule("report")).trigger is None

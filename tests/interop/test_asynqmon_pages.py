@@ -26,7 +26,7 @@ COUNTS = {
 }  # fmt: skip
 PRIVATE = {
     "onebeat:schedules", "onebeat:sched-queues", "app:", "beat", "c:", "d:", "declared", "due", "exact", "f:", "groups",
-    "joined", "mirror", "seen:", "sheet", "tape:",
+    "joined", "mirror", "rate:", "run:", "seen:", "sheet", "tape:", "types", "wait:",
 }  # fmt: skip
 """The kinds of our keys (docs/internals.md)."""
 

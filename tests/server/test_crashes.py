@@ -66,6 +66,10 @@ async def test_a_task_that_kills_its_process_is_archived_alone(bench: Bench, url
     await server.wait()
     info = await Inspector(bench.store).task("default", poison)
     assert (TaskState.ARCHIVED, "crashed 5 times", 0) == (info.state, info.last_error, info.retried)
+    attempts = await Inspector(bench.store).attempts("default", poison)
+    assert ["recovered"] * 4 + ["archived"] == [one.outcome for one in attempts]
+    assert 5 == len({one.server for one in attempts})
+    assert all(one.ran is not None and one.ran.total_seconds() >= LEASE - 1 for one in attempts)
     starts = process.starts(notes)
     assert 5 == sum(start.type == "poison" for start in starts)
     assert 100 == len({start.id for start in starts if start.type == "other"})

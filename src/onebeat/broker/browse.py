@@ -259,6 +259,16 @@ def groups(queue: str, cursor: str) -> Call[tuple[str, dict[str, int]]]:
     return Call("groups", queue, (cursor, MAX_GROUPS), interpret)
 
 
+def group_ages(queue: str, groups: Sequence[str]) -> Call[list[tuple[float | None, float | None]]]:
+    """Say when the first and the last joined that wait in groups, in seconds since 1970; None: nobody waits."""
+
+    def interpret(answer: Any) -> list[tuple[float | None, float | None]]:
+        ages = [float(score) if score else None for score in answer]
+        return list(zip(ages[::2], ages[1::2], strict=True))
+
+    return Call("group_ages", queue, list(groups), interpret)
+
+
 def staged(queue: str, offset: int) -> Call[list[tuple[str, int]]]:
     """List some aggregation sets, each by the name of its group and the number of its tasks."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -72,6 +73,9 @@ def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int, i
     (mechanism-rules 6). Tasks are known as ours by the token `server:sequence`.
 
     Args:
+        server, sequence: Who takes, and its number of this fetch, which rises. If those are a server's tag and the
+            instant (ms since 1970), it is known of an attempt that dies with its process when it began.
+
         is_watched: Somebody wants to know how long tasks have waited, and which had expired.
     """
 
@@ -93,7 +97,12 @@ def _taken_task(
 ) -> TakenTask:
     name = task_id.decode("utf-8", "surrogateescape")
     return TakenTask(
-        name, message, int(timeout or 0), int(unknown or 0), int(crashes or 0), int(since) if since.isdigit() else 0
+        name,
+        message,
+        int(timeout) if timeout else 0,
+        int(unknown) if unknown else 0,
+        int(crashes) if crashes else 0,
+        int(since) if since.isdigit() else 0,
     )
 
 
@@ -190,16 +199,21 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
     blob: bytes | str = b""
 
 
-def finish(queue: str, batch: Sequence[Finished]) -> Call[list[str]]:
+def finish(queue: str, batch: Sequence[Finished], kept: Sequence[tuple[int, str]] = ()) -> Call[list[str]]:
     """
     Write outcomes of active tasks, each only if the task is still its caller's.
+
+    Args:
+        queue, batch: Which.
+
+        kept: What is kept of attempts, by their place in the batch, from 1 (see `onebeat.wire.attempts`).
 
     Returns:
         Per task "applied", "spent" (it was a soft failure too many: the task is archived), "cancelled" (it was to be,
         and is archived instead of waiting again), "already" (by the same token), "gone" (no such task: on a repeat, it
         was written before), "lost" (another server has it), or "error <text>".
     """
-    arguments: list[Argument] = [queue]
+    arguments: list[Argument] = [queue, msgspec.msgpack.encode([*chain(*kept)]) if kept else b""]
     for item in batch:
         arguments += (
             item.id, item.token, item.outcome.value, "-1" if item.tail_first else "1",

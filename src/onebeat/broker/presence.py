@@ -71,6 +71,29 @@ def show(
     return Reading(ahead_us / 1000, took * 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """
+    What a server has last shown of itself.
+
+    Attributes:
+        server: Its `ServerRecord`, encoded; b"": it is gone.
+
+        sheet: Its `SheetRecord`, encoded; b"": it has none.
+
+        workers: The `WorkerRecord` of each task that it runs, encoded.
+    """
+
+    server: bytes
+    sheet: bytes
+    workers: Sequence[bytes]
+
+
+def attendance(tag: str) -> Call[Attendance]:
+    """Read what a server shows; the tag is "<host>:<pid>:<server id>"."""
+    return Call("attendance", tag, (), lambda answer: Attendance(answer[0], answer[1], answer[2:]))
+
+
 def hide(store: BlockingStore, tag: str) -> None:
     """Strike a server off the list (asynq: rdb.go ClearServerState)."""
     store.commands(

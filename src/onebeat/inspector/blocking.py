@@ -14,7 +14,19 @@ from typing import Self, TypeVar, Unpack
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
 from onebeat.errors import BrokerError
-from onebeat.inspector import about, acting, detailing, fleet, reading, recording, removing, steering, updating
+from onebeat.inspector import (
+    about,
+    acting,
+    detailing,
+    fleet,
+    grouping,
+    history,
+    reading,
+    recording,
+    removing,
+    steering,
+    updating,
+)
 from onebeat.inspector.acting import Changes
 from onebeat.inspector.blocking_operating import BlockingOperating
 from onebeat.inspector.blocking_overseeing import BlockingOverseeing
@@ -26,6 +38,7 @@ from onebeat.inspector.found import Applied, Found, Selection
 from onebeat.inspector.models import (
     DayStats,
     GroupInfo,
+    GroupsFound,
     QueueDetails,
     ScheduleEntry,
     ScheduleEvent,
@@ -34,6 +47,7 @@ from onebeat.inspector.models import (
 )
 from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.searching import Search, Visible, Where, as_filter
+from onebeat.inspector.series_models import Attempt, Series, Spark, TypeSeries
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
 from onebeat.options import text
@@ -109,6 +123,22 @@ class SyncInspector(BlockingOperating, BlockingOverseeing):
         """
         return self._do(reading.history(queue, days))
 
+    def series(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> Series:
+        """Say what was done, slot by slot. See `Inspector.series`."""
+        return self._do(history.series(queues, minutes))
+
+    def types(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> list[TypeSeries]:
+        """Say how attempts at tasks of each type went, slot by slot. See `Inspector.types`."""
+        return self._do(history.types(queues, minutes))
+
+    def sparks(self, queues: Iterable[str] | None = None, *, minutes: int = 60) -> dict[str, Spark | None]:
+        """Say what many queues did in each of the last minutes. See `Inspector.sparks`."""
+        return self._do(history.sparks(queues, minutes, is_spread=self.store.is_spread))
+
+    def attempts(self, queue: str, task_id: str) -> list[Attempt]:
+        """List what is kept of past attempts at a task, the oldest first. See `Inspector.attempts`."""
+        return self._do(history.attempts(queue, task_id))
+
     def memory(self, queue: str) -> int:
         """
         Estimate how much memory of the store a queue takes, in bytes, from a few of its tasks. See
@@ -119,6 +149,13 @@ class SyncInspector(BlockingOperating, BlockingOverseeing):
     def groups(self, queue: str) -> list[GroupInfo]:
         """List the groups in which tasks of a queue wait to be aggregated, by name. See `Inspector.groups`."""
         return self._do(reading.groups(queue))
+
+    def groups_each(self, queues: Iterable[str]) -> GroupsFound:
+        """
+        List the groups of many queues, and since when the first and the last of each waits, in a few round trips. See
+        `Inspector.groups_each`.
+        """
+        return self._do(grouping.groups_each(queues))
 
     def task(self, queue: str, task_id: str) -> TaskInfo:
         """Read one task. See `Inspector.task`."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypeVar
 
-from onebeat.inspector import schedule_steering, schedules, server_orders
-from onebeat.inspector.models import ServerInfo
+from onebeat.inspector import fleet, schedule_steering, schedules, server_orders
+from onebeat.inspector.models import LostServer, ServerInfo
 from onebeat.inspector.schedule_models import ScheduleFire, ScheduleInfo, ScheduleResumed
 from onebeat.inspector.schedule_steering import KEEP
 from onebeat.inspector.steps import Procedure
+from onebeat.options import Duration
 
 T = TypeVar("T")
 
@@ -19,6 +20,10 @@ class BlockingOperating:
 
     def _do(self, procedure: Procedure[T]) -> T:
         raise NotImplementedError
+
+    def now(self) -> datetime:
+        """Ask the store for its time, by which all is decided; clocks of hosts may differ. See `Inspector.now`."""
+        return self._do(fleet.now())
 
     def declared_schedules(self, queue: str | None = None) -> list[ScheduleInfo]:
         """
@@ -58,6 +63,12 @@ class BlockingOperating:
         See `Inspector.run_schedule`.
         """
         return self._do(schedule_steering.run(schedule_id, payload, key))
+
+    def lost_servers(self, within: Duration = 3600) -> list[LostServer]:
+        """
+        List servers that fell silent without leaving, the latest first, at most 100. See `Inspector.lost_servers`.
+        """
+        return self._do(fleet.lost_servers(within))
 
     def server(self, name: str) -> ServerInfo:
         """Read one server that lives. See `Inspector.server`."""

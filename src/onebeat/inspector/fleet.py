@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import logging
+import math
+import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from onebeat.broker import browse
+from onebeat.broker import browse, presence
 from onebeat.broker.connection import Endpoint
-from onebeat.errors import BrokerError
-from onebeat.inspector.models import ScheduleEntry, ScheduleEvent, ServerInfo, ServerSheet, WorkerInfo
+from onebeat.errors import BrokerError, InvalidTask, shown
+from onebeat.inspector.models import (
+    GroupRule,
+    LostServer,
+    ScheduleEntry,
+    ScheduleEvent,
+    ServerInfo,
+    ServerSheet,
+    WorkerInfo,
+)
 from onebeat.inspector.reading import EVERYTHING, LAST_PAGE, bounds
 from onebeat.inspector.showing import at
-from onebeat.inspector.steps import Procedure, ask, command
+from onebeat.inspector.steps import Procedure, ask, ask_each, command
 from onebeat.options import DEFAULT_QUEUE, text
 from onebeat.wire import keys
 from onebeat.wire.records import EnqueueEventRecord, EntryRecord, ServerRecord, WorkerRecord
@@ -25,8 +35,19 @@ log: logging.Logger = logging.getLogger("onebeat.inspector")
 
 R = TypeVar("R", ServerRecord, WorkerRecord, EntryRecord, EnqueueEventRecord, SheetRecord)
 
+_GO = re.compile(r"^\{[^{}]*:\d+:[0-9a-f]{8}-[0-9a-f-]{27}\}$")
+"""The id of a scheduler of Go, as it stands in its key; ours are "{queue}"."""
+
 CHUNK = 500
 """Events read by one command."""
+
+SERVERS_STEP = 200
+"""Servers that are looked at in one round trip."""
+
+MAX_LOST = 100
+"""Servers that fell silent which are listed."""
+
+MAX_WITHIN_S = 366 * 86_400
 
 
 def _instant(ns: int) -> Any:
@@ -43,6 +64,10 @@ def _decoded(kind: type[R], records: Iterable[bytes], where: str) -> list[R]:
     return found
 
 
+def now() -> Procedure[datetime]:
+    return at((yield from ask(browse.now(DEFAULT_QUEUE))) / 1_000_000)
+
+
 def _listed(index: str) -> Procedure[list[str]]:
     """Return the keys that an index says live."""
     now_s = (yield from ask(browse.now(DEFAULT_QUEUE))) // 1_000_000
@@ -51,24 +76,26 @@ def _listed(index: str) -> Procedure[list[str]]:
 
 
 def servers() -> Procedure[list[ServerInfo]]:
-    records: list[ServerRecord] = []
-    for key in (yield from _listed(keys.SERVERS)):
-        data = yield from command("GET", key)
-        records += _decoded(ServerRecord, [] if data is None else [data], key)
-    sheets: dict[str, ServerSheet] = {}
-    for server in records:
-        key = keys.sheet(f"{server.host}:{server.pid}:{server.server_id}")
-        data = yield from command("GET", key)
-        for sheet in _decoded(SheetRecord, [] if data is None else [data], key):
-            sheets[server.server_id] = _sheet(sheet)
-    running: dict[str, list[WorkerInfo]] = {}
-    for key in (yield from _listed(keys.WORKERS)):
-        for record in _decoded(WorkerRecord, (yield from command("HVALS", key)), key):
-            running.setdefault(record.server_id, []).append(_worker(record))
-    return sorted(
-        (_server(record, running.get(record.server_id, []), sheets.get(record.server_id)) for record in records),
-        key=lambda server: (server.host, server.pid, server.id),
-    )
+    now_s = (yield from ask(browse.now(DEFAULT_QUEUE))) // 1_000_000
+    listed = _scored((yield from command("ZRANGEBYSCORE", keys.SERVERS, now_s, "+inf", "WITHSCORES")))
+    found: list[ServerInfo] = []
+    for start in range(0, len(listed), SERVERS_STEP):
+        part = listed[start : start + SERVERS_STEP]
+        answers = yield from ask_each([presence.attendance(_tag(key)) for key, _ in part])
+        for (key, expires), answer in zip(part, answers, strict=True):
+            if isinstance(answer, BrokerError):
+                log.warning("%s is not shown: %s", key, answer)
+            else:
+                found += _attending(key, answer, at(expires - presence.SHOWN_FOR_S))
+    return sorted(found, key=lambda server: (server.host, server.pid, server.id))
+
+
+def _attending(key: str, shown: presence.Attendance, seen_at: datetime) -> list[ServerInfo]:
+    """Return a server as it shows itself; nothing if it is gone, or shows what is no record."""
+    workers = [_worker(record) for record in _decoded(WorkerRecord, shown.workers, key)]
+    sheets = [_sheet(record) for record in _decoded(SheetRecord, [shown.sheet] if shown.sheet else [], key)]
+    records = _decoded(ServerRecord, [shown.server] if shown.server else [], key)
+    return [_server(record, workers, sheets[0] if sheets else None, seen_at) for record in records]
 
 
 def _worker(record: WorkerRecord) -> WorkerInfo:
@@ -105,10 +132,22 @@ def _sheet(record: SheetRecord) -> ServerSheet:
         lease=span(record.lease_ms),
         archive_size=record.archive_size,
         archive_age_s=record.archive_age_s,
+        rules=_rules(record),
     )
 
 
-def _server(record: ServerRecord, workers: list[WorkerInfo], sheet: ServerSheet | None) -> ServerInfo:
+def _rules(record: SheetRecord) -> tuple[GroupRule, ...]:
+    if len(record.rules) != len(record.groups):
+        return ()
+    return tuple(
+        GroupRule(start=start, grace=timedelta(milliseconds=grace), max_delay=timedelta(milliseconds=delay), max_size=n)
+        for start, (grace, delay, n) in zip(record.groups, record.rules, strict=True)
+    )
+
+
+def _server(
+    record: ServerRecord, workers: list[WorkerInfo], sheet: ServerSheet | None, seen_at: datetime
+) -> ServerInfo:
     return ServerInfo(
         id=record.server_id,
         host=record.host,
@@ -121,15 +160,56 @@ def _server(record: ServerRecord, workers: list[WorkerInfo], sheet: ServerSheet 
         active_workers=record.active_worker_count,
         workers=tuple(sorted(workers, key=lambda worker: (worker.started_at, worker.queue, worker.task_id))),
         sheet=sheet,
+        seen_at=seen_at,
     )
+
+
+def lost_servers(within: object) -> Procedure[list[LostServer]]:
+    seconds = _seconds(within)
+    now_s = (yield from ask(browse.now(DEFAULT_QUEUE))) // 1_000_000
+    first = now_s - seconds
+    words = (keys.SERVERS, f"({now_s}", first, "WITHSCORES", "LIMIT", 0, MAX_LOST)
+    found = []
+    for key, expired in _scored((yield from command("ZREVRANGEBYSCORE", *words))):
+        place, _, id_ = _tag(key).rpartition(":")
+        host, _, pid = place.rpartition(":")
+        if pid.isascii() and pid.isdigit():
+            found.append(LostServer(id=id_, host=host, pid=int(pid), seen_at=at(expired - presence.SHOWN_FOR_S)))
+    return found
+
+
+def _seconds(within: object) -> int:
+    length = within.total_seconds() if isinstance(within, timedelta) else within
+    if isinstance(length, bool) or not isinstance(length, (int, float)) or not 0 < length <= MAX_WITHIN_S:
+        raise InvalidTask(f"within is {shown(within)}: give seconds, or a timedelta, up to a year")
+    return math.ceil(length)
+
+
+def _tag(key: str) -> str:
+    """Return "host:pid:id" out of the key of a server."""
+    return key.removeprefix(keys.server("").removesuffix("{}")).removeprefix("{").removesuffix("}")
+
+
+def _scored(answer: Any) -> list[tuple[str, float]]:
+    """Read members with scores, in either form of the protocol."""
+    pairs = answer
+    if not (answer and isinstance(answer[0], (list, tuple))):
+        pairs = zip(answer[::2], answer[1::2], strict=True)
+    return [(name.decode("utf-8", "replace"), float(score)) for name, score in pairs]
 
 
 def schedules() -> Procedure[list[ScheduleEntry]]:
     found: list[ScheduleEntry] = []
     for key in (yield from _listed(keys.SCHEDULERS)):
         records = _decoded(EntryRecord, (yield from command("LRANGE", key, 0, -1)), key)
-        found += [_entry(record, key.removeprefix(keys.schedulers(""))) for record in records]
+        found += [_entry(record, _keeper(key)) for record in records]
     return sorted(found, key=lambda entry: (entry.next_at is None, entry.next_at or 0, entry.id))
+
+
+def _keeper(key: str) -> str:
+    """Return who keeps a list of schedules: a scheduler of Go by its id, which its key has in braces, or "{queue}"."""
+    name = key.removeprefix(keys.schedulers(""))
+    return name.strip("{}") if _GO.match(name) else name
 
 
 def _entry(record: EntryRecord, scheduler: str) -> ScheduleEntry:

@@ -7,13 +7,13 @@ inspector shares with the blocking one.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import Self, TypeVar
 
 from onebeat.broker.store import Store, check_source
 from onebeat.errors import ConfigurationError
-from onebeat.inspector import about, fleet
+from onebeat.inspector import about, fleet, history
 from onebeat.inspector.checks.finding import Diagnosis, Repaired
 from onebeat.inspector.diagnosing import BUDGET, Doctor, repairable
 from onebeat.inspector.filtering import Filtering
@@ -21,6 +21,7 @@ from onebeat.inspector.models import ScheduleEntry, ScheduleEvent, ServerInfo, S
 from onebeat.inspector.operating import Operating
 from onebeat.inspector.overseeing import Overseeing
 from onebeat.inspector.queueing import Queueing
+from onebeat.inspector.series_models import Spark
 from onebeat.inspector.steps import Procedure, follow
 from onebeat.inspector.tasking import Tasking
 from onebeat.options import text
@@ -67,6 +68,23 @@ class Inspector(Queueing, Tasking, Filtering, Operating, Overseeing):
     async def servers(self) -> list[ServerInfo]:
         """List the servers that live, Onebeat's and Go's, with what they run; by host and process."""
         return await self._do(fleet.servers())
+
+    async def sparks(self, queues: Iterable[str] | None = None, *, minutes: int = 60) -> dict[str, Spark | None]:
+        """
+        Say what many queues did in each of the last minutes, in as few round trips as there are nodes.
+
+        Args:
+            queues: Which; default: all, sorted.
+
+            minutes: How many, this one included: at most 60.
+
+        Returns:
+            By name; None where nothing was recorded in these two hours, or what stands in the store is damaged.
+
+        Raises:
+            InvalidTask: These are no names; or the number is none.
+        """
+        return await self._do(history.sparks(queues, minutes, is_spread=self.store.is_spread))
 
     async def schedules(self) -> list[ScheduleEntry]:
         """List the schedules that some scheduler keeps, Onebeat's and Go's; the next to fire first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from onebeat.broker.browse import QueueStats
@@ -41,12 +41,56 @@ class GroupInfo:
         size: Tasks that wait in it.
 
         staged: Tasks that were taken out of it and are being aggregated.
+
+        oldest_at, newest_at: When the first and the last of those that wait joined, to the second; None: none waits, or
+            it was not asked for.
     """
 
     queue: str
     name: str
     size: int
     staged: int
+    oldest_at: datetime | None = None
+    newest_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupsFound:
+    """
+    The groups of several queues.
+
+    Attributes:
+        groups: By queue and name.
+
+        cut: The queues that have more groups than are here.
+
+        failed: Why the groups of a queue could not be read, by queue.
+    """
+
+    groups: tuple[GroupInfo, ...]
+    cut: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRule:
+    """
+    When a server aggregates groups.
+
+    Attributes:
+        start: What their names begin with; "" is all.
+
+        grace: For how long nobody must have joined.
+
+        max_delay: How long the first to join waits at most; zero: no limit.
+
+        max_size: The size at which it waits no longer; 0: no limit.
+    """
+
+    start: str
+    grace: timedelta
+    max_delay: timedelta
+    max_size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +135,8 @@ class ServerSheet:
 
         groups: What the names of the groups begin with that it aggregates.
 
+        rules: When it aggregates those, the longest start first; of an Onebeat before 0.6 nothing is known.
+
         is_cut: It has more patterns or groups than are shown here: about 12 kB of each.
 
         takes_all: It has a handler for whatever has no other (`not_found`).
@@ -128,6 +174,7 @@ class ServerSheet:
     lease: timedelta
     archive_size: int
     archive_age_s: int
+    rules: tuple[GroupRule, ...] = ()
 
     def may_handle(self, task_type: str) -> bool:
         """Whether it has a handler for a type, or may have one that is not shown."""
@@ -157,6 +204,8 @@ class ServerInfo:
         workers: Those tasks, longest running first.
 
         sheet: What it says of itself; None: it is a server of Go, or of an older Onebeat.
+
+        seen_at: When it last gave a sign of life, to the second; a server of Go says so by its own clock.
     """
 
     id: str
@@ -170,6 +219,24 @@ class ServerInfo:
     active_workers: int
     workers: tuple[WorkerInfo, ...]
     sheet: ServerSheet | None = None
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostServer:
+    """
+    A server that fell silent without leaving: it was killed, its host is down or cut off, or it is frozen.
+
+    Attributes:
+        id, host, pid: Which.
+
+        seen_at: When it last gave a sign of life, to the second.
+    """
+
+    id: str
+    host: str
+    pid: int
+    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from onebeat.inspector import schedule_steering, schedules, server_orders
-from onebeat.inspector.models import ServerInfo
+from onebeat.inspector import fleet, schedule_steering, schedules, server_orders
+from onebeat.inspector.models import LostServer, ServerInfo
 from onebeat.inspector.schedule_models import ScheduleFire, ScheduleInfo, ScheduleResumed
 from onebeat.inspector.schedule_steering import KEEP
 from onebeat.inspector.steps import Following
+from onebeat.options import Duration
 
 
 class Operating(Following):
     """The part of `Inspector` that is about schedules and servers."""
+
+    async def now(self) -> datetime:
+        """Ask the store for its time, by which all is decided; clocks of hosts may differ."""
+        return await self._do(fleet.now())
 
     async def declared_schedules(self, queue: str | None = None) -> list[ScheduleInfo]:
         """
@@ -115,6 +120,21 @@ class Operating(Following):
             ScheduleNotFound, WrongState: As `schedule`.
         """
         return await self._do(schedule_steering.run(schedule_id, payload, key))
+
+    async def lost_servers(self, within: Duration = 3600) -> list[LostServer]:
+        """
+        List servers that fell silent without leaving, the latest first, at most 100.
+
+        What such a server ran goes back to its queue when its lease ends. asynq's own tools strike such servers off as
+        soon as they list servers, so nobody may be here although somebody died.
+
+        Args:
+            within: Seconds, or a `timedelta`, before now: those that fell silent earlier are left out.
+
+        Raises:
+            InvalidTask: That is no such time.
+        """
+        return await self._do(fleet.lost_servers(within))
 
     async def server(self, name: str) -> ServerInfo:
         """

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError
-from onebeat.inspector import detailing, reading, removing, steering
-from onebeat.inspector.models import DayStats, GroupInfo, QueueDetails
+from onebeat.inspector import detailing, grouping, history, reading, removing, steering
+from onebeat.inspector.models import DayStats, GroupInfo, GroupsFound, QueueDetails
+from onebeat.inspector.series_models import Series, TypeSeries
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Following
 
@@ -76,6 +77,32 @@ class Queueing(Following):
         """
         return await self._do(reading.history(queue, days))
 
+    async def series(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> Series:
+        """
+        Say what was done, slot by slot: a minute each up to two hours back, else ten minutes.
+
+        Args:
+            queues: Of which queue, or queues, added up; default: of all, in one small read.
+
+            minutes: How far back, this minute included: at most 1,440, a day.
+
+        Raises:
+            InvalidTask: These are no names; or the number is none.
+        """
+        return await self._do(history.series(queues, minutes))
+
+    async def types(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> list[TypeSeries]:
+        """
+        Say how attempts at tasks of each type went, slot by slot as `series`; the type of most attempts first.
+
+        Args:
+            queues, minutes: As of `series`.
+
+        Raises:
+            InvalidTask: These are no names; or the number is none.
+        """
+        return await self._do(history.types(queues, minutes))
+
     async def memory(self, queue: str) -> int:
         """
         Estimate how much memory of the store a queue takes, in bytes, from a few of its tasks.
@@ -94,6 +121,18 @@ class Queueing(Following):
             QueueNotFound: The queue is not known.
         """
         return await self._do(reading.groups(queue))
+
+    async def groups_each(self, queues: Iterable[str]) -> GroupsFound:
+        """
+        List the groups of many queues, and since when the first and the last of each waits, in a few round trips.
+
+        Of a queue at most about 500 groups are listed, of all 1,000, and 200 queues are looked into; what is left out
+        is said.
+
+        Raises:
+            InvalidTask: These are no names.
+        """
+        return await self._do(grouping.groups_each(queues))
 
     async def pause(self, queue: str) -> None:
         """

@@ -72,7 +72,7 @@ def stats(queue: str) -> Procedure[QueueStats]:
 
 def stats_each(names: object) -> Procedure[dict[str, QueueStats | BrokerError]]:
     known = yield from queues()
-    wanted = known if names is None else _names(names)
+    wanted = known if names is None else names_of(names)
     found: dict[str, QueueStats | BrokerError] = {}
     for start in range(0, len(wanted), QUEUES_STEP):
         part = wanted[start : start + QUEUES_STEP]
@@ -85,7 +85,8 @@ def stats_each(names: object) -> Procedure[dict[str, QueueStats | BrokerError]]:
     return found
 
 
-def _names(names: object) -> list[str]:
+def names_of(names: object) -> list[str]:
+    """Return names of queues, each once, or say why these are none."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise InvalidTask(f"queues is {shown(names)}: give names, such as ['default', 'low']")
     return list(dict.fromkeys(text("queue name", name) for name in names))

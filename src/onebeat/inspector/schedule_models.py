@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from onebeat.errors import ConfigurationError
+from onebeat.scheduler.cron import Gap, Overlap
+from onebeat.scheduler.triggers import Cron, Every, parse_spec
 from onebeat.states import TaskState
 
 
@@ -75,6 +78,9 @@ class ScheduleInfo:
 
         zone: The time zone of a calendar; None: an interval, which has none, or it cannot be read.
 
+        gap, overlap: When a calendar fires for a time that the clock jumps over, or that comes twice; see `Cron`. None,
+            as `zone`.
+
         task_type, payload, options: What it enqueues, with which options, in Go's text form.
 
         state, reason: How it stands, and why if it does not fire; "" if it does.
@@ -109,6 +115,8 @@ class ScheduleInfo:
     application: str
     spec: str
     zone: str | None
+    gap: Gap | None
+    overlap: Overlap | None
     task_type: str
     payload: bytes
     options: tuple[str, ...]
@@ -127,6 +135,17 @@ class ScheduleInfo:
     declared_at: datetime | None
     rev: str
     forms: tuple[ScheduleForm, ...]
+
+    @property
+    def trigger(self) -> Cron | Every | None:
+        """When it fires; None: this Onebeat cannot read it."""
+        try:
+            if self.gap is not None and self.overlap is not None:
+                return Cron(self.spec, gap=self.gap, overlap=self.overlap)
+            found = parse_spec(self.spec)
+        except ConfigurationError:
+            return None
+        return found if isinstance(found, (Cron, Every)) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -206,7 +206,7 @@ def info_of(queue: str, raw: RawSchedule) -> ScheduleInfo:
         message = template_of(raw)
     except WrongState:
         message = TaskMessage()
-    state = _state(raw)
+    state, calendar = _state(raw), _calendar(raw)
     tick, fired_ms = raw.number("prev"), raw.number("prev_at")
     has_fired = tick is not None and fired_ms is not None
     return ScheduleInfo(
@@ -214,7 +214,9 @@ def info_of(queue: str, raw: RawSchedule) -> ScheduleInfo:
         queue=queue,
         application=raw.text("app"),
         spec=raw.text("spec"),
-        zone=_zone(raw),
+        zone=None if calendar is None else calendar.tz,
+        gap=None if calendar is None else calendar.gap,
+        overlap=None if calendar is None else calendar.overlap,
         task_type=message.type,
         payload=message.payload,
         options=raw.options,
@@ -240,12 +242,12 @@ def _instant(ms: int | None) -> datetime | None:
     return None if ms is None else at(ms / 1000)
 
 
-def _zone(raw: RawSchedule) -> str | None:
+def _calendar(raw: RawSchedule) -> Cron | None:
     try:
         trigger = rebuild(raw.text("timing"))
     except OnebeatError:
         return None
-    return trigger.tz if isinstance(trigger, Cron) else None
+    return trigger if isinstance(trigger, Cron) else None
 
 
 def _state(raw: RawSchedule) -> ScheduleState:

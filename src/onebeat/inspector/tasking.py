@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Unpack
 
-from onebeat.inspector import reading, recording, steering, updating
+from onebeat.inspector import history, reading, recording, steering, updating
 from onebeat.inspector.changes import UpdateOptions
 from onebeat.inspector.recording import TaskRecord
+from onebeat.inspector.series_models import Attempt
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Following
 from onebeat.states import Cancellation, TaskState
@@ -34,6 +35,18 @@ class Tasking(Following):
             TaskNotFound: There is none of that id in that queue.
         """
         return await self._do(recording.record(queue, task_id))
+
+    async def attempts(self, queue: str, task_id: str) -> list[Attempt]:
+        """
+        List what is kept of past attempts at a task, the oldest first: at most the last 20, and 16 kB of them.
+
+        Servers of Onebeat keep those that failed, as their setting `attempts` says; Go's keep none. They go with the
+        task: once that is done and not retained, nothing is left.
+
+        Raises:
+            TaskNotFound: There is none of that id in that queue.
+        """
+        return await self._do(history.attempts(queue, task_id))
 
     async def locate(self, task_id: str) -> list[TaskInfo]:
         """Find the tasks of an id, whichever queues they are in: an id is unique in one queue only."""

@@ -24,6 +24,9 @@ from onebeat.upkeep.service import Backoff, TroubleLog
 log: logging.Logger = logging.getLogger("onebeat.acknowledger")
 
 
+Counted = Callable[[str, list[Running], list[str], bool], None]
+
+
 def _weight(attempt: Running) -> int:
     finished = attempt.finished
     return len(finished.head) + len(finished.tail) + len(finished.blob) if finished is not None else 0
@@ -40,6 +43,10 @@ class Acknowledger:
             the task is gone and the outcome was sent before.
 
         sent: Called with the number of outcomes of each batch that the store has answered.
+
+        kept: Says what the store is to keep of the attempts of a batch.
+
+        counted: Called with each batch and its answers, and whether it was sent before.
     """
 
     def __init__(
@@ -47,10 +54,15 @@ class Acknowledger:
         store: Store,
         settled: Callable[[Running, str], None],
         sent: Callable[[int], None] = lambda _number: None,
+        *,
+        kept: Callable[[list[Running]], list[tuple[int, str]]] = lambda _batch: [],
+        counted: Counted | None = None,
     ) -> None:
         self._store = store
         self._settled = settled
         self._sent = sent
+        self._kept = kept
+        self._counted = counted
         self._lanes = Coalescer(self._flush, weigh=_weight, max_items=MAX_ITEMS)
         self._trouble = TroubleLog("writing outcomes", log)
         self._quarantine: set[asyncio.Task[None]] = set()
@@ -102,7 +114,7 @@ class Acknowledger:
 
     async def _ask(self, queue: str, batch: list[Running]) -> list[tuple[str, bool]]:
         """Ask until there is an answer for each; say of each whether it had been asked before."""
-        call = finish(queue, [_outcome(attempt) for attempt in batch])
+        call = finish(queue, [_outcome(attempt) for attempt in batch], self._kept(batch))
         backoff, trouble, repeated = Backoff(), self._trouble, False
         while True:
             try:
@@ -114,6 +126,8 @@ class Acknowledger:
             else:
                 trouble.over()
                 self._sent(len(batch))
+                if self._counted is not None:
+                    self._counted(queue, batch, answers, repeated)
                 return [(answer, repeated) for answer in answers]
             repeated = True
             await asyncio.sleep(backoff.pause())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from onebeat.broker.groups import MAX_SET
+from onebeat.broker.groups import MAX_SET, Rule
 from onebeat.errors import ConfigurationError, InvalidTask, shown
 from onebeat.options import Duration, seconds, text
+from onebeat.server.config import ServerConfig
 from onebeat.task import Task
 
 Aggregate = Callable[[str, list[Any]], Task[Any] | Awaitable[Task[Any]]]
@@ -93,6 +95,14 @@ class Aggregations:
     def find(self, group: str) -> Aggregation | None:
         """Return the one with the longest pattern that a group's name begins with."""
         return next((one for one in self if group.startswith(one.pattern)), None)
+
+
+def rule(one: Aggregation, config: ServerConfig) -> Rule:
+    """Return when the groups of an aggregation are due: as it says itself, else as the server's settings say."""
+    grace = config.group_grace if one.grace is None else one.grace
+    delay = config.group_max_delay if one.max_delay is None else one.max_delay
+    size = config.group_max_size if one.max_size is None else one.max_size
+    return Rule(one.pattern, max(1, round(grace * 1000)), math.ceil(delay * 1000), size)
 
 
 def check_pattern(pattern: object) -> str:

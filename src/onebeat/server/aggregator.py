@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
@@ -22,14 +21,14 @@ from typing import Any, TypeVar
 from onebeat.audience import Audience
 from onebeat.broker import groups, produce, registry
 from onebeat.broker.call import Call, Filed
-from onebeat.broker.groups import Aggregating, GroupSet, Outgoing, Rule
+from onebeat.broker.groups import Aggregating, GroupSet, Outgoing
 from onebeat.broker.maintain import Maintained
 from onebeat.broker.store import Store
 from onebeat.clock import Clock
 from onebeat.errors import BrokerError, BrokerUnavailable, InvalidTask
 from onebeat.events import Sending
 from onebeat.preparing import Prepared, tell_combined, tell_delivered
-from onebeat.server.aggregation import Aggregation, Aggregations
+from onebeat.server.aggregation import Aggregation, Aggregations, rule
 from onebeat.server.combining import Misfit, Read, add, checked
 from onebeat.server.config import ServerConfig
 from onebeat.server.outcome import error_text, error_type
@@ -154,15 +153,8 @@ class Aggregator:
             lease_ms=config.lease_ms,
             at_once=0 if self._is_stopping else here + free,
             cursor=cursor if is_due else "",
-            rules=[self._rule(one) for one in self._aggregations],
+            rules=[rule(one, config) for one in self._aggregations],
         )
-
-    def _rule(self, one: Aggregation) -> Rule:
-        config = self._config
-        grace = config.group_grace if one.grace is None else one.grace
-        delay = config.group_max_delay if one.max_delay is None else one.max_delay
-        size = config.group_max_size if one.max_size is None else one.max_size
-        return Rule(one.pattern, max(1, round(grace * 1000)), math.ceil(delay * 1000), size)
 
     def seen(self, queue: str, asked: Aggregating, done: Maintained) -> None:
         """Begin with what upkeep has staged."""

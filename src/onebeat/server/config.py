@@ -21,6 +21,9 @@ LEVELS = {
 }  # fmt: skip
 """asynq's names and Python's."""
 
+KEEPS = ("failures", "all", "none")
+"""Which attempts are kept."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
@@ -92,6 +95,12 @@ class ServerConfig:
         log_sample: Which share of the tasks that succeed is logged at INFO, 0 to 1: 0.01 is one of a hundred. Default
             0: each is logged at DEBUG alone.
 
+        attempts: Which attempts at a task its record keeps, for `Inspector.attempts`: "failures" (the default), those
+            that failed or whose server died; "all", those as well that were put back, or that succeeded, if the task is
+            retained; or "none". At most 20 of each task, and 16 kB.
+
+        series: Record what is done, minute by minute, for `Inspector.series` and the console. Default True.
+
         allow_short_lease: Let tests use leases under 15 s.
     """
 
@@ -118,6 +127,8 @@ class ServerConfig:
     health_interval: float = 15.0
     log_level: str | int | None = None
     log_sample: float = 0.0
+    attempts: str = "failures"
+    series: bool = True
     allow_short_lease: bool = False
 
     def __post_init__(self) -> None:
@@ -175,12 +186,14 @@ class ServerConfig:
             problems.append(
                 f"archive_max_age is {shown(self.archive_max_age)}: give seconds or a timedelta, or 0 for no limit"
             )
+        if self.attempts not in KEEPS:
+            problems.append(f"attempts is {shown(self.attempts)}: give {', '.join(map(repr, KEEPS))}")
         if self.log_level is not None and level(self.log_level) is None:
             problems.append(f"log_level is {shown(self.log_level)}: give one of {', '.join(LEVELS)}, or a number")
         return problems
 
     def _switches(self) -> list[str]:
-        names = ("strict", "release_unique_on_archive", "allow_short_lease")
+        names = ("strict", "release_unique_on_archive", "series", "allow_short_lease")
         found = [(name, getattr(self, name)) for name in names]
         return [f"{name} is {shown(value)}: give True or False" for name, value in found if not isinstance(value, bool)]
 

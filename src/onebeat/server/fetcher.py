@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 
 from onebeat.broker.consume import Taken, take
 from onebeat.broker.store import Store
-from onebeat.clock import Clock, SystemClock
+from onebeat.clock import EPOCH, Clock, SystemClock
 from onebeat.errors import BrokerError, BrokerUnavailable
 from onebeat.server.shares import Shares
 from onebeat.server.watcher import Watcher
@@ -32,7 +33,7 @@ class Fetcher:
     Args:
         store, shares, watcher: Where from, in which proportion, and when there is something.
 
-        server: The name under which the store records our fetches.
+        server: The tag under which the store records our fetches.
 
         lease_ms: The lease of what is taken.
 
@@ -77,6 +78,9 @@ class Fetcher:
         self.error: str = ""
         """What the last fetch failed with; "" if it did not."""
         self.failed_at: float = 0.0
+        now = self._clock.now()
+        self._heard = (now - EPOCH) // timedelta(milliseconds=1), self._clock.monotonic()
+        """What the store's clock showed (ms), and when; ours, before it has said anything."""
 
     def room_again(self) -> None:
         """Say that a slot became free, or an outcome was written."""
@@ -158,7 +162,7 @@ class Fetcher:
     async def _ask(self, queue: str, number: int) -> Taken | None:
         """Ask until there is an answer. None: the store answers with an error, so nothing was taken."""
         self._asking(queue)
-        self._sequences[queue] += 1
+        self._sequences[queue] = max(self._sequences[queue] + 1, self._now_ms())
         call = take(
             queue,
             server=self._server,
@@ -181,8 +185,14 @@ class Fetcher:
             else:
                 trouble.over()
                 self.error = ""
+                self._heard = taken.now_us // 1000, self._clock.monotonic()
                 return taken
             await asyncio.sleep(backoff.pause())
+
+    def _now_ms(self) -> int:
+        """Return about what the store's clock shows: the number of a fetch, as long as it rises."""
+        shown, at = self._heard
+        return shown + int((self._clock.monotonic() - at) * 1000)
 
     def _failed(self, error: BrokerError) -> None:
         self.error, self.failed_at = str(error), self._clock.monotonic()

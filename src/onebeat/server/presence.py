@@ -44,7 +44,7 @@ class Presence:
         self._id = server_id
         self._clock = clock
         self._sheet = sheet
-        self._host = _hostname()
+        self._host = hostname()
         self._pid = os.getpid()
         self._started = clock.now()
         self._next = 0.0
@@ -52,7 +52,7 @@ class Presence:
     @property
     def tag(self) -> str:
         """What names this server in its keys."""
-        return f"{self._host}:{self._pid}:{self._id}"
+        return tag_of(self._id)
 
     def is_due(self) -> bool:
         """Whether the last sign of life is five seconds old."""
@@ -109,5 +109,10 @@ class Presence:
         )
 
 
-def _hostname() -> str:
+def hostname() -> str:
     return socket.gethostname() or "unknown-host"
+
+
+def tag_of(server_id: str) -> str:
+    """Return what names a server of this process: "<host>:<pid>:<server id>"."""
+    return f"{hostname()}:{os.getpid()}:{server_id}"

@@ -69,6 +69,8 @@ class ServerSettings(TypedDict, total=False):
     health_interval: float
     log_level: str | int | None
     log_sample: float
+    attempts: str
+    series: bool
     allow_short_lease: bool
 
 

@@ -32,16 +32,18 @@ from onebeat.server.config import ServerConfig, level
 from onebeat.server.executor import Executor
 from onebeat.server.fetcher import Fetcher
 from onebeat.server.health import Health, HealthReport, examined
+from onebeat.server.history import History
 from onebeat.server.hooks import Hooks
 from onebeat.server.intake import Intake
 from onebeat.server.keeper import Keeper
 from onebeat.server.lag import LoopLag
 from onebeat.server.logs import about
 from onebeat.server.mux import Mux
-from onebeat.server.presence import Presence
+from onebeat.server.presence import Presence, tag_of
 from onebeat.server.reporter import Reporter
 from onebeat.server.reports import Crashes, StoreHealth
 from onebeat.server.running import Running, Stop
+from onebeat.server.series import Series
 from onebeat.server.shares import Shares
 from onebeat.server.sheet import Sheet
 from onebeat.server.telling import Teller
@@ -52,6 +54,9 @@ from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew, cancelled
 
 log: logging.Logger = logging.getLogger("onebeat.server")
+
+SERIES_S = 2.0
+"""Seconds that the last write of the series may take."""
 
 Told = Callable[[Running, Stop, str], None]
 
@@ -175,6 +180,9 @@ class Serving(Traffic):
         ears = CancelEars(self.store, self.executor, server=self.id, ordered=self._intake.obey)
         self._crew.start(ears, ears.trouble)
         self._crew.start(self.reporter)
+        if self._series is not None:
+            self._crew.start(self._series)
+            maintainer.lost = self._series.lost
         if self._audience.measures:
             self._crew.start(LoopLag(self._audience))
         self._crew.start(self.watcher)
@@ -212,7 +220,17 @@ class Serving(Traffic):
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         config = self._config
         shares = Shares(config.queues, strict=config.strict)
-        self.acknowledger: Acknowledger = Acknowledger(self.store, self._answered, self._teller.written)
+        tag = tag_of(self.id)
+        history = History(config.attempts, tag)
+        self._series = Series(self.store) if config.series else None
+        is_recorded = history.keeps_any or self._series is not None
+        self.acknowledger: Acknowledger = Acknowledger(
+            self.store,
+            self._answered,
+            self._teller.written,
+            kept=history.of,
+            counted=self._series.answered if self._series is not None else None,
+        )
         self.reporter: Reporter = Reporter(self.store)
         self.executor: Executor = Executor(
             self._mux,
@@ -231,13 +249,13 @@ class Serving(Traffic):
             self.store,
             shares,
             self.watcher,
-            server=self.id,
+            server=tag,
             lease_ms=config.lease_ms,
             room=self._room,
             asking=self.acknowledger.forget_refused,
             taken=self._taken,
             clock=self._clock,
-            is_watched=lambda: bool(self._audience.hears),
+            is_watched=lambda: is_recorded or bool(self._audience.hears),
         )
         self.watchdog: Watchdog = Watchdog(
             loop.call_soon_threadsafe,
@@ -308,6 +326,7 @@ class Serving(Traffic):
         await aggregating
         await cancelled(self._fetching)
         await self._crew.stop()
+        await self._write_series()
         await asyncio.to_thread(self.keeper.stop)
         await self.executor.aclose()
         self._audience.measured(Figure.SLOTS, "", -self._config.concurrency)
@@ -349,3 +368,10 @@ class Serving(Traffic):
         with suppress(asyncio.CancelledError):
             await idle
         log.info("stopped")
+
+    async def _write_series(self) -> None:
+        """Write what was counted last, unless the store takes too long: it is not worth waiting for."""
+        if self._series is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SERIES_S):
+                    await self._series.flush()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from onebeat import __version__
 from onebeat.broker.presence import Reading
+from onebeat.server.aggregation import rule
 from onebeat.server.config import ServerConfig
 from onebeat.server.mux import Mux
 from onebeat.server.watchdog import Watchdog
@@ -46,7 +47,8 @@ class Sheet:
 
     def record(self, *, is_draining: bool) -> SheetRecord:
         """Return the server as it is now."""
-        patterns, groups = self._mux.patterns(), [one.pattern for one in self._mux.aggregations]
+        rules = [rule(one, self._config) for one in self._mux.aggregations]
+        patterns, groups = self._mux.patterns(), [one.start for one in rules]
         shown, shown_groups = fitting(patterns), fitting(groups)
         archive = self._config.archive
         reading = min(self._readings, key=lambda one: one.round_trip_ms, default=None)
@@ -55,6 +57,7 @@ class Sheet:
             application=self._application,
             patterns=shown,
             groups=shown_groups,
+            rules=tuple((one.grace_ms, one.delay_ms, one.size) for one in rules[: len(shown_groups)]),
             is_cut=len(shown) < len(patterns) or len(shown_groups) < len(groups),
             takes_all=self._mux.takes_all,
             is_draining=is_draining,

@@ -20,6 +20,7 @@ from onebeat.server.intake import Intake
 from onebeat.server.keeper import Keeper
 from onebeat.server.logs import about
 from onebeat.server.running import Running, Stop
+from onebeat.server.series import Series
 from onebeat.server.telling import Teller
 
 log: logging.Logger = logging.getLogger("onebeat.server")
@@ -44,6 +45,7 @@ class Traffic:
     _teller: Teller
     _intake: Intake
     _tell: Settled | None
+    _series: Series | None
     _has_built: bool
 
     @property
@@ -60,6 +62,8 @@ class Traffic:
 
     def _taken(self, queue: str, taken: Taken) -> None:
         self._teller.taken(queue, taken)
+        if self._series is not None:
+            self._series.taken(queue, taken)
         attempts = self.executor.start(queue, self._without_our_own(queue, taken))
         surplus = max(0, -self.executor.free)  # a fetch that was late: others have filled the slots meanwhile
         for place, attempt in enumerate(reversed(attempts)):

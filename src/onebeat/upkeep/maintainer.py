@@ -12,13 +12,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from onebeat.audience import Audience
 from onebeat.broker import registry
 from onebeat.broker.groups import Aggregating
-from onebeat.broker.maintain import NOTHING, ArchiveLimits, Maintained, Surveyed, maintain
+from onebeat.broker.maintain import NOTHING, ArchiveLimits, Lost, Maintained, Surveyed, maintain
 from onebeat.broker.store import Store
 from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError
@@ -94,6 +94,8 @@ class Maintainer:
         """Who aggregates groups here, if anybody."""
         self.recovered: Callable[[str, list[tuple[str, str]]], None] = lambda _queue, _recovered: None
         """Called with what was recovered in a queue, (place, id) of each task."""
+        self.lost: Callable[[str, Sequence[Lost]], None] = lambda _queue, _lost: None
+        """Called with the same, and more of each."""
 
     async def say_limits(self) -> None:
         """Say what archives keep, so that it is known before anything is archived; upkeep repeats it."""
@@ -173,6 +175,7 @@ class Maintainer:
             )
         if done.recovered:
             self.recovered(queue, done.recovered)
+            self.lost(queue, done.lost)
         if self._report is not None:
             await self._report(queue, done)
         return done

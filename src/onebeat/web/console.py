@@ -19,7 +19,7 @@ from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures
-from onebeat.web.pages import overview, palette
+from onebeat.web.pages import groups, overview, palette, schedule, schedules, servers
 from onebeat.web.reading import SharedReads
 from onebeat.web.settings import Settings
 
@@ -133,6 +133,10 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/assets/{digest}/{name}", assets.send),
         *overview.routes,
+        *schedules.routes,
+        *schedule.routes,
+        *servers.routes,
+        *groups.routes,
         *palette.routes,
         *api.routes(),
     ]

@@ -37,6 +37,8 @@ AUDIT = "onebeat:audit"
 
 JOBS = "onebeat:jobs"
 """Sorted set of the ids of jobs by when they were begun, ms (broker/jobs.py)."""
+SERIES = "onebeat:series:{all}:"
+"""What the series of all queues together begin with; no queue's keys begin so."""
 
 SLOTS = 16_384
 

@@ -27,6 +27,8 @@ class SheetRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
         groups: What the names of the groups begin with that it aggregates.
 
+        rules: When those are due, for each of `groups`: grace and greatest delay in milliseconds, members; 0: no limit.
+
         is_cut: There are more patterns or groups than fit.
 
         takes_all: It has a handler for whatever has no other.
@@ -52,6 +54,7 @@ class SheetRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     application: str = ""
     patterns: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    rules: tuple[tuple[int, int, int], ...] = ()
     is_cut: bool = False
     takes_all: bool = False
     is_draining: bool = False

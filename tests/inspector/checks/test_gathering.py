@@ -220,7 +220,7 @@ async def test_what_two_go_schedulers_keep_fires_twice(inspector: Face, store: S
     await store.command("ZADD", "asynq:schedulers", NOON + 20, "asynq:schedulers:{q}")
     await store.command("RPUSH", "asynq:schedulers:{q}", record.encode())
     [finding] = of(await inspector.diagnose(), "schedule-twice")
-    assert "each tick fires 2 times: 2 schedulers keep it: {web:0:" in finding.text
+    assert "each tick fires 2 times: 2 schedulers keep it: web:0:" in finding.text
 
 
 async def test_only_named_checks_and_queues_are_looked_at(inspector: Face, store: Store) -> None:

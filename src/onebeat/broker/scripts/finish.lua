@@ -1,11 +1,13 @@
 -- finish: write what became of a batch of active tasks of one queue, each only if it is still the caller's.
--- uses: admit, clock, fence, guard, counters, protobuf, archive, unlock
+-- uses: admit, clock, fence, guard, counters, protobuf, archive, unlock, attempts
 --
 -- KEYS[1] root  asynq:{q}:     active, pending list · lease, retry, completed, archived zset · t:<id> hash ·
 --                              processed, failed and their days · unique:… string
 -- KEYS[2] root  onebeat:{q}:   exact zset (due, ms)
 -- ARGV[1] str   queue          published on onebeat:wake when its next due time moves up
--- ARGV[2…] per task            id · token · outcome · side of `active` to search first ("1" head, "-1" tail) ·
+-- ARGV[2] bytes attempts      "", or of tasks by their place in the batch, from 1, what to keep of the attempt: MessagePack
+--                              of place, JSON, … (lib/attempts.lua)
+-- ARGV[3…] per task            id · token · outcome · side of `active` to search first ("1" head, "-1" tail) ·
 --                              unique key or "" · head · tail (the new message, around its time field) ·
 --                              number · blob
 --   outcome done               forget it
@@ -133,7 +135,9 @@ local ENDS = { done = true, completed = true, archived = true, cancelled = true 
 local sizes = { completed = "ZCARD", retry = "ZCARD", archived = "ZCARD", pending = "LLEN", cancelled = "ZCARD" }
 local SETS = { cancelled = "archived" }
 
-local function finish(id, token, outcome, side, ...)
+local KEPT_AS = { retry = "retried", pending = "returned" }
+
+local function finish(about, id, token, outcome, side, ...)
   local task = asynq .. "t:" .. id
   local place, note, is_cancelled = claim(id, task, token, outcome)
   if not place then
@@ -159,15 +163,25 @@ local function finish(id, token, outcome, side, ...)
   if answer ~= "applied" then
     redis.call("HSET", task, "ob_instead", answer)
   end
+  if about and outcome ~= "done" then
+    note_attempt(task, KEPT_AS[outcome] or outcome, about)
+  end
   if note and ENDS[outcome] then
     redis.call("PUBLISH", "onebeat:reply:" .. note, ARGV[1] .. "\0" .. id)
   end
   return answer
 end
 
-local answers = {}
-for i = 2, #ARGV, 9 do
-  answers[#answers + 1] = guarded(finish, unpack(ARGV, i, i + 8))
+local answers, attempts = {}, {}
+if ARGV[2] ~= "" then
+  local is_readable, given = pcall(cmsgpack.unpack, ARGV[2])
+  for i = 1, is_readable and #given or 0, 2 do -- no outcome waits for what is only kept beside it
+    attempts[given[i]] = given[i + 1]
+  end
+end
+for i = 3, #ARGV, 9 do
+  local place = #answers + 1
+  answers[place] = guarded(finish, attempts[place], unpack(ARGV, i, i + 8))
 end
 count(processed, failed)
 if earliest and (not head_due or earliest < tonumber(head_due)) then

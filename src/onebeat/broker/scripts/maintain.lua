@@ -1,6 +1,6 @@
 -- maintain: everything one queue needs from time to time, in one call: fire its schedules, forward what
 -- is due, recover what lapsed, delete what expired, stage groups that are due, mend what is damaged.
--- uses: clock, guard, counters, protobuf, archive, unlock, lock, filed, late, group, ungroup, restore, stage, outgoing, forward, recover, expire, sweep, tick
+-- uses: clock, guard, counters, protobuf, archive, unlock, lock, filed, late, group, ungroup, restore, stage, outgoing, forward, attempts, recover, expire, sweep, tick
 --
 -- KEYS[1] root  asynq:{q}:
 -- KEYS[2] root  onebeat:{q}:

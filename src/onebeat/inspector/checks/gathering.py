@@ -7,7 +7,6 @@ node, server or scheduler.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -30,9 +29,6 @@ FEWEST_SAMPLES, MOST_SAMPLES = 2, 20
 SLOW_ENTRIES, HOUR_S = 64, 3600
 MAX_ENTRIES = 1000
 """Entries of asynq's list of servers that are compared with the store's clock."""
-
-_GO = re.compile(r"^\{?[^{}]*:\d+:[0-9a-f]{8}-[0-9a-f-]{27}\}?$")
-"""The name of a scheduler of Go, as it stands in its key; ours are \"{queue}\"."""
 
 Gather = Callable[[], Procedure[None]]
 
@@ -212,7 +208,7 @@ class Gathering:
 
     def _entries(self) -> Procedure[None]:
         found = yield from fleet.schedules()
-        self.facts.entries = [entry for entry in found if _GO.match(entry.scheduler)]
+        self.facts.entries = [entry for entry in found if not entry.scheduler.startswith("{")]
         if self.facts.entries:
             self.facts.looked.append(
                 number(len(self.facts.entries), "entry of Go schedulers", "entries of Go schedulers")

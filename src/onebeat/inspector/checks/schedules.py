@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from onebeat.inspector.checks.facts import Check, Facts, Found
 from onebeat.inspector.checks.finding import Severity
@@ -98,14 +98,19 @@ def _parked(facts: Facts) -> Iterator[Found]:
             )
 
 
-def _twice(facts: Facts) -> Iterator[Found]:
+def kept_twice(entries: Iterable[ScheduleEntry]) -> list[list[ScheduleEntry]]:
+    """Return the entries each of whose ticks fires more than once: schedulers of Go know nothing of each other."""
     kept: dict[tuple[str, str, bytes, tuple[str, ...]], list[ScheduleEntry]] = {}
-    for entry in facts.entries:
-        kept.setdefault((entry.spec, entry.task_type, entry.payload, entry.options), []).append(entry)
-    for (spec, task_type, _payload, options), entries in kept.items():
+    for entry in entries:
+        if not any("Unique(" in option or "TaskID(" in option for option in entry.options):
+            kept.setdefault((entry.spec, entry.task_type, entry.payload, entry.options), []).append(entry)
+    return [found for found in kept.values() if len(found) > 1]
+
+
+def _twice(facts: Facts) -> Iterator[Found]:
+    for entries in kept_twice(facts.entries):
+        spec, task_type = entries[0].spec, entries[0].task_type
         schedulers = sorted({entry.scheduler for entry in entries})
-        if len(entries) < 2 or any("Unique(" in option or "TaskID(" in option for option in options):
-            continue
         who = (
             f"{len(schedulers)} schedulers keep it" if len(schedulers) > 1 else "one scheduler keeps it more than once"
         )

@@ -10,7 +10,8 @@
 -- After more than 5 s without a call (outage, fail-over, clock jump) it holds back for 5 s, so that live
 -- owners can speak first (rule 3).
 -- A lease that is not ours is Go's, written by Go's clock: it gets 30 s more (rule 11).
--- asynq: recoverer.go. Needs clock, counters, protobuf, archive, lock, filed.
+-- What is lost is kept as an attempt, "recovered", if its token says when it began.
+-- asynq: recoverer.go. Needs clock, counters, protobuf, archive, lock, filed, attempts.
 
 local function holds_back()
   local beat = KEYS[2] .. "beat"
@@ -75,13 +76,25 @@ local function wait_ms(id, crashes)
   return math.floor(5000 * 2 ^ (crashes - 2) * (0.5 + share))
 end
 
+-- Keep what is known of an attempt that was lost: nothing of one that is not ours.
+local function note_lost(task, lost, text)
+  local began = tonumber(string.match(lost.own, ":(%d+)$") or "0")
+  if began > 1e12 then -- an instant, not a number of fetches: their server wants attempts to be kept
+    local about = { started = began, ended = now_ms, server = lost.server, error = text }
+    local outcome = lost.is_cancelled and "cancelled" or text and "archived" or "recovered"
+    note_attempt(task, outcome, cjson.encode(about))
+  end
+end
+
 local function recover_one(lost, max_crashes, charged)
   local task, crashes = KEYS[1] .. "t:" .. lost.id, lost.crashes + (charged and 1 or 0)
   drop_from_active(lost.id)
+  local is_over = lost.is_cancelled or crashes >= max_crashes
+  local text = lost.is_cancelled and "cancelled" or is_over and "crashed " .. crashes .. " times" or nil
+  note_lost(task, lost, text)
   redis.call("HDEL", task, "ob_own", "ob_lease")
   redis.call("HSET", task, "ob_prev", lost.own .. "@") -- see fence
-  if lost.is_cancelled or crashes >= max_crashes then
-    local text = lost.is_cancelled and "cancelled" or "crashed " .. crashes .. " times"
+  if is_over then
     local msg = lost.msg .. text_field(ERROR_MSG, text) .. LAST_FAILED_AT .. varint(now_s)
     redis.call("HDEL", task, "ob_crash", "ob_prev", "ob_cancel")
     file_in_archive(lost.id, task, "msg", msg)

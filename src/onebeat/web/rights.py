@@ -1,0 +1,55 @@
+"""What of a page a viewer may see and do, so that it shows no more than that. Changes are checked in `acting`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+if TYPE_CHECKING:
+    from onebeat.web.security.roles import User
+
+
+def sees(request: Request, queue: str | None) -> bool:
+    """Whether the viewer may look at a queue; None: at what belongs to no queue, such as servers."""
+    user = _user(request)
+    return user is None or user.sees(queue)
+
+
+def sees_all(request: Request) -> bool:
+    """Whether no queue is hidden from the viewer, so that a message may name others than were asked for."""
+    user = _user(request)
+    return user is None or user.sees_all
+
+
+def check_sees(request: Request, queue: str | None) -> None:
+    """
+    Refuse what the viewer may not look at, whether it is there or not.
+
+    Raises:
+        HTTPException: It is so.
+    """
+    if not sees(request, queue):
+        what = "what belongs to no queue, such as servers" if queue is None else f"queue {queue!r}"
+        raise HTTPException(403, f"You may not look at {what}: ask for the role view there.")
+
+
+def may(request: Request, action: str, queue: str | None = None) -> bool:
+    """
+    Whether the viewer may do something, so that a button for it makes sense.
+
+    Args:
+        action: Such as "schedule.run".
+
+        queue: On which queue; None: it is about none.
+    """
+    if request.app.state.console.settings.read_only:
+        return False
+    user = _user(request)
+    return user is None or user.may(action, queue)
+
+
+def _user(request: Request) -> User | None:
+    """Return who asks; None: the console asks nobody, and anybody may see and do all."""
+    return getattr(request.state, "user", None)
