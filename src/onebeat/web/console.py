@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict, Unpack
 
@@ -11,16 +11,37 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from onebeat.app.app import Onebeat
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures
-from onebeat.web.pages import groups, overview, palette, schedule, schedules, servers
+from onebeat.web.acting import Refusals
+from onebeat.web.api import outside
+from onebeat.web.background import Background
+from onebeat.web.pages import (
+    act,
+    audit,
+    errors,
+    groups,
+    jobs,
+    overview,
+    palette,
+    queue,
+    schedule,
+    schedules,
+    servers,
+    signing,
+    tasks,
+    viewing,
+)
 from onebeat.web.reading import SharedReads
+from onebeat.web.security import gate
+from onebeat.web.security.rules import Auth
 from onebeat.web.settings import Settings
 
 PLACES = (
@@ -44,6 +65,13 @@ class ConsoleSettings(TypedDict, total=False):
 
     title: str
     read_only: bool
+    auth: Auth
+    hosts: Collection[str]
+    origins: Collection[str]
+    proxies: Collection[str]
+    prefix: str
+    secret: str
+    login_url: str | None
 
 
 def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Console:
@@ -73,7 +101,11 @@ class Console:
 
         reads: What viewers share.
 
+        refusals: How many refused attempts are still to be written down.
+
         places: The pages that the rail leads to: path, name, word.
+
+        background: The jobs that it runs.
     """
 
     places = PLACES
@@ -81,6 +113,8 @@ class Console:
     def __init__(self, source: object, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.reads: SharedReads = SharedReads(monotonic)
+        self.background: Background = Background()
+        self.refusals: Refusals = Refusals(monotonic)
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
         self._name = ""
         self._app = Starlette(
@@ -90,9 +124,17 @@ class Console:
             middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5)],
         )
         self._app.state.console = self
+        self._gate: ASGIApp = gate.guarded(self._app, settings.rules, answer=self._refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
+        await self._gate(scope, receive, send)
+
+    def _refused(self, request: Request, status: int, sentence: str) -> Response:
+        """Answer in place of the pages, which are not asked."""
+        request.scope["app"] = self._app
+        if gate.path_of(request.scope).startswith(gate.API):
+            return outside.refused(request, status, sentence)
+        return failures.outside(request, status, sentence)
 
     @asynccontextmanager
     async def _life(self, _app: Starlette) -> AsyncIterator[None]:
@@ -123,7 +165,8 @@ class Console:
         return self._name
 
     async def aclose(self) -> None:
-        """Close the store, unless it is somebody else's; the next page opens it again."""
+        """Stop jobs, and close the store, unless it is somebody else's; the next page opens it again."""
+        await self.background.aclose()
         if isinstance(self._source, Transport):
             await self._source.aclose()
 
@@ -133,6 +176,14 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/assets/{digest}/{name}", assets.send),
         *overview.routes,
+        *queue.routes,
+        *tasks.routes,
+        *act.routes,
+        *jobs.routes,
+        *errors.routes,
+        *audit.routes,
+        *signing.routes,
+        *viewing.routes,
         *schedules.routes,
         *schedule.routes,
         *servers.routes,

@@ -1,0 +1,117 @@
+"""A document's words as markup: indented, coloured by class, and bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from onebeat.web.showing.elements import element
+from onebeat.web.showing.signs import visible, weight
+from onebeat.web.showing.tokens import Kind, Token
+
+DEEPEST = 40
+"""Levels that are indented; what lies deeper stands in the line of what it is in."""
+
+MOST_WORDS = 20_000
+"""Words that are shown at most, as each takes room in a browser."""
+
+_PLAIN = frozenset({Kind.OPEN, Kind.CLOSE, Kind.COMMA, Kind.COLON})
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Markup of a document, how many of its values are hidden, and whether there is more of it."""
+
+    markup: Markup
+    hidden: int
+    is_cut: bool
+
+
+class _Writer:
+    """Collects markup, up to a bound."""
+
+    def __init__(self, most: int) -> None:
+        self._parts: list[Markup] = []
+        self._left = most
+        self._words = MOST_WORDS
+        self.hidden = 0
+        self.is_cut = False
+
+    def put(self, token: Token) -> None:
+        """Write a word, or what there is room for of it."""
+        self._words -= 1
+        if token.kind is Kind.CUT or self._left <= 0 or self._words < 0:
+            self._end()
+        elif token.kind is Kind.HIDDEN:
+            self.hidden += 1
+            self._parts.append(element("span", "hidden", class_="p-hidden", title="A redaction rule hides this value."))
+        else:
+            self._text(token)
+
+    def _text(self, token: Token) -> None:
+        text = token.text[: self._left]
+        while weight(text) > 2 * self._left and len(text) > 16:
+            text = text[: len(text) // 2]
+        self._left -= weight(text)
+        self._parts.append(
+            visible(text) if token.kind in _PLAIN else element("span", visible(text), class_=f"p-{token.kind.value}")
+        )
+        if len(text) < len(token.text):
+            self._end()
+
+    def _end(self) -> None:
+        self._parts.append(element("span", "…", class_="p-cut"))
+        self.is_cut = True
+
+    def space(self, text: str) -> None:
+        self._parts.append(Markup(text))  # noqa: S704 - spaces and new lines of ours
+
+    def markup(self) -> Markup:
+        return Markup("").join(self._parts)
+
+
+def rendered(tokens: Iterator[Token], most: int) -> Rendered:
+    """
+    Return a document, indented.
+
+    Args:
+        most: Characters that are shown, indents apart.
+    """
+    writer = _Writer(most)
+    depth = 0
+    is_empty = False
+    for token in tokens:
+        if token.kind is Kind.CLOSE:
+            depth -= 1
+            if not is_empty and depth < DEEPEST:
+                writer.space("\n" + "  " * depth)
+        elif is_empty and 0 < depth <= DEEPEST:
+            writer.space("\n" + "  " * depth)
+        writer.put(token)
+        if writer.is_cut:
+            break
+        is_empty = token.kind is Kind.OPEN
+        if is_empty:
+            depth += 1
+        elif token.kind is Kind.COMMA:
+            writer.space("\n" + "  " * depth if depth <= DEEPEST else " ")
+        elif token.kind is Kind.COLON:
+            writer.space(" ")
+    return Rendered(writer.markup(), writer.hidden, writer.is_cut)
+
+
+def in_one_line(tokens: Iterator[Token], most: int) -> str:
+    """Return a document as one line, as far as so many characters reach, and one more if there is more."""
+    parts: list[str] = []
+    length = 0
+    for token in tokens:
+        text = "…" if token.kind is Kind.CUT else token.text
+        if token.kind in (Kind.COMMA, Kind.COLON):
+            text += " "
+        parts.append(text)
+        length += len(text)
+        if length > most:
+            break
+    return "".join(parts)
