@@ -21,7 +21,8 @@ except ImportError:
 
 from onebeat.web.console import Console, console
 from onebeat.web.settings import Settings
+from onebeat.web.showing.redaction import Redaction
 
 onebeat_web = console
 
-__all__ = ["Console", "Settings", "console", "onebeat_web"]
+__all__ = ["Console", "Redaction", "Settings", "console", "onebeat_web"]

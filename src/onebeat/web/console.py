@@ -19,9 +19,10 @@ from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures
-from onebeat.web.pages import groups, overview, palette, schedule, schedules, servers
+from onebeat.web.pages import groups, overview, palette, schedule, schedules, servers, task, task_changes
 from onebeat.web.reading import SharedReads
 from onebeat.web.settings import Settings
+from onebeat.web.showing.redaction import Redaction
 
 PLACES = (
     ("/", "overview", "Overview"),
@@ -44,6 +45,7 @@ class ConsoleSettings(TypedDict, total=False):
 
     title: str
     read_only: bool
+    redaction: Redaction
 
 
 def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Console:
@@ -137,6 +139,8 @@ def routes() -> list[BaseRoute]:
         *schedule.routes,
         *servers.routes,
         *groups.routes,
+        *task.routes,
+        *task_changes.routes,
         *palette.routes,
         *api.routes(),
     ]

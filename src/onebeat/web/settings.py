@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from onebeat.errors import ConfigurationError, shown
+from onebeat.web.showing.redaction import Redaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,16 +18,24 @@ class Settings:
 
         read_only: Whether nothing can be changed, whoever asks.
 
+        redaction: What is hidden in payloads, results, headers and errors. `Redaction(keys=(), patterns=())`: nothing.
+
     Raises:
         ConfigurationError: A setting cannot work.
     """
 
     title: str = ""
     read_only: bool = False
+    redaction: Redaction = field(default_factory=Redaction)
 
     def __post_init__(self) -> None:
         _check_title(self.title)
         _check_flag("read_only", self.read_only)
+        given: object = self.redaction
+        if not isinstance(given, Redaction):
+            raise ConfigurationError(
+                f'redaction is {shown(given)}: give Redaction(keys=["password", "*_token"]), or leave it out'
+            )
 
 
 def _check_title(title: object) -> None:
