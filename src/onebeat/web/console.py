@@ -37,6 +37,8 @@ from onebeat.web.pages import (
     schedules,
     servers,
     signing,
+    task,
+    task_changes,
     tasks,
     viewing,
 )
@@ -192,6 +194,8 @@ def routes() -> list[BaseRoute]:
         *servers.routes,
         *groups.routes,
         *metrics.routes,
+        *task.routes,
+        *task_changes.routes,
         *palette.routes,
         *api.routes(),
     ]
