@@ -41,7 +41,7 @@ EXCLUDED = [checks.positive_data_acceptance, checks.unsupported_method, checks.i
 
 QUEUES = ["q", ODD]
 KNOWN: dict[str, list[Any]] = {
-    "name": QUEUES, "queue": QUEUES, "to_queue": QUEUES, "move_to": QUEUES, "id": [*STATES, "completed"],
+    "name": QUEUES, "queue": QUEUES, "to_queue": QUEUES, "move_to": QUEUES, "id": list(STATES),
     "server": ["one", "web-1:41", "two"], "q": ["", "state:retry", "payload.user.id>1", "-type:x*", "age>1s"],
     "cursor": [""], "checks": [[], ["orphaned-task"]], "queues": [[], ["q"]], "check": [["store-version"]],
     "payload": [None, {"json": {"a": 1}}, {"text": "x"}, {"base64": "AA=="}],
@@ -49,6 +49,7 @@ KNOWN: dict[str, list[Any]] = {
 """What parameters and fields may be so that something is found."""
 
 SCHEDULES = ["report", "nightly", "e-1"]
+IDS = {one.path: SCHEDULES for one in OPERATIONS if one.path.startswith("/schedule")} | {"/task/result": ["completed"]}
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +91,9 @@ def client(board: Console) -> Iterator[Any]:
 
 
 @st.composite
-def cases(draw: st.DrawFn, schema: Any, operation: Operation, mode: GenerationMode) -> Case:
+def cases(draw: st.DrawFn, schema: Any, operation: Operation, mode: GenerationMode) -> Case[Any]:
     """Draw a request; in three of four valid ones some names are known."""
-    case: Case = draw(schema[operation.path][operation.method].as_strategy(generation_mode=mode))
+    case: Case[Any] = draw(schema[operation.path][operation.method].as_strategy(generation_mode=mode))
     given = case.query if operation.body is None else case.body
     if mode is GenerationMode.POSITIVE and isinstance(given, dict) and draw(st.integers(0, 3)):
         known = KNOWN if not operation.path.startswith("/schedule") else {**KNOWN, "id": SCHEDULES}
@@ -122,7 +123,7 @@ def test_whatever_is_asked_is_answered_as_the_document_says(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=cases(schema, operation, mode))
-    def ask(case: Case) -> None:
+    def ask(case: Case[Any]) -> None:
         answer = case.call(session=client, base_url=f"http://{asgi.HOST}/api/v1")
         seen[answer.status_code] += 1
         case.validate_response(answer, excluded_checks=EXCLUDED)

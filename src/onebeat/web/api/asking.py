@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
+from onebeat.inspector.searching import Visible
 from onebeat.web.acting import perform
 from onebeat.web.api import payloads
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.payloads import IN_LISTS, Seen
 from onebeat.web.api.problems import Refused
-from onebeat.web.security import gate
+from onebeat.web.security import gate, proxies
+from onebeat.web.security.roles import User, refusal
+from onebeat.web.security.searching import as_seen
+from onebeat.web.showing.redaction import Redaction
 
 if TYPE_CHECKING:
     from onebeat.web.console import Console
-    from onebeat.web.security.roles import User
 
 T = TypeVar("T")
 
@@ -46,14 +49,22 @@ class Asked:
     @property
     def is_open(self) -> bool:
         """Whether the console asks nobody who they are."""
-        return gate.identity(self.request) is gate.OPEN
+        return not self.console.settings.rules.is_asked
 
     @property
     def who(self) -> str:
         """The name of who asks, or the address."""
-        if not self.is_open:
-            return self.user.name
-        return self.request.client.host if self.request.client is not None else "somebody"
+        return self.user.name if not self.is_open else self.address
+
+    @property
+    def role(self) -> str:
+        """The role of who asks, on what no queue's own role is for; "" if there is none."""
+        return "" if self.user.role is None else str(self.user.role)
+
+    @property
+    def address(self) -> str:
+        """Where the request comes from; "" if that is not known."""
+        return proxies.client(self.request.scope)
 
     async def inspector(self) -> Inspector:
         """Return what looks into the store."""
@@ -93,33 +104,68 @@ class Asked:
             what = "what belongs to no queue" if queue is None else f"queue {queue!r}"
             raise Refused("forbidden", f"{self.who} may not look at {what}: ask for the role view there")
 
-    async def visible(self, filter: Filter) -> Filter:
-        """Narrow a filter to the queues that who asks may look at."""
-        if self.sees_all:
-            return filter
-        names = [name for name in await self.read("queues", read=Inspector.queues) if self.sees(name)]
-        return filter.narrowed("queue", *names, operator="=") if names else filter.narrowed("state")
+    def check_may(self, action: str, queue: str | None) -> None:
+        """
+        Refuse a change that touches a queue beside the one that it is about, unless who asks may make it there, too.
+
+        Raises:
+            Refused: Who asks may not.
+        """
+        if (why := refusal(self.user, action, [queue])) is not None:
+            raise Refused("forbidden", why)
 
     @property
-    def redacts(self) -> bool:
-        """Whether there are rules of what is secret."""
-        return False
+    def visible(self) -> Visible | None:
+        """Which queues who asks may look at; None: all."""
+        return None if self.sees_all else self.sees
 
-    def seen(self, data: bytes, headers: Mapping[str, str] | None = None, most: int = IN_LISTS) -> Seen:  # noqa: ARG002
-        """Return a payload or a result as it may be seen: secrets replaced, then cut."""
-        return payloads.seen(data, most)
+    def doable(self, action: str) -> Visible:
+        """Return in which queues who asks may do something."""
+        return lambda queue: self.may(action, queue)
+
+    def may(self, action: str, queue: str | None) -> bool:
+        """Whether who asks may do something."""
+        return self.user.may(action, queue)
+
+    @property
+    def sight(self) -> str:
+        """What tells apart who sees different queues, where answers are shared."""
+        return "" if self.sees_all else self.who
+
+    def filter(self, text: str) -> Filter:
+        """
+        Read a filter; it decides by what may be seen.
+
+        Raises:
+            InvalidFilter: It cannot be read, or asks for what is hidden.
+        """
+        return as_seen(text, self.rules)
+
+    @property
+    def rules(self) -> Redaction:
+        """What is hidden, whoever asks."""
+        return self.console.settings.redaction
+
+    def seen(self, data: bytes, most: int = IN_LISTS) -> Seen:
+        """Return a payload or a result as it may be seen: secrets hidden, then cut."""
+        return payloads.seen(data, most, self.rules)
 
     def text(self, text: str, most: int = IN_LISTS) -> tuple[str, bool, bool]:
         """Return a text as it may be seen, and whether it was cut, and redacted."""
-        return (*payloads.cut(text, most), False)
-
-    def headers(self, headers: Mapping[str, str]) -> tuple[Mapping[str, str], bool]:
-        """Return a task's headers as they may be seen, and whether any was redacted."""
-        return headers, False
+        return payloads.seen_text(text, most, self.rules)
 
     async def perform(
-        self, action: str, deed: Callable[[Inspector], Awaitable[T]], *, queue: str | None = None, about: str = ""
+        self,
+        action: str,
+        deed: Callable[[Inspector], Awaitable[T]],
+        *,
+        queue: str | None = None,
+        queues: Collection[str] | None = None,
+        about: str = "",
+        job: Callable[[T], str] | None = None,
     ) -> T:
         """Make a change as pages do: the role is checked, the change is made and recorded. See `acting.perform`."""
         inspector = await self.inspector()
-        return await perform(self.request, action, queue=queue, about=about, deed=lambda: deed(inspector))
+        return await perform(
+            self.request, action, queue=queue, queues=queues, about=about, job=job, deed=lambda: deed(inspector)
+        )
