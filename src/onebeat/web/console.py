@@ -29,6 +29,7 @@ from onebeat.web.pages import (
     errors,
     groups,
     jobs,
+    metrics,
     overview,
     palette,
     queue,
@@ -36,6 +37,8 @@ from onebeat.web.pages import (
     schedules,
     servers,
     signing,
+    task,
+    task_changes,
     tasks,
     viewing,
 )
@@ -43,6 +46,7 @@ from onebeat.web.reading import SharedReads
 from onebeat.web.security import gate
 from onebeat.web.security.rules import Auth
 from onebeat.web.settings import Settings
+from onebeat.web.showing.redaction import Redaction
 
 PLACES = (
     ("/", "overview", "Overview"),
@@ -72,6 +76,7 @@ class ConsoleSettings(TypedDict, total=False):
     prefix: str
     secret: str
     login_url: str | None
+    redaction: Redaction
 
 
 def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Console:
@@ -188,6 +193,9 @@ def routes() -> list[BaseRoute]:
         *schedule.routes,
         *servers.routes,
         *groups.routes,
+        *metrics.routes,
+        *task.routes,
+        *task_changes.routes,
         *palette.routes,
         *api.routes(),
     ]

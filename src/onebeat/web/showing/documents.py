@@ -80,26 +80,40 @@ def rendered(tokens: Iterator[Token], most: int) -> Rendered:
         most: Characters that are shown, indents apart.
     """
     writer = _Writer(most)
+    for part in _laid_out(tokens):
+        if isinstance(part, str):
+            writer.space(part)
+            continue
+        writer.put(part)
+        if writer.is_cut:
+            break
+    return Rendered(writer.markup(), writer.hidden, writer.is_cut)
+
+
+def indented(tokens: Iterator[Token]) -> str:
+    """Return a document as text, indented as it is shown."""
+    return "".join(part if isinstance(part, str) else part.text for part in _laid_out(tokens))
+
+
+def _laid_out(tokens: Iterator[Token]) -> Iterator[Token | str]:
+    """Yield words with the spaces and new lines between them."""
     depth = 0
-    is_empty = False
+    is_open = False
     for token in tokens:
         if token.kind is Kind.CLOSE:
             depth -= 1
-            if not is_empty and depth < DEEPEST:
-                writer.space("\n" + "  " * depth)
-        elif is_empty and 0 < depth <= DEEPEST:
-            writer.space("\n" + "  " * depth)
-        writer.put(token)
-        if writer.is_cut:
-            break
-        is_empty = token.kind is Kind.OPEN
-        if is_empty:
+            if not is_open and depth < DEEPEST:
+                yield "\n" + "  " * depth
+        elif is_open and depth <= DEEPEST:
+            yield "\n" + "  " * depth
+        yield token
+        is_open = token.kind is Kind.OPEN
+        if is_open:
             depth += 1
         elif token.kind is Kind.COMMA:
-            writer.space("\n" + "  " * depth if depth <= DEEPEST else " ")
+            yield "\n" + "  " * depth if depth <= DEEPEST else " "
         elif token.kind is Kind.COLON:
-            writer.space(" ")
-    return Rendered(writer.markup(), writer.hidden, writer.is_cut)
+            yield " "
 
 
 def in_one_line(tokens: Iterator[Token], most: int) -> str:
