@@ -34,6 +34,16 @@ PAGES = {
     "jobs": "/jobs",
     "audit": "/audit",
     "settings": "/settings",
+    "task-archived": "/task?queue=default&id={archived}",
+    "task-retry": "/task?queue=default&id={retry}",
+    "task-running": "/task?queue=low&id={running}",
+    "task-completed": "/task?queue=critical&id={completed}",
+    "task-scheduled": "/task?queue=critical&id={scheduled}",
+    "task-waiting": "/task?queue=mail&id={waiting}",
+    "task-aggregating": "/task?queue=default&id={aggregating}",
+    "task-edit": "/task/edit?queue=default&id={retry}",
+    "task-clone": "/task/clone?queue=critical&id={completed}",
+    "metrics": "/metrics",
 }
 """Name of the picture, and address; for what stands in braces see `names`."""
 
