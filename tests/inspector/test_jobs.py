@@ -150,6 +150,18 @@ async def test_anybody_can_stop_it(
     ]
 
 
+async def test_an_order_to_stop_is_heard_by_a_runner_that_begins_after_it(
+    inspector: Face, store: Store, clock: Clock
+) -> None:
+    """Nothing is done then; who goes on with it later does it."""
+    await write(store, 5, "archived")
+    job = await begin(inspector)
+    assert JobState.STOPPING is (await inspector.stop_job(job.id, user="bob")).state
+    stopped = await inspector.run_job(job.id)
+    assert (JobState.STOPPED, 0, "bob") == (stopped.state, stopped.changed, stopped.stopped_by)
+    assert (JobState.DONE, 5, "") == ((done := await inspector.run_job(job.id)).state, done.changed, done.stopped_by)
+
+
 async def test_its_own_process_can_stop_it(inspector: Face, store: Store, clock: Clock) -> None:
     """As it ends."""
     await write(store, 50, "archived")

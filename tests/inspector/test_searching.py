@@ -296,3 +296,26 @@ async def test_it_finds_what_a_look_at_every_task_finds(store: Store, clock: Clo
         assert expected == ids([part async for part in inspector.search(wanted)]), text
         some += bool(expected)
     assert some > len(FILTERS) - 5
+
+
+async def test_the_latest_come_first_where_asked(inspector: Face, store: Store) -> None:
+    """By a cursor too, whether or not many have one score; a bound of age is kept."""
+    await write(store, 1200, "archived", every=10)
+    up = ids(await inspector.search("error:refused"))
+    assert up[::-1] == ids(await inspector.search("error:refused", latest=True))
+    got: list[str] = []
+    cursor, scanned = "", 0
+    while True:
+        parts = await inspector.search("error:refused", limit=7, cursor=cursor, latest=True)
+        got += ids(parts)
+        cursor, scanned = parts[-1].cursor if parts else "", parts[-1].scanned if parts else scanned
+        if not cursor:
+            break
+    assert (up[::-1], 1200) == (got, scanned)
+    [first] = await inspector.search(limit=1)
+    with pytest.raises(InvalidTask, match="is of another filter"):
+        await inspector.search(cursor=first.cursor, latest=True)
+    aged = "age>10s age<15s"
+    assert ids(await inspector.search(aged))[::-1] == ids(await inspector.search(aged, latest=True)) != []
+    await write(store, 30, "pending", queue="p")
+    assert ids(await inspector.search("queue:p")) == ids(await inspector.search("queue:p", latest=True))

@@ -73,6 +73,7 @@ def search(
     needles: Sequence[Sequence[tuple[str, str]]],
     scores: tuple[int, int] | None,
     limit: int,
+    down: bool = False,
 ) -> Call[Step]:
     """
     Look at some tasks of a state.
@@ -85,6 +86,8 @@ def search(
         scores: The lowest and highest score to look at.
 
         limit: How many entries to look at.
+
+        down: Go through a sorted set from its highest score down.
     """
 
     def interpret(answer: Any) -> Step:
@@ -102,6 +105,7 @@ def search(
         (
             suffix, place.offset, place.id, place.score, lowest, highest,
             min(limit, STEP if needles else WHOLE_STEP), MAX_READ, MAX_GIVEN, packed,
+            "1" if down else "",
         ),
         interpret,
     )  # fmt: skip

@@ -196,12 +196,15 @@ class SyncInspector(BlockingOperating, BlockingOverseeing):
         cursor: str = "",
         where: Where | None = None,
         queues: Visible | None = None,
+        latest: bool = False,
     ) -> Iterator[Found]:
         """
         Look for tasks in all queues and states, or those that a filter names, in short steps: what each found, at
         once. See `Inspector.search`.
         """
-        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor, where=where, queues=queues)
+        search = Search(
+            as_filter(filter), limit=limit, scan=scan, cursor=cursor, where=where, queues=queues, latest=latest
+        )
         while (hits := self._do(search.more())) is not None:
             yield search.found(hits)
 

@@ -26,6 +26,7 @@ class Filtering(Following):
         cursor: str = "",
         where: Where | None = None,
         queues: Visible | None = None,
+        latest: bool = False,
     ) -> AsyncIterator[Found]:
         """
         Look for tasks in all queues and states, or those that a filter names, in short steps: what each found, at once.
@@ -48,12 +49,17 @@ class Filtering(Following):
             queues: A function of a queue's name: whether it is looked in at all. None: all are. What is said names no
                 others.
 
+            latest: Whether the latest of each queue and state come first: the last archived, completed or due ones.
+                Pending and active ones come in their order.
+
         Raises:
             InvalidFilter: The filter cannot be read.
             InvalidTask: A number is none, or the cursor is of no search by this filter.
             QueueNotFound: The filter names a queue that is not known.
         """
-        search = Search(as_filter(filter), limit=limit, scan=scan, cursor=cursor, where=where, queues=queues)
+        search = Search(
+            as_filter(filter), limit=limit, scan=scan, cursor=cursor, where=where, queues=queues, latest=latest
+        )
         while (hits := await self._do(search.more())) is not None:
             yield search.found(hits)
 

@@ -87,7 +87,7 @@ class JobRun:
 
         stopping: Asked between two steps whether to stop, beside what the store says.
 
-        progress: Told after each sign of life how far the job is.
+        progress: Told as it begins, and after each sign of life, how far the job is.
     """
 
     def __init__(
@@ -118,6 +118,8 @@ class JobRun:
             BrokerUnavailable: The store could not be reached for long; the job shows as lost, and can be gone on with.
         """
         begun = yield from self._take()
+        if self._progress is not None:
+            self._progress((yield from job(self._id)))
         try:
             yield from self._choose(begun)
             yield from self._act(begun)

@@ -157,7 +157,7 @@ class Overseeing(Following):
 
             stopping: Asked between two steps whether to stop; None: nobody is.
 
-            progress: Told once a second how far it is.
+            progress: Told as it begins, and once a second, how far it is.
 
         Raises:
             JobNotFound: There is none of that id, or no more.

@@ -95,6 +95,8 @@ class Search:
 
         queues: Which queues are looked in at all, by name; None: all.
 
+        latest: Whether sorted sets are gone through from their highest score down.
+
     Raises:
         InvalidTask: A number is none, or the cursor is of no search by this filter.
     """
@@ -109,12 +111,13 @@ class Search:
         cursor: str = "",
         where: Where | None = None,
         queues: Visible | None = None,
+        latest: bool = False,
     ) -> None:
-        self._filter = filter
+        self._filter, self._latest = filter, latest
         self._where, self._visible = where, queues
         self._states = tuple(state for state in filter.states if state in states)
         self._limit, self._scan = _most("limit", limit), _most("scan", scan)
-        self._mark = _read(cursor, filter) if cursor else None
+        self._mark = _read(cursor, self._digest) if cursor else None
         self._place, self._before, self._here = Place(), 0, 0
         if self._mark is not None:
             self._place = Place(self._mark.offset, self._mark.id, self._mark.score)
@@ -125,6 +128,12 @@ class Search:
         self._started: dict[tuple[str, str], datetime] = {}
         self._given: set[str] = set()
         self._restarts = 0
+
+    @property
+    def _digest(self) -> str:
+        """What a cursor is good for: this filter, in this order."""
+        told = str(self._filter).encode()
+        return ("-" if self._latest else "") + hashlib.sha1(told, usedforsecurity=False).hexdigest()[:8]
 
     @property
     def scanned(self) -> int:
@@ -143,9 +152,7 @@ class Search:
         if not self._parts:
             return ""
         place = self._place
-        mark = _Mark(
-            _digest(self._filter), self._parts[0], place.offset, place.id, place.score, self._before, self._here
-        )
+        mark = _Mark(self._digest, self._parts[0], place.offset, place.id, place.score, self._before, self._here)
         return base64.urlsafe_b64encode(msgspec.msgpack.encode(mark)).decode().rstrip("=")
 
     def found(self, hits: list[Hit]) -> Found:
@@ -167,6 +174,7 @@ class Search:
             seek.search(
                 part.queue, part.state, part.group, self._place,
                 needles=self._filter.needles, scores=self._filter.range(part.state, self._now), limit=self._scan,
+                down=self._latest,
             )
         )  # fmt: skip
         return self._take(part, step)
@@ -290,16 +298,12 @@ def _most(name: str, value: object) -> int:
     return value
 
 
-def _digest(filter: Filter) -> str:
-    return hashlib.sha1(str(filter).encode(), usedforsecurity=False).hexdigest()[:8]
-
-
-def _read(cursor: object, filter: Filter) -> _Mark:
+def _read(cursor: object, digest: str) -> _Mark:
     try:
         text = str(cursor)
         mark = msgspec.msgpack.decode(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True), type=_Mark)
     except (ValueError, binascii.Error, msgspec.MsgspecError):
         raise InvalidTask(f"cursor is {shown(cursor)}: give one that a search returned") from None
-    if mark.filter != _digest(filter):
+    if mark.filter != digest:
         raise InvalidTask(f"cursor is {shown(cursor)}, which is of another filter: give it with the same one")
     return mark

@@ -22,6 +22,11 @@ def _names() -> frozenset[str]:
     return frozenset((files("tzdata") / "zones").read_text().split())
 
 
+def names() -> list[str]:
+    """List all zones by their IANA names, sorted."""
+    return sorted(_names())
+
+
 def zone(name: object) -> ZoneInfo:
     """
     Return a zone by its IANA name.

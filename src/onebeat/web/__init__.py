@@ -20,9 +20,24 @@ except ImportError:
     raise MissingExtra('onebeat.web needs Starlette and Jinja2: pip install "onebeat[web]"') from None
 
 from onebeat.web.console import Console, console
+from onebeat.web.security.access import Access
+from onebeat.web.security.roles import Role, User
+from onebeat.web.security.ways import Passwords, ProxyHeader, Tokens
 from onebeat.web.settings import Settings
 from onebeat.web.showing.redaction import Redaction
 
 onebeat_web = console
 
-__all__ = ["Console", "Redaction", "Settings", "console", "onebeat_web"]
+__all__ = [
+    "Access",
+    "Console",
+    "Passwords",
+    "ProxyHeader",
+    "Redaction",
+    "Role",
+    "Settings",
+    "Tokens",
+    "User",
+    "console",
+    "onebeat_web",
+]

@@ -1,13 +1,25 @@
-"""Every change that the console makes goes through here."""
+"""
+Every change that the console makes goes through here.
+
+The role, then the audit record, then the deed, then what has become of it: whatever is changed was allowed and is
+written down, and what could not be written down is not done.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+
+from onebeat.errors import BrokerError, OnebeatError
+from onebeat.inspector.auditing import AuditOutcome, AuditRecord
+from onebeat.inspector.inspector import Inspector
+from onebeat.web.security import gate, proxies, roles
 
 if TYPE_CHECKING:
     from onebeat.web.console import Console
@@ -16,30 +28,141 @@ T = TypeVar("T")
 
 log: logging.Logger = logging.getLogger("onebeat.web")
 
+REFUSALS: Final = 20
+"""Refused attempts of one user that are written down within a minute: more would push out what was done."""
+
+
+class NotAllowed(HTTPException):
+    """
+    A change was refused.
+
+    Args:
+        why: The sentence.
+
+        code: "forbidden", or "read-only", as the API calls it.
+    """
+
+    def __init__(self, why: str, code: str) -> None:
+        super().__init__(403, why)
+        self.code = code
+
 
 async def perform(
-    request: Request, action: str, *, deed: Callable[[], Awaitable[T]], queue: str | None = None, about: str = ""
+    request: Request,
+    action: str,
+    *,
+    deed: Callable[[], Awaitable[T]],
+    queue: str | None = None,
+    queues: Collection[str] | None = None,
+    about: str = "",
+    count: Callable[[T], int | None] | None = None,
+    job: Callable[[T], str] | None = None,
 ) -> T:
     """
     Make a change, if who asks may.
 
     Args:
-        action: What is done, such as "pause".
+        action: What is done: one of `roles.ACTIONS`.
 
         deed: Does it.
 
-        queue: Of which queue; None: it concerns none, or all.
+        queue: To which queue; None: it concerns none, or all, and needs the role on everything.
 
-        about: Of what in it: the id of a task, a filter, a server.
+        queues: To which queues, of what concerns several: the role is needed on each.
+
+        about: To what: the id of a task, a filter, a server.
+
+        count: Returns from what the deed returned to how many tasks it was done; by default that is not counted.
+
+        job: Returns the id of the job that goes on with it.
 
     Raises:
-        HTTPException: Who asks may not.
+        NotAllowed: Who asks may not, or nobody may.
+        BrokerUnavailable: It cannot be written down, so it was not done.
     """
     console: Console = request.app.state.console
-    if console.settings.read_only:
-        raise HTTPException(403, "This console is read-only: it was started so.")
-    log.info("console: %s %s %s", action, queue or "-", about or "-")
+    inspector = await console.inspector()
+    concerned = (queue,) if queues is None else tuple(sorted(queues))
+    record = _record(request, action, concerned, about)
+    why = roles.refusal(gate.user(request), action, concerned, read_only=console.settings.read_only)
+    if why is not None:
+        log.warning("refused to %s: %s", record.user, why)
+        if not console.settings.read_only and console.refusals.may_note(record.user):
+            await inspector.record_audit(replace(record, outcome=AuditOutcome.REFUSED, why=why))
+        raise NotAllowed(why, "read-only" if console.settings.read_only else "forbidden")
+    begun = await inspector.record_audit(replace(record, outcome=AuditOutcome.BEGUN))
+    log.info("%s: %s %s %s", record.user, action, record.queue or "-", about or "-")
     try:
-        return await deed()
+        found = await deed()
+    except Exception as error:
+        await _end(inspector, replace(begun, outcome=_outcome(error), why=str(error) or type(error).__name__))
+        raise
     finally:
         console.reads.forget()
+    counted = None if count is None else count(found)
+    job_id = "" if job is None else job(found)
+    await _end(inspector, replace(begun, outcome=AuditOutcome.DONE, count=counted, job=job_id))
+    return found
+
+
+def may(request: Request, action: str, queue: str | None = None) -> bool:
+    """Whether who asks could do something: what is not so is not offered."""
+    console: Console = request.app.state.console
+    who = gate.identity(request)
+    read_only = console.settings.read_only
+    return who is not None and roles.refusal(who.user, action, (queue,), read_only=read_only) is None
+
+
+def _record(request: Request, action: str, queues: tuple[str | None, ...], about: str) -> AuditRecord:
+    who = gate.user(request)
+    found = {who.role_on(queue) for queue in queues or (None,)}
+    role = min((role for role in found if role is not None), default=None) if None not in found else None
+    return AuditRecord(
+        user=who.name,
+        role="" if role is None else str(role),
+        action=action,
+        queue=(queues[0] or "") if len(queues) == 1 else "",
+        about=about or ("" if len(queues) == 1 else ", ".join(map(str, queues))),
+        via="api" if gate.is_script(request) else "page",
+        address=proxies.client(request.scope),
+    )
+
+
+def _outcome(error: Exception) -> AuditOutcome:
+    """Say what became of a deed: what the inspector refuses was left alone, what broke on the way may be half done."""
+    if isinstance(error, HTTPException) or (isinstance(error, OnebeatError) and not isinstance(error, BrokerError)):
+        return AuditOutcome.REFUSED
+    return AuditOutcome.FAILED
+
+
+async def _end(inspector: Inspector, record: AuditRecord) -> None:
+    """Write down what has become of a deed. It is done by now: a store that went away meanwhile undoes nothing."""
+    try:
+        await inspector.record_audit(record)
+    except OnebeatError as error:
+        log.warning("what became of %s by %s is not in the audit: %s", record.action, record.user, error)
+
+
+class Refusals:
+    """
+    Says how many refused attempts are still to be written down.
+
+    Args:
+        monotonic: The clock, in seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._noted: OrderedDict[str, list[float]] = OrderedDict()
+
+    def may_note(self, user: str) -> bool:
+        """Whether one more of a user is; if so it counts as written."""
+        now = self._monotonic()
+        times = [at for at in self._noted.pop(user, []) if at > now - 60]
+        self._noted[user] = times
+        while len(self._noted) > 1000:
+            self._noted.popitem(last=False)
+        if len(times) >= REFUSALS:
+            return False
+        times.append(now)
+        return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict, Unpack
 
@@ -11,16 +11,39 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from onebeat.app.app import Onebeat
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures
-from onebeat.web.pages import groups, overview, palette, schedule, schedules, servers, task, task_changes
+from onebeat.web.acting import Refusals
+from onebeat.web.api import outside
+from onebeat.web.background import Background
+from onebeat.web.pages import (
+    act,
+    audit,
+    errors,
+    groups,
+    jobs,
+    overview,
+    palette,
+    queue,
+    schedule,
+    schedules,
+    servers,
+    signing,
+    task,
+    task_changes,
+    tasks,
+    viewing,
+)
 from onebeat.web.reading import SharedReads
+from onebeat.web.security import gate
+from onebeat.web.security.rules import Auth
 from onebeat.web.settings import Settings
 from onebeat.web.showing.redaction import Redaction
 
@@ -46,6 +69,13 @@ class ConsoleSettings(TypedDict, total=False):
     title: str
     read_only: bool
     redaction: Redaction
+    auth: Auth
+    hosts: Collection[str]
+    origins: Collection[str]
+    proxies: Collection[str]
+    prefix: str
+    secret: str
+    login_url: str | None
 
 
 def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Console:
@@ -75,7 +105,11 @@ class Console:
 
         reads: What viewers share.
 
+        refusals: How many refused attempts are still to be written down.
+
         places: The pages that the rail leads to: path, name, word.
+
+        background: The jobs that it runs.
     """
 
     places = PLACES
@@ -83,6 +117,8 @@ class Console:
     def __init__(self, source: object, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.reads: SharedReads = SharedReads(monotonic)
+        self.background: Background = Background()
+        self.refusals: Refusals = Refusals(monotonic)
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
         self._name = ""
         self._app = Starlette(
@@ -92,9 +128,17 @@ class Console:
             middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5)],
         )
         self._app.state.console = self
+        self._gate: ASGIApp = gate.guarded(self._app, settings.rules, answer=self._refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
+        await self._gate(scope, receive, send)
+
+    def _refused(self, request: Request, status: int, sentence: str) -> Response:
+        """Answer in place of the pages, which are not asked."""
+        request.scope["app"] = self._app
+        if gate.path_of(request.scope).startswith(gate.API):
+            return outside.refused(request, status, sentence)
+        return failures.outside(request, status, sentence)
 
     @asynccontextmanager
     async def _life(self, _app: Starlette) -> AsyncIterator[None]:
@@ -125,7 +169,8 @@ class Console:
         return self._name
 
     async def aclose(self) -> None:
-        """Close the store, unless it is somebody else's; the next page opens it again."""
+        """Stop jobs, and close the store, unless it is somebody else's; the next page opens it again."""
+        await self.background.aclose()
         if isinstance(self._source, Transport):
             await self._source.aclose()
 
@@ -135,6 +180,14 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/assets/{digest}/{name}", assets.send),
         *overview.routes,
+        *queue.routes,
+        *tasks.routes,
+        *act.routes,
+        *jobs.routes,
+        *errors.routes,
+        *audit.routes,
+        *signing.routes,
+        *viewing.routes,
         *schedules.routes,
         *schedule.routes,
         *servers.routes,

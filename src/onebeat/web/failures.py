@@ -16,6 +16,7 @@ from onebeat.errors import (
     ConfigurationError,
     InvalidFilter,
     InvalidTask,
+    JobNotFound,
     OnebeatError,
     PayloadError,
     QueueNotFound,
@@ -24,12 +25,14 @@ from onebeat.errors import (
     TaskNotFound,
 )
 from onebeat.web.page import render
+from onebeat.web.security import gate
 
 STATUSES: Mapping[type[OnebeatError], int] = {
     QueueNotFound: 404,
     TaskNotFound: 404,
     ScheduleNotFound: 404,
     ServerNotFound: 404,
+    JobNotFound: 404,
     InvalidFilter: 400,
     InvalidTask: 400,
     PayloadError: 400,
@@ -82,6 +85,21 @@ def failure(request: Request, status: int, sentence: str) -> Response:
         title=HTTPStatus(status).phrase,
         sentence=sentence,
         remedy=REMEDIES.get(status, ""),
+    )
+
+
+def outside(request: Request, status: int, sentence: str) -> Response:
+    """Answer somebody who is not let in, and to whom nothing is shown of what is inside."""
+    may_sign_in = gate.login(request) is not None and gate.identity(request) is None
+    return render(
+        request,
+        "outside.html",
+        status=status,
+        place="",
+        polls=False,
+        title=HTTPStatus(status).phrase,
+        sentence=sentence,
+        may_sign_in=may_sign_in,
     )
 
 

@@ -21,8 +21,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from onebeat import __version__
-from onebeat.web import assets, links, viewer
+from onebeat.web import acting, assets, links, viewer
 from onebeat.web.icons import icon
+from onebeat.web.security import gate
 from onebeat.web.showing import bars, instants, words
 
 NOTICE = "onebeat_notice"
@@ -86,6 +87,8 @@ def shared(request: Request) -> Mapping[str, Any]:
         "store_name": console.store_name,
         "viewer": viewer.of(request),
         "user": getattr(request.state, "user", None),
+        "identity": gate.identity(request),
+        "may": lambda action, queue=None: acting.may(request, action, queue),
         "url": lambda path, **query: links.url(request, path, **query),
         "asset": lambda name: links.root(request) + assets.address(name),
         "same": links.same(request),

@@ -12,6 +12,7 @@ import uvicorn
 
 from onebeat.errors import ConfigurationError
 from onebeat.web.console import Console
+from onebeat.web.security.hosts import refuse_open_door
 from onebeat.web.settings import Settings
 
 
@@ -27,8 +28,9 @@ def serve(source: object, settings: Settings, *, host: str, port: int, told: Cal
         told: Hears where it answers.
 
     Raises:
-        ConfigurationError: There it cannot answer.
+        ConfigurationError: There it cannot answer, or others would come in whom nobody asks who they are.
     """
+    refuse_open_door(host, is_asked=settings.rules.is_asked)
     with listening(host, port) as place:
         told(f"console: {address(place)}")
         asyncio.run(server(Console(source, settings)).serve(sockets=[place]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from onebeat.errors import ConfigurationError, shown
+from onebeat.web.security.rules import Auth, Rules
 from onebeat.web.showing.redaction import Redaction
 
 
@@ -20,6 +22,29 @@ class Settings:
 
         redaction: What is hidden in payloads, results, headers and errors. `Redaction(keys=(), patterns=())`: nothing.
 
+        auth: How a request says whose it is: `Passwords`, `Tokens`, `ProxyHeader`, `Access.read(path)`, a function
+            `authenticate(request) -> User | None`, plain or async, or a list of these. None: nobody is asked, and only
+            who is on this machine is answered, with no proxy between.
+
+        hosts: Names that the console answers to, such as "jobs.example.com" and "*.example.com", beside localhost and
+            all addresses; "*": any.
+
+        origins: Addresses under which browsers reach it, such as "https://jobs.example.com", where a proxy changes
+            `Host`. Their names are known as hosts as well.
+
+        proxies: Addresses and networks of proxies whose headers are believed: `X-Forwarded-For`, `-Proto` and
+            `-Prefix`, and that of `ProxyHeader`.
+
+        prefix: What all paths begin with in front of the proxies, such as "/tasks", whether they strip it or keep it.
+            A console that is mounted knows its mount without it.
+
+        secret: Signs sessions besides the hashes of passwords, so that who can read those cannot make sessions; the
+            same in each process.
+
+        login_url: Where the application signs its users in itself: who is nobody is sent there.
+
+        rules: What of all this the gate goes by.
+
     Raises:
         ConfigurationError: A setting cannot work.
     """
@@ -27,6 +52,14 @@ class Settings:
     title: str = ""
     read_only: bool = False
     redaction: Redaction = field(default_factory=Redaction)
+    auth: Auth = field(default=None, repr=False)
+    hosts: Collection[str] = ()
+    origins: Collection[str] = ()
+    proxies: Collection[str] = ()
+    prefix: str = ""
+    secret: str = field(default="", repr=False)
+    login_url: str | None = None
+    rules: Rules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_title(self.title)
@@ -36,6 +69,16 @@ class Settings:
             raise ConfigurationError(
                 f'redaction is {shown(given)}: give Redaction(keys=["password", "*_token"]), or leave it out'
             )
+        rules = Rules.make(
+            self.auth,
+            hosts=self.hosts,
+            origins=self.origins,
+            proxies=self.proxies,
+            prefix=self.prefix,
+            secret=self.secret,
+            login_url=self.login_url,
+        )
+        object.__setattr__(self, "rules", rules)
 
 
 def _check_title(title: object) -> None:

@@ -161,8 +161,9 @@ async def test_what_cannot_be_enqueued_is_refused(
 
 
 async def written(store: Store) -> dict[bytes, bytes]:
-    """Read the whole database, but for what clients were answered last."""
-    return {key: value for key, value in (await everything(store)).items() if b":c:" not in key}
+    """Read the whole database, but for what clients were answered last, and what they tried."""
+    found = await everything(store)
+    return {key: value for key, value in found.items() if b":c:" not in key and key != b"onebeat:audit"}
 
 
 async def test_a_duplicate_names_who_holds_the_lock(api: Api) -> None:
@@ -283,9 +284,9 @@ async def test_a_server_of_go_hears_no_orders(api: Api, word: str) -> None:
 async def test_damage_is_mended_only_if_that_is_said(api: Api, filled: Store, inspector: Inspector) -> None:
     """Else it is a dry run."""
     await filled.command("LREM", "asynq:{q}:pending", 0, "pending")
-    dry = await api.post("/health/repair", queues=["q"])
+    dry = await api.get("/health/repair", queue="q")
     assert (True, [("pending", False)]) == (dry["dry_run"], [(one["name"], one["is_done"]) for one in dry["repaired"]])
-    done = await api.post("/health/repair", queues=["q"], dry_run=False)
+    done = await api.post("/health/repair", queues=["q"])
     assert [("pending", True)] == [(one["name"], one["is_done"]) for one in done["repaired"]]
     assert 1 == await filled.command("LREM", "asynq:{q}:pending", 0, "pending")
 

@@ -16,16 +16,6 @@
 
 local key, limit, max_bytes = KEYS[1] .. ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
 
--- How many entries there are below the one where the last step ended.
-local function below()
-  if ARGV[3] == "" then
-    return redis.call("ZCARD", key)
-  end
-  local rank = rank_behind(key, ARGV[2], ARGV[3], "-inf")
-  local there = rank > 0 and redis.call("ZRANGE", key, rank - 1, rank - 1)[1]
-  return there == ARGV[3] and rank - 1 or rank
-end
-
 -- The whole number that stands at a place of a message, and the place behind it.
 local function varint_at(message, at)
   local n, weight = 0, 1
@@ -55,7 +45,7 @@ local function bare(message)
   return string.sub(message, 1, head - 1) .. string.sub(message, at + length)
 end
 
-local rest = below()
+local rest = ARGV[3] == "" and redis.call("ZCARD", key) or rank_before(key, ARGV[2], ARGV[3])
 local page = rest > 0 and redis.call("ZRANGE", key, math.max(0, rest - limit), rest - 1, "WITHSCORES") or {}
 local answer = { 0, "", "", "" }
 local read, seen = 0, 0

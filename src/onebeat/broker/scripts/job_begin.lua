@@ -19,7 +19,9 @@ end
 if is_new then
   redis.call("HSET", KEYS[1], "created", int(now_ms))
 end
-redis.call("HDEL", KEYS[1], "stop", "error", "ended")
+if runner ~= "" or state ~= "running" then -- else nobody has run it yet, and an order to stop is not to be missed
+  redis.call("HDEL", KEYS[1], "stop", "error", "ended")
+end
 redis.call("HSET", KEYS[1], "state", "running", "runner", ARGV[1], "seen", int(now_ms), "begun", int(now_ms), unpack(ARGV, 4))
 redis.call("EXPIRE", KEYS[1], ARGV[3])
 return { "begun", int(now_ms) }

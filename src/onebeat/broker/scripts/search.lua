@@ -13,6 +13,7 @@
 -- ARGV[8] int   max_read       stop once their messages weigh this much (one is always looked at)
 -- ARGV[9] int   max_bytes      stop once what is given weighs this much (one is always given)
 -- ARGV[10] bytes needles       MessagePack: groups of alternatives {kind, text}; of each group one must be found
+-- ARGV[11] str  down           "1": a zset is gone through from its highest score down
 -- returns list                 now (µs) · entries looked at · offset after them · last entry's id · its score ·
 --                              "1" if there are none behind it, else "" · then per task its id, score or "", offset, and what lib/describe.lua says
 --
@@ -33,6 +34,20 @@ local function list_start(offset, id)
   return place and redis.call("LLEN", key) - place or 0
 end
 
+local function entries_down()
+  local ids, scores = {}, {}
+  local total = redis.call("ZCOUNT", key, "-inf", ARGV[6])
+  local rest = ARGV[3] == "" and total or math.min(rank_before(key, ARGV[4], ARGV[3]), total)
+  local first = ARGV[5] == "-inf" and 0 or redis.call("ZCOUNT", key, "-inf", "(" .. ARGV[5])
+  if rest > first then
+    local page = redis.call("ZRANGE", key, math.max(first, rest - limit), rest - 1, "WITHSCORES")
+    for i = #page - 1, 1, -2 do
+      ids[#ids + 1], scores[#scores + 1] = page[i], page[i + 1]
+    end
+  end
+  return ids, scores, total - rest
+end
+
 -- Entries from where the last step ended: ids, scores, and how many come before them.
 local function entries()
   local ids, scores = {}, {}
@@ -43,6 +58,9 @@ local function entries()
       ids[#ids + 1] = page[i]
     end
     return ids, scores, start
+  end
+  if ARGV[11] == "1" then
+    return entries_down()
   end
   local start = rank_behind(key, ARGV[4], ARGV[3], ARGV[5])
   local last = redis.call("ZCOUNT", key, "-inf", ARGV[6])

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
+from onebeat.inspector.searching import Visible
 from onebeat.web.acting import perform
 from onebeat.web.api import payloads
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.payloads import IN_LISTS, Seen
 from onebeat.web.api.problems import Refused
+from onebeat.web.security import proxies
+from onebeat.web.security.roles import User, refusal
 
 if TYPE_CHECKING:
     from onebeat.web.console import Console
-    from onebeat.web.security.roles import User
 
 T = TypeVar("T")
 
@@ -45,14 +47,24 @@ class Asked:
     @property
     def is_open(self) -> bool:
         """Whether the console asks nobody who they are."""
-        return self.user is None
+        return not self.console.settings.rules.is_asked
 
     @property
     def who(self) -> str:
         """The name of who asks, or the address."""
         if self.user is not None:
             return self.user.name
-        return self.request.client.host if self.request.client is not None else "somebody"
+        return self.address or "somebody"
+
+    @property
+    def role(self) -> str:
+        """The role of who asks, on what no queue's own role is for; "" if there is none."""
+        return "" if self.user is None or self.user.role is None else str(self.user.role)
+
+    @property
+    def address(self) -> str:
+        """Where the request comes from; "" if that is not known."""
+        return proxies.client(self.request.scope)
 
     async def inspector(self) -> Inspector:
         """Return what looks into the store."""
@@ -92,12 +104,42 @@ class Asked:
             what = "what belongs to no queue" if queue is None else f"queue {queue!r}"
             raise Refused("forbidden", f"{self.who} may not look at {what}: ask for the role view there")
 
-    async def visible(self, filter: Filter) -> Filter:
-        """Narrow a filter to the queues that who asks may look at."""
-        if self.sees_all:
-            return filter
-        names = [name for name in await self.read("queues", read=Inspector.queues) if self.sees(name)]
-        return filter.narrowed("queue", *names, operator="=") if names else filter.narrowed("state")
+    def check_may(self, action: str, queue: str | None) -> None:
+        """
+        Refuse a change that touches a queue beside the one that it is about, unless who asks may make it there, too.
+
+        Raises:
+            Refused: Who asks may not.
+        """
+        if self.user is not None and (why := refusal(self.user, action, [queue])) is not None:
+            raise Refused("forbidden", why)
+
+    @property
+    def visible(self) -> Visible | None:
+        """Which queues who asks may look at; None: all."""
+        return None if self.sees_all else self.sees
+
+    def doable(self, action: str) -> Visible | None:
+        """Return in which queues who asks may do something; None: in all."""
+        return None if self.user is None else lambda queue: self.may(action, queue)
+
+    def may(self, action: str, queue: str | None) -> bool:
+        """Whether who asks may do something."""
+        return self.user is None or self.user.may(action, queue)
+
+    @property
+    def sight(self) -> str:
+        """What tells apart who sees different queues, where answers are shared."""
+        return "" if self.sees_all else self.who
+
+    def readable(self, filter: Filter) -> Filter:
+        """
+        Return a filter, unless it asks for what is hidden.
+
+        Raises:
+            Refused: It does.
+        """
+        return filter
 
     @property
     def redacts(self) -> bool:
@@ -117,8 +159,17 @@ class Asked:
         return headers, False
 
     async def perform(
-        self, action: str, deed: Callable[[Inspector], Awaitable[T]], *, queue: str | None = None, about: str = ""
+        self,
+        action: str,
+        deed: Callable[[Inspector], Awaitable[T]],
+        *,
+        queue: str | None = None,
+        queues: Collection[str] | None = None,
+        about: str = "",
+        job: Callable[[T], str] | None = None,
     ) -> T:
         """Make a change as pages do: the role is checked, the change is made and recorded. See `acting.perform`."""
         inspector = await self.inspector()
-        return await perform(self.request, action, queue=queue, about=about, deed=lambda: deed(inspector))
+        return await perform(
+            self.request, action, queue=queue, queues=queues, about=about, job=job, deed=lambda: deed(inspector)
+        )

@@ -50,14 +50,11 @@ class Repairing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         queues: Only what concerns these; none: all.
 
         budget: Queues, entries of lists, and keys that are looked at, each, at most.
-
-        dry_run: Only say what would be done.
     """
 
     checks: Names = []
     queues: Names = []
     budget: Budget = BUDGET
-    dry_run: bool = True
 
 
 async def get_health(asked: Asked, query: HealthQuery) -> DiagnosisDocument:
@@ -72,8 +69,7 @@ async def get_health(asked: Asked, query: HealthQuery) -> DiagnosisDocument:
     async def read(inspector: Inspector) -> DiagnosisDocument:
         return DiagnosisDocument.of(await inspector.diagnose(query.check, queues=query.queue, budget=query.budget))
 
-    key = ("health", tuple(sorted(query.check)), tuple(sorted(query.queue)), query.budget)
-    found = await asked.read(*key, read=read, seconds=KEPT_S)
+    found = await asked.read(*_key("health", query), read=read, seconds=KEPT_S)
     if asked.sees_all:
         return found
     findings = [one for one in found.findings if asked.sees(one.queue or None)]
@@ -85,18 +81,35 @@ async def list_health_checks(asked: Asked) -> ChecksDocument:  # noqa: ARG001 - 
     return ChecksDocument.of(CHECKS)
 
 
+async def preview_repair(asked: Asked, query: HealthQuery) -> RepairDocument:
+    """Say what a repair would do, and do nothing: a dry run."""
+    for queue in query.queue or (None,):
+        asked.check_sees(queue)
+
+    async def read(inspector: Inspector) -> RepairDocument:
+        found = await inspector.repair(query.check, queues=query.queue, budget=query.budget, dry_run=True)
+        return RepairDocument.of(found, dry_run=True)
+
+    found = await asked.read(*_key("repair", query), read=read)
+    return msgspec.structs.replace(found, repaired=[one for one in found.repaired if asked.sees(one.queue or None)])
+
+
+def _key(name: str, query: HealthQuery) -> tuple[object, ...]:
+    return name, tuple(sorted(query.check)), tuple(sorted(query.queue)), query.budget
+
+
 async def repair_health(asked: Asked, body: Repairing) -> RepairDocument:
     """
     Mend what is damaged: records and lists that disagree, groups and queues that no tool sees, locks of nobody.
 
-    Each item is looked at once more and mended in one step of the store, so what is right again is left alone. Unless
-    `dry_run` is false, it only says what would be done.
+    Each item is looked at once more and mended in one step of the store, so what is right again is left alone. A task
+    that is put back runs at least once, as one whose server died.
     """
     about = ", ".join(body.checks) or "all that is safe"
 
     async def repair(inspector: Inspector) -> RepairDocument:
-        found = await inspector.repair(body.checks, queues=body.queues, budget=body.budget, dry_run=body.dry_run)
-        return RepairDocument.of(found, dry_run=body.dry_run)
+        found = await inspector.repair(body.checks, queues=body.queues, budget=body.budget)
+        return RepairDocument.of(found, dry_run=False)
 
     return await asked.perform("health.repair", repair, about=about)
 
@@ -104,5 +117,6 @@ async def repair_health(asked: Asked, body: Repairing) -> RepairDocument:
 OPERATIONS = (
     Operation("GET", "/health", get_health, refusals=(404,)),
     Operation("GET", "/health/checks", list_health_checks),
+    Operation("GET", "/health/repair", preview_repair, refusals=(404,)),
     Operation("POST", "/health/repair", repair_health, "health.repair", refusals=(404,)),
 )

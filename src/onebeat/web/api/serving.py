@@ -67,7 +67,7 @@ class Api:
         except Refused as error:
             return refusal(problems.problem(error.code, error.detail, page), error.headers)
         except HTTPException as error:
-            code = problems.code_of_status(error.status_code)
+            code = getattr(error, "code", "") or problems.code_of_status(error.status_code)
             return refusal(problems.problem(code, error.detail, page), error.headers)
         except OnebeatError as error:
             again = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, BrokerUnavailable) else {}

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from onebeat.web.api import description, health, queues, schedules, servers, stats, task_changes, tasks
+from onebeat.web.api import description, health, jobs, queues, schedules, series, servers, stats, task_changes, tasks
 from onebeat.web.api.operation import Operation
 
 RESOURCES: Mapping[str, tuple[Operation, ...]] = {
     "Store": stats.OPERATIONS,
     "Queues": queues.OPERATIONS,
-    "Tasks": (*tasks.OPERATIONS, *task_changes.OPERATIONS),
+    "Tasks": (*tasks.OPERATIONS, *series.TASK_OPERATIONS, *task_changes.OPERATIONS),
+    "Many tasks": jobs.OPERATIONS,
+    "Errors": jobs.ERROR_OPERATIONS,
     "Groups": queues.GROUP_OPERATIONS,
     "Schedules": schedules.OPERATIONS,
     "Servers": servers.OPERATIONS,
+    "Metrics": series.OPERATIONS,
     "Health": health.OPERATIONS,
+    "Audit": jobs.AUDIT_OPERATIONS,
     "This API": description.OPERATIONS,
 }
 """Operations by what they are about."""

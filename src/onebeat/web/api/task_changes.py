@@ -68,7 +68,7 @@ async def update_task(asked: Asked, body: TaskUpdate) -> TaskItem:
     """
     options = body.given()
     if body.move_to is not None:
-        asked.check_sees(body.move_to)
+        asked.check_may("task.update", body.move_to)
     info = await asked.perform(
         "task.update",
         lambda inspector: inspector.update(body.queue, body.id, **options),

@@ -153,12 +153,13 @@ async def search_tasks(asked: Asked, query: TasksQuery) -> TaskPage:
     A search looks at a bounded number of tasks and says how far it came; its cursor goes on. A task that stays where it
     is meanwhile is found; one that moves may be found twice, or not.
     """
-    wanted = await asked.visible(Filter(query.q))
+    wanted = asked.readable(Filter(query.q))
     inspector = await asked.inspector()
     found: list[TaskInfo] = []
     scanned, total, cursor = 0, 0, ""
     end = time.monotonic() + SEARCH_S
-    async for step in inspector.search(wanted, limit=query.limit, scan=query.scan, cursor=query.cursor):
+    look = inspector.search(wanted, limit=query.limit, scan=query.scan, cursor=query.cursor, queues=asked.visible)
+    async for step in look:
         found += step.tasks
         scanned, total, cursor = step.scanned, step.total, step.cursor
         if time.monotonic() > end:

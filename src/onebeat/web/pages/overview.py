@@ -17,6 +17,7 @@ from onebeat.web import console as consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
+from onebeat.web.security import gate
 from onebeat.web.showing.concerns import Concern, concern, serving, verdict
 
 ROWS = 50
@@ -42,7 +43,9 @@ async def look(request: Request) -> tuple[Mapping[str, QueueStats | BrokerError]
     """Read the figures of all queues and the servers, once for all viewers."""
     console = consoles.of(request)
     inspector = await console.inspector()
-    stats = await console.reads.get("stats", inspector.stats_each)
+    every = await console.reads.get("stats", inspector.stats_each)
+    sees = gate.user(request).sees
+    stats = {name: found for name, found in every.items() if sees(name)}
     servers = await console.reads.get("servers", inspector.servers)
     return stats, servers
 
@@ -95,7 +98,7 @@ async def pause(request: Request) -> Response:
     queue, action = form.get("queue"), "resume" if request.url.path.endswith("/resume") else "pause"
     inspector = await consoles.of(request).inspector()
     deed = inspector.resume if action == "resume" else inspector.pause
-    await perform(request, action, queue=queue, deed=lambda: deed(queue))
+    await perform(request, f"queue.{action}", queue=queue, deed=lambda: deed(queue))
     done = "is resumed: servers take its tasks again" if action == "resume" else "is paused: what runs goes on"
     back = "/queue" if form.get("back") == "queue" else "/"
     return redirect(request, back, f"Queue {queue} {done}.", name=queue if back == "/queue" else None)

@@ -42,12 +42,18 @@ API: Final = "/api/"
 OPEN: Final = Identity(User("local", Role.ADMIN), "open")
 """Whoever asks, where nobody is asked."""
 
-_IDENTITY = "onebeat.identity"
+_IDENTITY, _LOGIN = "onebeat.identity", "onebeat.login"
 
 
 def identity(request: Request) -> Identity | None:
     """Return whose a request is, and how one knows; None on the login page alone."""
     found: Identity | None = request.scope.get(_IDENTITY)
+    return found
+
+
+def login(request: Request) -> Login | None:
+    """Return what signs users in by password; None: nobody has one."""
+    found: Login | None = request.scope.get(_LOGIN)
     return found
 
 
@@ -115,7 +121,7 @@ class Gate:
         most = MAX_API_BODY if path_of(scope).startswith(API) else MAX_BODY
         receive = bounded(receive, max_body=most)
         request = Request(scope, receive)
-        scope["onebeat.login"] = self.login
+        scope[_LOGIN] = self.login
         try:
             check_size(scope, max_body=most)
             refused = await self._refuse(request)
@@ -124,7 +130,7 @@ class Gate:
         await (self._app if refused is None else refused)(scope, receive, send)
 
     async def _say(self, request: Request, status: int, sentence: str) -> Response:
-        made = plain(request, status, sentence) if is_script(request) else self._answer(request, status, sentence)
+        made = self._answer(request, status, sentence)
         return await made if inspect.isawaitable(made) else made
 
     async def _refuse(self, request: Request) -> Response | None:
@@ -171,7 +177,7 @@ class Gate:
     async def _ask(self, request: Request, path: str) -> Response:
         """Answer somebody who has not said who they are."""
         if is_script(request):
-            answer = plain(request, 401, "Nobody is known by this: send Authorization: Bearer, with a token.")
+            answer = await self._say(request, 401, "Nobody is known by this: send Authorization: Bearer, with a token.")
             answer.headers["WWW-Authenticate"] = "Bearer"
             return answer
         to = self._login_url(request, path)

@@ -47,6 +47,7 @@ class Role(IntEnum):
 
 ACTIONS: Final[Mapping[str, Role]] = MappingProxyType(
     {
+        "task.enqueue": Role.OPERATE,
         "task.run": Role.OPERATE,
         "task.archive": Role.OPERATE,
         "task.cancel": Role.OPERATE,

@@ -2,6 +2,7 @@
 --
 -- rank_behind(key, score, id, lowest) returns how many entries are not behind the entry of this score and id, there or
 -- not; without an id, how many are below the lowest score. Entries of one score are ordered by the bytes of their ids.
+-- rank_before(key, score, id) returns how many entries come before it, for a walk down.
 
 local function is_before(one, other)
   for i = 1, math.min(#one, #other) do
@@ -28,4 +29,10 @@ local function rank_behind(key, score, id, lowest)
     end
   end
   return low
+end
+
+local function rank_before(key, score, id)
+  local rank = rank_behind(key, score, id, "-inf")
+  local there = rank > 0 and redis.call("ZRANGE", key, rank - 1, rank - 1)[1]
+  return there == id and rank - 1 or rank
 end

@@ -1,0 +1,81 @@
+"""The jobs that this console runs: each an asyncio task, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from onebeat.errors import OnebeatError, WrongState
+from onebeat.inspector.inspector import Inspector
+from onebeat.inspector.searching import Visible
+
+log: logging.Logger = logging.getLogger("onebeat.web")
+
+MOST = 4
+"""Jobs that one console runs at once."""
+
+STOPS_S = 5.0
+"""How long jobs are waited for, to stop between two steps, as the console ends."""
+
+
+class Background:
+    """Runs jobs until they end, or the console does: then they stop, and another console can go on with them."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._is_ending = False
+
+    def check(self) -> None:
+        """
+        Refuse more jobs than are run at once.
+
+        Raises:
+            WrongState: So many run here already.
+        """
+        if len(self._alive()) >= MOST:
+            raise WrongState(f"{MOST} jobs run in this console already: wait until one ends, or stop one")
+
+    async def start(self, inspector: Inspector, job_id: str, queues: Visible | None) -> None:
+        """
+        Run a job; returns when it has begun.
+
+        Args:
+            queues: In which it may act; None: in all.
+
+        Raises:
+            WrongState: As `check`.
+        """
+        self.check()
+        self._is_ending = False
+        begun = asyncio.Event()
+        task = asyncio.get_running_loop().create_task(self._run(inspector, job_id, queues, begun))
+        self._running[job_id] = task
+        await begun.wait()
+
+    async def _run(self, inspector: Inspector, job_id: str, queues: Visible | None, begun: asyncio.Event) -> None:
+        try:
+            await inspector.run_job(
+                job_id, queues=queues, stopping=lambda: self._is_ending, progress=lambda _job: begun.set()
+            )
+        except OnebeatError as error:
+            log.warning("job %s ended: %s", job_id, error)
+        except Exception:
+            log.exception("job %s ended", job_id)
+        finally:
+            begun.set()
+            self._running.pop(job_id, None)
+
+    def _alive(self) -> list[asyncio.Task[Any]]:
+        loop = asyncio.get_running_loop()
+        return [task for task in self._running.values() if task.get_loop() is loop and not task.done()]
+
+    async def aclose(self) -> None:
+        """Stop all jobs; one that does not within a few seconds is cut off between two steps, and shows as lost."""
+        self._is_ending = True
+        if not (alive := self._alive()):
+            return
+        _, late = await asyncio.wait(alive, timeout=STOPS_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -1,0 +1,280 @@
+"""Doing something to tasks: to some that were ticked, or to all that fit; shown before it is done where it is final."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from onebeat.errors import InvalidTask, shown
+from onebeat.inspector.filters import Filter
+from onebeat.inspector.found import Applied, Selection
+from onebeat.inspector.inspector import Inspector
+from onebeat.inspector.job_models import Preview
+from onebeat.inspector.jobs import Named, in_group
+from onebeat.web import console as consoles
+from onebeat.web.acting import perform
+from onebeat.web.forms import Form, read
+from onebeat.web.page import redirect, render
+from onebeat.web.pages.rows import rows
+from onebeat.web.pages.tasks import FINAL, WORDS
+from onebeat.web.rights import may
+from onebeat.web.scope import address_of, doable, name_of, role_of, visible
+from onebeat.web.showing import lines
+from onebeat.web.showing.words import count, counted
+
+MOST_TICKED = 500
+"""Tasks that one form names."""
+
+FEW = 100
+"""All that fit are acted on at once if they are no more than these; else by a job in the background."""
+
+UNTYPED = 20
+"""What is final is done to more only after its name was typed."""
+
+DONE = {"run": "now pending", "archive": "archived", "delete": "deleted", "cancel": "cancelled"}
+
+EFFECTS: Mapping[str, str] = {
+    "run": "They become pending now, the first due first, whatever they waited for. An archived or completed task runs "
+    "once more, with the failures that it has counted.",
+    "archive": "They go into the archive as they are, and run no more unless somebody runs them there. Unique locks "
+    "stay. The archive of a queue keeps its latest 10,000 tasks, unless servers say otherwise.",
+    "delete": "They are gone for good, with payload, error and result. Unique locks become free.",
+    "cancel": "Those that wait are deleted. Those that run are told to stop, and end in the archive as cancelled.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """
+    What somebody wants to have done.
+
+    Attributes:
+        action: What.
+
+        q, group: To what fits: a filter's text, and the key of a group of errors, "" if of any.
+
+        named: Or to these.
+
+        limit, rate: To how many at most, and how many a second; None: as many as there are.
+    """
+
+    action: str
+    q: str
+    group: str
+    named: tuple[Named, ...]
+    limit: int | None
+    rate: float | None
+
+
+def order_of(said: Form) -> Order:
+    """
+    Read an order.
+
+    Raises:
+        HTTPException: What it names is none.
+    """
+    action = said.get("action")
+    if action not in WORDS:
+        raise HTTPException(400, f"Action is {shown(action)}: choose run, archive, cancel or delete.")
+    named = tuple(_named(text) for text in said.all("task"))
+    if len(named) > MOST_TICKED:
+        raise HTTPException(400, f"{len(named):,} tasks are named: name at most {MOST_TICKED}, or act on all that fit.")
+    limit, rate = _number("limit", said.get("limit")), _number("rate", said.get("rate"))
+    whole = None if limit is None else int(limit)
+    if whole != limit or whole == 0:
+        raise HTTPException(
+            400, f"Limit is {shown(said.get('limit'))}: give a whole number from 1, or nothing for all."
+        )
+    return Order(action, said.get("q").strip(), said.get("group"), named, whole, rate)
+
+
+def _named(text: str) -> Named:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    match found:
+        case [str(queue), str(id_), str(state)]:
+            return queue, id_, state
+    raise HTTPException(400, f"Task is {shown(text)}: tick it once more, on a page that is new.")
+
+
+def _number(name: str, text: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1e9:
+        raise HTTPException(400, f"{name.title()} is {shown(text)}: give a number above 0, or nothing for none.")
+    return number
+
+
+async def ask(request: Request) -> Response:
+    """Show what something would be done to, before it is."""
+    order = order_of(Form([(key, value) for key, value in request.query_params.multi_items()]))
+    return await _preview(request, order)
+
+
+async def act(request: Request) -> Response:
+    """Do it; or show first what it would be done to, where that is final and nobody has said yes."""
+    form = await read(request)
+    order = order_of(form)
+    has_said_yes = form.get("confirmed") == "yes"
+    if order.named:
+        if order.action in FINAL and not has_said_yes:
+            return await _preview(request, order)
+        return await _to_named(request, order, form)
+    if not has_said_yes:  # a page's form, on which nothing was ticked
+        return redirect(
+            request, "/tasks", "No task is selected: tick some, or act on all that fit.", kind="bad",
+            q=order.q or None, group=order.group or None,
+        )  # fmt: skip
+    return await _to_all(request, order, form)
+
+
+def _check(request: Request, order: Order, queues: Sequence[str]) -> None:
+    """Refuse the whole of it if some of it may not be done."""
+    for queue in queues:
+        if not may(request, f"task.{order.action}", queue):
+            raise HTTPException(403, f"You may not {order.action} tasks of queue {queue}: nothing was done.")
+
+
+async def _to_named(request: Request, order: Order, form: Form) -> Response:
+    inspector = await consoles.of(request).inspector()
+    queues = list(dict.fromkeys(named[0] for named in order.named))
+    _check(request, order, queues)
+    done = skipped = failed = 0
+    why = ""
+    for queue in queues:
+        some = [named for named in order.named if named[0] == queue]
+        about = ", ".join(named[1] for named in some)
+
+        async def deed(some: list[Named] = some) -> Applied:
+            return await _applied(inspector, await inspector.choose(order.action, some))
+
+        report = await perform(request, f"task.{order.action}", queue=queue, about=about, deed=deed)
+        done, failed = done + report.done, failed + report.failed
+        skipped += len(some) - report.done - report.failed
+        why = why or report.why
+    kind, notice = _told(order.action, done, skipped, failed, why)
+    if form.get("back") == "task" and len(order.named) == 1 and order.action != "delete":
+        return redirect(request, "/task", notice, kind=kind, queue=order.named[0][0], id=order.named[0][1])
+    return redirect(request, "/tasks", notice, kind=kind, q=order.q or None, group=order.group or None)
+
+
+async def _applied(inspector: Inspector, selection: Selection) -> Applied:
+    reports = [report async for report in inspector.apply(selection)]
+    return reports[-1] if reports else Applied(action=selection.action, total=0, done=0, skipped=0, failed=0)
+
+
+def _told(action: str, done: int, skipped: int, failed: int, why: str) -> tuple[str, str]:
+    told = [f"{counted(done, 'task')} {DONE[action]}"]
+    if skipped:
+        told.append(f"{count(skipped)} left alone, since {'it was' if skipped == 1 else 'they were'} no more as seen")
+    if failed:
+        told.append(f"{count(failed)} failed: {why}")
+    return ("good" if done and not failed else "bad"), f"{'; '.join(told)}."
+
+
+async def _to_all(request: Request, order: Order, form: Form) -> Response:
+    console = consoles.of(request)
+    inspector = await console.inspector()
+    queues = doable(request, f"task.{order.action}") or visible(request)
+    chosen = Filter(order.q)
+    preview = await inspector.preview(order.action, chosen, group=order.group, queues=queues)
+    if order.action in FINAL and _is_many(preview) and form.get("typed").strip().lower() != order.action:
+        said = f"Type {order.action} to confirm it: nothing was done."
+        return await _preview(request, order, error=said, status=400)
+    where = list(dict.fromkeys(queue for queue, _ in preview.counts))
+    _check(request, order, where)
+    only = where[0] if len(where) == 1 else None
+    about = str(chosen) or "all tasks"
+    if preview.is_whole and preview.count <= FEW and order.rate is None:
+
+        async def deed() -> Applied:
+            selection = await inspector.select(
+                order.action, chosen, limit=min(order.limit or FEW, FEW), where=in_group(order.group), queues=queues
+            )
+            return await _applied(inspector, selection)
+
+        report = await perform(request, f"task.{order.action}", queue=only, about=about, deed=deed)
+        kind, notice = _told(order.action, report.done, report.skipped, report.failed, report.why)
+        return redirect(request, "/tasks", notice, kind=kind, q=order.q or None, group=order.group or None)
+    console.background.check()
+
+    async def begin() -> str:
+        job = await inspector.begin_job(
+            order.action, chosen, user=name_of(request), role=role_of(request), address=address_of(request),
+            group=order.group, limit=order.limit, rate=order.rate,
+        )  # fmt: skip
+        await console.background.start(inspector, job.id, queues)
+        return job.id
+
+    job_id = await perform(request, f"task.{order.action}", queue=only, about=about, deed=begin)
+    return redirect(request, "/job", id=job_id)
+
+
+def _is_many(preview: Preview) -> bool:
+    return preview.count > UNTYPED or not preview.is_whole
+
+
+async def _preview(request: Request, order: Order, *, error: str = "", status: int = 200) -> Response:
+    inspector = await consoles.of(request).inspector()
+    queues = doable(request, f"task.{order.action}")
+    if order.named:
+        _check(request, order, list(dict.fromkeys(named[0] for named in order.named)))
+        found = await inspector.choose(order.action, list(order.named))
+        preview = Preview(
+            action=order.action, filter="", count=len(found.tasks), counts=found.counts, first=found.first,
+            scanned=found.scanned, total=found.scanned, is_whole=True,
+        )  # fmt: skip
+    else:
+        try:
+            preview = await inspector.preview(
+                order.action, Filter(order.q), group=order.group, queues=queues or visible(request)
+            )
+        except InvalidTask as error_:
+            return redirect(request, "/tasks", str(error_), kind="bad", q=order.q or None)
+    counts = sorted(preview.counts.items(), key=lambda item: -item[1])
+    return render(
+        request,
+        "act.html",
+        status=status,
+        place="tasks",
+        polls=False,
+        order=order,
+        preview=preview,
+        counts=[(lines.visible(queue), state.value, number) for (queue, state), number in counts],
+        found=rows(request, preview.first, redacted=lines.plain),
+        names=[json.dumps(named) for named in order.named],
+        word=WORDS[order.action],
+        effect=EFFECTS[order.action],
+        is_final=order.action in FINAL,
+        is_typed=order.action in FINAL and not order.named and _is_many(preview),
+        is_job=not order.named and not (preview.is_whole and preview.count <= FEW),
+        left_out=len(order.named) - preview.count if order.named else 0,
+        error=error,
+        sentence=_sentence(preview, order),
+    )
+
+
+def _sentence(preview: Preview, order: Order) -> str:
+    if not preview.count:
+        return "Nothing to do: no such task fits" + ("" if preview.is_whole else " among those looked at")
+    if preview.is_whole:
+        return f"{counted(preview.count, 'task')}{' of one group of errors' if order.group else ''}"
+    return (
+        f"{counted(preview.count, 'task')} among the first {count(preview.scanned)} of {count(preview.total)}: "
+        "the rest is looked at as it is done"
+    )
+
+
+routes = [Route("/act", ask), Route("/act", act, methods=["POST"])]

@@ -1,0 +1,58 @@
+"""Who did what: the trail of all that was changed through a console, the API or a job."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from onebeat.inspector.auditing import AuditOutcome, AuditPage, AuditRecord
+from onebeat.web import console as consoles
+from onebeat.web.page import render
+from onebeat.web.scope import name_of, visible
+from onebeat.web.showing.lines import text_line
+
+ROWS = 50
+FILTERS = ("user", "action", "queue", "job")
+KINDS = {
+    AuditOutcome.BEGUN: "warn", AuditOutcome.DONE: "", AuditOutcome.REFUSED: "warn", AuditOutcome.FAILED: "bad",
+}  # fmt: skip
+
+
+async def audit(request: Request) -> Response:
+    """Show what was done, the latest first."""
+    asked = {name: request.query_params.get(name, "").strip() for name in FILTERS}
+    cursor = request.query_params.get("cursor", "")
+    inspector = await consoles.of(request).inspector()
+    sees, me = visible(request), name_of(request)
+
+    def may_see(record: AuditRecord) -> bool:
+        if sees is None or record.user == me:
+            return True
+        return bool(record.queue) and sees(record.queue)
+
+    page = await inspector.audit(**asked, where=may_see, size=ROWS, cursor=cursor)
+    return render(
+        request,
+        "audit.html",
+        place="audit",
+        polls=not cursor,
+        page=page,
+        kinds=KINDS,
+        asked=asked,
+        is_asked=any(asked.values()),
+        cursor=cursor,
+        sentence=_verdict(page, is_asked=any(asked.values())),
+        line=text_line,
+    )
+
+
+def _verdict(page: AuditPage, *, is_asked: bool) -> str:
+    if not page.records:
+        return "Nothing fits" if is_asked else "Nothing was changed yet"
+    last = page.records[0]
+    what = f"{last.action} by {last.user}"
+    return f"The latest{' that fits' if is_asked else ''}: {text_line(what, 80)}"
+
+
+routes = [Route("/audit", audit)]

@@ -1,0 +1,131 @@
+"""What failed, in groups of one kind: how many, since when, and doing something to one group alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from onebeat.errors import InvalidFilter, InvalidTask, QueueNotFound
+from onebeat.inspector.error_groups import SCAN, ErrorGroup, ErrorGroups
+from onebeat.inspector.filters import Filter
+from onebeat.web import console as consoles
+from onebeat.web.failures import status_of
+from onebeat.web.links import url
+from onebeat.web.page import render
+from onebeat.web.pages.tasks import WORDS
+from onebeat.web.rights import may
+from onebeat.web.scope import sight, visible
+from onebeat.web.showing.lines import text_line
+from onebeat.web.showing.lines import visible as written_out
+from onebeat.web.showing.words import count, counted, share
+
+GROUPS = 100
+"""Groups on a page."""
+
+SCANS = (SCAN, 100_000, 500_000)
+"""How many tasks may be looked at."""
+
+KEPT_S = 30.0
+"""How long what was found is shown: to look again takes the store a tenth of a second for 20,000 tasks."""
+
+ACTIONS = ("run", "archive", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A group as the table shows it."""
+
+    group: ErrorGroup
+    type: str
+    error_class: str
+    message: str
+    sample: str
+    queues: Sequence[tuple[str, int]]
+    link: str
+    acts: Sequence[tuple[str, str]]
+    samples: Sequence[tuple[str, str]]
+
+
+async def errors(request: Request) -> Response:
+    """Show the groups of what failed."""
+    asked = request.query_params.get("q", "").strip()
+    scan = _scan(request.query_params.get("scan", ""))
+    try:
+        found = await _look(request, Filter(asked), scan)
+    except (InvalidFilter, InvalidTask, QueueNotFound) as error:
+        return render(
+            request, "errors.html", status=status_of(error), place="errors", polls=False, q=asked, found=None, rows=[],
+            kind="bad", sentence=str(error), wider=None, scan=scan,
+        )  # fmt: skip
+    kind, sentence = verdict(found)
+    return render(
+        request,
+        "errors.html",
+        place="errors",
+        q=asked,
+        found=found,
+        rows=[_row(request, group) for group in found.groups],
+        kind=kind,
+        sentence=sentence,
+        wider=next((number for number in SCANS if number > scan), None) if not found.is_whole else None,
+        scan=scan,
+    )
+
+
+async def _look(request: Request, wanted: Filter, scan: int) -> ErrorGroups:
+    console = consoles.of(request)
+    inspector = await console.inspector()
+    queues = visible(request)
+
+    async def read() -> ErrorGroups:
+        return await inspector.errors(wanted, limit=GROUPS, scan=scan, queues=queues)
+
+    return await console.reads.get(("errors", str(wanted), scan, sight(request)), read, seconds=KEPT_S)
+
+
+def _scan(said: str) -> int:
+    return int(said) if said in {str(number) for number in SCANS} else SCAN
+
+
+def verdict(found: ErrorGroups) -> tuple[str, str]:
+    """Return the kind and the sentence that stand first."""
+    if not found.tasks:
+        if not found.total:
+            return "good", "Nothing failed: no task waits for another try, and none is archived"
+        where = "" if found.is_whole else f" among the {count(found.scanned)} looked at"
+        return "good", f"No error fits{where}"
+    ways = len(found.groups) + found.left_out
+    most = found.groups[0]
+    told = f"{counted(found.tasks, 'task')} failed in {counted(ways, 'way')}"
+    if ways > 1:
+        name = text_line(f"{most.error_class} {most.message}".strip() or most.type, 60)
+        told += f"; {share(most.count, found.tasks)} of them: {name}"
+    if not found.is_whole:
+        told += f" · looked at {count(found.scanned)} of {count(found.total)}"
+    lately = sum(sum(group.hours[-2:]) for group in found.groups)
+    return ("bad" if lately else "warn"), told
+
+
+def _row(request: Request, group: ErrorGroup) -> Row:
+    return Row(
+        group=group,
+        type=written_out(group.type) or "no message",
+        error_class=written_out(group.error_class),
+        message=text_line(group.message, 300),
+        sample=group.sample,
+        queues=[(written_out(queue), number) for queue, number in list(group.queues.items())[:3]],
+        link=url(request, "/tasks", q=group.filter, group=group.key),
+        acts=[
+            (WORDS[action], url(request, "/act", action=action, q=group.filter, group=group.key))
+            for action in ACTIONS
+            if any(may(request, f"task.{action}", queue) for queue in group.queues)
+        ],
+        samples=[(written_out(id_), url(request, "/task", queue=queue, id=id_)) for queue, id_ in group.samples],
+    )
+
+
+routes = [Route("/errors", errors)]

@@ -1,0 +1,144 @@
+"""One queue: what it holds, who works on it, what it did, and pausing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from onebeat.broker.browse import QueueStats
+from onebeat.errors import BrokerError
+from onebeat.inspector.filters import Filter
+from onebeat.inspector.inspector import Inspector
+from onebeat.inspector.models import DayStats, QueueDetails, ServerInfo
+from onebeat.states import TaskState
+from onebeat.web import console as consoles
+from onebeat.web.acting import perform
+from onebeat.web.forms import read
+from onebeat.web.page import redirect, render
+from onebeat.web.rights import check_sees, may
+from onebeat.web.showing import lines
+from onebeat.web.showing.concerns import concern, serving
+from onebeat.web.showing.words import counted, duration
+
+DAYS = 14
+"""Days of history that are shown."""
+
+SAMPLED = 200
+"""Pending tasks whose types are counted."""
+
+LISTED = 50
+"""Servers, and groups, that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """
+    A server that takes tasks of the queue.
+
+    Attributes:
+        weight, share: Of the queue on this server: its number, and in which part of its looks it comes first.
+    """
+
+    info: ServerInfo
+    weight: int
+    share: str
+
+
+async def queue(request: Request) -> Response:
+    """Show a queue."""
+    name = request.query_params.get("name", "")
+    check_sees(request, name)
+    console = consoles.of(request)
+    inspector = await console.inspector()
+    stats = await console.reads.get(("queue", name), lambda: inspector.stats(name))
+    details = await _alone(console.reads.get(("details", name), lambda: _details(inspector, name), seconds=15))
+    history = await _alone(console.reads.get(("history", name), lambda: inspector.history(name, DAYS), seconds=15))
+    servers = await console.reads.get("servers", inspector.servers)
+    here = [server for server in servers if name in server.queues]
+    found = concern(name, stats, serving(servers))
+    return render(
+        request,
+        "queue.html",
+        place="overview",
+        queue=name,
+        shown_name=lines.visible(name),
+        stats=stats,
+        kind=found.kind if found else "good",
+        badge=found,
+        sentence=f"It {found.sentence}" if found else _well(stats, here),
+        counts=[(state.value, int(getattr(stats, state.value)), _in_state(name, state)) for state in TaskState],
+        details=details if isinstance(details, QueueDetails) else None,
+        days=history if isinstance(history, list) else [],
+        chart=_chart(history) if isinstance(history, list) else {},
+        unread=[str(one) for one in (details, history) if isinstance(one, BrokerError)],
+        servers=[_serving(server, name) for server in here[:LISTED]],
+        more_servers=len(here) - LISTED,
+        q=str(Filter().narrowed("queue", name, operator="=")),
+        may_pause=may(request, "queue.resume" if stats.paused else "queue.pause", name),
+        may_remove=may(request, "queue.remove", name),
+        listed=LISTED,
+        written=lines.visible,
+    )
+
+
+async def _details(inspector: Inspector, name: str) -> QueueDetails:
+    return await inspector.details(name, sample=SAMPLED)
+
+
+async def _alone(reading: Any) -> Any:
+    """Let one statistic fail alone: what could not be read is the error."""
+    try:
+        return await reading
+    except BrokerError as error:
+        return error
+
+
+def _in_state(name: str, state: TaskState) -> str:
+    return str(Filter().narrowed("queue", name, operator="=").narrowed("state", state.value))
+
+
+def _well(stats: QueueStats, here: list[ServerInfo]) -> str:
+    if not here:
+        return "No server takes its tasks; none waits"
+    waits = f", the next waits {duration(stats.latency_ms / 1000)}" if stats.latency_ms else ""
+    return f"All is well: {counted(len(here), 'server')}, {counted(stats.active, 'task')} running{waits}"
+
+
+def _serving(server: ServerInfo, name: str) -> Serving:
+    weight = server.queues[name]
+    if server.strict_priority:
+        higher = sum(other > weight for other in server.queues.values())
+        return Serving(server, weight, "first" if not higher else f"after {counted(higher, 'queue')}")
+    total = sum(server.queues.values())
+    return Serving(server, weight, f"{100 * weight / total:.0f} %" if total else "-")
+
+
+def _chart(days: list[DayStats]) -> Mapping[str, list[float | None]]:
+    past = days[::-1]
+    return {"processed": [float(day.processed) for day in past], "failed": [float(day.failed) for day in past]}
+
+
+async def remove(request: Request) -> Response:
+    """Remove a queue, once its name was typed."""
+    form = await read(request)
+    name = form.get("queue")
+    check_sees(request, name)
+    if form.get("typed") != name:
+        return redirect(
+            request, "/queue", "Type the queue's name to remove it: nothing was done.", kind="bad", name=name
+        )
+    inspector = await consoles.of(request).inspector()
+    is_forced = form.get("force") == "yes"
+    removed = await perform(
+        request, "queue.remove", queue=name, about="with its tasks" if is_forced else "",
+        deed=lambda: inspector.remove_queue(name, force=is_forced),
+    )  # fmt: skip
+    return redirect(request, "/", f"Queue {name} is removed, with {counted(removed, 'task')}.")
+
+
+routes = [Route("/queue", queue), Route("/queue/remove", remove, methods=["POST"])]

@@ -1,0 +1,76 @@
+"""How a viewer wants to see things: the page Settings, and the cookies that it writes."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from onebeat.errors import ConfigurationError
+from onebeat.scheduler import zones
+from onebeat.web import forms, links, viewer
+from onebeat.web.page import redirect, render
+from onebeat.web.security import gate
+
+KEPT_S = 365 * 24 * 3600
+"""For how long a browser keeps what was chosen."""
+
+INTERVALS = {0: "not by itself", 1: "every second", 60: "every minute"}
+"""How often a page looks again, in words; all others are so many seconds."""
+
+
+async def settings(request: Request) -> Response:
+    """Show what can be chosen."""
+    return _page(request)
+
+
+async def choose(request: Request) -> Response:
+    """Have the browser keep what was chosen."""
+    form = await forms.read(request)
+    zone = form.text("zone", "UTC", most=100).strip() or "UTC"
+    try:
+        zones.zone(zone)
+    except ConfigurationError as error:
+        raise HTTPException(400, f"{str(error).capitalize()}.") from None
+    chosen = {
+        "onebeat_theme": form.choice("theme", viewer.THEMES, "system"),
+        "onebeat_density": form.choice("density", viewer.DENSITIES, "roomy"),
+        "onebeat_refresh": form.choice("refresh", map(str, viewer.INTERVALS), "2"),
+        "onebeat_zone": zone,
+    }
+    answer = redirect(request, "/settings", "Kept in this browser.")
+    for name, value in chosen.items():  # scripts of the page change them, too
+        answer.set_cookie(
+            name,
+            quote(value, safe=""),
+            max_age=KEPT_S,
+            path=f"{links.root(request)}/",
+            secure=request.url.scheme == "https",
+            samesite="lax",
+        )
+    return answer
+
+
+def _page(request: Request) -> Response:
+    who = gate.user(request)
+    return render(
+        request,
+        "settings.html",
+        place="settings",
+        polls=False,
+        themes=viewer.THEMES,
+        densities=viewer.DENSITIES,
+        intervals=[(number, INTERVALS.get(number, f"every {number} seconds")) for number in viewer.INTERVALS],
+        zones=zones.names(),
+        role=who.role_on(None),
+        queues=sorted((name, "hidden" if role is None else str(role)) for name, role in who.queues.items()),
+    )
+
+
+routes = [
+    Route("/settings", settings),
+    Route("/settings", choose, methods=["POST"]),
+]
