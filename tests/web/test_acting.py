@@ -180,9 +180,9 @@ async def test_a_job_is_stopped_and_gone_on_with_by_any_console(
         assert 'action="/job/stop"' in page
         assert "It is told to stop" in await told(elsewhere, await elsewhere.post("/job/stop", data={"id": job_id}))
         stopped = await ended(inspector, job_id, board)
-        assert (JobState.STOPPED, "somebody") == (stopped.state, stopped.stopped_by)
+        assert (JobState.STOPPED, "local") == (stopped.state, stopped.stopped_by)
         page = (await elsewhere.get(address)).text
-        assert "Stopped by somebody" in page
+        assert "Stopped by local" in page
         assert 'action="/job/continue"' in page
         await inspector.store.command("HSET", f"onebeat:job:{job_id}", "rate", "")
         await told(elsewhere, await elsewhere.post("/job/continue", data={"id": job_id}))

@@ -8,7 +8,7 @@ from typing import TypeVar
 from onebeat.inspector import auditing, jobs
 from onebeat.inspector.auditing import AuditPage, AuditRecord
 from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
-from onebeat.inspector.filters import Filter
+from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.found import Selection
 from onebeat.inspector.job_models import Job, Preview
 from onebeat.inspector.job_run import JobRun
@@ -90,6 +90,7 @@ class BlockingOverseeing:
         *,
         where: Where | None = None,
         queues: Visible | None = None,
+        look: Look | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
     ) -> Job:
@@ -97,7 +98,7 @@ class BlockingOverseeing:
         Run a job, or go on with one that ended early; returns it as it ended: done, stopped or failed. See
         `Inspector.run_job`.
         """
-        run = JobRun(job_id, where=where, queues=queues, stopping=stopping, progress=progress)
+        run = JobRun(job_id, where=where, queues=queues, look=look, stopping=stopping, progress=progress)
         return self._do(run.run())
 
     def job(self, job_id: str) -> Job:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from onebeat.inspector import auditing, jobs
 from onebeat.inspector.auditing import AuditPage, AuditRecord
 from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
-from onebeat.inspector.filters import Filter
+from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.found import Selection
 from onebeat.inspector.job_models import Job, Preview
 from onebeat.inspector.job_run import JobRun
@@ -143,6 +143,7 @@ class Overseeing(Following):
         *,
         where: Where | None = None,
         queues: Visible | None = None,
+        look: Look | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
     ) -> Job:
@@ -155,6 +156,8 @@ class Overseeing(Following):
         Args:
             where, queues: As of `search`.
 
+            look: Returns a task as who began the job sees it, and its filter decides by that; None: as it is.
+
             stopping: Asked between two steps whether to stop; None: nobody is.
 
             progress: Told as it begins, and once a second, how far it is.
@@ -164,7 +167,7 @@ class Overseeing(Following):
             WrongState: It is done, or somebody else runs it.
             BrokerUnavailable: The store could not be reached for some 20 seconds.
         """
-        run = JobRun(job_id, where=where, queues=queues, stopping=stopping, progress=progress)
+        run = JobRun(job_id, where=where, queues=queues, look=look, stopping=stopping, progress=progress)
         return await self._do(run.run())
 
     async def job(self, job_id: str) -> Job:

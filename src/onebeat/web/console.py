@@ -29,6 +29,7 @@ from onebeat.web.pages import (
     errors,
     groups,
     jobs,
+    metrics,
     overview,
     palette,
     queue,
@@ -68,7 +69,6 @@ class ConsoleSettings(TypedDict, total=False):
 
     title: str
     read_only: bool
-    redaction: Redaction
     auth: Auth
     hosts: Collection[str]
     origins: Collection[str]
@@ -76,6 +76,7 @@ class ConsoleSettings(TypedDict, total=False):
     prefix: str
     secret: str
     login_url: str | None
+    redaction: Redaction
 
 
 def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Console:
@@ -192,6 +193,7 @@ def routes() -> list[BaseRoute]:
         *schedule.routes,
         *servers.routes,
         *groups.routes,
+        *metrics.routes,
         *task.routes,
         *task_changes.routes,
         *palette.routes,

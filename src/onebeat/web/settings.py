@@ -20,8 +20,6 @@ class Settings:
 
         read_only: Whether nothing can be changed, whoever asks.
 
-        redaction: What is hidden in payloads, results, headers and errors. `Redaction(keys=(), patterns=())`: nothing.
-
         auth: How a request says whose it is: `Passwords`, `Tokens`, `ProxyHeader`, `Access.read(path)`, a function
             `authenticate(request) -> User | None`, plain or async, or a list of these. None: nobody is asked, and only
             who is on this machine is answered, with no proxy between.
@@ -43,6 +41,9 @@ class Settings:
 
         login_url: Where the application signs its users in itself: who is nobody is sent there.
 
+        redaction: What is hidden of payloads, results, headers and errors before anybody sees it; what it hides cannot
+            be searched for either. Default: fields that are called like secrets.
+
         rules: What of all this the gate goes by.
 
     Raises:
@@ -51,7 +52,6 @@ class Settings:
 
     title: str = ""
     read_only: bool = False
-    redaction: Redaction = field(default_factory=Redaction)
     auth: Auth = field(default=None, repr=False)
     hosts: Collection[str] = ()
     origins: Collection[str] = ()
@@ -59,16 +59,13 @@ class Settings:
     prefix: str = ""
     secret: str = field(default="", repr=False)
     login_url: str | None = None
+    redaction: Redaction = field(default_factory=Redaction)
     rules: Rules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_title(self.title)
         _check_flag("read_only", self.read_only)
-        given: object = self.redaction
-        if not isinstance(given, Redaction):
-            raise ConfigurationError(
-                f'redaction is {shown(given)}: give Redaction(keys=["password", "*_token"]), or leave it out'
-            )
+        _check_redaction(self.redaction)
         rules = Rules.make(
             self.auth,
             hosts=self.hosts,
@@ -84,6 +81,11 @@ class Settings:
 def _check_title(title: object) -> None:
     if not isinstance(title, str) or len(title) > 40:
         raise ConfigurationError(f'title is {shown(title)}: give at most 40 characters, such as "staging"')
+
+
+def _check_redaction(value: object) -> None:
+    if not isinstance(value, Redaction):
+        raise ConfigurationError(f"redaction is {shown(value)}: give Redaction(keys=[…], patterns=[…])")
 
 
 def _check_flag(name: str, value: object) -> None:

@@ -63,6 +63,10 @@ class Stage:
         said = self._start("console", command, environment)
         return said.partition("console: ")[2].strip()
 
+    def mounted(self, path: str) -> str:
+        """Start an application with a console below a path, and return the console's address."""
+        return self._start("mounted", ["-m", "tests.web.browser.mounted", self.url, path], {}).strip()
+
     def shop(self, host: str, slots: int, *queues: str) -> None:
         """Start a server, and return once it serves."""
         self._start(host, ["-m", "tests.web.browser.shop", self.url, host, str(slots), *queues], {})

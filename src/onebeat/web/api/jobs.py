@@ -16,6 +16,7 @@ from onebeat.inspector.job_models import Job
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
+from onebeat.web.security.searching import look_of
 
 Text = Annotated[str, msgspec.Meta(max_length=10_000)]
 Scan = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
@@ -136,7 +137,7 @@ class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
 
 async def preview_tasks(asked: Asked, query: PreviewQuery) -> PreviewDocument:
     """Say what something would be done to, and do nothing: how many tasks fit, by queue and state."""
-    wanted = asked.readable(Filter(query.q))
+    wanted = asked.filter(query.q)
     key = ("preview", query.action, str(wanted), query.group, query.scan, asked.sight)
     queues = asked.doable(f"task.{query.action}")
 
@@ -173,12 +174,12 @@ async def delete_tasks(asked: Asked, body: ManyTasks) -> JobDocument:
 
 
 async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
-    wanted = asked.readable(Filter(body.q))
+    wanted = asked.filter(body.q)
     deed = f"task.{action}"
     for name in _named(wanted):
         asked.check_may(deed, name)
     queues = asked.doable(deed)
-    concerned = await _concerned(asked, wanted, deed) if queues is not None else []
+    concerned = await _concerned(asked, wanted, deed)
     asked.console.background.check()
 
     async def begin(inspector: Inspector) -> Job:
@@ -186,7 +187,7 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
             action, wanted, user=asked.who, role=asked.role, address=asked.address, group=body.group, limit=body.limit,
             rate=body.rate,
         )  # fmt: skip
-        await asked.console.background.start(inspector, job.id, queues)
+        await asked.console.background.start(inspector, job.id, queues, look_of(asked.console.settings.redaction))
         return job
 
     about = str(wanted) or "all tasks"
@@ -243,11 +244,12 @@ async def continue_job(asked: Asked, body: JobNamed) -> JobDocument:
     What is left is chosen anew. It needs what began the job.
     """
     found = await _find(asked, body.id)
-    if not found.may_go_on:
-        raise WrongState(f"job {shown(found.id)} is {found.state.value}: there is nothing to go on with")
 
     async def go_on(inspector: Inspector) -> Job:
-        await asked.console.background.start(inspector, found.id, asked.doable(f"task.{found.action}"))
+        if not found.may_go_on:
+            raise WrongState(f"job {shown(found.id)} is {found.state.value}: there is nothing to go on with")
+        look = look_of(asked.console.settings.redaction)
+        await asked.console.background.start(inspector, found.id, asked.doable(f"task.{found.action}"), look)
         return found
 
     return JobDocument.of(await _steer(asked, found, "go on with", go_on))
@@ -268,7 +270,7 @@ async def _concerned(asked: Asked, wanted: Filter, action: str) -> list[str]:
 
 async def list_errors(asked: Asked, query: ErrorsQuery) -> ErrorsDocument:
     """Put the tasks that failed into groups: by type, class of the error, and message."""
-    wanted = asked.readable(Filter(query.q))
+    wanted = asked.filter(query.q)
 
     async def read(inspector: Inspector) -> ErrorsDocument:
         found = await inspector.errors(wanted, limit=query.limit, scan=query.scan, queues=asked.visible)

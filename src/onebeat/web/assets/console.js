@@ -26,6 +26,7 @@ let failures = 0;
 let timer = 0;
 let isLooking = false;
 let lastWord = 0;
+let lastAnswer = new Date();
 let said = "";
 
 const live = () => document.getElementById("live");
@@ -78,6 +79,16 @@ function announce() {
   said = gist;
 }
 
+// Says how old what is seen is. One lost answer is nothing to be told of.
+function tellAway(status) {
+  const place = document.getElementById("away");
+  if (!failures) lastAnswer = new Date();
+  place.hidden = failures < 2;
+  const who = status ? "The store" : "The console";
+  const words = `${who} gives no answer since ${lastAnswer.toLocaleTimeString("en-GB")}. What you see is as it was then; this page looks again by itself.`;
+  if (!place.hidden && place.textContent !== words) place.textContent = words;
+}
+
 function tidy() {
   showLive();
   tidyPicks();
@@ -101,7 +112,7 @@ document.addEventListener("htmx:finally:request", (event) => {
   isLooking = false;
   if (status === 401 || event.detail.ctx.response?.raw?.redirected) return location.reload(); // the session is over
   failures = status === 0 || status >= 500 ? failures + 1 : 0;
-  root.toggleAttribute("data-away", failures > 1);
+  tellAway(status);
   showLive();
   plan();
 });

@@ -105,6 +105,10 @@ async def find(request: Request, name: str) -> ScheduleInfo:
         if sees_all(request):
             raise
         raise _nothing(name) from None
+    except WrongState:
+        if any(entry.id == name for entry in (await look(request)).entries):
+            raise
+        raise _nothing(name) from None
     if not sees(request, info.queue):
         raise _nothing(name)
     return info
@@ -175,7 +179,7 @@ def _passed(info: ScheduleInfo, now: datetime) -> str:
     if info.trigger is None or info.paused_at is None:
         return ""
     start, end = (round(at.timestamp() * 1000) for at in (info.paused_at, now))
-    found = outlook(info.trigger, start, end, 0)
+    found = outlook(info.trigger, start + 1, end + 1, 0)
     return f"{'' if found.is_exact else 'more than '}{counted(found.count, 'tick')}" if found.count else ""
 
 
