@@ -290,3 +290,14 @@ async def test_a_scheduler_that_runs_is_told_of(bench: Bench, live: httpx2.Async
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_is_secret_in_a_payload_and_in_headers_is_hidden(store: Store, noon: Clock) -> None:
+    """By the console's rules, as on the page of a task."""
+    task = Task("t", {"user": 1, "password": "hunter2"}, queue="q")
+    await declare(store, entry("one", Every(60), task, {"headers": {"password": "swordfish"}}))
+    async with browsing(store) as client:
+        text = (await client.get("/schedule", params={"id": "one"})).text
+    assert "user" in text
+    assert "hunter2" not in text
+    assert "swordfish" not in text
