@@ -27,8 +27,10 @@ from onebeat.web.showing import payloads, plans
 from onebeat.web.showing.calendar import Day, go_row, row
 from onebeat.web.showing.concerns import serving
 from onebeat.web.showing.instants import absolute
+from onebeat.web.showing.redaction import Redaction
 from onebeat.web.showing.strips import day_axis
 from onebeat.web.showing.words import counted
+from onebeat.wire import gotext
 
 TICKS, FIRES = 5, 20
 """Coming ticks, and fires, on the page."""
@@ -129,7 +131,15 @@ def _look(request: Request, payload: bytes) -> payloads.Shown | None:
 def _options(request: Request, options: Iterable[str]) -> list[str]:
     """Write options, what is secret in them hidden: headers are among them."""
     rules = consoles.of(request).settings.redaction
-    return [rules.text(option) for option in options]
+    return [_option(rules, option) for option in options]
+
+
+def _option(rules: Redaction, option: str) -> str:
+    read = gotext.parse_option(option)
+    if read is not None and read[0] == "Header":
+        name, value = read[1]
+        return gotext.header(name, rules.header(name, value))
+    return rules.text(option)
 
 
 async def _show_go(request: Request, name: str) -> Response:
