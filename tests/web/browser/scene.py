@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from onebeat import SyncClient, SyncInspector, Task
 from onebeat.wire import keys
 from onebeat.wire.records import EntryRecord, ServerRecord, WorkerRecord, to_ns
+from tests.web.browser import past
 from tests.web.browser.shop import charge, invoice, report, resize, sale, welcome
 from tests.web.browser.stage import Stage
 
@@ -20,6 +21,7 @@ STATES = {
 
 def play(stage: Stage) -> None:
     """Fill a store, and return when everything has come to what it stays."""
+    past.write(stage.url)
     _enqueue(stage)
     _go(stage)
     stage.shop("web-1", 6, "critical", "default", "low")
@@ -65,7 +67,7 @@ def _go(stage: Stage) -> None:
     store.hset(f"asynq:workers:{tag}", "b1f6", worker.encode())
 
     def beat() -> None:
-        until = time.time() + 10  # noqa: TID251 - as a server in Go says it
+        until = time.time() + 10
         store.zadd(keys.SERVERS, {f"asynq:servers:{tag}": until})
         store.zadd(keys.WORKERS, {f"asynq:workers:{tag}": until})
         store.zadd(keys.SCHEDULERS, {scheduler: until})

@@ -72,7 +72,7 @@ class Stage:
 
     def shop(self, host: str, slots: int, *queues: str) -> None:
         """Start a server, and return once it serves."""
-        self._start(host, ["-m", "tests.web.browser.shop", self.url, host, str(slots), *queues], {})
+        self._start(host, ["-m", "tests.web.browser.deployed", self.url, host, str(slots), *queues], {})
 
     def repeat(self, beat: Callable[[], object]) -> None:
         """Do something now and every two seconds, until the end."""
