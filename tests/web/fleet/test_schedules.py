@@ -163,7 +163,7 @@ async def test_the_page_of_a_schedule_has_ticks_in_three_zones_and_the_days_cloc
     assert "Sun 2030-03-17 21:30:00 EDT" in text
     assert "clocks jump from 02:00 to 03:00: 02:30 does not exist, and fires once, at 03:00" in text
     assert "clocks go back from 03:00 to 02:00: 02:30 comes twice, and fires the first time" in text
-    assert "{&#34;all&#34;:true}" in text
+    assert "<span class="p-key">&#34;all&#34;</span>: <span class="p-word">true</span>" in text
 
 
 async def test_a_form_pauses_and_another_resumes(

@@ -22,10 +22,11 @@ from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.pages.schedules import go_rows, look, row_of
 from onebeat.web.rights import may, sees, sees_all
-from onebeat.web.showing import plans
+from onebeat.web.showing import payloads, plans
 from onebeat.web.showing.calendar import Day, go_row, row
 from onebeat.web.showing.concerns import serving
 from onebeat.web.showing.instants import absolute
+from onebeat.web.showing.payloads import Shown
 from onebeat.web.showing.strips import day_axis
 from onebeat.web.showing.words import counted
 
@@ -65,7 +66,7 @@ async def schedule(request: Request) -> Response:
         axis=day_axis(day.start, day.end, place),
         own=_own_zone(info),
         expression=info.trigger.expression if isinstance(info.trigger, Cron) else info.spec,
-        payload=_shown(info.payload),
+        payload=_shown(request, info.payload),
         late=plans.LATE,
         awake_since=now - AWAKE,
         clocked=_clocked,
@@ -118,13 +119,9 @@ def _nothing(name: str) -> ScheduleNotFound:
     return ScheduleNotFound(f"schedule {shown(name)} is not known here, or not for you to see")
 
 
-def _shown(payload: bytes) -> str:
-    """Return a payload as text, cut; "" if it is none."""
-    try:
-        text = payload.decode()
-    except UnicodeDecodeError:
-        return ""
-    return text if len(text) <= MOST else f"{text[:MOST]} …"
+def _shown(request: Request, payload: bytes) -> Shown:
+    """Return a payload as it is shown, without what is secret."""
+    return payloads.show(payload, rules=consoles.of(request).settings.redaction, most=MOST)
 
 
 async def _show_go(request: Request, name: str) -> Response:
@@ -147,7 +144,7 @@ async def _show_go(request: Request, name: str) -> Response:
         events=await console.reads.get(("events", name), lambda: inspector.events(name, size=FIRES)),
         day=go_row(one.entry, day),
         axis=day_axis(day.start, day.end, place),
-        payload=_shown(one.entry.payload),
+        payload=_shown(request, one.entry.payload),
     )
 
 
