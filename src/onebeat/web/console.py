@@ -28,6 +28,7 @@ from onebeat.web.pages import (
     audit,
     errors,
     groups,
+    health,
     jobs,
     overview,
     palette,
@@ -36,6 +37,7 @@ from onebeat.web.pages import (
     schedules,
     servers,
     signing,
+    store,
     tasks,
     viewing,
 )
@@ -189,6 +191,8 @@ def routes() -> list[BaseRoute]:
         *servers.routes,
         *groups.routes,
         *palette.routes,
+        *health.routes,
+        *store.routes,
         *api.routes(),
     ]
 
