@@ -59,6 +59,10 @@ docs: setup ## build the documentation site in build/site
 schemas: setup ## write the JSON Schemas of the command line; refuses to break those that are there
 	@$(BIN)/python docs/site/schemas.py
 
+.PHONY: console-api
+console-api: setup ## write the reference of the console's API from the table of its operations
+	@$(BIN)/python docs/site/console_api.py
+
 .PHONY: interop
 interop: setup ## with the real asynq, and the table of who × what; needs Go
 	@ONEBEAT_INTEROP=whole $(PYTEST) -n $(WORKERS) -q -m interop tests/interop
@@ -130,6 +134,10 @@ proof-weight: setup ## measure: import time and idle memory, beside streaq, task
 	@$(BIN)/python -m bench.weight
 proof-differential: setup ## prove: put faults into our scripts, and see the comparison with asynq notice; needs Go
 	@$(PYTEST) -q -m interop tests/interop/differential/mutants.py
+.PHONY: proof-api
+proof-api: setup ## prove: 400 requests of each kind to each operation of the API, by its own document
+	@ONEBEAT_API_EXAMPLES=400 $(PYTEST) -q -n 2 --timeout 3600 tests/web/api/test_fuzz.py
+
 .PHONY: proof-search
 proof-search: setup ## measure: how long it takes to find 12 of 100,000 tasks
 	@$(BIN)/python -m bench.search

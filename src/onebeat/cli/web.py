@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
 import click
 
 from onebeat.cli.common import url_option
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+KEYS = {"allow_host": "hosts", "origin": "origins", "proxy": "proxies", "redact_key": "redact_keys"}
+KEYS |= {"redact_pattern": "redact_patterns"}
 
 
 @click.command()
@@ -13,14 +22,61 @@ from onebeat.cli.common import url_option
 @click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Where to answer.")
 @click.option("--title", default="", help='A word for this installation, such as "staging".')
 @click.option("--read-only", is_flag=True, help="Nothing can be changed, whoever asks.")
-def web(url: str | None, host: str, port: int, title: str, *, read_only: bool) -> None:
+@click.option(
+    "--access", type=FILE, envvar="ONEBEAT_WEB_ACCESS", show_envvar=True, help="Users, tokens and roles, in TOML."
+)
+@click.option("--password-file", type=FILE, help="One password, or its hash. Default: $ONEBEAT_WEB_PASSWORD.")
+@click.option("--token-file", type=FILE, help="One token, or its hash. Default: $ONEBEAT_WEB_TOKEN.")
+@click.option("--user-header", help="The header with which a proxy names the user it has signed in.")
+@click.option("--groups-header", help="The header with which it names the user's groups.")
+@click.option(
+    "--header-role",
+    type=click.Choice(["view", "operate", "admin"]),
+    help="The role of whom it names, unless --access does.",
+)
+@click.option("--proxy", multiple=True, help="An address or network whose headers are believed. More than once: each.")
+@click.option("--allow-host", multiple=True, help="A name that is answered to, beside localhost and addresses.")
+@click.option("--origin", multiple=True, help="Where browsers reach it, if a proxy changes Host: https://…")
+@click.option("--prefix", default="", help="What paths begin with in front of a proxy, stripped or kept: /tasks")
+@click.option("--redact-key", multiple=True, help="A field whose value nobody sees, or a glob of such.")
+@click.option("--redact-pattern", multiple=True, help="A regular expression: what it finds nobody sees.")
+@click.option("--redact/--no-redact", default=True, show_default=True, help="Hide what is called like a secret, too.")
+@click.option("--hash-password", is_flag=True, help="Ask for a password, print its hash for --access, and end.")
+@click.option("--new-token", is_flag=True, help="Print a token and its hash for --access, and end.")
+def web(url: str | None, host: str, port: int, *, hash_password: bool, new_token: bool, **given: Any) -> None:
     """
     Open the console in a browser.
 
     It shows queues, tasks, errors, schedules and servers of any store in asynq's format: Onebeat's, Go's, or of both.
     It goes on until Ctrl-C or SIGTERM.
+
+    On this machine nobody is asked who they are, and others are not let in. Another --host needs a way to say who one
+    is: a password, a token, or a proxy that signs users in.
     """
-    from onebeat.web import Settings  # first: it says what is missing
+    from onebeat.web import configured  # first: it says what is missing
     from onebeat.web.serving import serve
 
-    serve(url, Settings(title=title, read_only=read_only), host=host, port=port, told=click.echo)
+    if hash_password or new_token:
+        _make_password() if hash_password else _make_token()
+        return
+    named = {KEYS.get(name, name): value for name, value in given.items()}
+    settings = configured.settings(configured.Given(**named), os.environ)
+    serve(url, settings, host=host, port=port, told=click.echo)
+
+
+def _make_password() -> None:
+    from onebeat.web.security.credentials import PasswordHash
+
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    click.echo(PasswordHash.make(password).text)
+
+
+def _make_token() -> None:
+    from onebeat.web.security.credentials import TokenHash, new_token
+
+    token = new_token()
+    click.echo(token)
+    click.echo(TokenHash.make(token).text)

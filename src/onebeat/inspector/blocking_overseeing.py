@@ -8,7 +8,7 @@ from typing import TypeVar
 from onebeat.inspector import auditing, jobs
 from onebeat.inspector.auditing import AuditPage, AuditRecord
 from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
-from onebeat.inspector.filters import Filter
+from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.found import Selection
 from onebeat.inspector.job_models import Job, Preview
 from onebeat.inspector.job_run import JobRun
@@ -32,12 +32,13 @@ class BlockingOverseeing:
         limit: int = 100,
         scan: int = SCAN,
         queues: Visible | None = None,
+        look: Look | None = None,
     ) -> ErrorGroups:
         """
         Put the tasks that failed, retried and archived ones, into groups: by type, class of the error, and
         message with placeholders for numbers, ids, names and places. See `Inspector.errors`.
         """
-        return self._do(Errors(as_filter(filter), limit=limit, scan=scan, queues=queues).look())
+        return self._do(Errors(as_filter(filter), limit=limit, scan=scan, queues=queues, look=look).look())
 
     def preview(
         self,
@@ -48,12 +49,15 @@ class BlockingOverseeing:
         scan: int = PREVIEWED,
         where: Where | None = None,
         queues: Visible | None = None,
+        look: Look | None = None,
     ) -> Preview:
         """
         Count what an action would be done to, as far as so many tasks tell, and show the first. See
         `Inspector.preview`.
         """
-        return self._do(jobs.preview(action, as_filter(filter), group=group, scan=scan, where=where, queues=queues))
+        return self._do(
+            jobs.preview(action, as_filter(filter), group=group, scan=scan, where=where, queues=queues, look=look)
+        )
 
     def choose(self, action: str, tasks: Sequence[Named]) -> Selection:
         """
@@ -90,6 +94,7 @@ class BlockingOverseeing:
         *,
         where: Where | None = None,
         queues: Visible | None = None,
+        look: Look | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
     ) -> Job:
@@ -97,7 +102,7 @@ class BlockingOverseeing:
         Run a job, or go on with one that ended early; returns it as it ended: done, stopped or failed. See
         `Inspector.run_job`.
         """
-        run = JobRun(job_id, where=where, queues=queues, stopping=stopping, progress=progress)
+        run = JobRun(job_id, where=where, queues=queues, look=look, stopping=stopping, progress=progress)
         return self._do(run.run())
 
     def job(self, job_id: str) -> Job:

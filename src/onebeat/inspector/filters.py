@@ -6,7 +6,7 @@ Nothing here waits or knows the store. `Filter.needles`, `states` and `span` say
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final, Self
@@ -27,6 +27,9 @@ _SCORED: Final = {
     "due": (TaskState.SCHEDULED, TaskState.RETRY),
 }  # fmt: skip
 """In which states the score of a task says what a word compares, to the second."""
+
+Look = Callable[[TaskInfo], TaskInfo]
+"""Returns a task as somebody sees it, such as without what is secret."""
 
 _TIMELESS: Final = frozenset(TaskState) - {TaskState.SCHEDULED}
 _DUE: Final = frozenset({TaskState.SCHEDULED, TaskState.RETRY})
@@ -56,6 +59,7 @@ class Filter:
         except UnicodeEncodeError as error:
             raise InvalidFilter(f"filter is {shown(text)}, which UTF-8 cannot hold", column=error.start + 1) from None
         self._take(Reader(text).words())
+        self._look: Look | None = None
 
     def _take(self, words: Iterable[Word]) -> None:
         self.words: tuple[Word, ...] = tuple(words)
@@ -80,7 +84,20 @@ class Filter:
         word = Word(name, (), operator, values)
         more = type(self)()
         more._take([*self.words, Word(name, (), operator, values, text=str(word))])
+        more._look = self._look
         return more
+
+    def seen(self, look: Look) -> Self:
+        """
+        Return the same filter, which looks at tasks as somebody sees them: what is hidden from them decides nothing.
+
+        Args:
+            look: Returns a task as it is seen. What it adds to a text may not be found.
+        """
+        other = type(self)()
+        other._take(self.words)
+        other._look = look
+        return other
 
     def __str__(self) -> str:
         return " ".join(map(str, self.words))
@@ -105,6 +122,8 @@ class Filter:
 
             since: Since when it is in its state, where its record does not say so: archived, aggregating, active.
         """
+        if self._look is not None:
+            info = self._look(info)
         sight = Sight(info, Payload(info), now, since)
         for _is_late, is_negated, test in self._tests:
             fits_it = test(sight)

@@ -17,7 +17,7 @@ from onebeat.ids import new_id
 from onebeat.inspector import acting, auditing
 from onebeat.inspector.acting import Deed, Pace
 from onebeat.inspector.auditing import AuditOutcome, AuditRecord
-from onebeat.inspector.filters import Filter
+from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.found import Applied, Chosen, Selection
 from onebeat.inspector.job_models import Job, JobState
 from onebeat.inspector.jobs import MOST, in_group, job, not_found
@@ -85,6 +85,8 @@ class JobRun:
     Args:
         where, queues: As of `select`, beside the job's own filter and group.
 
+        look: Returns a task as who began the job sees it; its filter decides by that. None: as it is.
+
         stopping: Asked between two steps whether to stop, beside what the store says.
 
         progress: Told as it begins, and after each sign of life, how far the job is.
@@ -96,12 +98,13 @@ class JobRun:
         *,
         where: Where | None = None,
         queues: Visible | None = None,
+        look: Look | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._id, self._runner = job_id, new_id()
-        self._where, self._visible = where, queues
+        self._where, self._visible, self._look = where, queues, look
         self._stopping, self._progress, self._monotonic = stopping, progress, monotonic
         self._told = monotonic()
         self._chosen = _Memory()
@@ -153,9 +156,10 @@ class JobRun:
         if not most:
             self._far |= {"matched": 0, "whole": ""}
             return
+        wanted = Filter(begun.filter)
         search = Search(
-            Filter(begun.filter), states=acting.ACTIONS[begun.action], limit=most,
-            where=in_group(begun.group, self._where), queues=self._visible,
+            wanted if self._look is None else wanted.seen(self._look), states=acting.ACTIONS[begun.action], limit=most,
+            where=in_group(begun.group, self._where, self._look), queues=self._visible,
         )  # fmt: skip
         while (hits := (yield from self._lasting(search.more))) is not None:
             for hit in hits:
@@ -217,7 +221,7 @@ class JobRun:
         outcome = AuditOutcome.FAILED if state is JobState.FAILED else AuditOutcome.DONE
         changed = int(self._far.get("changed", self._before)) - self._before
         record = AuditRecord(
-            user=begun.user, role=begun.role, action=begun.action, about=begun.filter, count=changed,
+            user=begun.user, role=begun.role, action=f"task.{begun.action}", about=begun.filter, count=changed,
             outcome=outcome, why=error or ("stopped" if state is JobState.STOPPED else ""), via="job",
             address=begun.address, job=self._id,
         )  # fmt: skip

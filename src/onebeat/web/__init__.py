@@ -24,6 +24,7 @@ from onebeat.web.security.access import Access
 from onebeat.web.security.roles import Role, User
 from onebeat.web.security.ways import Passwords, ProxyHeader, Tokens
 from onebeat.web.settings import Settings
+from onebeat.web.showing.redaction import Redaction
 
 onebeat_web = console
 
@@ -32,6 +33,7 @@ __all__ = [
     "Console",
     "Passwords",
     "ProxyHeader",
+    "Redaction",
     "Role",
     "Settings",
     "Tokens",

@@ -95,7 +95,7 @@ async def perform(
     try:
         found = await deed()
     except Exception as error:
-        await _end(inspector, replace(begun, outcome=_outcome(error), why=str(error) or type(error).__name__))
+        await _end(inspector, replace(begun, outcome=_outcome(error), why=_why(console, error)))
         raise
     finally:
         console.reads.forget()
@@ -105,16 +105,9 @@ async def perform(
     return found
 
 
-def may(request: Request, action: str, queue: str | None = None) -> bool:
-    """Whether who asks could do something: what is not so is not offered."""
-    console: Console = request.app.state.console
-    who = gate.identity(request)
-    read_only = console.settings.read_only
-    return who is not None and roles.refusal(who.user, action, (queue,), read_only=read_only) is None
-
-
 def _record(request: Request, action: str, queues: tuple[str | None, ...], about: str) -> AuditRecord:
-    who = gate.user(request)
+    console: Console = request.app.state.console
+    rules, who = console.settings.redaction, gate.user(request)
     found = {who.role_on(queue) for queue in queues or (None,)}
     role = min((role for role in found if role is not None), default=None) if None not in found else None
     return AuditRecord(
@@ -122,10 +115,14 @@ def _record(request: Request, action: str, queues: tuple[str | None, ...], about
         role="" if role is None else str(role),
         action=action,
         queue=(queues[0] or "") if len(queues) == 1 else "",
-        about=about or ("" if len(queues) == 1 else ", ".join(map(str, queues))),
+        about=rules.text(about or ("" if len(queues) == 1 else ", ".join(map(str, queues)))),
         via="api" if gate.is_script(request) else "page",
         address=proxies.client(request.scope),
     )
+
+
+def _why(console: Console, error: Exception) -> str:
+    return console.settings.redaction.text(str(error) or type(error).__name__)
 
 
 def _outcome(error: Exception) -> AuditOutcome:

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from onebeat.errors import OnebeatError, WrongState
+from onebeat.inspector.filters import Look
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.searching import Visible
 
@@ -36,12 +37,14 @@ class Background:
         if len(self._alive()) >= MOST:
             raise WrongState(f"{MOST} jobs run in this console already: wait until one ends, or stop one")
 
-    async def start(self, inspector: Inspector, job_id: str, queues: Visible | None) -> None:
+    async def start(self, inspector: Inspector, job_id: str, queues: Visible, look: Look | None) -> None:
         """
         Run a job; returns when it has begun.
 
         Args:
-            queues: In which it may act; None: in all.
+            queues: In which it may act.
+
+            look: Returns a task as who began it sees it; None: as it is.
 
         Raises:
             WrongState: As `check`.
@@ -49,14 +52,16 @@ class Background:
         self.check()
         self._is_ending = False
         begun = asyncio.Event()
-        task = asyncio.get_running_loop().create_task(self._run(inspector, job_id, queues, begun))
+        task = asyncio.get_running_loop().create_task(self._run(inspector, job_id, queues, look, begun))
         self._running[job_id] = task
         await begun.wait()
 
-    async def _run(self, inspector: Inspector, job_id: str, queues: Visible | None, begun: asyncio.Event) -> None:
+    async def _run(
+        self, inspector: Inspector, job_id: str, queues: Visible, look: Look | None, begun: asyncio.Event
+    ) -> None:
         try:
             await inspector.run_job(
-                job_id, queues=queues, stopping=lambda: self._is_ending, progress=lambda _job: begun.set()
+                job_id, queues=queues, look=look, stopping=lambda: self._is_ending, progress=lambda _job: begun.set()
             )
         except OnebeatError as error:
             log.warning("job %s ended: %s", job_id, error)

@@ -30,6 +30,7 @@ from onebeat.web.pages import (
     groups,
     health,
     jobs,
+    metrics,
     overview,
     palette,
     queue,
@@ -38,6 +39,8 @@ from onebeat.web.pages import (
     servers,
     signing,
     store,
+    task,
+    task_changes,
     tasks,
     viewing,
 )
@@ -45,6 +48,7 @@ from onebeat.web.reading import SharedReads
 from onebeat.web.security import gate
 from onebeat.web.security.rules import Auth
 from onebeat.web.settings import Settings
+from onebeat.web.showing.redaction import Redaction
 
 PLACES = (
     ("/", "overview", "Overview"),
@@ -74,6 +78,7 @@ class ConsoleSettings(TypedDict, total=False):
     prefix: str
     secret: str
     login_url: str | None
+    redaction: Redaction
 
 
 def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Console:
@@ -190,6 +195,9 @@ def routes() -> list[BaseRoute]:
         *schedule.routes,
         *servers.routes,
         *groups.routes,
+        *metrics.routes,
+        *task.routes,
+        *task_changes.routes,
         *palette.routes,
         *health.routes,
         *store.routes,

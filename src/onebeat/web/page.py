@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from onebeat import __version__
-from onebeat.web import acting, assets, links, viewer
+from onebeat.web import assets, links, rights, viewer
 from onebeat.web.icons import icon
 from onebeat.web.security import gate
 from onebeat.web.showing import bars, instants, words
@@ -79,16 +79,16 @@ def _varied(answer: Response) -> Response:
 
 def shared(request: Request) -> Mapping[str, Any]:
     """Return what every template may use."""
-    console = request.app.state.console
+    console, identity = request.app.state.console, gate.identity(request)
     return {
         "request": request,
         "console": console,
         "settings": console.settings,
         "store_name": console.store_name,
         "viewer": viewer.of(request),
-        "user": getattr(request.state, "user", None),
-        "identity": gate.identity(request),
-        "may": lambda action, queue=None: acting.may(request, action, queue),
+        "user": identity and identity.user,
+        "identity": identity,
+        "may": lambda action, queue=None: rights.may(request, action, queue),
         "url": lambda path, **query: links.url(request, path, **query),
         "asset": lambda name: links.root(request) + assets.address(name),
         "same": links.same(request),

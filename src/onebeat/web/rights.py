@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-if TYPE_CHECKING:
-    from onebeat.web.security.roles import User
+from onebeat.web.security import gate, roles
 
 
 def sees(request: Request, queue: str | None) -> bool:
     """Whether the viewer may look at a queue; None: at what belongs to no queue, such as servers."""
-    user = _user(request)
-    return user is None or user.sees(queue)
+    who = gate.identity(request)
+    return who is not None and who.user.sees(queue)
 
 
 def sees_all(request: Request) -> bool:
     """Whether no queue is hidden from the viewer, so that a message may name others than were asked for."""
-    user = _user(request)
-    return user is None or user.sees_all
+    who = gate.identity(request)
+    return who is not None and who.user.sees_all
 
 
 def check_sees(request: Request, queue: str | None) -> None:
@@ -44,12 +41,6 @@ def may(request: Request, action: str, queue: str | None = None) -> bool:
 
         queue: On which queue; None: it is about none.
     """
-    if request.app.state.console.settings.read_only:
-        return False
-    user = _user(request)
-    return user is None or user.may(action, queue)
-
-
-def _user(request: Request) -> User | None:
-    """Return who asks; None: the console asks nobody, and anybody may see and do all."""
-    return getattr(request.state, "user", None)
+    who = gate.identity(request)
+    read_only = request.app.state.console.settings.read_only
+    return who is not None and roles.refusal(who.user, action, (queue,), read_only=read_only) is None

@@ -1,4 +1,4 @@
-"""Which queues a viewer sees, for what searches in many: it looks into no others, and says nothing of them."""
+"""What of many queues a viewer sees and may act in, and how tasks are seen: for searches, jobs and what they say."""
 
 from __future__ import annotations
 
@@ -6,56 +6,71 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.searching import Visible
+from onebeat.web.security import gate, proxies
+from onebeat.web.security.searching import as_seen, look_of
 
 if TYPE_CHECKING:
-    from onebeat.web.security.roles import User
+    from onebeat.web.console import Console
+    from onebeat.web.showing.redaction import Redaction
 
 
 def visible(request: Request) -> Visible | None:
     """Return which queues may be looked in; None: all."""
-    user = _user(request)
-    if user is None or user.sees_all:
-        return None
-    return user.sees
+    user = gate.user(request)
+    return None if user.sees_all else user.sees
 
 
 def sight(request: Request) -> str:
     """Return what tells viewers apart who see different queues, for what several of them look at."""
-    user = _user(request)
-    return "" if user is None or user.sees_all else user.name
+    user = gate.user(request)
+    return "" if user.sees_all else user.name
 
 
-def doable(request: Request, action: str) -> Visible | None:
+def doable(request: Request, action: str) -> Visible:
     """
-    Return in which queues a viewer may do something; None: in all.
+    Return in which queues a viewer may do something.
 
     Args:
         action: Such as "task.run".
     """
-    user = _user(request)
-    if user is None:
-        return None
+    user = gate.user(request)
     return lambda queue: user.may(action, queue)
 
 
+def hidden(request: Request) -> Redaction:
+    """Return the rules of what nobody may see."""
+    console: Console = request.app.state.console
+    return console.settings.redaction
+
+
+def wanted(request: Request, text: str) -> Filter:
+    """
+    Return a filter that decides by what may be seen.
+
+    Raises:
+        InvalidFilter: It cannot be read, or asks for what is hidden.
+    """
+    return as_seen(text, hidden(request))
+
+
+def seen(request: Request) -> Look | None:
+    """Return what shows a task as it may be seen, for groups of errors; None: as it is."""
+    return look_of(hidden(request), "error")
+
+
 def name_of(request: Request) -> str:
-    """Name who asks, for what is written down; where nobody is asked, "somebody"."""
-    user = _user(request)
-    return "somebody" if user is None else user.name
+    """Name who asks, for what is written down."""
+    return gate.user(request).name
 
 
 def role_of(request: Request) -> str:
-    """Name the role of who asks; "" where nobody is asked."""
-    user = _user(request)
-    return "" if user is None or user.role is None else str(user.role)
+    """Name the role of who asks; "" of who has none but on queues."""
+    role = gate.user(request).role
+    return "" if role is None else str(role)
 
 
 def address_of(request: Request) -> str:
     """Say where a request comes from."""
-    return request.client.host if request.client is not None else ""
-
-
-def _user(request: Request) -> User | None:
-    """Return who asks; None: the console asks nobody, and anybody may see and do all."""
-    return getattr(request.state, "user", None)
+    return proxies.client(request.scope)

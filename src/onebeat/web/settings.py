@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from onebeat.errors import ConfigurationError, shown
 from onebeat.web.security.rules import Auth, Rules
+from onebeat.web.showing.redaction import Redaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,9 @@ class Settings:
 
         login_url: Where the application signs its users in itself: who is nobody is sent there.
 
+        redaction: What is hidden of payloads, results, headers and errors before anybody sees it; what it hides cannot
+            be searched for either. Default: fields that are called like secrets.
+
         rules: What of all this the gate goes by.
 
     Raises:
@@ -55,11 +59,13 @@ class Settings:
     prefix: str = ""
     secret: str = field(default="", repr=False)
     login_url: str | None = None
+    redaction: Redaction = field(default_factory=Redaction)
     rules: Rules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_title(self.title)
         _check_flag("read_only", self.read_only)
+        _check_redaction(self.redaction)
         rules = Rules.make(
             self.auth,
             hosts=self.hosts,
@@ -75,6 +81,11 @@ class Settings:
 def _check_title(title: object) -> None:
     if not isinstance(title, str) or len(title) > 40:
         raise ConfigurationError(f'title is {shown(title)}: give at most 40 characters, such as "staging"')
+
+
+def _check_redaction(value: object) -> None:
+    if not isinstance(value, Redaction):
+        raise ConfigurationError(f"redaction is {shown(value)}: give Redaction(keys=[…], patterns=[…])")
 
 
 def _check_flag(name: str, value: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from onebeat.web.api import queues
 from onebeat.web.api.operation import PREFIX
 from onebeat.wire import keys
 from tests.conftest import NOON
-from tests.inspector.conftest import everything, put
+from tests.inspector.conftest import everything, put, put_in
 from tests.web.api.conftest import Api
 from tests.web.api.filling import ODD, PAYLOAD
 
@@ -301,3 +302,60 @@ async def test_a_read_after_a_change_shows_it(api: Api) -> None:
     assert not (await api.get("/queue", name="q"))["counts"]["paused"]
     await api.post("/queue/pause", queue="q")
     assert (await api.get("/queue", name="q"))["counts"]["paused"]
+
+
+async def reached(api: Api, id: str, field: str = "ended") -> dict[str, Any]:
+    """Wait until a field of a job is set, and return the job."""
+    while True:
+        found: dict[str, Any] = await api.get("/job", id=id)
+        if found[field]:
+            return found
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("action", "q", "left"),
+    [
+        ("run", "state:archived", "archived"),
+        ("archive", "state:retry", "retry"),
+        ("delete", "state:completed", "completed"),
+        ("cancel", "state:scheduled", "scheduled"),
+    ],
+)
+async def test_something_is_done_to_all_that_fit(
+    api: Api, inspector: Inspector, action: str, q: str, left: str
+) -> None:
+    """By a job, which says how far it is."""
+    job = await api.post(f"/tasks/{action}", 201, q=q)
+    assert ("local", "admin", action, q) == (job["user"], job["role"], job["action"], job["filter"])
+    done = await reached(api, job["id"])
+    assert ("done", 1, True) == (done["state"], done["changed"], done["is_whole"])
+    assert 0 == getattr(await inspector.stats("q"), left)
+
+
+async def test_all_tasks_have_to_be_asked_for(api: Api) -> None:
+    """Who forgets the filter does nothing."""
+    assert "field 'q' is missing" in (await api.post("/tasks/delete", 422))["detail"]
+
+
+async def test_a_job_is_stopped_and_gone_on_with(api: Api, filled: Store) -> None:
+    """What was done stays done, and the rest is chosen anew."""
+    for number in range(5):
+        await put_in(filled, "archived", f"more{number}")
+    job = await api.post("/tasks/run", 201, q="state:archived", rate=1)
+    await reached(api, job["id"], "changed")
+    assert (await api.post("/job/stop", id=job["id"]))["state"] in ("stopping", "stopped")
+    stopped = await reached(api, job["id"])
+    assert ("stopped", "local") == (stopped["state"], stopped["stopped_by"])
+    assert 0 < stopped["changed"] < 6
+    await api.post("/job/continue", id=job["id"])
+    await api.post("/job/stop", id=job["id"])
+    await reached(api, job["id"])
+
+
+async def test_a_job_that_has_ended_is_not_gone_on_with(api: Api) -> None:
+    """Nor is it changed by being stopped."""
+    job = await api.post("/tasks/run", 201, q="state:archived")
+    await reached(api, job["id"])
+    assert "is done: there is nothing to go on with" in (await api.post("/job/continue", 409, id=job["id"]))["detail"]
+    assert "done" == (await api.post("/job/stop", id=job["id"]))["state"]

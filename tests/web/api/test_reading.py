@@ -256,6 +256,9 @@ MISSING: list[tuple[str, dict[str, Any], str]] = [
     ("/schedule", {"id": "none"}, "schedule-not-found"),
     ("/schedule/next", {"id": "none"}, "schedule-not-found"),
     ("/schedule/fires", {"id": "none"}, "schedule-not-found"),
+    ("/jobs/preview", {"action": "run", "q": "queue:nowhere"}, "queue-not-found"),
+    ("/errors", {"q": "queue:nowhere"}, "queue-not-found"),
+    ("/task/attempts", {"queue": "q", "id": "none"}, "task-not-found"),
     ("/server", {"server": "none"}, "server-not-found"),
     ("/health", {"queue": "nowhere"}, "queue-not-found"),
 ]
@@ -289,3 +292,77 @@ async def test_the_answer_is_json_for_any_reader(api: Api) -> None:
     """Also where a payload stands in it as it is."""
     answer = await api.http.get("/api/v1/task/payload", params={"queue": "q", "id": "pending"})
     assert 9007199254740993 == json.loads(answer.content)["json"]["user"]["id"]
+
+
+async def test_jobs_are_listed_and_read(api: Api) -> None:
+    """With how far each is."""
+    begun = await api.post("/tasks/run", 201, q="state:archived", rate=5)
+    found = await api.get("/job", id=begun["id"])
+    assert ("run", "state:archived", 5.0) == (found["action"], found["filter"], found["rate"])
+    assert [begun["id"]] == [job["id"] for job in (await api.get("/jobs"))["jobs"]]
+
+
+async def test_a_job_that_is_not_there_is_named(api: Api) -> None:
+    """With how long jobs are remembered."""
+    assert "job 'none' is not known" in (await api.get("/job", 404, id="none"))["detail"]
+
+
+async def test_a_preview_counts_and_does_nothing(api: Api, filled: Store) -> None:
+    """By queue and state."""
+    found = await api.get("/jobs/preview", action="delete", q="queue:q state:retry,archived")
+    assert (2, True) == (found["count"], found["is_whole"])
+    assert {("q", "retry", 1), ("q", "archived", 1)} == {tuple(one.values()) for one in found["counts"]}
+    assert 1 == await filled.command("ZCARD", "asynq:{q}:retry")
+
+
+async def test_what_cannot_be_done_to_what_is_found_is_said(api: Api) -> None:
+    """As the inspector says it."""
+    found = await api.get("/jobs/preview", 422, action="archive", q="state:completed")
+    assert "archive cannot be done" in found["detail"]
+
+
+async def test_errors_come_in_groups(api: Api) -> None:
+    """With a filter and a key that find them again."""
+    found = await api.get("/errors")
+    assert found["tasks"] == sum(group["count"] for group in found["groups"]) > 0
+    group = found["groups"][0]
+    assert (
+        group["count"] == (await api.get("/jobs/preview", action="run", q=group["filter"], group=group["key"]))["count"]
+    )
+
+
+async def test_the_audit_tells_what_was_done_and_by_which_way(api: Api) -> None:
+    """The latest first, and what was refused; in parts."""
+    await api.post("/queue/pause", queue="q")
+    await api.post("/queue/pause", 409, queue="q")
+    found = await api.get("/audit", limit=1)
+    assert [("queue.pause", "q", "api", "refused")] == [
+        (one["action"], one["queue"], one["via"], one["outcome"]) for one in found["records"]
+    ]
+    again = await api.get("/audit", limit=1, cursor=found["cursor"])
+    assert ["done"] == [one["outcome"] for one in again["records"]]
+
+
+async def test_the_audit_is_asked_for_one_queue(api: Api) -> None:
+    """Or for one user, action or job."""
+    await api.post("/queue/pause", queue="q")
+    assert [] == (await api.get("/audit", queue=ODD))["records"]
+    assert 1 == len((await api.get("/audit", queue="q", action="queue.pause"))["records"])
+
+
+async def test_attempts_of_a_task_are_listed(api: Api) -> None:
+    """None, where no server has kept any."""
+    assert {"attempts": []} == await api.get("/task/attempts", queue="q", id="retry")
+
+
+async def test_series_have_a_slot_for_each_minute(api: Api) -> None:
+    """Of all queues, or of some; whether anything was recorded is said."""
+    found = await api.get("/series", minutes=5)
+    assert (60.0, 5, False) == (found["step_s"], len(found["slots"]), found["is_recorded"])
+    answer = await api.http.get("/api/v1/series", params=[("queue", "q"), ("queue", ODD), ("minutes", "1440")])
+    assert 600.0 == answer.json()["step_s"]
+
+
+async def test_series_of_types_are_listed(api: Api) -> None:
+    """None, where nothing was recorded."""
+    assert {"types": []} == await api.get("/series/types", queue="q")

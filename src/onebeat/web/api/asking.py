@@ -15,8 +15,10 @@ from onebeat.web.api import payloads
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.payloads import IN_LISTS, Seen
 from onebeat.web.api.problems import Refused
-from onebeat.web.security import proxies
-from onebeat.web.security.roles import User, refusal
+from onebeat.web.security import gate, proxies
+from onebeat.web.security.roles import User
+from onebeat.web.security.searching import as_seen
+from onebeat.web.showing.redaction import Redaction
 
 if TYPE_CHECKING:
     from onebeat.web.console import Console
@@ -33,7 +35,7 @@ class Asked:
 
         console: Which it is for.
 
-        user: Who asks; None: the console asks nobody, and anybody may see all.
+        user: Who asks.
 
         resources: What can be asked for, by what it is about.
     """
@@ -42,7 +44,7 @@ class Asked:
         self.request = request
         self.resources = resources
         self.console: Console = request.app.state.console
-        self.user: User | None = getattr(request.state, "user", None)
+        self.user: User = gate.user(request)
 
     @property
     def is_open(self) -> bool:
@@ -52,14 +54,12 @@ class Asked:
     @property
     def who(self) -> str:
         """The name of who asks, or the address."""
-        if self.user is not None:
-            return self.user.name
-        return self.address or "somebody"
+        return self.user.name if not self.is_open else self.address
 
     @property
     def role(self) -> str:
         """The role of who asks, on what no queue's own role is for; "" if there is none."""
-        return "" if self.user is None or self.user.role is None else str(self.user.role)
+        return "" if self.user.role is None else str(self.user.role)
 
     @property
     def address(self) -> str:
@@ -86,12 +86,12 @@ class Asked:
 
     def sees(self, queue: str | None) -> bool:
         """Whether who asks may look at a queue; None: at what belongs to no queue."""
-        return self.user is None or self.user.sees(queue)
+        return self.user.sees(queue)
 
     @property
     def sees_all(self) -> bool:
         """Whether no queue is hidden from who asks."""
-        return self.user is None or self.user.sees_all
+        return self.user.sees_all
 
     def check_sees(self, queue: str | None) -> None:
         """
@@ -104,59 +104,45 @@ class Asked:
             what = "what belongs to no queue" if queue is None else f"queue {queue!r}"
             raise Refused("forbidden", f"{self.who} may not look at {what}: ask for the role view there")
 
-    def check_may(self, action: str, queue: str | None) -> None:
-        """
-        Refuse a change that touches a queue beside the one that it is about, unless who asks may make it there, too.
-
-        Raises:
-            Refused: Who asks may not.
-        """
-        if self.user is not None and (why := refusal(self.user, action, [queue])) is not None:
-            raise Refused("forbidden", why)
-
     @property
     def visible(self) -> Visible | None:
         """Which queues who asks may look at; None: all."""
         return None if self.sees_all else self.sees
 
-    def doable(self, action: str) -> Visible | None:
-        """Return in which queues who asks may do something; None: in all."""
-        return None if self.user is None else lambda queue: self.may(action, queue)
+    def doable(self, action: str) -> Visible:
+        """Return in which queues who asks may do something."""
+        return lambda queue: self.may(action, queue)
 
     def may(self, action: str, queue: str | None) -> bool:
         """Whether who asks may do something."""
-        return self.user is None or self.user.may(action, queue)
+        return self.user.may(action, queue)
 
     @property
     def sight(self) -> str:
         """What tells apart who sees different queues, where answers are shared."""
         return "" if self.sees_all else self.who
 
-    def readable(self, filter: Filter) -> Filter:
+    def filter(self, text: str) -> Filter:
         """
-        Return a filter, unless it asks for what is hidden.
+        Read a filter; it decides by what may be seen.
 
         Raises:
-            Refused: It does.
+            InvalidFilter: It cannot be read, or asks for what is hidden.
         """
-        return filter
+        return as_seen(text, self.rules)
 
     @property
-    def redacts(self) -> bool:
-        """Whether there are rules of what is secret."""
-        return False
+    def rules(self) -> Redaction:
+        """What is hidden, whoever asks."""
+        return self.console.settings.redaction
 
-    def seen(self, data: bytes, headers: Mapping[str, str] | None = None, most: int = IN_LISTS) -> Seen:  # noqa: ARG002
-        """Return a payload or a result as it may be seen: secrets replaced, then cut."""
-        return payloads.seen(data, most)
+    def seen(self, data: bytes, most: int = IN_LISTS) -> Seen:
+        """Return a payload or a result as it may be seen: secrets hidden, then cut."""
+        return payloads.seen(data, most, self.rules)
 
     def text(self, text: str, most: int = IN_LISTS) -> tuple[str, bool, bool]:
         """Return a text as it may be seen, and whether it was cut, and redacted."""
-        return (*payloads.cut(text, most), False)
-
-    def headers(self, headers: Mapping[str, str]) -> tuple[Mapping[str, str], bool]:
-        """Return a task's headers as they may be seen, and whether any was redacted."""
-        return headers, False
+        return payloads.seen_text(text, most, self.rules)
 
     async def perform(
         self,

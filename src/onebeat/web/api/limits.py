@@ -20,15 +20,20 @@ class Rate:
     Counts the requests of each user, by a bucket that fills as time passes.
 
     Args:
-        rate, burst: See `RATE` and `BURST`.
+        rate, burst: Default: `RATE` and `BURST`.
 
         monotonic: The clock, in seconds.
     """
 
     def __init__(
-        self, rate: float = RATE, burst: float = BURST, monotonic: Callable[[], float] = time.monotonic
+        self,
+        rate: float | None = None,
+        burst: float | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rate, self._burst, self._monotonic = rate, burst, monotonic
+        self._rate = RATE if rate is None else rate
+        self._burst = BURST if burst is None else burst
+        self._monotonic = monotonic
         self._left: dict[str, tuple[float, float]] = {}
 
     def take(self, who: str) -> None:

@@ -184,15 +184,28 @@ def _schemas(operations: tuple[Operation, ...]) -> Schema:
     for operation in operations:
         kinds += [kind for kind in (operation.body, operation.answer) if kind not in (None, Response)]
     _, found = msgspec.json.schema_components(kinds, ref_template=TEMPLATE)
-    return {name: _described(schema) for name, schema in sorted(found.items())}
+    told: dict[str, dict[str, str]] = {}
+    for info in msgspec.inspect.multi_type_info(kinds):
+        _note(info, told)
+    return {name: _described(schema, told.get(name, {})) for name, schema in sorted(found.items())}
 
 
-def _described(schema: Schema) -> Schema:
-    """Put what a docstring says of fields beside the fields."""
+def _note(info: Any, told: dict[str, dict[str, str]]) -> None:
+    """Note what docstrings say of fields, of a type and of all that is in it."""
+    if isinstance(info, msgspec.inspect.StructType):
+        if info.cls.__name__ in told:
+            return
+        told[info.cls.__name__] = attributes(info.cls)
+    inner = [*getattr(info, "types", ()), *(field.type for field in getattr(info, "fields", ()))]
+    for one in [*inner, getattr(info, "item_type", None), getattr(info, "value_type", None)]:
+        if one is not None:
+            _note(one, told)
+
+
+def _described(schema: Schema, told: Mapping[str, str]) -> Schema:
+    """Put what docstrings say of fields beside the fields."""
     text = schema.get("description", "")
-    head, _, rest = text.partition("\n\nAttributes:\n")
-    told = _told(rest)
-    found = {**schema, "description": head} if text else dict(schema)
+    found = {**schema, "description": text.partition("\n\nAttributes:\n")[0]} if text else dict(schema)
     properties = {
         name: {**inner, "description": told[name]} if name in told else inner
         for name, inner in schema.get("properties", {}).items()
@@ -201,9 +214,10 @@ def _described(schema: Schema) -> Schema:
 
 
 def attributes(kind: type) -> dict[str, str]:
-    """Return what the docstring of a type says of its fields, by name."""
-    return _told((inspect.getdoc(kind) or "").partition("\n\nAttributes:\n")[2])
-
-
-def _told(rest: str) -> dict[str, str]:
-    return {name: " ".join(found[2].split()) for found in _ATTRIBUTE.finditer(rest) for name in found[1].split(", ")}
+    """Return what the docstrings of a type, and of those that it extends, say of its fields, by name."""
+    found: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        rest = inspect.cleandoc(one.__dict__.get("__doc__") or "").partition("\n\nAttributes:\n")[2]
+        for said in _ATTRIBUTE.finditer(rest):
+            found.update(dict.fromkeys(said[1].split(", "), " ".join(said[2].split())))
+    return found

@@ -14,6 +14,8 @@ from onebeat import codecs
 from onebeat.codecs import escape_json
 from onebeat.documents.values import Bytes
 from onebeat.errors import PayloadError
+from onebeat.web.showing.binaries import compressed
+from onebeat.web.showing.redaction import PLACEHOLDER, Redaction
 
 IN_LISTS = 4_000
 """Bytes of a payload, or characters of an error, that a list shows."""
@@ -23,6 +25,9 @@ ALONE = 1_000_000
 
 WHOLE = 16_000_000
 """Bytes that are shown where a payload alone is asked for."""
+
+LOOKED_AT, BEYOND = 64_000, 8_000
+"""Characters that rules look into however few are shown, and beyond those that are shown."""
 
 
 class GivenPayload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,26 +77,31 @@ class Seen(msgspec.Struct, frozen=True):
     is_redacted: bool = False
 
 
-def seen(data: bytes, most: int) -> Seen:
-    """Return bytes as they may be seen, at most so many."""
-    is_cut = len(data) > most
-    shown = data[:most] if is_cut else data
-    if is_cut and _is_text(data):
-        shown = shown.decode(errors="ignore").encode()  # no half of a letter
-    return Seen(Bytes.of(shown), is_cut)
-
-
-def _is_text(data: bytes) -> bool:
+def seen(data: bytes, most: int, rules: Redaction) -> Seen:
+    """Return bytes as they may be seen, at most so many; what rules cannot look into, and may concern, not at all."""
     try:
-        data.decode()
+        text = data.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        if not rules.is_off and (compressed(data) or rules.tells_of(data)):
+            return Seen(Bytes(text=PLACEHOLDER), is_redacted=True)
+        return Seen(Bytes.of(data[:most]), is_cut=len(data) > most)
+    part, is_cut = _begin(text, most)
+    kept = rules.text(part)
+    shown = kept.encode()[:most].decode(errors="ignore")  # no half of a letter
+    return Seen(Bytes(text=shown), is_cut or len(shown) < len(kept), kept != part)
 
 
-def cut(text: str, most: int) -> tuple[str, bool]:
-    """Return the beginning of a text, and whether that is not all."""
-    return (text, False) if len(text) <= most else (text[:most], True)
+def seen_text(text: str, most: int, rules: Redaction) -> tuple[str, bool, bool]:
+    """Return a text as it may be seen, and whether it was cut, and redacted."""
+    part, is_cut = _begin(text, most)
+    kept = rules.text(part)
+    return kept[:most], is_cut or len(kept) > most, kept != part
+
+
+def _begin(text: str, most: int) -> tuple[str, bool]:
+    """Cut a long text before rules look into it, though beyond what is shown, so that no secret is seen in part."""
+    looked_at = max(most + BEYOND, LOOKED_AT)
+    return text[:looked_at], len(text) > looked_at
 
 
 def as_json(data: bytes, headers: Mapping[str, str]) -> msgspec.Raw | None:

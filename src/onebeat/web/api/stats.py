@@ -68,13 +68,13 @@ async def _store(inspector: Inspector) -> Store:
 
 async def get_whoami(asked: Asked) -> Whoami:
     """Say who asks, by the token or the session that came along, and what they may do."""
-    user = asked.user
+    user = None if asked.is_open else asked.user
     return Whoami(
         name=None if user is None else user.name,
         role="admin" if user is None else _name(user.role_on(None)),
         queues={}
         if user is None
-        else {name: _name(Role.of(role) if role else None) for name, role in user.queues.items()},
+        else {name: _name(Role.of(role)) for name, role in user.queues.items() if role is not None},
         read_only=asked.console.settings.read_only,
         version=__version__,
     )

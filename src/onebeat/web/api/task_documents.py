@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -56,13 +55,13 @@ class TaskWhole(TaskDetails, frozen=True, kw_only=True):
 class _Shown:
     """Collects what may be shown of a task, and what was cut or replaced."""
 
-    def __init__(self, asked: Asked, headers: Mapping[str, str], most: int) -> None:
-        self._asked, self._headers, self._most = asked, headers, most
+    def __init__(self, asked: Asked, most: int) -> None:
+        self._asked, self._most = asked, most
         self.cut: list[str] = []
         self.redacted: list[str] = []
 
     def bytes(self, name: str, data: bytes) -> Bytes:
-        found = self._asked.seen(data, self._headers, self._most)
+        found = self._asked.seen(data, self._most)
         self._note(name, is_cut=found.is_cut, is_redacted=found.is_redacted)
         return found.bytes
 
@@ -79,8 +78,8 @@ class _Shown:
 
 
 def _changed(asked: Asked, info: TaskInfo, row: TaskRow, most: int) -> dict[str, Any]:
-    shown = _Shown(asked, info.headers, most)
-    headers, is_redacted = asked.headers(info.headers)
+    shown = _Shown(asked, most)
+    headers = {name: asked.rules.header(name, text) for name, text in info.headers.items()}
     fields: dict[str, Any] = {name: getattr(row, name) for name in row.__struct_fields__}
     progress = row.progress
     if progress is not None:
@@ -95,7 +94,7 @@ def _changed(asked: Asked, info: TaskInfo, row: TaskRow, most: int) -> dict[str,
         "payload_bytes": len(info.payload),
         "result_bytes": None if info.result is None else len(info.result),
         "cut": shown.cut,
-        "redacted": [*shown.redacted, *(["headers"] if is_redacted else [])],
+        "redacted": [*shown.redacted, *(["headers"] if headers != info.headers else [])],
     }
 
 
@@ -107,10 +106,11 @@ def task_item(asked: Asked, info: TaskInfo, most: int = IN_LISTS) -> TaskItem:
 def task_whole(asked: Asked, record: TaskRecord, *, raw: bool) -> TaskWhole:
     """Show all of a task."""
     fields = _changed(asked, record.info, task_details(record, raw=False), ALONE)
-    if raw and asked.redacts:
+    if raw and fields["redacted"]:
         fields["redacted"].append("raw")
     elif raw:
-        shown = _Shown(asked, {}, ALONE)
+        shown = _Shown(asked, ALONE)
         fields["raw"] = {name: shown.bytes("raw", value) for name, value in record.fields.items()}
         fields["cut"] += ["raw"] if shown.cut else []
+        fields["redacted"] += ["raw"] if shown.redacted else []
     return TaskWhole(**fields)

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import msgspec
 
 from onebeat.errors import TaskNotFound, shown
-from onebeat.inspector.filters import Filter
 from onebeat.task import TaskInfo
 from onebeat.web.api import payloads
 from onebeat.web.api.asking import Asked
@@ -153,7 +152,7 @@ async def search_tasks(asked: Asked, query: TasksQuery) -> TaskPage:
     A search looks at a bounded number of tasks and says how far it came; its cursor goes on. A task that stays where it
     is meanwhile is found; one that moves may be found twice, or not.
     """
-    wanted = asked.readable(Filter(query.q))
+    wanted = asked.filter(query.q)
     inspector = await asked.inspector()
     found: list[TaskInfo] = []
     scanned, total, cursor = 0, 0, ""
@@ -195,7 +194,7 @@ async def get_task_result(asked: Asked, query: ContentQuery) -> Content:
 
 
 def _content(asked: Asked, info: TaskInfo, data: bytes) -> Content:
-    found = asked.seen(data, info.headers, payloads.WHOLE)
+    found = asked.seen(data, payloads.WHOLE)
     text, base64 = found.bytes.text, found.bytes.base64
     return Content(
         queue=info.queue,

@@ -17,15 +17,18 @@ from onebeat.inspector.found import Applied, Selection
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Preview
 from onebeat.inspector.jobs import Named, in_group
+from onebeat.inspector.searching import Visible, named_queues
 from onebeat.web import console as consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, read
+from onebeat.web.links import url
 from onebeat.web.page import redirect, render
 from onebeat.web.pages.rows import rows
 from onebeat.web.pages.tasks import FINAL, WORDS
-from onebeat.web.rights import may
-from onebeat.web.scope import address_of, doable, name_of, role_of, visible
-from onebeat.web.showing import lines
+from onebeat.web.rights import may, sees
+from onebeat.web.scope import address_of, doable, hidden, name_of, role_of, seen, wanted
+from onebeat.web.security.searching import look_of
+from onebeat.web.showing.signs import visible as visible_text
 from onebeat.web.showing.words import count, counted
 
 MOST_TICKED = 500
@@ -62,6 +65,8 @@ class Order:
         named: Or to these.
 
         limit, rate: To how many at most, and how many a second; None: as many as there are.
+
+        back: "task": to go back to the page of the one task that is named.
     """
 
     action: str
@@ -70,6 +75,7 @@ class Order:
     named: tuple[Named, ...]
     limit: int | None
     rate: float | None
+    back: str = ""
 
 
 def order_of(said: Form) -> Order:
@@ -79,7 +85,7 @@ def order_of(said: Form) -> Order:
     Raises:
         HTTPException: What it names is none.
     """
-    action = said.get("action")
+    action = said.get("do") or said.get("action")  # a form's field must not be called as what every form has
     if action not in WORDS:
         raise HTTPException(400, f"Action is {shown(action)}: choose run, archive, cancel or delete.")
     named = tuple(_named(text) for text in said.all("task"))
@@ -91,7 +97,8 @@ def order_of(said: Form) -> Order:
         raise HTTPException(
             400, f"Limit is {shown(said.get('limit'))}: give a whole number from 1, or nothing for all."
         )
-    return Order(action, said.get("q").strip(), said.get("group"), named, whole, rate)
+    back = "task" if said.get("back") == "task" and len(named) == 1 else ""
+    return Order(action, said.get("q").strip(), said.get("group"), named, whole, rate, back)
 
 
 def _named(text: str) -> Named:
@@ -131,7 +138,7 @@ async def act(request: Request) -> Response:
     if order.named:
         if order.action in FINAL and not has_said_yes:
             return await _preview(request, order)
-        return await _to_named(request, order, form)
+        return await _to_named(request, order)
     if not has_said_yes:  # a page's form, on which nothing was ticked
         return redirect(
             request, "/tasks", "No task is selected: tick some, or act on all that fit.", kind="bad",
@@ -147,25 +154,19 @@ def _check(request: Request, order: Order, queues: Sequence[str]) -> None:
             raise HTTPException(403, f"You may not {order.action} tasks of queue {queue}: nothing was done.")
 
 
-async def _to_named(request: Request, order: Order, form: Form) -> Response:
+async def _to_named(request: Request, order: Order) -> Response:
     inspector = await consoles.of(request).inspector()
-    queues = list(dict.fromkeys(named[0] for named in order.named))
-    _check(request, order, queues)
-    done = skipped = failed = 0
-    why = ""
-    for queue in queues:
-        some = [named for named in order.named if named[0] == queue]
-        about = ", ".join(named[1] for named in some)
 
-        async def deed(some: list[Named] = some) -> Applied:
-            return await _applied(inspector, await inspector.choose(order.action, some))
+    async def deed() -> Applied:
+        return await _applied(inspector, await inspector.choose(order.action, order.named))
 
-        report = await perform(request, f"task.{order.action}", queue=queue, about=about, deed=deed)
-        done, failed = done + report.done, failed + report.failed
-        skipped += len(some) - report.done - report.failed
-        why = why or report.why
-    kind, notice = _told(order.action, done, skipped, failed, why)
-    if form.get("back") == "task" and len(order.named) == 1 and order.action != "delete":
+    report = await perform(
+        request, f"task.{order.action}", queues={queue for queue, _, _ in order.named},
+        about=", ".join(id_ for _, id_, _ in order.named), deed=deed, count=lambda report: report.done,
+    )  # fmt: skip
+    skipped = len(order.named) - report.done - report.failed
+    kind, notice = _told(order.action, report.done, skipped, report.failed, report.why)
+    if order.back and order.action != "delete":
         return redirect(request, "/task", notice, kind=kind, queue=order.named[0][0], id=order.named[0][1])
     return redirect(request, "/tasks", notice, kind=kind, q=order.q or None, group=order.group or None)
 
@@ -187,25 +188,32 @@ def _told(action: str, done: int, skipped: int, failed: int, why: str) -> tuple[
 async def _to_all(request: Request, order: Order, form: Form) -> Response:
     console = consoles.of(request)
     inspector = await console.inspector()
-    queues = doable(request, f"task.{order.action}") or visible(request)
-    chosen = Filter(order.q)
-    preview = await inspector.preview(order.action, chosen, group=order.group, queues=queues)
+    chosen, queues = wanted(request, order.q), doable(request, f"task.{order.action}")
+    if barred := _barred(request, chosen, queues):
+        await perform(request, f"task.{order.action}", queues=barred, about=str(chosen), deed=_nothing)
+    preview = await inspector.preview(order.action, chosen, group=order.group, queues=queues, look=seen(request))
     if order.action in FINAL and _is_many(preview) and form.get("typed").strip().lower() != order.action:
         said = f"Type {order.action} to confirm it: nothing was done."
         return await _preview(request, order, error=said, status=400)
-    where = list(dict.fromkeys(queue for queue, _ in preview.counts))
-    _check(request, order, where)
-    only = where[0] if len(where) == 1 else None
-    about = str(chosen) or "all tasks"
+    if not preview.count and preview.is_whole:
+        return await _to_none(request, order, await _reached(inspector, chosen, queues))
+    where = {queue for queue, _ in preview.counts} if preview.is_whole else await _reached(inspector, chosen, queues)
+    about = f"{str(chosen) or 'all tasks'}{f' of the errors {order.group}' if order.group else ''}"
     if preview.is_whole and preview.count <= FEW and order.rate is None:
 
         async def deed() -> Applied:
             selection = await inspector.select(
-                order.action, chosen, limit=min(order.limit or FEW, FEW), where=in_group(order.group), queues=queues
+                order.action,
+                chosen,
+                limit=min(order.limit or FEW, FEW),
+                where=in_group(order.group, look=seen(request)),
+                queues=queues,
             )
             return await _applied(inspector, selection)
 
-        report = await perform(request, f"task.{order.action}", queue=only, about=about, deed=deed)
+        report = await perform(
+            request, f"task.{order.action}", queues=where, about=about, deed=deed, count=lambda report: report.done
+        )
         kind, notice = _told(order.action, report.done, report.skipped, report.failed, report.why)
         return redirect(request, "/tasks", notice, kind=kind, q=order.q or None, group=order.group or None)
     console.background.check()
@@ -215,11 +223,35 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
             order.action, chosen, user=name_of(request), role=role_of(request), address=address_of(request),
             group=order.group, limit=order.limit, rate=order.rate,
         )  # fmt: skip
-        await console.background.start(inspector, job.id, queues)
+        await console.background.start(inspector, job.id, queues, look_of(hidden(request)))
         return job.id
 
-    job_id = await perform(request, f"task.{order.action}", queue=only, about=about, deed=begin)
+    job_id = await perform(request, f"task.{order.action}", queues=where, about=about, deed=begin, job=str)
     return redirect(request, "/job", id=job_id)
+
+
+async def _to_none(request: Request, order: Order, where: set[str]) -> Response:
+    """Say that nothing fits; or refuse, where who asks could do nothing to it anyway."""
+
+    async def deed() -> int:
+        return 0
+
+    await perform(request, f"task.{order.action}", queues=where, about=order.q or "all tasks", deed=deed, count=int)
+    return redirect(request, "/tasks", "Nothing was done: no such task fits.", kind="bad", q=order.q or None)
+
+
+async def _reached(inspector: Inspector, chosen: Filter, queues: Visible) -> set[str]:
+    """Return the queues in which something may be done that was not wholly looked at."""
+    return {queue for queue in await inspector.queues() if queues(queue) and chosen.may_be("queue", queue)}
+
+
+def _barred(request: Request, chosen: Filter, queues: Visible) -> set[str]:
+    """Return the queues that a filter names, and the viewer sees, but may not act in."""
+    return {queue for queue in named_queues(chosen) if sees(request, queue) and not queues(queue)}
+
+
+async def _nothing() -> None:
+    """Do nothing: for what is refused before."""
 
 
 def _is_many(preview: Preview) -> bool:
@@ -237,9 +269,11 @@ async def _preview(request: Request, order: Order, *, error: str = "", status: i
             scanned=found.scanned, total=found.scanned, is_whole=True,
         )  # fmt: skip
     else:
+        chosen = wanted(request, order.q)
+        _check(request, order, sorted(_barred(request, chosen, queues)))
         try:
             preview = await inspector.preview(
-                order.action, Filter(order.q), group=order.group, queues=queues or visible(request)
+                order.action, chosen, group=order.group, queues=queues, look=seen(request)
             )
         except InvalidTask as error_:
             return redirect(request, "/tasks", str(error_), kind="bad", q=order.q or None)
@@ -252,9 +286,10 @@ async def _preview(request: Request, order: Order, *, error: str = "", status: i
         polls=False,
         order=order,
         preview=preview,
-        counts=[(lines.visible(queue), state.value, number) for (queue, state), number in counts],
-        found=rows(request, preview.first, redacted=lines.plain),
+        counts=[(visible_text(queue), state.value, number) for (queue, state), number in counts],
+        found=rows(request, preview.first),
         names=[json.dumps(named) for named in order.named],
+        leave=_leave(request, order),
         word=WORDS[order.action],
         effect=EFFECTS[order.action],
         is_final=order.action in FINAL,
@@ -264,6 +299,12 @@ async def _preview(request: Request, order: Order, *, error: str = "", status: i
         error=error,
         sentence=_sentence(preview, order),
     )
+
+
+def _leave(request: Request, order: Order) -> str:
+    if order.back:
+        return url(request, "/task", queue=order.named[0][0], id=order.named[0][1])
+    return url(request, "/tasks", q=order.q or None, group=order.group or None)
 
 
 def _sentence(preview: Preview, order: Order) -> str:

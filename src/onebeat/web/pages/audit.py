@@ -10,7 +10,7 @@ from onebeat.inspector.auditing import AuditOutcome, AuditPage, AuditRecord
 from onebeat.web import console as consoles
 from onebeat.web.page import render
 from onebeat.web.scope import name_of, visible
-from onebeat.web.showing.lines import text_line
+from onebeat.web.showing.signs import short
 
 ROWS = 50
 FILTERS = ("user", "action", "queue", "job")
@@ -43,7 +43,7 @@ async def audit(request: Request) -> Response:
         is_asked=any(asked.values()),
         cursor=cursor,
         sentence=_verdict(page, is_asked=any(asked.values())),
-        line=text_line,
+        line=short,
     )
 
 
@@ -52,7 +52,7 @@ def _verdict(page: AuditPage, *, is_asked: bool) -> str:
         return "Nothing fits" if is_asked else "Nothing was changed yet"
     last = page.records[0]
     what = f"{last.action} by {last.user}"
-    return f"The latest{' that fits' if is_asked else ''}: {text_line(what, 80)}"
+    return f"The latest{' that fits' if is_asked else ''}: {short(what, 80)}"
 
 
 routes = [Route("/audit", audit)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,9 +19,11 @@ from onebeat.web.links import url
 from onebeat.web.page import render
 from onebeat.web.pages.tasks import WORDS
 from onebeat.web.rights import may
-from onebeat.web.scope import sight, visible
-from onebeat.web.showing.lines import text_line
-from onebeat.web.showing.lines import visible as written_out
+from onebeat.web.scope import hidden, seen, sight, visible, wanted
+from onebeat.web.showing import payloads
+from onebeat.web.showing.redaction import Redaction
+from onebeat.web.showing.signs import short
+from onebeat.web.showing.signs import visible as written_out
 from onebeat.web.showing.words import count, counted, share
 
 GROUPS = 100
@@ -40,14 +43,14 @@ class Row:
     """A group as the table shows it."""
 
     group: ErrorGroup
-    type: str
-    error_class: str
-    message: str
-    sample: str
-    queues: Sequence[tuple[str, int]]
+    type: Markup
+    error_class: Markup
+    message: Markup
+    sample: Markup
+    queues: Sequence[tuple[Markup, int]]
     link: str
     acts: Sequence[tuple[str, str]]
-    samples: Sequence[tuple[str, str]]
+    samples: Sequence[tuple[Markup, str]]
 
 
 async def errors(request: Request) -> Response:
@@ -55,13 +58,13 @@ async def errors(request: Request) -> Response:
     asked = request.query_params.get("q", "").strip()
     scan = _scan(request.query_params.get("scan", ""))
     try:
-        found = await _look(request, Filter(asked), scan)
+        found = await _look(request, wanted(request, asked), scan)
     except (InvalidFilter, InvalidTask, QueueNotFound) as error:
         return render(
             request, "errors.html", status=status_of(error), place="errors", polls=False, q=asked, found=None, rows=[],
             kind="bad", sentence=str(error), wider=None, scan=scan,
         )  # fmt: skip
-    kind, sentence = verdict(found)
+    kind, sentence = verdict(found, hidden(request))
     return render(
         request,
         "errors.html",
@@ -76,22 +79,22 @@ async def errors(request: Request) -> Response:
     )
 
 
-async def _look(request: Request, wanted: Filter, scan: int) -> ErrorGroups:
+async def _look(request: Request, chosen: Filter, scan: int) -> ErrorGroups:
     console = consoles.of(request)
     inspector = await console.inspector()
-    queues = visible(request)
+    queues, look = visible(request), seen(request)
 
     async def read() -> ErrorGroups:
-        return await inspector.errors(wanted, limit=GROUPS, scan=scan, queues=queues)
+        return await inspector.errors(chosen, limit=GROUPS, scan=scan, queues=queues, look=look)
 
-    return await console.reads.get(("errors", str(wanted), scan, sight(request)), read, seconds=KEPT_S)
+    return await console.reads.get(("errors", str(chosen), scan, sight(request)), read, seconds=KEPT_S)
 
 
 def _scan(said: str) -> int:
     return int(said) if said in {str(number) for number in SCANS} else SCAN
 
 
-def verdict(found: ErrorGroups) -> tuple[str, str]:
+def verdict(found: ErrorGroups, rules: Redaction) -> tuple[str, str]:
     """Return the kind and the sentence that stand first."""
     if not found.tasks:
         if not found.total:
@@ -102,7 +105,7 @@ def verdict(found: ErrorGroups) -> tuple[str, str]:
     most = found.groups[0]
     told = f"{counted(found.tasks, 'task')} failed in {counted(ways, 'way')}"
     if ways > 1:
-        name = text_line(f"{most.error_class} {most.message}".strip() or most.type, 60)
+        name = short(rules.text(f"{most.error_class} {most.message}".strip() or most.type), 60)
         told += f"; {share(most.count, found.tasks)} of them: {name}"
     if not found.is_whole:
         told += f" · looked at {count(found.scanned)} of {count(found.total)}"
@@ -111,12 +114,13 @@ def verdict(found: ErrorGroups) -> tuple[str, str]:
 
 
 def _row(request: Request, group: ErrorGroup) -> Row:
+    rules = hidden(request)
     return Row(
         group=group,
-        type=written_out(group.type) or "no message",
+        type=written_out(group.type) or Markup("no message"),
         error_class=written_out(group.error_class),
-        message=text_line(group.message, 300),
-        sample=group.sample,
+        message=payloads.line(group.message, rules=rules, most=300),
+        sample=payloads.block(group.sample, rules=rules),
         queues=[(written_out(queue), number) for queue, number in list(group.queues.items())[:3]],
         link=url(request, "/tasks", q=group.filter, group=group.key),
         acts=[

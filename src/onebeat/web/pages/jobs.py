@@ -7,21 +7,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from onebeat.inspector.filters import Filter
+from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job, JobState
 from onebeat.web import console as consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.pages.act import DONE
+from onebeat.web.pages.tasks import WORDS
 from onebeat.web.rights import may
-from onebeat.web.scope import doable, name_of, visible
+from onebeat.web.scope import doable, hidden, name_of, visible
+from onebeat.web.security.searching import look_of
 from onebeat.web.showing.words import count, counted
 
 KINDS = {
     JobState.RUNNING: "", JobState.STOPPING: "warn", JobState.STOPPED: "warn", JobState.DONE: "good",
     JobState.FAILED: "bad", JobState.LOST: "bad",
 }  # fmt: skip
-DOING = {"run": "Running", "archive": "Archiving", "delete": "Deleting", "cancel": "Cancelling"}
 
 
 def sees(request: Request, job: Job) -> bool:
@@ -48,7 +51,7 @@ async def job(request: Request) -> Response:
         job=found,
         kind=KINDS[found.state],
         sentence=verdict(found),
-        title=f"{DOING.get(found.action, found.action)} tasks",
+        title=f"{WORDS.get(found.action, found.action)} tasks",
         can=_can(request, found),
         part=part(found),
     )
@@ -92,9 +95,13 @@ def _can(request: Request, job: Job) -> bool:
     return job.user == name_of(request) or may(request, f"task.{job.action}")
 
 
-def _may(request: Request, job: Job) -> None:
-    if not _can(request, job):
-        raise HTTPException(403, f"You may not {job.action} tasks: nothing was done.")
+async def _concerned(request: Request, inspector: Inspector, job: Job) -> list[str] | None:
+    """Return the queues that a job may act in: what began it is needed on each to stop it, or to go on with it."""
+    chosen, doing = Filter(job.filter), doable(request, f"task.{job.action}")
+    queues = [queue for queue in await inspector.queues() if chosen.may_be("queue", queue)]
+    if job.user == name_of(request):
+        queues = [queue for queue in queues if doing(queue)]
+    return queues or None
 
 
 async def every(request: Request) -> Response:
@@ -109,7 +116,7 @@ async def every(request: Request) -> Response:
         sentence = f"{counted(lost, 'job')} lost: go on with {'it' if lost == 1 else 'them'}, or leave it so"
     return render(
         request, "jobs.html", place="tasks", jobs=found, kinds=KINDS, kind="bad" if lost else "", sentence=sentence,
-        verdict=verdict, part=part, doing=DOING,
+        verdict=verdict, part=part, deeds=WORDS,
     )  # fmt: skip
 
 
@@ -117,13 +124,15 @@ async def stop(request: Request) -> Response:
     """Have a job stop."""
     form = await read(request)
     found = await _job(request, form.get("id"))
-    _may(request, found)
     inspector = await consoles.of(request).inspector()
 
     async def deed() -> Job:
         return await inspector.stop_job(found.id, user=name_of(request))
 
-    stopped = await perform(request, f"task.{found.action}", about=f"stop job {found.id}", deed=deed)
+    stopped = await perform(
+        request, f"task.{found.action}", about=f"stop job: {found.filter}", deed=deed, job=lambda stopped: stopped.id,
+        queues=await _concerned(request, inspector, found),
+    )  # fmt: skip
     told = {
         JobState.STOPPING: "It is told to stop, and does between two steps.",
         JobState.STOPPED: "It is stopped.",
@@ -135,19 +144,21 @@ async def go_on(request: Request) -> Response:
     """Go on with a job that ended early, in this console."""
     form = await read(request)
     found = await _job(request, form.get("id"))
-    _may(request, found)
     console = consoles.of(request)
     inspector = await console.inspector()
     if not found.may_go_on:
         return redirect(
             request, "/job", f"It is {found.state.value}: there is nothing to go on with.", kind="bad", id=found.id
         )
-    queues = doable(request, f"task.{found.action}") or visible(request)
+    queues = doable(request, f"task.{found.action}")
 
     async def deed() -> None:
-        await console.background.start(inspector, found.id, queues)
+        await console.background.start(inspector, found.id, queues, look_of(hidden(request)))
 
-    await perform(request, f"task.{found.action}", about=f"go on with job {found.id}", deed=deed)
+    await perform(
+        request, f"task.{found.action}", about=f"go on with job: {found.filter}", deed=deed, job=lambda _done: found.id,
+        queues=await _concerned(request, inspector, found),
+    )  # fmt: skip
     return redirect(request, "/job", "It goes on: what is left is chosen anew.", id=found.id)
 
 

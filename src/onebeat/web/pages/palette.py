@@ -13,6 +13,7 @@ from onebeat.errors import OnebeatError
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import console as consoles
 from onebeat.web.links import url
+from onebeat.web.rights import sees
 from onebeat.web.showing import words
 
 MOST = 8
@@ -40,12 +41,6 @@ async def palette(request: Request) -> Response:
         return JSONResponse({"items": []})
     queues = (_queue(request, name, stats[name]) for name in _fitting(asked, names))
     return JSONResponse({"items": [*tasks, *queues, *_search(request, asked)]})
-
-
-def sees(request: Request, queue: str) -> bool:
-    """Whether the viewer may look at a queue."""
-    user = getattr(request.state, "user", None)
-    return user is None or bool(user.sees(queue))
 
 
 def _fitting(asked: str, names: list[str]) -> list[str]:

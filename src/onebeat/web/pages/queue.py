@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,14 +14,16 @@ from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
-from onebeat.inspector.models import DayStats, QueueDetails, ServerInfo
+from onebeat.inspector.models import QueueDetails, ServerInfo
+from onebeat.inspector.series_models import Series
 from onebeat.states import TaskState
 from onebeat.web import console as consoles
+from onebeat.web import viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.rights import check_sees, may
-from onebeat.web.showing import lines
+from onebeat.web.showing import charts, signs
 from onebeat.web.showing.concerns import concern, serving
 from onebeat.web.showing.words import counted, duration
 
@@ -58,6 +60,7 @@ async def queue(request: Request) -> Response:
     stats = await console.reads.get(("queue", name), lambda: inspector.stats(name))
     details = await _alone(console.reads.get(("details", name), lambda: _details(inspector, name), seconds=15))
     history = await _alone(console.reads.get(("history", name), lambda: inspector.history(name, DAYS), seconds=15))
+    series = await _alone(console.reads.get(("series", name), lambda: inspector.series(name, minutes=60), seconds=5))
     servers = await console.reads.get("servers", inspector.servers)
     here = [server for server in servers if name in server.queues]
     found = concern(name, stats, serving(servers))
@@ -66,7 +69,7 @@ async def queue(request: Request) -> Response:
         "queue.html",
         place="overview",
         queue=name,
-        shown_name=lines.visible(name),
+        shown_name=signs.plain(name),
         stats=stats,
         kind=found.kind if found else "good",
         badge=found,
@@ -74,15 +77,17 @@ async def queue(request: Request) -> Response:
         counts=[(state.value, int(getattr(stats, state.value)), _in_state(name, state)) for state in TaskState],
         details=details if isinstance(details, QueueDetails) else None,
         days=history if isinstance(history, list) else [],
-        chart=_chart(history) if isinstance(history, list) else {},
-        unread=[str(one) for one in (details, history) if isinstance(one, BrokerError)],
+        most=max((day.processed for day in history), default=0) if isinstance(history, list) else 0,
+        series=series if isinstance(series, Series) else None,
+        chart=_chart(request, series) if isinstance(series, Series) and series.is_recorded else None,
+        unread=[str(one) for one in (details, history, series) if isinstance(one, BrokerError)],
         servers=[_serving(server, name) for server in here[:LISTED]],
         more_servers=len(here) - LISTED,
         q=str(Filter().narrowed("queue", name, operator="=")),
         may_pause=may(request, "queue.resume" if stats.paused else "queue.pause", name),
         may_remove=may(request, "queue.remove", name),
         listed=LISTED,
-        written=lines.visible,
+        written=signs.visible,
     )
 
 
@@ -118,9 +123,19 @@ def _serving(server: ServerInfo, name: str) -> Serving:
     return Serving(server, weight, f"{100 * weight / total:.0f} %" if total else "-")
 
 
-def _chart(days: list[DayStats]) -> Mapping[str, list[float | None]]:
-    past = days[::-1]
-    return {"processed": [float(day.processed) for day in past], "failed": [float(day.failed) for day in past]}
+def _chart(request: Request, series: Series) -> Markup:
+    """Draw what it did minute by minute; the last one is not over, and left out."""
+    points = series.points[:-1]
+    return charts.area_chart(
+        [
+            charts.Series("attempts", [point.processed for point in points]),
+            charts.Series("failed", [point.failed for point in points], tone="archived"),
+        ],
+        label="Attempts a minute, last hour",
+        until=points[-1].at,
+        step=series.step,
+        place=viewer.of(request).zone,
+    )
 
 
 async def remove(request: Request) -> Response:

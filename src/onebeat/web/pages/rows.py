@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from markupsafe import Markup
 from starlette.requests import Request
 
+from onebeat import codecs
 from onebeat.inspector.models import ServerInfo, WorkerInfo
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
 from onebeat.web import links
-from onebeat.web.showing.lines import payload_line, text_line, visible
-
-Redacted = Callable[[str], str]
+from onebeat.web.scope import hidden
+from onebeat.web.showing import payloads
+from onebeat.web.showing.redaction import Redaction
+from onebeat.web.showing.signs import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Row:
 
     Attributes:
         info: It.
+
+        key: What tells it from others on the page.
 
         name: What a checkbox says of it: its queue, id and state.
 
@@ -38,49 +44,52 @@ class Row:
     """
 
     info: TaskInfo
+    key: str
     name: str
     link: str
-    type: str
-    id: str
-    queue: str
-    payload: str
-    error: str
+    type: Markup
+    id: Markup
+    queue: Markup
+    payload: Markup
+    error: Markup
     word: str
     at: datetime | None
     worker: WorkerInfo | None
 
 
-def rows(
-    request: Request, tasks: Iterable[TaskInfo], *, servers: Iterable[ServerInfo] = (), redacted: Redacted
-) -> list[Row]:
+def rows(request: Request, tasks: Iterable[TaskInfo], *, servers: Iterable[ServerInfo] = ()) -> list[Row]:
     """
     Make rows of tasks.
 
     Args:
         servers: Those that may run them.
-
-        redacted: Replaces what is secret in a text.
     """
     running = {(worker.queue, worker.task_id): worker for server in servers for worker in server.workers}
-    return [_row(request, info, running, redacted) for info in tasks]
+    rules = hidden(request)
+    return [_row(request, info, running, rules) for info in tasks]
 
 
-def _row(request: Request, info: TaskInfo, running: Mapping[tuple[str, str], WorkerInfo], redacted: Redacted) -> Row:
+def _row(request: Request, info: TaskInfo, running: Mapping[tuple[str, str], WorkerInfo], rules: Redaction) -> Row:
     worker = running.get((info.queue, info.id)) if info.state is TaskState.ACTIVE else None
     word, at = _instant(info, worker)
     return Row(
         info=info,
+        key=hashlib.blake2b(f"{info.queue}\0{info.id}".encode("utf-8", "replace"), digest_size=8).hexdigest(),
         name=json.dumps([info.queue, info.id, info.state.value]),
         link=links.url(request, "/task", queue=info.queue, id=info.id),
-        type=visible(info.type) or "no message",
+        type=visible(info.type) or Markup("no message"),
         id=visible(info.id),
         queue=visible(info.queue),
-        payload=payload_line(info.payload, redacted=redacted),
-        error=text_line(info.last_error, redacted=redacted),
+        payload=_payload(info, rules),
+        error=payloads.line(info.last_error, rules=rules, most=160),
         word=word,
         at=at,
         worker=worker,
     )
+
+
+def _payload(info: TaskInfo, rules: Redaction) -> Markup:
+    return payloads.summary(info.payload, codec=codecs.name_of(info.headers), rules=rules, most=160)
 
 
 def _instant(info: TaskInfo, worker: WorkerInfo | None) -> tuple[str, datetime | None]:

@@ -28,8 +28,8 @@ from onebeat.web.pages import finding
 from onebeat.web.pages.finding import Looked
 from onebeat.web.pages.rows import rows
 from onebeat.web.rights import may
-from onebeat.web.scope import sight, visible
-from onebeat.web.showing import lines
+from onebeat.web.scope import sight, visible, wanted
+from onebeat.web.showing.signs import short
 from onebeat.web.showing.words import count, counted
 
 WORDS = {"run": "Run", "archive": "Archive", "cancel": "Cancel", "delete": "Delete"}
@@ -77,37 +77,37 @@ async def tasks(request: Request) -> Response:
     if is_bare(asked):
         return await _by_id(request, asked, asked)
     try:
-        wanted = Filter(asked)
+        chosen = wanted(request, asked)
     except InvalidFilter as error:
         return _page(request, asked, Filter(), None, error=str(error), status=400)
-    if id_ := finding.one_id(wanted):
+    if id_ := finding.one_id(chosen):
         return await _by_id(request, asked, id_)
     group, cursor = request.query_params.get("group", ""), request.query_params.get("cursor", "")
     try:
-        looked = await finding.look(request, wanted, group=group, cursor=cursor)
+        looked = await finding.look(request, chosen, group=group, cursor=cursor)
     except OnebeatError as error:
         if cursor or asked:
-            return _page(request, asked, wanted, None, error=str(error), status=_status(error), group=group)
+            return _page(request, asked, chosen, None, error=str(error), status=_status(error), group=group)
         raise
     stats = await finding.figures(request)
     servers = []
-    if TaskState.ACTIVE in wanted.states:
+    if TaskState.ACTIVE in chosen.states:
         console = consoles.of(request)
         servers = await console.reads.get("servers", (await console.inspector()).servers)
-    by_state = finding.counts(stats, wanted)
-    listed = finding.is_listed(wanted, group)
-    number = sum(by_state[state] for state in wanted.states) if listed else None
-    queues = sum(wanted.may_be("queue", name) for name in stats)
+    by_state = finding.counts(stats, chosen)
+    listed = finding.is_listed(chosen, group)
+    number = sum(by_state[state] for state in chosen.states) if listed else None
+    queues = sum(chosen.may_be("queue", name) for name in stats)
     return _page(
         request,
         asked,
-        wanted,
+        chosen,
         looked,
         group=group,
-        found=rows(request, looked.tasks, servers=servers, redacted=lines.plain),
-        tabs=_tabs(wanted, by_state if _is_of_queues(wanted, group) else {}),
-        narrow=_narrow(wanted, stats),
-        acts=_acts(request, wanted, looked, by_state if listed else None, stats, cursor=cursor),
+        found=rows(request, looked.tasks, servers=servers),
+        tabs=_tabs(chosen, by_state if _is_of_queues(chosen, group) else {}),
+        narrow=_narrow(chosen, stats),
+        acts=_acts(request, chosen, looked, by_state if listed else None, stats, cursor=cursor),
         number=number,
         polls=listed and not cursor and queues <= POLLED_QUEUES,
         cursor=cursor,
@@ -135,7 +135,7 @@ async def _by_id(request: Request, asked: str, id_: str) -> Response:
     looked = Looked(tuple(found), len(found), len(found), "")
     return _page(
         request, asked, Filter().narrowed("id", id_, operator="="), looked,
-        found=rows(request, found, redacted=lines.plain), elsewhere=words,
+        found=rows(request, found), elsewhere=words,
         verdict=("", f"{counted(len(found), 'task')} of the id {shown(id_)}, each of another queue")
         if found else ("warn", f"No task has the id {shown(id_)}: it ended and was not kept, or never was"),
     )  # fmt: skip
@@ -212,7 +212,7 @@ def without(filter: Filter, *left_out: Word) -> str:
 
 
 def _chips(filter: Filter) -> list[Choice]:
-    return [Choice(lines.text_line(str(word), 80), without(filter, word)) for word in filter.words]
+    return [Choice(short(str(word), 80), without(filter, word)) for word in filter.words]
 
 
 def _tabs(filter: Filter, numbers: Mapping[TaskState, int]) -> list[Choice]:
@@ -235,7 +235,7 @@ def _narrow(filter: Filter, stats: Mapping[str, Any]) -> list[Choice]:
     if len(most) < 2:
         return []
     return [
-        Choice(lines.text_line(name, 40), str(filter.narrowed("queue", name, operator="=")), number)
+        Choice(short(name, 40), str(filter.narrowed("queue", name, operator="=")), number)
         for name, number in most[:NARROWED]
     ]
 

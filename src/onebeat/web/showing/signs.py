@@ -58,3 +58,9 @@ def weight(text: str) -> int:
 def plain(text: str) -> str:
     """Return a text in which hidden signs are named, for places that take no elements: titles, labels."""
     return HIDDEN_SIGNS.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+
+
+def short(text: str, most: int) -> str:
+    """Return a text in one line, cut at so many letters with "…", in which hidden signs are named."""
+    line = plain(" ".join(text[: 2 * most].split()))
+    return line if len(line) <= most and len(text) <= 2 * most else f"{line[: most - 1]}…"
