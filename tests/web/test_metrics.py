@@ -19,7 +19,9 @@ from onebeat.server.context import Context
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server
 from onebeat.task import Task
+from onebeat.web import Console, User, console
 from tests.server.conftest import until
+from tests.web.conftest import ORIGIN
 
 
 async def worked(store: Store, client: Client, *, queue: str = "mail", fine: int = 3, bad: int = 1) -> None:
@@ -144,7 +146,7 @@ async def test_names_are_text_whatever_they_are(web: httpx2.AsyncClient, store: 
 
 
 async def test_the_first_page_has_charts_and_the_last_hour_of_each_queue(
-    web: httpx2.AsyncClient, store: Store, client: Client
+    board: Console, web: httpx2.AsyncClient, store: Store, client: Client
 ) -> None:
     """None where nothing was recorded, which is told from zero."""
     await client.enqueue(Task("email:welcome"), queue="go")
@@ -152,9 +154,8 @@ async def test_the_first_page_has_charts_and_the_last_hour_of_each_queue(
     assert 'id="throughput"' not in before
     assert "Nothing was recorded: no server of Onebeat has served it lately" in before
     await worked(store, client)
-    fresh = httpx2.AsyncClient(transport=web._transport, base_url=web.base_url)
-    web._transport.app.reads.forget()
-    page = (await fresh.get("/")).text
+    board.reads.forget()
+    page = (await web.get("/")).text
     assert 'aria-label="Attempts a minute, last hour.' in page
     assert 'aria-label="How long tasks waited, last hour.' in page
     assert "Attempts each minute of the last hour: 4 in all, at most 4 at once, 1 failed" in page
@@ -187,3 +188,16 @@ async def test_an_unchanged_page_is_not_sent_again(web: httpx2.AsyncClient, stor
     first = await web.get("/metrics", headers=polls)
     again = await web.get("/metrics", headers={**polls, "HX-PTag": first.headers["HX-PTag"]})
     assert 304 == again.status_code
+
+
+async def test_a_viewer_is_shown_the_series_of_his_queues_alone(store: Store, client: Client) -> None:
+    """Added up from those he may see; the others are as if they were not there."""
+    await worked(store, client)
+    await worked(store, client, queue="secret", fine=5, bad=2)
+    rows = console(store, auth=lambda _request: User("bob", None, {"mail": "view"}))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(rows), base_url=ORIGIN) as web:
+        page = (await web.get("/metrics")).text
+        assert "4 attempts in the last hour, 1 failed (25 %)" in page
+        assert "secret" not in page
+        assert "4 in all" in (await web.get("/")).text
+        assert 403 == (await web.get("/metrics?queue=secret")).status_code

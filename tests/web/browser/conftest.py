@@ -65,7 +65,8 @@ def names(stage: Stage) -> dict[str, str]:
     def known(inspector: SyncInspector) -> dict[str, str]:
         tasks = {
             "archived": ("default", "archived"), "retry": ("default", "retry"), "running": ("low", "active"),
-            "completed": ("critical", "completed"), "scheduled": ("critical", "scheduled"), "waiting": ("mail", "pending"),
+            "completed": ("critical", "completed"), "scheduled": ("critical", "scheduled"),
+            "waiting": ("mail", "pending"),
         }  # fmt: skip
         found = {name: next(inspector.tasks(queue, state=state)).id for name, (queue, state) in tasks.items()}
         found["aggregating"] = next(inspector.tasks("default", state="aggregating", group="sales:oslo")).id

@@ -21,8 +21,42 @@ PAGES = {
     "server-of-go": "/server?id={mailer-go-1}",
     "server-stop": "/server/stop?id={web-1}",
     "groups": "/groups",
+    "tasks": "/tasks",
+    "tasks-archived": "/tasks?q=state:archived",
+    "tasks-active": "/tasks?q=state:active",
+    "tasks-found": "/tasks?q=type:invoice:*%20error:country",
+    "tasks-none": "/tasks?q=id:nothing",
+    "queue": "/queue?name=default",
+    "queue-paused": "/queue?name=imports",
+    "errors": "/errors",
+    "act-run": "/act?action=run&q=state:archived",
+    "act-delete": "/act?action=delete&q=state:completed",
+    "jobs": "/jobs",
+    "audit": "/audit",
+    "settings": "/settings",
+    "task-archived": "/task?queue=default&id={archived}",
+    "task-retry": "/task?queue=default&id={retry}",
+    "task-running": "/task?queue=low&id={running}",
+    "task-completed": "/task?queue=critical&id={completed}",
+    "task-scheduled": "/task?queue=critical&id={scheduled}",
+    "task-waiting": "/task?queue=mail&id={waiting}",
+    "task-aggregating": "/task?queue=default&id={aggregating}",
+    "task-edit": "/task/edit?queue=default&id={retry}",
+    "task-clone": "/task/clone?queue=critical&id={completed}",
+    "metrics": "/metrics",
 }
 """Name of the picture, and address; for what stands in braces see `names`."""
+
+WRONG = {
+    "tasks-wrong": ("/tasks?q=stat:retry", 400),
+    "tasks-gone": ("/task?queue=default&id=nothing", 404),
+    "page-gone": ("/nothing", 404),
+    "queue-gone": ("/queue?name=nothing", 404),
+    "schedule-gone": ("/schedule?id=nothing", 404),
+    "server-gone": ("/server?id=nothing", 404),
+    "job-gone": ("/job?id=nothing", 404),
+}
+"""Pages about what is not there, or was asked for wrongly, and their status."""
 
 LOOKS: dict[str, tuple[tuple[int, int], Literal["light", "dark"]]] = {
     "light": (WIDE, "light"), "dark": (WIDE, "dark"), "phone-light": (NARROW, "light"), "phone-dark": (NARROW, "dark"),
@@ -38,13 +72,25 @@ def test_a_page_is_whole_and_readable_for_everybody(visitor: Visitor, names: dic
     That the policy reports nothing and nothing leaves the origin is the visitor's. Pictures are taken.
     """
     page = visitor.see(PAGES[name].format_map(names))
+    check(visitor, page, name)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_page_about_what_is_not_there_is_readable_too(visitor: Visitor, name: str) -> None:
+    """Its status is that of the failure."""
+    address, status = WRONG[name]
+    check(visitor, visitor.see(address, status=status), name)
+
+
+def check(visitor: Visitor, page: Page, name: str) -> None:
+    """Look at a page in every light and on every screen."""
     found: dict[str, list[str]] = {}
     for look, ((width, height), theme) in LOOKS.items():
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": height})
         visitor.picture(f"{name}-{look}")
         found[look] = visitor.axe()
-    assert {look: [] for look in LOOKS} == found
+    assert [] == [f"{look}: {one}" for look, ones in found.items() for one in ones]
     assert {width: width for width in WIDTHS} == {width: wide_of(page, width) for width in WIDTHS}
 
 

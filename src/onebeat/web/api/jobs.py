@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
@@ -13,6 +13,7 @@ from onebeat.inspector.auditing import AuditRecord
 from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job
+from onebeat.inspector.searching import named_queues
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
@@ -178,8 +179,9 @@ async def delete_tasks(asked: Asked, body: ManyTasks) -> JobDocument:
 async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
     wanted = asked.filter(body.q)
     deed = f"task.{action}"
-    for name in _named(wanted):
-        asked.check_may(deed, name)
+    about = str(wanted) or "all tasks"
+    if barred := [name for name in named_queues(wanted) if not asked.may(deed, name)]:
+        await asked.perform(deed, _nothing, queues=barred, about=about)
     queues = asked.doable(deed)
     concerned = await _concerned(asked, wanted, deed)
     asked.console.background.check()
@@ -192,17 +194,13 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
         await asked.console.background.start(inspector, job.id, queues, look_of(asked.console.settings.redaction))
         return job
 
-    about = str(wanted) or "all tasks"
     return JobDocument.of(
         await asked.perform(deed, begin, queues=concerned or None, about=about, job=lambda job: job.id)
     )
 
 
-def _named(wanted: Filter) -> Iterator[str]:
-    """Yield the queues that a filter names."""
-    for word in wanted.words:
-        if word.name == "queue" and not word.is_negated:
-            yield from (value.text for value in word.values if len(value.pieces) == 1)
+async def _nothing(_inspector: Inspector) -> None:
+    """Do nothing: for what is refused before."""
 
 
 async def list_jobs(asked: Asked) -> JobPage:
