@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -107,6 +108,51 @@ def url(topology: engines.Topology) -> str:
 
 NOW_KEYS = ("onebeat:test:now", "onebeat:test:now:a", "onebeat:test:now:b")
 """Of three nodes of a cluster each has one; see scripts/lib/clock_injected.lua."""
+
+
+class OpenStores:
+    """Which stores of this process are open: `Store` tells it, for as long as the tests run."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Store] = {}
+
+    def watch(self, patch: pytest.MonkeyPatch) -> None:
+        """Hear of every store that is made, and of every one that is closed."""
+        make, close = Store.__init__, Store.aclose
+
+        def made(store: Store, *arguments: Any, **options: Any) -> None:
+            make(store, *arguments, **options)
+            self._open[id(store)] = store
+
+        async def closed(store: Store) -> None:
+            await close(store)
+            self._open.pop(id(store), None)
+
+        patch.setattr(Store, "__init__", made)
+        patch.setattr(Store, "aclose", closed)
+
+    def forget(self) -> list[str]:
+        """Return what is open, and let go of it."""
+        left = [store.endpoint.shown for store in self._open.values()]
+        self._open.clear()
+        return left
+
+
+@pytest.fixture(scope="session")
+def open_stores() -> Iterator[OpenStores]:
+    """Return which stores are open, from the first test to the last."""
+    with pytest.MonkeyPatch.context() as patch:
+        watching = OpenStores()
+        watching.watch(patch)
+        yield watching
+
+
+@pytest.fixture(autouse=True)
+def closes_its_stores(open_stores: OpenStores) -> Iterator[None]:
+    """Fail the very test that leaves a store open: else whichever later one collects garbage would fail."""
+    yield
+    left = open_stores.forget()
+    assert [] == left, "stores that this test has opened and not closed"
 
 
 class Clock:

@@ -149,7 +149,7 @@ async def test_names_that_are_markup_are_shown_as_they_are(web: httpx2.AsyncClie
     await put(store, "binary", b"\xff\xfe\x00" * 20)
     page = await get(web)
     assert "<script>alert" not in page
-    assert "\u202e" not in page.replace(html.escape(HOSTILE), "")
+    assert "\u202e" not in re.sub(r'="[^"]*"', "", page)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "60 B: ff fe 00" in page
     assert HOSTILE in names(page)
@@ -190,6 +190,6 @@ async def test_an_island_can_ask_what_there_is(web: httpx2.AsyncClient, store: S
 async def test_a_list_is_looked_at_again_by_itself_and_a_search_is_not(web: httpx2.AsyncClient, store: Store) -> None:
     """A search costs the store more than a look."""
     await put_in(store, "archived", "a")
-    polls: Any = re.compile(r'hx-trigger="every \d')
+    polls: Any = re.compile(r"<div id=.live.[^>]*data-polls")
     assert polls.search(await get(web, q="state:archived"))
     assert not polls.search(await get(web, q="error:x"))

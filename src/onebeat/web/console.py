@@ -29,6 +29,7 @@ from onebeat.web.pages import (
     errors,
     groups,
     jobs,
+    metrics,
     overview,
     palette,
     queue,
@@ -36,6 +37,8 @@ from onebeat.web.pages import (
     schedules,
     servers,
     signing,
+    task,
+    task_changes,
     tasks,
     viewing,
 )
@@ -190,6 +193,9 @@ def routes() -> list[BaseRoute]:
         *schedule.routes,
         *servers.routes,
         *groups.routes,
+        *metrics.routes,
+        *task.routes,
+        *task_changes.routes,
         *palette.routes,
         *api.routes(),
     ]

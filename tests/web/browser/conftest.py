@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from onebeat import SyncInspector
 from tests.web.browser import scene
 from tests.web.browser.stage import Stage, apart
 from tests.web.browser.visitor import Visitor, visiting
@@ -55,6 +56,23 @@ def stage() -> Iterator[Stage]:
 def origin(stage: Stage) -> str:
     """Return the address of a console of the scene."""
     return stage.console()
+
+
+@pytest.fixture(scope="session")
+def names(stage: Stage) -> dict[str, str]:
+    """Return ids of the scene that are different every time, for addresses of pages."""
+
+    def known(inspector: SyncInspector) -> dict[str, str]:
+        tasks = {
+            "archived": ("default", "archived"), "retry": ("default", "retry"), "running": ("low", "active"),
+            "completed": ("critical", "completed"), "scheduled": ("critical", "scheduled"),
+            "waiting": ("mail", "pending"),
+        }  # fmt: skip
+        found = {name: next(inspector.tasks(queue, state=state)).id for name, (queue, state) in tasks.items()}
+        found["aggregating"] = next(inspector.tasks("default", state="aggregating", group="sales:oslo")).id
+        return found | {one.host: one.id for one in inspector.servers()}
+
+    return stage.look(known)
 
 
 @pytest.fixture(scope="session")

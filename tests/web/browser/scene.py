@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 from onebeat import SyncClient, SyncInspector, Task
 from onebeat.wire import keys
 from onebeat.wire.records import EntryRecord, ServerRecord, WorkerRecord, to_ns
+from tests.web.browser import past
 from tests.web.browser.shop import charge, invoice, report, resize, sale, welcome
 from tests.web.browser.stage import Stage
 
@@ -16,11 +18,10 @@ STATES = {
 }  # fmt: skip
 """What the scene comes to; nothing in it changes by itself for an hour."""
 
-FOR_EVER = 9_999_999_999
-
 
 def play(stage: Stage) -> None:
     """Fill a store, and return when everything has come to what it stays."""
+    past.write(stage.url)
     _enqueue(stage)
     _go(stage)
     stage.shop("web-1", 6, "critical", "default", "low")
@@ -64,16 +65,21 @@ def _go(stage: Stage) -> None:
     )  # fmt: skip
     store.set(f"asynq:servers:{tag}", server.encode())
     store.hset(f"asynq:workers:{tag}", "b1f6", worker.encode())
-    store.zadd(keys.SERVERS, {f"asynq:servers:{tag}": FOR_EVER})
-    store.zadd(keys.WORKERS, {f"asynq:workers:{tag}": FOR_EVER})
+
+    def beat() -> None:
+        until = time.time() + 10
+        store.zadd(keys.SERVERS, {f"asynq:servers:{tag}": until})
+        store.zadd(keys.WORKERS, {f"asynq:workers:{tag}": until})
+        store.zadd(keys.SCHEDULERS, {scheduler: until})
+
     entry = EntryRecord(
         id="9b2e6c1e-0d55-4d0a-8f37-7a5f7f5b9d11", spec="@every 30m", task_type="mail:poll",
         enqueue_options=['Queue("mail")'], next_enqueue_time=to_ns(now + timedelta(minutes=21)),
         prev_enqueue_time=to_ns(now - timedelta(minutes=9)),
     )  # fmt: skip
-    scheduler = "asynq:schedulers:{mailer-go-1:4712:1d1e}"
+    scheduler = "asynq:schedulers:{mailer-go-1:4712:0b8d8a5e-6a5b-4a44-9f5b-3f1f0a7a2c11}"
     store.rpush(scheduler, entry.encode())
-    store.zadd(keys.SCHEDULERS, {scheduler: FOR_EVER})
+    stage.repeat(beat)
     with SyncClient(stage.url) as client:
         for number in range(2):
             body = json.dumps({"to": f"{number}@example.org"}, separators=(",", ":")).encode()

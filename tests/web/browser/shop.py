@@ -1,8 +1,7 @@
 """
-A server of the shop that the console looks at: `python -m tests.web.browser.shop URL HOST SLOTS QUEUE…`.
+The shop whose servers the console looks at.
 
-Its tasks succeed, fail in several ways, or run until they are cancelled; what they do does not depend on time. It says
-"serving" on its standard output, and ends by SIGTERM.
+Its tasks succeed, fail in several ways, or run until they are cancelled; what they do does not depend on time.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 from typing import TypedDict
 
 from onebeat import Context, Cron, Onebeat, SkipRetry, Task
@@ -88,14 +86,10 @@ app.schedule("stock.hourly", Cron("@hourly"), sync.bind("bergen"))
 
 
 async def main(url: str, host: str, slots: str, *queues: str) -> None:
-    """Serve."""
+    """Serve until SIGTERM; "serving" on standard output says that it does."""
     socket.gethostname = lambda: host
     app.url = url
     weights = {name: weight for weight, name in enumerate(reversed(queues), 1)}
     async with app.serving(concurrency=int(slots), queues=weights):
         print("serving", os.getpid(), flush=True)
         await asyncio.Event().wait()
-
-
-if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+
+import redis
 
 from onebeat import SyncInspector
 from onebeat.errors import OnebeatError
@@ -63,9 +66,28 @@ class Stage:
         said = self._start("console", command, environment)
         return said.partition("console: ")[2].strip()
 
+    def mounted(self, path: str) -> str:
+        """Start an application with a console below a path, and return the console's address."""
+        return self._start("mounted", ["-m", "tests.web.browser.mounted", self.url, path], {}).strip()
+
     def shop(self, host: str, slots: int, *queues: str) -> None:
         """Start a server, and return once it serves."""
-        self._start(host, ["-m", "tests.web.browser.shop", self.url, host, str(slots), *queues], {})
+        self._start(host, ["-m", "tests.web.browser.deployed", self.url, host, str(slots), *queues], {})
+
+    def repeat(self, beat: Callable[[], object]) -> None:
+        """Do something now and every two seconds, until the end."""
+        ended = threading.Event()
+        beat()
+
+        def go_on() -> None:
+            while not ended.wait(2):
+                with suppress(redis.RedisError):  # the store of a stage may be killed
+                    beat()
+
+        thread = threading.Thread(target=go_on, daemon=True)
+        thread.start()
+        self._stack.callback(thread.join)
+        self._stack.callback(ended.set)
 
     def look(self, question: Callable[[SyncInspector], T]) -> T:
         """Ask, or do, something by way of an inspector."""

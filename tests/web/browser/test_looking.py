@@ -142,12 +142,14 @@ def test_a_store_that_dies_is_told_of_and_its_return_is_shown(chromium: Browser,
             button = page.locator("[data-live]")
             expect(button).to_have_text("no answer", timeout=30_000)
             expect(page.locator("#queue-mail")).to_be_visible()
+            expect(page.locator("#away")).to_contain_text("The store gives no answer since", timeout=30_000)
             visitor.picture("store-away")
             visitor.see("/", status=503)
             expect(page.locator(".verdict")).to_contain_text("cannot be used")
             visitor.picture("store-away-page")
             stage.store.start()
             expect(page.locator("#queue-mail")).to_be_visible(timeout=60_000)
+            expect(page.locator("#away")).to_be_hidden()
             expect(button).to_have_text("live · 2 s")
 
 

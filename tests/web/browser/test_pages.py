@@ -2,34 +2,99 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Page
 
-from tests.web.browser.visitor import NARROW, NARROWEST, WIDE, visiting
+from tests.web.browser.visitor import NARROW, WIDE, Visitor
 
-PAGES = {"overview": "/"}
-"""Name of the picture, and address."""
+PAGES = {
+    "overview": "/",
+    "schedules": "/schedules",
+    "schedule": "/schedule?id=digest.weekdays",
+    "schedule-of-go": "/schedule?id=9b2e6c1e-0d55-4d0a-8f37-7a5f7f5b9d11",
+    "schedule-run": "/schedule/run?id=digest.weekdays",
+    "schedule-resume": "/schedule/resume?id=digest.weekdays",
+    "servers": "/servers",
+    "server": "/server?id={web-1}",
+    "server-of-go": "/server?id={mailer-go-1}",
+    "server-stop": "/server/stop?id={web-1}",
+    "groups": "/groups",
+    "tasks": "/tasks",
+    "tasks-archived": "/tasks?q=state:archived",
+    "tasks-active": "/tasks?q=state:active",
+    "tasks-found": "/tasks?q=type:invoice:*%20error:country",
+    "tasks-none": "/tasks?q=id:nothing",
+    "queue": "/queue?name=default",
+    "queue-paused": "/queue?name=imports",
+    "errors": "/errors",
+    "act-run": "/act?action=run&q=state:archived",
+    "act-delete": "/act?action=delete&q=state:completed",
+    "jobs": "/jobs",
+    "audit": "/audit",
+    "settings": "/settings",
+    "task-archived": "/task?queue=default&id={archived}",
+    "task-retry": "/task?queue=default&id={retry}",
+    "task-running": "/task?queue=low&id={running}",
+    "task-completed": "/task?queue=critical&id={completed}",
+    "task-scheduled": "/task?queue=critical&id={scheduled}",
+    "task-waiting": "/task?queue=mail&id={waiting}",
+    "task-aggregating": "/task?queue=default&id={aggregating}",
+    "task-edit": "/task/edit?queue=default&id={retry}",
+    "task-clone": "/task/clone?queue=critical&id={completed}",
+    "metrics": "/metrics",
+}
+"""Name of the picture, and address; for what stands in braces see `names`."""
 
-LOOKS = {
+WRONG = {
+    "tasks-wrong": ("/tasks?q=stat:retry", 400),
+    "tasks-gone": ("/task?queue=default&id=nothing", 404),
+    "page-gone": ("/nothing", 404),
+    "queue-gone": ("/queue?name=nothing", 404),
+    "schedule-gone": ("/schedule?id=nothing", 404),
+    "server-gone": ("/server?id=nothing", 404),
+    "job-gone": ("/job?id=nothing", 404),
+}
+"""Pages about what is not there, or was asked for wrongly, and their status."""
+
+LOOKS: dict[str, tuple[tuple[int, int], Literal["light", "dark"]]] = {
     "light": (WIDE, "light"), "dark": (WIDE, "dark"), "phone-light": (NARROW, "light"), "phone-dark": (NARROW, "dark"),
 }  # fmt: skip
+WIDTHS = (320, 390, 760, 1024, 1360, 2560)
 
 
-@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_whole_and_readable_for_everybody(chromium: Browser, origin: str, name: str, look: str) -> None:
-    """axe finds nothing, the policy reports nothing, nothing leaves the origin; a picture is taken."""
-    size, theme = LOOKS[look]
-    with visiting(chromium, origin, size=size, theme=theme) as visitor:
-        visitor.see(PAGES[name])
+def test_a_page_is_whole_and_readable_for_everybody(visitor: Visitor, names: dict[str, str], name: str) -> None:
+    """
+    In every light and on every screen axe finds nothing, and nothing scrolls sideways but what does so by itself.
+
+    That the policy reports nothing and nothing leaves the origin is the visitor's. Pictures are taken.
+    """
+    page = visitor.see(PAGES[name].format_map(names))
+    check(visitor, page, name)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_page_about_what_is_not_there_is_readable_too(visitor: Visitor, name: str) -> None:
+    """Its status is that of the failure."""
+    address, status = WRONG[name]
+    check(visitor, visitor.see(address, status=status), name)
+
+
+def check(visitor: Visitor, page: Page, name: str) -> None:
+    """Look at a page in every light and on every screen."""
+    found: dict[str, list[str]] = {}
+    for look, ((width, height), theme) in LOOKS.items():
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": height})
         visitor.picture(f"{name}-{look}")
-        assert [] == visitor.axe()
+        found[look] = visitor.axe()
+    assert [] == [f"{look}: {one}" for look, ones in found.items() for one in ones]
+    assert {width: width for width in WIDTHS} == {width: wide_of(page, width) for width in WIDTHS}
 
 
-@pytest.mark.parametrize("width", [NARROWEST[0], NARROW[0], 760, WIDE[0], 2560])
-@pytest.mark.parametrize("name", PAGES)
-def test_no_page_scrolls_sideways(chromium: Browser, origin: str, name: str, width: int) -> None:
-    """What is too wide scrolls by itself, inside the page."""
-    with visiting(chromium, origin, size=(width, 800)) as visitor:
-        page = visitor.see(PAGES[name])
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+def wide_of(page: Page, width: int) -> int:
+    """Return how wide a page is where the screen has so many pixels."""
+    page.set_viewport_size({"width": width, "height": 800})
+    return max(width, int(page.evaluate("document.documentElement.scrollWidth")))

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 PICTURES = Path(os.environ.get("ONEBEAT_PICTURES") or Path(__file__).parents[3] / "build" / "console")
-WIDE, NARROW, NARROWEST = (1360, 900), (390, 844), (320, 640)
+WIDE, NARROW = (1360, 900), (390, 844)
 
 REPORTS = """
 window.reports = [];

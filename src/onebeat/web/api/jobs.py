@@ -10,7 +10,7 @@ import msgspec
 from onebeat.documents.jobs import AuditDocument, Deed, ErrorsDocument, JobDocument, PreviewDocument
 from onebeat.errors import JobNotFound, WrongState, shown
 from onebeat.inspector.auditing import AuditRecord
-from onebeat.inspector.filters import Filter
+from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job
 from onebeat.inspector.searching import named_queues
@@ -144,7 +144,9 @@ async def preview_tasks(asked: Asked, query: PreviewQuery) -> PreviewDocument:
 
     async def read(inspector: Inspector) -> PreviewDocument:
         return PreviewDocument.of(
-            await inspector.preview(query.action, wanted, group=query.group, scan=query.scan, queues=queues)
+            await inspector.preview(
+                query.action, wanted, group=query.group, scan=query.scan, queues=queues, look=_look(asked)
+            )
         )
 
     return await asked.read(*key, read=read, seconds=5.0)
@@ -266,12 +268,19 @@ async def _concerned(asked: Asked, wanted: Filter, action: str) -> list[str]:
     return [name for name in names if wanted.may_be("queue", name) and asked.may(action, name)]
 
 
+def _look(asked: Asked) -> Look | None:
+    """Return what shows a task as it may be seen: by that groups of errors are made, and known again."""
+    return look_of(asked.console.settings.redaction, "error")
+
+
 async def list_errors(asked: Asked, query: ErrorsQuery) -> ErrorsDocument:
     """Put the tasks that failed into groups: by type, class of the error, and message."""
     wanted = asked.filter(query.q)
 
     async def read(inspector: Inspector) -> ErrorsDocument:
-        found = await inspector.errors(wanted, limit=query.limit, scan=query.scan, queues=asked.visible)
+        found = await inspector.errors(
+            wanted, limit=query.limit, scan=query.scan, queues=asked.visible, look=_look(asked)
+        )
         return ErrorsDocument.of(found)
 
     key = ("errors", str(wanted), query.limit, query.scan, asked.sight)

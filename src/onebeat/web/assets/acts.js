@@ -1,6 +1,7 @@
 // Picking rows, asking before something is done, and copying.
 
 let last = null;
+let isAnswered = false;
 
 const box = () => document.getElementById("dialog");
 const picks = () => [...document.querySelectorAll("#live input[data-pick]")];
@@ -49,6 +50,9 @@ document.addEventListener("change", (event) => {
 
 // -- asking -----------------------------------------------------------------------------------------------------------
 
+// What ends in "…" asks first: its answer is a page with a form, and a way back in the same bar.
+const asks = (one) => one?.textContent.trim().endsWith("…") ?? false;
+
 // The server's own page about what is to be done; where it cannot be had, the browser goes there.
 async function open(address, options) {
   let answer;
@@ -61,6 +65,7 @@ async function open(address, options) {
   box().innerHTML = await answer.text();
   box().setAttribute("aria-label", box().querySelector("h1")?.textContent.trim() ?? "Confirm");
   for (const one of box().querySelectorAll("[data-live]")) one.remove();
+  box().classList.toggle("is-wide", box().querySelector("table") !== null);
   box().showModal();
   (box().querySelector("[autofocus]") ?? box().querySelector("input:not([type=hidden]), select, textarea, button"))?.focus();
   return true;
@@ -72,26 +77,26 @@ export function closeDialog() {
 }
 
 document.addEventListener("click", async (event) => {
-  if (event.target.closest?.("#dialog [data-close]") || event.target === box()) {
+  if (event.target.closest?.("#dialog [data-close], #dialog .bar > a.button") || event.target === box()) {
     event.preventDefault();
     return closeDialog();
   }
-  const link = event.target.closest?.("a[data-dialog]");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const link = event.target.closest?.("a.button");
+  if (!asks(link) || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   if (!(await open(link.href))) location.assign(link.href);
 });
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (!form.matches("form[data-dialog]") || event.submitter?.hasAttribute("data-plain")) return;
+  if (isAnswered || !asks(event.submitter)) return;
   event.preventDefault();
   const words = new URLSearchParams(new FormData(form, event.submitter));
   const address = event.submitter?.hasAttribute("formaction") ? event.submitter.formAction : form.action;
   const isPost = (event.submitter?.getAttribute("formmethod") ?? form.method) === "post";
   const asked = isPost ? open(address, { method: "POST", body: words }) : open(`${address.split("?")[0]}?${words}`);
   if (await asked) return;
-  form.removeAttribute("data-dialog");
+  isAnswered = true;
   form.requestSubmit(event.submitter);
 });
 

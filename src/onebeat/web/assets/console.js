@@ -5,7 +5,8 @@
 //   data-live         a button that stops and starts looking; data-live-word in it tells how it stands
 //   data-announce     its text is read aloud when it has changed (times and counts that only tick should not stand in it)
 //   data-keep         a look leaves this element as it is: what is typed there stays
-//   data-dialog       a link or form whose answer opens in a dialog (acts.js); data-close closes it
+//   a.button, button  whose word ends in "…": its answer is a question and opens in a dialog (acts.js);
+//                     data-close in it, and links in its bar, close it
 //   data-pick         a checkbox of a row; data-pick-all: all on the page; data-picked-count: says how many;
 //                     data-needs-pick: a button that waits for the first
 //   data-copy         a button that copies this text; data-copy-of: that of the element with this id
@@ -26,6 +27,7 @@ let failures = 0;
 let timer = 0;
 let isLooking = false;
 let lastWord = 0;
+let lastAnswer = new Date();
 let said = "";
 
 const live = () => document.getElementById("live");
@@ -78,7 +80,28 @@ function announce() {
   said = gist;
 }
 
+// Says how old what is seen is. One lost answer is nothing to be told of.
+function tellAway(status) {
+  const place = document.getElementById("away");
+  if (!failures) lastAnswer = new Date();
+  place.hidden = failures < 2;
+  const who = status ? "The store" : "The console";
+  const words = `${who} gives no answer since ${lastAnswer.toLocaleTimeString("en-GB")}. What you see is as it was then; this page looks again by itself.`;
+  if (!place.hidden && place.textContent !== words) place.textContent = words;
+}
+
+// What scrolls by itself can be come to, and scrolled, by keyboard.
+function tidyScrolling() {
+  for (const one of document.querySelectorAll("main .table, main pre")) {
+    if (one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight) one.tabIndex = 0;
+    else one.removeAttribute("tabindex");
+  }
+}
+addEventListener("resize", tidyScrolling);
+document.addEventListener("toggle", tidyScrolling, true);
+
 function tidy() {
+  tidyScrolling();
   showLive();
   tidyPicks();
   tellTimes(document);
@@ -101,7 +124,7 @@ document.addEventListener("htmx:finally:request", (event) => {
   isLooking = false;
   if (status === 401 || event.detail.ctx.response?.raw?.redirected) return location.reload(); // the session is over
   failures = status === 0 || status >= 500 ? failures + 1 : 0;
-  root.toggleAttribute("data-away", failures > 1);
+  tellAway(status);
   showLive();
   plan();
 });
@@ -130,7 +153,7 @@ document.addEventListener("click", (event) => {
 
 export function remember(name, value) {
   const path = root.dataset.root ?? "/";
-  document.cookie = `onebeat_${name}=${encodeURIComponent(value)}; path=${path}; max-age=31536000; samesite=lax`;
+  document.cookie = `onebeat_${name}=${encodeURIComponent(value)}; path=${path}; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 }
 
 export function turnTheme() {

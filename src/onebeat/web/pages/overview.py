@@ -12,12 +12,14 @@ from starlette.routing import Route
 from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
-from onebeat.states import TaskState
 from onebeat.web import console as consoles
+from onebeat.web import past
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.security import gate
+from onebeat.web.showing import pace
+from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.concerns import Concern, concern, serving, verdict
 
 ROWS = 50
@@ -36,7 +38,7 @@ class Row:
     @property
     def counts(self) -> Mapping[str, int]:
         """Tasks of each state."""
-        return {state.value: getattr(self.stats, state.value, 0) for state in TaskState}
+        return {state.value: getattr(self.stats, state.value, 0) for state in STATES}
 
 
 async def look(request: Request) -> tuple[Mapping[str, QueueStats | BrokerError], list[ServerInfo]]:
@@ -61,7 +63,8 @@ async def overview(request: Request) -> Response:
     page = _page(request.query_params.get("page", ""), len(wanted))
     concerns = [row.concern for row in rows if row.concern is not None]
     whole = [found for found in stats.values() if isinstance(found, QueueStats)]
-    totals = {state.value: sum(getattr(found, state.value) for found in whole) for state in TaskState}
+    totals = {state.value: sum(getattr(found, state.value) for found in whole) for state in STATES}
+    shown = wanted[(page - 1) * ROWS : page * ROWS]
     kind, sentence = verdict(concerns, len(servers), totals["active"], len(rows))
     return render(
         request,
@@ -70,7 +73,7 @@ async def overview(request: Request) -> Response:
         kind=kind,
         sentence=sentence,
         totals=totals,
-        rows=wanted[(page - 1) * ROWS : page * ROWS],
+        rows=shown,
         found=len(wanted),
         queues=len(rows),
         page=page,
@@ -79,6 +82,9 @@ async def overview(request: Request) -> Response:
         processed=sum(found.processed_today for found in whole),
         failed=sum(found.failed_today for found in whole),
         servers=servers,
+        past=await past.past(request, past.names_of(request, list(stats))),
+        sparks=await past.sparks(request, [row.name for row in shown]),
+        pace=pace,
     )
 
 

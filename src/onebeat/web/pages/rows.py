@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Row:
     Attributes:
         info: It.
 
+        key: What tells it from others on the page.
+
         name: What a checkbox says of it: its queue, id and state.
 
         link: The address of its page.
@@ -41,6 +44,7 @@ class Row:
     """
 
     info: TaskInfo
+    key: str
     name: str
     link: str
     type: Markup
@@ -70,6 +74,7 @@ def _row(request: Request, info: TaskInfo, running: Mapping[tuple[str, str], Wor
     word, at = _instant(info, worker)
     return Row(
         info=info,
+        key=hashlib.blake2b(f"{info.queue}\0{info.id}".encode("utf-8", "replace"), digest_size=8).hexdigest(),
         name=json.dumps([info.queue, info.id, info.state.value]),
         link=links.url(request, "/task", queue=info.queue, id=info.id),
         type=visible(info.type) or Markup("no message"),

@@ -23,6 +23,9 @@ ORDER = (
 )
 """States of a composition, from left to right. Completed is left out: what retention keeps would drown the rest."""
 
+STATES = (*ORDER, TaskState.COMPLETED)
+"""States as every page lists them."""
+
 _LEAST = 0.015
 """The part of a bar that a state has which has any tasks at all."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from onebeat.web.showing.tokens import Kind, Token
 
 DEEPEST = 40
 """Levels that are indented; what lies deeper stands in the line of what it is in."""
+
+IN_LINE = 72
+"""Characters of an array of plain values that stands in one line."""
 
 MOST_WORDS = 20_000
 """Words that are shown at most, as each takes room in a browser."""
@@ -80,26 +84,55 @@ def rendered(tokens: Iterator[Token], most: int) -> Rendered:
         most: Characters that are shown, indents apart.
     """
     writer = _Writer(most)
-    depth = 0
-    is_empty = False
-    for token in tokens:
-        if token.kind is Kind.CLOSE:
-            depth -= 1
-            if not is_empty and depth < DEEPEST:
-                writer.space("\n" + "  " * depth)
-        elif is_empty and 0 < depth <= DEEPEST:
-            writer.space("\n" + "  " * depth)
-        writer.put(token)
+    for part in _laid_out(tokens):
+        if isinstance(part, str):
+            writer.space(part)
+            continue
+        writer.put(part)
         if writer.is_cut:
             break
-        is_empty = token.kind is Kind.OPEN
-        if is_empty:
-            depth += 1
-        elif token.kind is Kind.COMMA:
-            writer.space("\n" + "  " * depth if depth <= DEEPEST else " ")
-        elif token.kind is Kind.COLON:
-            writer.space(" ")
     return Rendered(writer.markup(), writer.hidden, writer.is_cut)
+
+
+def indented(tokens: Iterator[Token]) -> str:
+    """Return a document as text, indented as it is shown."""
+    return "".join(part if isinstance(part, str) else part.text for part in _laid_out(tokens))
+
+
+def _laid_out(tokens: Iterator[Token]) -> Iterator[Token | str]:
+    """Yield words with the spaces and new lines between them; a short array of plain values stays in its line."""
+    depth = 0
+    is_open = is_short = False
+    ahead: deque[Token] = deque()
+    while (token := ahead.popleft() if ahead else next(tokens, None)) is not None:
+        is_flat = is_short or depth > DEEPEST
+        if token.kind is Kind.CLOSE:
+            depth -= 1
+            if not is_open and not is_short and depth < DEEPEST:
+                yield "\n" + "  " * depth
+            is_short = False
+        elif is_open and not is_flat:
+            yield "\n" + "  " * depth
+        yield token
+        is_open = token.kind is Kind.OPEN
+        if is_open:
+            depth += 1
+            is_short = token.text == "[" and not ahead and _is_short(tokens, ahead)
+        elif token.kind is Kind.COMMA:
+            yield " " if is_flat else "\n" + "  " * depth
+        elif token.kind is Kind.COLON:
+            yield " "
+
+
+def _is_short(tokens: Iterator[Token], ahead: deque[Token]) -> bool:
+    """Look ahead whether an array that has begun ends in the same line."""
+    length = 0
+    while length <= IN_LINE and (token := next(tokens, None)) is not None:
+        ahead.append(token)
+        length += len(token.text) + 1
+        if token.kind in (Kind.OPEN, Kind.CLOSE, Kind.CUT):
+            return token.kind is Kind.CLOSE and length <= IN_LINE
+    return False
 
 
 def in_one_line(tokens: Iterator[Token], most: int) -> str:

@@ -124,9 +124,14 @@ def _text(found: _Read, length: int, rules: Redaction, most: int) -> Shown:
 def _bytes(found: _Read, data: bytes, rules: Redaction) -> Shown:
     why = _unseen(data[: MOST_BYTES + _BEYOND], found.kind, rules)
     if why:
-        return Shown(found.kind, len(data), element("p", "not shown", class_="p-none"), (why,), 1, True)
+        return Shown(found.kind, len(data), nothing(), (why,), 1, True)
     is_cut = len(data) > MOST_BYTES
     return Shown(found.kind, len(data), _hex(data[:MOST_BYTES]), tuple(_notes(is_cut, len(data), 0)), 0, is_cut)
+
+
+def nothing() -> Markup:
+    """Return what stands in place of bytes that are not shown."""
+    return element("p", "not shown", class_="p-none")
 
 
 def _unseen(data: bytes, kind: str, rules: Redaction) -> str:

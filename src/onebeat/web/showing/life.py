@@ -1,0 +1,177 @@
+"""The life of a task: what happened to it, as far as its record tells, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from onebeat.inspector.recording import TaskRecord
+from onebeat.inspector.series_models import Attempt
+from onebeat.states import TaskState
+from onebeat.task import TaskInfo
+from onebeat.web.showing.words import counted, duration
+
+_ENDS = {
+    "retried": ("retry", "Failed"),
+    "archived": ("archived", "Failed for good"),
+    "cancelled": ("archived", "Cancelled"),
+    "completed": ("completed", "Done"),
+    "returned": ("pending", "Returned to its queue"),
+    "recovered": ("retry", "Recovered"),
+}
+_WHY = {
+    "returned": "the server stopped",
+    "recovered": "its server died, or was silent for longer than its lease",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """
+    Something that happened to a task, or will.
+
+    Attributes:
+        tone: The state whose colour it has.
+
+        title: What, in a word or two.
+
+        told: More of it.
+
+        at: When; None: it is not known.
+
+        is_ahead: It has not happened yet.
+    """
+
+    tone: str
+    title: str
+    told: str
+    at: datetime | None
+    is_ahead: bool = False
+
+
+def life(record: TaskRecord, attempts: Sequence[Attempt], seen: Callable[[str], str]) -> list[Step]:
+    """
+    Tell the life of a task, the oldest first.
+
+    Args:
+        attempts: Those that are kept, the oldest first.
+
+        seen: Replaces what is secret in an error.
+    """
+    return [_enqueued(record), *_past(record.info, attempts, seen), *_now(record)]
+
+
+def _enqueued(record: TaskRecord) -> Step:
+    if record.tick is not None:
+        by = f"by schedule {record.schedule}" if record.schedule else "by a schedule"
+        return Step("scheduled", "Enqueued", f"{by}, for its tick", record.tick)
+    return Step("pending", "Enqueued", f"to {record.info.queue}", None)
+
+
+def _past(info: TaskInfo, attempts: Sequence[Attempt], seen: Callable[[str], str]) -> Iterator[Step]:
+    earlier = attempts[0].number - 1 if attempts else 0
+    if earlier:
+        yield Step("retry", counted(earlier, "earlier attempt"), "no longer kept", None)
+    for attempt in attempts:
+        yield _begun(attempt)
+        yield _ended(attempt, seen)
+    if info.last_failed_at is not None and _is_unkept(info, attempts):
+        first = seen(info.last_error).strip().partition("\n")[0]
+        more = f"{counted(info.retried, 'failure')} in all; servers of Go keep no attempts" if not attempts else ""
+        yield Step("retry", "Failed", " · ".join(part for part in (_short(first), more) if part), info.last_failed_at)
+
+
+def _is_unkept(info: TaskInfo, attempts: Sequence[Attempt]) -> bool:
+    """Whether it failed since the last attempt that is kept, on a server that keeps none: the wire has seconds only."""
+    if info.last_failed_at is None:
+        return False
+    return not attempts or info.last_failed_at > attempts[-1].ended_at + timedelta(seconds=2)
+
+
+def place(server: str) -> str:
+    """Name a server of an attempt by its host and process."""
+    return server.rpartition(":")[0] or server
+
+
+def _begun(attempt: Attempt) -> Step:
+    told = [f"on {place(attempt.server)}"] if attempt.server else []
+    if attempt.waited is not None:
+        told.append(f"waited {duration(attempt.waited)}")
+    return Step("active", f"Attempt {attempt.number}", " · ".join(told), attempt.started_at)
+
+
+def _ended(attempt: Attempt, seen: Callable[[str], str]) -> Step:
+    tone, title = _ENDS.get(attempt.outcome, ("retry", attempt.outcome.capitalize()))
+    told = [f"after {duration(attempt.ran)}"] if attempt.ran is not None and attempt.outcome != "recovered" else []
+    why = _WHY.get(attempt.outcome) or _reason(attempt, seen)
+    return Step(tone, title, " – ".join([*told, why] if why else told), attempt.ended_at)
+
+
+def _reason(attempt: Attempt, seen: Callable[[str], str]) -> str:
+    first = _short(seen(attempt.error).strip().partition("\n")[0])
+    if attempt.error_type and not first.startswith(attempt.error_type):
+        return f"{attempt.error_type}: {first}" if first else attempt.error_type
+    return first
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 120 else f"{text[:119]}…"
+
+
+def _now(record: TaskRecord) -> Iterator[Step]:
+    info, worker = record.info, record.worker
+    match info.state:
+        case TaskState.PENDING:
+            yield Step("pending", "Pending", "waits for a server", info.pending_since)
+        case TaskState.ACTIVE if info.is_orphaned:
+            yield Step("archived", "Orphaned", "no server holds it any more; it will be recovered", record.lease_until)
+        case TaskState.ACTIVE:
+            where = f"on {worker.host}:{worker.pid}" if worker is not None else "no server has said that it runs it"
+            yield Step("active", "Running", where, worker.started_at if worker is not None else None)
+        case TaskState.SCHEDULED:
+            yield Step("scheduled", "Due", "", info.next_process_at, is_ahead=True)
+        case TaskState.RETRY:
+            told = f"retry {info.retried} of {info.max_retry}" if info.retried else "once more"
+            yield Step("retry", "Next attempt", told, info.next_process_at, is_ahead=True)
+        case TaskState.ARCHIVED:
+            yield Step("archived", "Archived", "it runs no more by itself", record.archived_at)
+        case TaskState.COMPLETED:
+            yield Step("completed", "Completed", "", info.completed_at)
+            if info.completed_at is not None and info.retention:
+                yield Step("completed", "Forgotten", "its retention ends", _end(info), is_ahead=True)
+        case TaskState.AGGREGATING:
+            yield Step("aggregating", "Aggregating", f"waits in group {info.group}", None)
+
+
+def _end(info: TaskInfo) -> datetime | None:
+    try:
+        return info.completed_at + info.retention if info.completed_at is not None else None
+    except OverflowError:
+        return None
+
+
+def verdict(record: TaskRecord, seen: Callable[[str], str]) -> tuple[str, str]:
+    """Say in a sentence how a task stands, and how bad that is."""
+    info = record.info
+    error = _short(seen(info.last_error).strip().rpartition("\n")[2])
+    because = f": {error}" if error else ""
+    match info.state:
+        case _ if not info.type:
+            return "bad", "Its bytes are no message: no server can run it"
+        case TaskState.ACTIVE if info.is_orphaned:
+            return "bad", "No server holds it any more; it will be recovered and run again"
+        case TaskState.ACTIVE:
+            return "good", f"Running{f' on {record.worker.host}' if record.worker is not None else ''}"
+        case TaskState.PENDING:
+            return "", "Waits for a server" + (f" after {counted(info.retried, 'failure')}" if info.retried else "")
+        case TaskState.SCHEDULED:
+            return "", "Waits until it is due"
+        case TaskState.RETRY:
+            return "warn", f"Failed {info.retried} of {counted(info.max_retry + 1, 'attempt')}{because}"
+        case TaskState.ARCHIVED:
+            failed = f"Archived after {counted(info.retried + 1, 'failed attempt')}" if error else "Archived"
+            return "bad", f"{failed}{because}"
+        case TaskState.COMPLETED:
+            return "good", "Completed"
+    return "", f"Waits in group {info.group} to be aggregated"

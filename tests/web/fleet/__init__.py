@@ -1,0 +1,1 @@
+"""Pages of schedules, servers and groups, over HTTP."""
