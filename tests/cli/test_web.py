@@ -60,12 +60,13 @@ def test_an_address_for_all_without_a_password_is_refused_before_a_store_is_star
 
 def test_with_a_password_it_answers_all_and_lets_in_who_knows_it() -> None:
     """By the login."""
-    with serving("--host", "0.0.0.0", ONEBEAT_WEB_PASSWORD="correct horse") as url:  # noqa: S104, S106
-        with httpx2.Client(base_url=url, headers={"Origin": url}) as client:
-            assert "/login" == client.get("/").headers["location"]
-            assert 403 == client.post("/login", data={"name": "admin", "password": "wrong horse"}).status_code
-            assert "/" == client.post("/login", data={"name": "admin", "password": "correct horse"}).headers["location"]
-            assert "admin" in client.get("/settings").text
+    password = {"ONEBEAT_WEB_PASSWORD": "correct horse"}
+    serve = serving("--host", "0.0.0.0", **password)  # noqa: S104
+    with serve as url, httpx2.Client(base_url=url, headers={"Origin": url}) as client:
+        assert "/login" == client.get("/").headers["location"]
+        assert 403 == client.post("/login", data={"name": "admin", "password": "wrong horse"}).status_code
+        assert "/" == client.post("/login", data={"name": "admin", "password": "correct horse"}).headers["location"]
+        assert "admin" in client.get("/settings").text
 
 
 def test_the_access_file_lets_in_who_stands_in_it(tmp_path: Path) -> None:
