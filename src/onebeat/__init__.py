@@ -123,7 +123,7 @@ if TYPE_CHECKING:
     from onebeat.sync import SyncClient
     from onebeat.task import Progress, Task, TaskInfo
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 _HOMES = {
     "app.app": ["Onebeat"],

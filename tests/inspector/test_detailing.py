@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from onebeat.broker.browse import QueueStats
+from onebeat.broker.call import Call
 from onebeat.broker.store import Store
 from onebeat.errors import BrokerError, BrokerUnsupported, InvalidTask, QueueNotFound
 from onebeat.inspector import reading
@@ -79,13 +80,13 @@ async def test_many_queues_take_few_round_trips(store: Store, monkeypatch: pytes
     await store.command("SADD", "asynq:queues", *names)
     inspector, trips = Inspector(store), []
     assert names == list(await inspector.stats_each())
-    real = store.commands
+    real = store.run_each
 
-    async def counted(commands: list[list[str]]) -> list[object]:
-        trips.append(len(commands))
-        return await real(commands)
+    async def counted(wanted: list[Call[QueueStats]]) -> list[QueueStats | BrokerError]:
+        trips.append(len(wanted))
+        return await real(wanted)
 
-    monkeypatch.setattr(store, "commands", counted)
+    monkeypatch.setattr(store, "run_each", counted)
     before = await calls(store)
     await inspector.stats_each()
     assert [reading.QUEUES_STEP, reading.QUEUES_STEP, 1] == trips

@@ -55,7 +55,7 @@ async def test_a_job_does_it_to_all_that_fit(inspector: Face, store: Store, cloc
     assert done.ended_at is not None
     assert not done.may_go_on
     [record] = (await inspector.audit(job=job.id)).records
-    assert ("ada", "operate", "::1", action, "payload.n=1", count, AuditOutcome.DONE, "job") == (
+    assert ("ada", "operate", "::1", f"task.{action}", "payload.n=1", count, AuditOutcome.DONE, "job") == (
         record.user, record.role, record.address, record.action, record.about, record.count, record.outcome, record.via
     )  # fmt: skip
     left = [info async for part in Inspector(store).search("payload.n=2") for info in part.tasks]

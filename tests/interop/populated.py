@@ -11,6 +11,7 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.options import Unique
 from onebeat.scheduler.scheduler import Scheduler
+from onebeat.server.series import Series
 from onebeat.server.serving import Serving
 from onebeat.task import Task
 from tests.interop.sides import Python, Side
@@ -69,8 +70,15 @@ async def populated(bench: Bench, python: Python) -> AsyncIterator[Populated]:
         await python.enqueue("ok", PAYLOAD, task_id="soon", process_in=3600.5, unique=600)
         async with scheduling(bench):
             run.serving.keeper._presence._next = 0.0
+            await series_of(run.serving).flush()
             await until(lambda: shows_what_runs(bench))
             yield Populated(bench, run.serving)
+
+
+def series_of(serving: Serving) -> Series:
+    """Return what counts for a server, which writes every few seconds."""
+    assert serving._series is not None
+    return serving._series
 
 
 async def shows_what_runs(bench: Bench) -> bool:

@@ -60,7 +60,7 @@ async def shown(engine: str, asynqmon: Asynqmon) -> Shown:
     """Ask for every page once, on a database that we filled."""
     async with opened(engine) as (bench, python), populated(bench, python) as there:
         found = [key.decode() for key in await bench.store.command("KEYS", "onebeat:*")]
-        kinds = {re.sub(r"^onebeat:\{.+?\}:([a-z]+:?).*$", r"\1", key) for key in found}
+        kinds = {re.sub(r"^onebeat:(?:series:)?\{.+?\}:([a-z]+:?).*$", r"\1", key) for key in found}
         pages = {path: await asynqmon.ask("GET", path) for path in PATHS}
         return Shown(pages, kinds, there.serving.id)
 

@@ -25,7 +25,7 @@ async def write(
         else:
             setattr(body, name, value)
     await store.command("SADD", "asynq:queues", queue)
-    fields: list[object] = ["msg", encode(body), "state", state]
+    fields: list[str | bytes | int] = ["msg", encode(body), "state", state]
     if result is not None:
         fields += ["result", result]
     if state == "pending":

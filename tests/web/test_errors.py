@@ -38,7 +38,7 @@ async def test_it_says_in_how_many_ways_how_many_failed(web: httpx2.AsyncClient,
     assert "<b>ValueError</b>: <bdi>no user <n></bdi>" in page
     assert page.index("connection refused</bdi>") < page.index("no user")
     assert "dial tcp 10.0.0.2:5432: connect: connection refused" in page  # one as it was written
-    assert "Run 3…" in page
+    assert 'title="Run 3 tasks of this group"' in page
     assert "looked at 4 of 4" in page
 
 
@@ -66,7 +66,7 @@ async def test_it_says_how_far_it_looked_and_looks_further(
     page = await show(web)
     assert "looked at 20 of 60" in page
     assert "Look at 60" in page
-    assert "Run all…" in page
+    assert 'title="Run all tasks of this group"' in page
     assert "60 tasks failed in 1 way" in await show(web, scan="100")
 
 

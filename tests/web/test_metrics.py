@@ -19,7 +19,9 @@ from onebeat.server.context import Context
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server
 from onebeat.task import Task
+from onebeat.web import User, console
 from tests.server.conftest import until
+from tests.web.conftest import ORIGIN
 
 
 async def worked(store: Store, client: Client, *, queue: str = "mail", fine: int = 3, bad: int = 1) -> None:
@@ -187,3 +189,16 @@ async def test_an_unchanged_page_is_not_sent_again(web: httpx2.AsyncClient, stor
     first = await web.get("/metrics", headers=polls)
     again = await web.get("/metrics", headers={**polls, "HX-PTag": first.headers["HX-PTag"]})
     assert 304 == again.status_code
+
+
+async def test_a_viewer_is_shown_the_series_of_his_queues_alone(store: Store, client: Client) -> None:
+    """Added up from those he may see; the others are as if they were not there."""
+    await worked(store, client)
+    await worked(store, client, queue="secret", fine=5, bad=2)
+    rows = console(store, auth=lambda _request: User("bob", None, {"mail": "view"}))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(rows), base_url=ORIGIN) as web:
+        page = (await web.get("/metrics")).text
+        assert "4 attempts in the last hour, 1 failed (25 %)" in page
+        assert "secret" not in page
+        assert "4 in all" in (await web.get("/")).text
+        assert 403 == (await web.get("/metrics?queue=secret")).status_code

@@ -12,6 +12,7 @@ from onebeat.broker import driver, embedded
 from onebeat.broker.again import refuse_again
 from onebeat.broker.blocking_nodes import BlockingNodes
 from onebeat.broker.call import Argument, Call, Script, load
+from onebeat.broker.each import each
 from onebeat.broker.endpoint import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint
 from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
@@ -95,6 +96,8 @@ class BlockingStore:
 
     def run_each(self, calls: Sequence[Call[T]]) -> list[T | BrokerError]:
         """Run operations that only read, in one round trip per node; see `Store.run_each`."""
+        if self._nodes is None:
+            return self._run_each_here(calls)
         scripts = {call.script: load(call.script, injected_clock=self._injected_clock) for call in calls}
         try:
             answers = self.commands([command_of(scripts[call.script], call, "EVALSHA") for call in calls])
@@ -103,6 +106,21 @@ class BlockingStore:
         except BrokerError:
             return [self._told(call) for call in calls]
         return [call.interpret(answer) for call, answer in zip(calls, answers, strict=True)]
+
+    def _run_each_here(self, calls: Sequence[Call[T]]) -> list[T | BrokerError]:
+        plan = each(calls, self._failed, injected_clock=self._injected_clock)
+        try:
+            commands = next(plan)
+            while True:
+                pipeline = self._client.pipeline(transaction=False)
+                for words in commands:
+                    pipeline.execute_command(*words)
+                commands = plan.send(pipeline.execute(raise_on_error=False))
+        except StopIteration as end:
+            found: list[T | BrokerError] = end.value
+            return found
+        except (driver.RedisError, OSError) as error:
+            raise self._failed(error) from error
 
     def _told(self, call: Call[Any]) -> Any:
         try:

@@ -22,6 +22,7 @@ from onebeat.broker.blocking_store import BlockingStore as BlockingStore
 from onebeat.broker.blocking_store import Ear as Ear
 from onebeat.broker.call import Argument, Call, Script, load
 from onebeat.broker.connection import replicas
+from onebeat.broker.each import each
 from onebeat.broker.endpoint import BLOCK_S, Endpoint
 from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.nodes import Nodes
@@ -210,6 +211,8 @@ class Store:
         Raises:
             BrokerUnavailable: The store did not answer, or refuses for now.
         """
+        if self._nodes is None:
+            return await self._run_each_here(calls)
         scripts = {call.script: load(call.script, injected_clock=self._injected_clock) for call in calls}
         try:
             answers = await self.commands([command_of(scripts[call.script], call, "EVALSHA") for call in calls])
@@ -218,6 +221,21 @@ class Store:
         except BrokerError:  # a node has not cached the script, or one of them failed: which is found one by one
             return [await self._told(call) for call in calls]
         return [call.interpret(answer) for call, answer in zip(calls, answers, strict=True)]
+
+    async def _run_each_here(self, calls: Sequence[Call[T]]) -> list[T | BrokerError]:
+        plan = each(calls, self._failed, injected_clock=self._injected_clock)
+        try:
+            commands = next(plan)
+            while True:
+                pipeline = self._client.pipeline(transaction=False)
+                for words in commands:
+                    pipeline.execute_command(*words)
+                commands = plan.send(await driver.awaited(pipeline.execute(raise_on_error=False)))
+        except StopIteration as end:
+            found: list[T | BrokerError] = end.value
+            return found
+        except (driver.RedisError, OSError) as error:
+            raise self._failed(error) from error
 
     async def _told(self, call: Call[Any]) -> Any:
         try:

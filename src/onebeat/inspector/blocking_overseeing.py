@@ -32,12 +32,13 @@ class BlockingOverseeing:
         limit: int = 100,
         scan: int = SCAN,
         queues: Visible | None = None,
+        look: Look | None = None,
     ) -> ErrorGroups:
         """
         Put the tasks that failed, retried and archived ones, into groups: by type, class of the error, and
         message with placeholders for numbers, ids, names and places. See `Inspector.errors`.
         """
-        return self._do(Errors(as_filter(filter), limit=limit, scan=scan, queues=queues).look())
+        return self._do(Errors(as_filter(filter), limit=limit, scan=scan, queues=queues, look=look).look())
 
     def preview(
         self,
@@ -48,12 +49,15 @@ class BlockingOverseeing:
         scan: int = PREVIEWED,
         where: Where | None = None,
         queues: Visible | None = None,
+        look: Look | None = None,
     ) -> Preview:
         """
         Count what an action would be done to, as far as so many tasks tell, and show the first. See
         `Inspector.preview`.
         """
-        return self._do(jobs.preview(action, as_filter(filter), group=group, scan=scan, where=where, queues=queues))
+        return self._do(
+            jobs.preview(action, as_filter(filter), group=group, scan=scan, where=where, queues=queues, look=look)
+        )
 
     def choose(self, action: str, tasks: Sequence[Named]) -> Selection:
         """

@@ -12,7 +12,7 @@ from onebeat.broker import browse, failures
 from onebeat.broker.failures import Failures
 from onebeat.errors import BrokerError, InvalidTask, shown
 from onebeat.inspector.error_text import Kind, kind_of, pattern_of
-from onebeat.inspector.filters import MAX_LENGTH, Filter
+from onebeat.inspector.filters import MAX_LENGTH, Filter, Look
 from onebeat.inspector.searching import QUEUES_STEP, Visible, chosen_queues
 from onebeat.inspector.showing import at, task_info
 from onebeat.inspector.steps import Procedure, ask, ask_each
@@ -123,9 +123,15 @@ class ErrorGroups:
         return self.scanned >= self.total
 
 
-def key_of(info: TaskInfo) -> str:
-    """Return the key of the group that a failed task is in; "" if it never failed."""
-    return _key(info.type, kind_of(info.last_error)) if _has_failed(info) else ""
+def key_of(info: TaskInfo, look: Look | None = None) -> str:
+    """
+    Return the key of the group that a failed task is in; "" if it never failed.
+
+    Args:
+        look: Returns it as somebody sees it; as it was for `Inspector.errors`.
+    """
+    seen = info if look is None else look(info)
+    return _key(seen.type, kind_of(seen.last_error)) if _has_failed(seen) else ""
 
 
 def _has_failed(info: TaskInfo) -> bool:
@@ -262,11 +268,16 @@ class Errors:
 
         queues: Which queues are looked in at all; None: all.
 
+        look: Returns a task as somebody sees it, which is what is grouped; None: as it is.
+
     Raises:
         InvalidTask: A number is none.
     """
 
-    def __init__(self, filter: Filter, *, limit: object, scan: object, queues: Visible | None) -> None:
+    def __init__(
+        self, filter: Filter, *, limit: object, scan: object, queues: Visible | None, look: Look | None = None
+    ) -> None:
+        self._look = look
         self._filter = filter
         self._limit = _number("limit", limit, MAX_GROUPS)
         self._scan = _number("scan", scan, MAX_SCAN)
@@ -331,7 +342,8 @@ class Errors:
             info = task_info(part.queue, task_id, raw)
             archived_at = at(score) if part.state is TaskState.ARCHIVED else None
             if self._filter.matches(info, now=self._now, since=archived_at):
-                tally.add(info, info.last_failed_at or archived_at)
+                seen = info if self._look is None else self._look(info)
+                tally.add(seen, seen.last_failed_at or archived_at)
         return step.is_last or not step.seen
 
 

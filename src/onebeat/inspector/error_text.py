@@ -39,6 +39,7 @@ _PLAIN = r"(?P<plain>[A-Za-z]+(?=[\s,;)\]!?]|[.:](?:\s|$)|$)\s*)"
 """A word that nothing is to be put in place of: most are, and so are passed over quickly."""
 
 _RULES: tuple[tuple[str, str], ...] = (
+    ("hidden", r"\[hidden\]"),  # what the console's redaction leaves of a secret
     ("url", r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'`<>]+"),
     ("time", r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z|[+-]\d\d:?\d\d|UTC))?)?\b"),
     ("time", r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"),

@@ -140,7 +140,7 @@ def shown(job_id: str, now_ms: int, fields: Mapping[str, str]) -> Job:
 
     def whole(name: str) -> int:
         text = fields.get(name, "")
-        return int(text) if text.isdigit() else 0
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
     seen = whole("seen")
     state = JobState(fields["state"]) if fields.get("state") in list(JobState) else JobState.FAILED
@@ -151,7 +151,7 @@ def shown(job_id: str, now_ms: int, fields: Mapping[str, str]) -> Job:
         id=job_id,
         **{name: fields.get(name, "") for name in ("user", "role", "address", "action", "filter", "group", "why")},
         limit=whole("limit") or None,
-        rate=float(fields["rate"]) if fields.get("rate") else None,
+        rate=_number(fields.get("rate", "")),
         state=state,
         created_at=at(whole("created") / 1000),
         begun_at=at(whole("begun") / 1000),
@@ -167,3 +167,11 @@ def shown(job_id: str, now_ms: int, fields: Mapping[str, str]) -> Job:
         error=fields.get("error", ""),
         stopped_by=fields.get("stop", ""),
     )
+
+
+def _number(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if 0 < found < float("inf") else None

@@ -159,7 +159,7 @@ class JobRun:
         wanted = Filter(begun.filter)
         search = Search(
             wanted if self._look is None else wanted.seen(self._look), states=acting.ACTIONS[begun.action], limit=most,
-            where=in_group(begun.group, self._where), queues=self._visible,
+            where=in_group(begun.group, self._where, self._look), queues=self._visible,
         )  # fmt: skip
         while (hits := (yield from self._lasting(search.more))) is not None:
             for hit in hits:
@@ -221,7 +221,7 @@ class JobRun:
         outcome = AuditOutcome.FAILED if state is JobState.FAILED else AuditOutcome.DONE
         changed = int(self._far.get("changed", self._before)) - self._before
         record = AuditRecord(
-            user=begun.user, role=begun.role, action=begun.action, about=begun.filter, count=changed,
+            user=begun.user, role=begun.role, action=f"task.{begun.action}", about=begun.filter, count=changed,
             outcome=outcome, why=error or ("stopped" if state is JobState.STOPPED else ""), via="job",
             address=begun.address, job=self._id,
         )  # fmt: skip

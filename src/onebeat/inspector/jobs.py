@@ -11,7 +11,7 @@ from onebeat.ids import new_id
 from onebeat.inspector import acting, job_models
 from onebeat.inspector.auditing import cut
 from onebeat.inspector.error_groups import key_of
-from onebeat.inspector.filters import Filter
+from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.found import Chosen, Selection
 from onebeat.inspector.job_models import Job, Preview
 from onebeat.inspector.searching import Search, Visible, Where
@@ -39,7 +39,14 @@ Named = tuple[str, str, str]
 
 
 def preview(
-    action: object, filter: Filter, *, group: str, scan: int, where: Where | None, queues: Visible | None
+    action: object,
+    filter: Filter,
+    *,
+    group: str,
+    scan: int,
+    where: Where | None,
+    queues: Visible | None,
+    look: Look | None = None,
 ) -> Procedure[Preview]:
     """
     Say what an action would be done to, of so many tasks.
@@ -48,7 +55,7 @@ def preview(
         InvalidFilter, InvalidTask, QueueNotFound: As `select`.
     """
     name = acting.check_applies(filter, action)
-    wanted = in_group(group, where)
+    wanted = in_group(group, where, look)
     is_counted = wanted is None and all(word.name in _COUNTED for word in filter.words)
     search = Search(filter, states=acting.ACTIONS[name], scan=scan, where=wanted, queues=queues)
     counts: Counter[tuple[str, TaskState]] = Counter()
@@ -68,13 +75,18 @@ def preview(
     )  # fmt: skip
 
 
-def in_group(group: object, where: Where | None = None) -> Where | None:
-    """Return the test of whether a task is in an error group, beside another; none if neither is asked for."""
+def in_group(group: object, where: Where | None = None, look: Look | None = None) -> Where | None:
+    """
+    Return the test of whether a task is in an error group, beside another; none if neither is asked for.
+
+    Args:
+        look: Returns a task as it was seen when the groups were made; None: as it is.
+    """
     if not isinstance(group, str):
         raise InvalidTask(f"group is {shown(group)}: give the key of an error group, or ''")
     if not group:
         return where
-    return lambda info: key_of(info) == group and (where is None or where(info))
+    return lambda info: key_of(info, look) == group and (where is None or where(info))
 
 
 def choose(action: object, named: Sequence[Named]) -> Procedure[Selection]:

@@ -26,6 +26,7 @@ class Overseeing(Following):
         limit: int = 100,
         scan: int = SCAN,
         queues: Visible | None = None,
+        look: Look | None = None,
     ) -> ErrorGroups:
         """
         Put the tasks that failed, retried and archived ones, into groups: by type, class of the error, and message
@@ -43,12 +44,15 @@ class Overseeing(Following):
 
             queues: As of `search`.
 
+            look: Returns a task as somebody sees it, such as without what is secret: it is grouped by that. None: as
+                it is.
+
         Raises:
             InvalidFilter: The filter cannot be read.
             InvalidTask: A number is none.
             QueueNotFound: The filter names a queue that is not known.
         """
-        return await self._do(Errors(as_filter(filter), limit=limit, scan=scan, queues=queues).look())
+        return await self._do(Errors(as_filter(filter), limit=limit, scan=scan, queues=queues, look=look).look())
 
     async def preview(
         self,
@@ -59,6 +63,7 @@ class Overseeing(Following):
         scan: int = PREVIEWED,
         where: Where | None = None,
         queues: Visible | None = None,
+        look: Look | None = None,
     ) -> Preview:
         """
         Count what an action would be done to, as far as so many tasks tell, and show the first.
@@ -76,11 +81,13 @@ class Overseeing(Following):
 
             where, queues: As of `search`.
 
+            look: As of `errors`: by which the group was made.
+
         Raises:
             InvalidFilter, InvalidTask, QueueNotFound: As `select`.
         """
         return await self._do(
-            jobs.preview(action, as_filter(filter), group=group, scan=scan, where=where, queues=queues)
+            jobs.preview(action, as_filter(filter), group=group, scan=scan, where=where, queues=queues, look=look)
         )
 
     async def choose(self, action: str, tasks: Sequence[Named]) -> Selection:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from onebeat.inspector.filters import Filter
+from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.searching import Visible
 from onebeat.web.security import gate, proxies
-from onebeat.web.security.searching import as_seen
+from onebeat.web.security.searching import as_seen, look_of
 
 if TYPE_CHECKING:
     from onebeat.web.console import Console
@@ -53,6 +53,11 @@ def wanted(request: Request, text: str) -> Filter:
         InvalidFilter: It cannot be read, or asks for what is hidden.
     """
     return as_seen(text, hidden(request))
+
+
+def seen(request: Request) -> Look | None:
+    """Return what shows a task as it may be seen, for groups of errors; None: as it is."""
+    return look_of(hidden(request), "error")
 
 
 def name_of(request: Request) -> str:

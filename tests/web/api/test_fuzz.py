@@ -27,6 +27,7 @@ from onebeat.web import Console, console
 from onebeat.web.api import limits
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.table import OPERATIONS
+from onebeat.wire import keys
 from tests.inspector.conftest import STATES
 from tests.web.api.conftest import DOCUMENT
 from tests.web.api.filling import ODD, fill
@@ -43,13 +44,16 @@ QUEUES = ["q", ODD]
 KNOWN: dict[str, list[Any]] = {
     "name": QUEUES, "queue": QUEUES, "to_queue": QUEUES, "move_to": QUEUES, "id": list(STATES),
     "server": ["one", "web-1:41", "two"], "q": ["", "state:retry", "payload.user.id>1", "-type:x*", "age>1s"],
-    "cursor": [""], "checks": [[], ["orphaned-task"]], "queues": [[], ["q"]], "check": [["store-version"]],
-    "payload": [None, {"json": {"a": 1}}, {"text": "x"}, {"base64": "AA=="}],
+    "cursor": [""], "group": [""], "checks": [[], ["orphaned-task"]], "queues": [[], ["q"]],
+    "check": [["store-version"]], "payload": [None, {"json": {"a": 1}}, {"text": "x"}, {"base64": "AA=="}],
 }  # fmt: skip
 """What parameters and fields may be so that something is found."""
 
+JOB = "job-1"
 SCHEDULES = ["report", "nightly", "e-1"]
-IDS = {one.path: SCHEDULES for one in OPERATIONS if one.path.startswith("/schedule")} | {"/task/result": ["completed"]}
+IDS = {one.path: SCHEDULES for one in OPERATIONS if one.path.startswith("/schedule")} | {
+    "/task/result": ["completed"], "/job": [JOB], "/job/stop": [JOB], "/job/continue": [JOB],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,10 @@ async def board(url: str, monkeypatch: pytest.MonkeyPatch) -> Console:
         now, _ = await store.command("TIME")
         await fill(store, int(now))
         await Inspector(store).pause("q")
+        with monkeypatch.context() as patch:
+            patch.setattr("onebeat.inspector.jobs.new_id", lambda: JOB)
+            await Inspector(store).begin_job("run", "state:archived", user="local")
+        await store.command("HSET", keys.job(JOB), "state", "stopped")
     return console(url)
 
 
@@ -96,9 +104,9 @@ def cases(draw: st.DrawFn, schema: Any, operation: Operation, mode: GenerationMo
     case: Case[Any] = draw(schema[operation.path][operation.method].as_strategy(generation_mode=mode))
     given = case.query if operation.body is None else case.body
     if mode is GenerationMode.POSITIVE and isinstance(given, dict) and draw(st.integers(0, 3)):
-        known = KNOWN if not operation.path.startswith("/schedule") else {**KNOWN, "id": SCHEDULES}
+        known = {**KNOWN, "id": IDS.get(operation.path, KNOWN["id"])}
         if operation.path == "/task/result":  # one task alone has one
-            known = {**known, "queue": ["q"], "id": ["completed"]}
+            known["queue"] = ["q"]
         for name in [name for name in given if name in known]:
             given[name] = draw(st.sampled_from(known[name]))
     return case

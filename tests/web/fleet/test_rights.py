@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
-from starlette.types import Receive, Scope, Send
 
 from onebeat import Every, Task
 from onebeat.broker.store import Store
@@ -29,13 +28,7 @@ OPERATOR = User("ann", Role.OPERATE)
 @asynccontextmanager
 async def seen_by(user: User, store: Store) -> AsyncIterator[httpx2.AsyncClient]:
     """Ask a console as somebody."""
-    board = console(store)
-
-    async def known(scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("state", {})["user"] = user
-        await board(scope, receive, send)
-
-    transport = httpx2.ASGITransport(known)
+    transport = httpx2.ASGITransport(console(store, auth=lambda _request: user))
     async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers={"Origin": ORIGIN}) as client:
         yield client
 

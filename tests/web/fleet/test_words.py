@@ -20,7 +20,8 @@ def info(**fields: Any) -> ScheduleInfo:
         "id": "nightly", "queue": "q", "application": "shop", "spec": "0 3 * * *", "zone": "UTC", "gap": "run_after",
         "overlap": "first", "task_type": "t", "payload": b"", "options": (), "state": ScheduleState.LIVE, "reason": "",
         "next_at": NOW + timedelta(hours=1), "last_tick": None, "last_at": None, "late_by": None, "fired": 0,
-        "missed": 0, "skipped": 0, "ran": 0, "paused_at": None, "provided": False, "declared_at": NOW, "rev": "r", "forms": (),
+        "missed": 0, "skipped": 0, "ran": 0, "paused_at": None, "provided": False, "declared_at": NOW, "rev": "r",
+        "forms": (),
     }  # fmt: skip
     return ScheduleInfo(**{**values, **fields})
 

@@ -21,11 +21,12 @@ from onebeat.inspector.searching import Visible
 from onebeat.web import console as consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, read
+from onebeat.web.links import url
 from onebeat.web.page import redirect, render
 from onebeat.web.pages.rows import rows
 from onebeat.web.pages.tasks import FINAL, WORDS
 from onebeat.web.rights import may
-from onebeat.web.scope import address_of, doable, hidden, name_of, role_of, wanted
+from onebeat.web.scope import address_of, doable, hidden, name_of, role_of, seen, wanted
 from onebeat.web.security.searching import look_of
 from onebeat.web.showing.signs import visible as visible_text
 from onebeat.web.showing.words import count, counted
@@ -64,6 +65,8 @@ class Order:
         named: Or to these.
 
         limit, rate: To how many at most, and how many a second; None: as many as there are.
+
+        back: "task": to go back to the page of the one task that is named.
     """
 
     action: str
@@ -72,6 +75,7 @@ class Order:
     named: tuple[Named, ...]
     limit: int | None
     rate: float | None
+    back: str = ""
 
 
 def order_of(said: Form) -> Order:
@@ -81,7 +85,7 @@ def order_of(said: Form) -> Order:
     Raises:
         HTTPException: What it names is none.
     """
-    action = said.get("action")
+    action = said.get("do") or said.get("action")  # a form's field must not be called as what every form has
     if action not in WORDS:
         raise HTTPException(400, f"Action is {shown(action)}: choose run, archive, cancel or delete.")
     named = tuple(_named(text) for text in said.all("task"))
@@ -93,7 +97,8 @@ def order_of(said: Form) -> Order:
         raise HTTPException(
             400, f"Limit is {shown(said.get('limit'))}: give a whole number from 1, or nothing for all."
         )
-    return Order(action, said.get("q").strip(), said.get("group"), named, whole, rate)
+    back = "task" if said.get("back") == "task" and len(named) == 1 else ""
+    return Order(action, said.get("q").strip(), said.get("group"), named, whole, rate, back)
 
 
 def _named(text: str) -> Named:
@@ -133,7 +138,7 @@ async def act(request: Request) -> Response:
     if order.named:
         if order.action in FINAL and not has_said_yes:
             return await _preview(request, order)
-        return await _to_named(request, order, form)
+        return await _to_named(request, order)
     if not has_said_yes:  # a page's form, on which nothing was ticked
         return redirect(
             request, "/tasks", "No task is selected: tick some, or act on all that fit.", kind="bad",
@@ -149,7 +154,7 @@ def _check(request: Request, order: Order, queues: Sequence[str]) -> None:
             raise HTTPException(403, f"You may not {order.action} tasks of queue {queue}: nothing was done.")
 
 
-async def _to_named(request: Request, order: Order, form: Form) -> Response:
+async def _to_named(request: Request, order: Order) -> Response:
     inspector = await consoles.of(request).inspector()
 
     async def deed() -> Applied:
@@ -161,7 +166,7 @@ async def _to_named(request: Request, order: Order, form: Form) -> Response:
     )  # fmt: skip
     skipped = len(order.named) - report.done - report.failed
     kind, notice = _told(order.action, report.done, skipped, report.failed, report.why)
-    if form.get("back") == "task" and len(order.named) == 1 and order.action != "delete":
+    if order.back and order.action != "delete":
         return redirect(request, "/task", notice, kind=kind, queue=order.named[0][0], id=order.named[0][1])
     return redirect(request, "/tasks", notice, kind=kind, q=order.q or None, group=order.group or None)
 
@@ -184,7 +189,7 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
     console = consoles.of(request)
     inspector = await console.inspector()
     chosen, queues = wanted(request, order.q), doable(request, f"task.{order.action}")
-    preview = await inspector.preview(order.action, chosen, group=order.group, queues=queues)
+    preview = await inspector.preview(order.action, chosen, group=order.group, queues=queues, look=seen(request))
     if order.action in FINAL and _is_many(preview) and form.get("typed").strip().lower() != order.action:
         said = f"Type {order.action} to confirm it: nothing was done."
         return await _preview(request, order, error=said, status=400)
@@ -196,7 +201,11 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
 
         async def deed() -> Applied:
             selection = await inspector.select(
-                order.action, chosen, limit=min(order.limit or FEW, FEW), where=in_group(order.group), queues=queues
+                order.action,
+                chosen,
+                limit=min(order.limit or FEW, FEW),
+                where=in_group(order.group, look=seen(request)),
+                queues=queues,
             )
             return await _applied(inspector, selection)
 
@@ -250,7 +259,9 @@ async def _preview(request: Request, order: Order, *, error: str = "", status: i
         )  # fmt: skip
     else:
         try:
-            preview = await inspector.preview(order.action, wanted(request, order.q), group=order.group, queues=queues)
+            preview = await inspector.preview(
+                order.action, wanted(request, order.q), group=order.group, queues=queues, look=seen(request)
+            )
         except InvalidTask as error_:
             return redirect(request, "/tasks", str(error_), kind="bad", q=order.q or None)
     counts = sorted(preview.counts.items(), key=lambda item: -item[1])
@@ -265,6 +276,7 @@ async def _preview(request: Request, order: Order, *, error: str = "", status: i
         counts=[(visible_text(queue), state.value, number) for (queue, state), number in counts],
         found=rows(request, preview.first),
         names=[json.dumps(named) for named in order.named],
+        leave=_leave(request, order),
         word=WORDS[order.action],
         effect=EFFECTS[order.action],
         is_final=order.action in FINAL,
@@ -274,6 +286,12 @@ async def _preview(request: Request, order: Order, *, error: str = "", status: i
         error=error,
         sentence=_sentence(preview, order),
     )
+
+
+def _leave(request: Request, order: Order) -> str:
+    if order.back:
+        return url(request, "/task", queue=order.named[0][0], id=order.named[0][1])
+    return url(request, "/tasks", q=order.q or None, group=order.group or None)
 
 
 def _sentence(preview: Preview, order: Order) -> str:

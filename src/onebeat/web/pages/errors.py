@@ -19,7 +19,7 @@ from onebeat.web.links import url
 from onebeat.web.page import render
 from onebeat.web.pages.tasks import WORDS
 from onebeat.web.rights import may
-from onebeat.web.scope import hidden, sight, visible, wanted
+from onebeat.web.scope import hidden, seen, sight, visible, wanted
 from onebeat.web.showing import payloads
 from onebeat.web.showing.redaction import Redaction
 from onebeat.web.showing.signs import short
@@ -82,10 +82,10 @@ async def errors(request: Request) -> Response:
 async def _look(request: Request, chosen: Filter, scan: int) -> ErrorGroups:
     console = consoles.of(request)
     inspector = await console.inspector()
-    queues = visible(request)
+    queues, look = visible(request), seen(request)
 
     async def read() -> ErrorGroups:
-        return await inspector.errors(chosen, limit=GROUPS, scan=scan, queues=queues)
+        return await inspector.errors(chosen, limit=GROUPS, scan=scan, queues=queues, look=look)
 
     return await console.reads.get(("errors", str(chosen), scan, sight(request)), read, seconds=KEPT_S)
 

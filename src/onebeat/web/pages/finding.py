@@ -15,7 +15,7 @@ from onebeat.inspector.searching import Visible, Where
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
 from onebeat.web import console as consoles
-from onebeat.web.scope import sight, visible
+from onebeat.web.scope import seen, sight, visible
 
 ROWS = 50
 """Tasks on a page."""
@@ -68,7 +68,7 @@ async def look(request: Request, filter: Filter, *, group: str = "", cursor: str
     key = ("tasks", str(filter), group, cursor, sight(request))
 
     async def read() -> Looked:
-        return await _read(inspector, filter, jobs.in_group(group), queues, cursor)
+        return await _read(inspector, filter, jobs.in_group(group, look=seen(request)), queues, cursor)
 
     return await console.reads.get(key, read, seconds=1.0 if listed else 10.0)
 

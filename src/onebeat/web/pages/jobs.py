@@ -15,6 +15,7 @@ from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.pages.act import DONE
+from onebeat.web.pages.tasks import WORDS
 from onebeat.web.rights import may
 from onebeat.web.scope import doable, hidden, name_of, visible
 from onebeat.web.security.searching import look_of
@@ -24,7 +25,6 @@ KINDS = {
     JobState.RUNNING: "", JobState.STOPPING: "warn", JobState.STOPPED: "warn", JobState.DONE: "good",
     JobState.FAILED: "bad", JobState.LOST: "bad",
 }  # fmt: skip
-DOING = {"run": "Running", "archive": "Archiving", "delete": "Deleting", "cancel": "Cancelling"}
 
 
 def sees(request: Request, job: Job) -> bool:
@@ -51,7 +51,7 @@ async def job(request: Request) -> Response:
         job=found,
         kind=KINDS[found.state],
         sentence=verdict(found),
-        title=f"{DOING.get(found.action, found.action)} tasks",
+        title=f"{WORDS.get(found.action, found.action)} tasks",
         can=_can(request, found),
         part=part(found),
     )
@@ -116,7 +116,7 @@ async def every(request: Request) -> Response:
         sentence = f"{counted(lost, 'job')} lost: go on with {'it' if lost == 1 else 'them'}, or leave it so"
     return render(
         request, "jobs.html", place="tasks", jobs=found, kinds=KINDS, kind="bad" if lost else "", sentence=sentence,
-        verdict=verdict, part=part, doing=DOING,
+        verdict=verdict, part=part, deeds=WORDS,
     )  # fmt: skip
 
 

@@ -50,8 +50,8 @@ async def metrics(request: Request) -> Response:
     if queue:
         check_sees(request, queue)
         await inspector.check_queue(queue)
-    stats = await console.reads.get("stats", inspector.stats_each)
-    visible = [name for name in stats if sees(request, name)]
+    known = await console.reads.get("queues", inspector.queues, seconds=past.KEPT_S)
+    visible = [name for name in known if sees(request, name)]
     names = (queue,) if queue else past.names_of(request, visible)
     found = await past.past(request, names, minutes)
     series = found.series

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from starlette.requests import Request
@@ -22,17 +23,19 @@ from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.pages.schedules import go_rows, look, row_of
 from onebeat.web.rights import may, sees, sees_all
-from onebeat.web.showing import plans
+from onebeat.web.showing import payloads, plans
 from onebeat.web.showing.calendar import Day, go_row, row
 from onebeat.web.showing.concerns import serving
 from onebeat.web.showing.instants import absolute
+from onebeat.web.showing.redaction import Redaction
 from onebeat.web.showing.strips import day_axis
 from onebeat.web.showing.words import counted
+from onebeat.wire import gotext
 
 TICKS, FIRES = 5, 20
 """Coming ticks, and fires, on the page."""
 
-MOST = 4000
+MOST = 20_000
 """Characters of a payload on the page."""
 
 AWAKE = timedelta(seconds=60)
@@ -65,7 +68,8 @@ async def schedule(request: Request) -> Response:
         axis=day_axis(day.start, day.end, place),
         own=_own_zone(info),
         expression=info.trigger.expression if isinstance(info.trigger, Cron) else info.spec,
-        payload=_shown(info.payload),
+        payload=_look(request, info.payload),
+        options=_options(request, info.options),
         late=plans.LATE,
         awake_since=now - AWAKE,
         clocked=_clocked,
@@ -118,13 +122,24 @@ def _nothing(name: str) -> ScheduleNotFound:
     return ScheduleNotFound(f"schedule {shown(name)} is not known here, or not for you to see")
 
 
-def _shown(payload: bytes) -> str:
-    """Return a payload as text, cut; "" if it is none."""
-    try:
-        text = payload.decode()
-    except UnicodeDecodeError:
-        return ""
-    return text if len(text) <= MOST else f"{text[:MOST]} …"
+def _look(request: Request, payload: bytes) -> payloads.Shown | None:
+    """Render a payload, what is secret in it hidden; None if it is empty."""
+    rules = consoles.of(request).settings.redaction
+    return payloads.show(payload, rules=rules, most=MOST) if payload else None
+
+
+def _options(request: Request, options: Iterable[str]) -> list[str]:
+    """Write options, what is secret in them hidden: headers are among them."""
+    rules = consoles.of(request).settings.redaction
+    return [_option(rules, option) for option in options]
+
+
+def _option(rules: Redaction, option: str) -> str:
+    read = gotext.parse_option(option)
+    if read is not None and read[0] == "Header":
+        name, value = read[1]
+        return gotext.header(name, rules.header(name, value))
+    return rules.text(option)
 
 
 async def _show_go(request: Request, name: str) -> Response:
@@ -147,7 +162,8 @@ async def _show_go(request: Request, name: str) -> Response:
         events=await console.reads.get(("events", name), lambda: inspector.events(name, size=FIRES)),
         day=go_row(one.entry, day),
         axis=day_axis(day.start, day.end, place),
-        payload=_shown(one.entry.payload),
+        payload=_look(request, one.entry.payload),
+        options=_options(request, one.entry.options),
     )
 
 
