@@ -19,7 +19,7 @@ from onebeat.server.context import Context
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server
 from onebeat.task import Task
-from onebeat.web import User, console
+from onebeat.web import Console, User, console
 from tests.server.conftest import until
 from tests.web.conftest import ORIGIN
 
@@ -146,7 +146,7 @@ async def test_names_are_text_whatever_they_are(web: httpx2.AsyncClient, store: 
 
 
 async def test_the_first_page_has_charts_and_the_last_hour_of_each_queue(
-    web: httpx2.AsyncClient, store: Store, client: Client
+    board: Console, web: httpx2.AsyncClient, store: Store, client: Client
 ) -> None:
     """None where nothing was recorded, which is told from zero."""
     await client.enqueue(Task("email:welcome"), queue="go")
@@ -154,9 +154,8 @@ async def test_the_first_page_has_charts_and_the_last_hour_of_each_queue(
     assert 'id="throughput"' not in before
     assert "Nothing was recorded: no server of Onebeat has served it lately" in before
     await worked(store, client)
-    fresh = httpx2.AsyncClient(transport=web._transport, base_url=web.base_url)
-    web._transport.app.reads.forget()
-    page = (await fresh.get("/")).text
+    board.reads.forget()
+    page = (await web.get("/")).text
     assert 'aria-label="Attempts a minute, last hour.' in page
     assert 'aria-label="How long tasks waited, last hour.' in page
     assert "Attempts each minute of the last hour: 4 in all, at most 4 at once, 1 failed" in page
