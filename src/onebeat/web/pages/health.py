@@ -14,7 +14,7 @@ from starlette.routing import Route
 from onebeat.errors import shown
 from onebeat.inspector.checks.catalog import CHECKS
 from onebeat.inspector.checks.finding import Diagnosis, Finding, Repaired, Severity
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render

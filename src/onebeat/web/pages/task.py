@@ -22,7 +22,7 @@ from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.series_models import Attempt
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.pages.raw_record import raw_fields
