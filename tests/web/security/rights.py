@@ -85,6 +85,12 @@ def _acts() -> Iterator[Change]:
 
 PAGES: tuple[Change, ...] = (
     *_acts(),
+    Change(
+        "/task/edit",
+        "task.update",
+        {"queue_of": QUEUE, "id": "retry", "stamp": "0" * 16, "state": "retry", "max_retry": "7"},
+    ),
+    Change("/task/clone", "task.clone", {"queue_of": QUEUE, "id": "retry"}),
     Change("/queue/pause", "queue.pause", {"queue": QUEUE}),
     Change("/queue/resume", "queue.resume", {"queue": QUEUE}),
     Change("/queue/remove", "queue.remove", {"queue": QUEUE, "typed": QUEUE, "force": "yes", "confirmed": "yes"}),

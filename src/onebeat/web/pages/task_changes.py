@@ -121,7 +121,7 @@ async def edit(request: Request) -> Response:
         return redirect(request, "/task", "It is gone, so that nothing was changed.", kind="bad", queue=queue, id=id_)
     rules = console.settings.redaction
     draft, was = task_forms.typed(form, record, rules, is_clone=False), _was(form)
-    stamped = (form.needed("stamp"), form.choice("state", [state.value for state in TaskState], ""))
+    stamped = (form.needed("stamp"), form.choice("state", [state.value for state in TaskState], TaskState.PENDING))
     changes = _changes(draft, record, was, request)
     if not changes and not draft.errors:
         return redirect(request, "/task", "Nothing was changed: all is as it was.", queue=queue, id=id_)
