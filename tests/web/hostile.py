@@ -6,6 +6,7 @@ import gzip
 import json
 import pickle
 import zlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -81,3 +82,8 @@ PAYLOADS: tuple[bytes, ...] = (
     BOMB,
 )
 """All of them but `LARGE`."""
+
+
+def names(payloads: Sequence[bytes]) -> list[str]:
+    """Name payloads for a list of tests, which would break on some of them."""
+    return [f"{at}: {ascii(data[:24])[2:-1]}".replace("\\", "/") for at, data in enumerate(payloads)]

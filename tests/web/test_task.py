@@ -14,7 +14,7 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.inspector.inspector import Inspector
 from onebeat.task import Task
-from onebeat.web import Redaction, console
+from onebeat.web import Redaction, Role, User, console
 from tests.web import hostile
 from tests.web.conftest import ORIGIN
 from tests.web.tasks import NOW_S, write
@@ -55,7 +55,7 @@ async def test_a_task_shows_its_options(web: httpx2.AsyncClient, client: Client)
         "Max retry 3 (0 used)",
         "Timeout 1m 30s",
         "Retention 1h",
-        "more asynq:{q}:unique:email:welcome:",
+        "asynq:{q}:unique:email:welcome:",
         "q v",
     ):
         assert words in told
@@ -176,7 +176,10 @@ async def test_a_result_that_is_not_there_is_not_found(web: httpx2.AsyncClient, 
     assert "has no result" in answer.text
 
 
-@pytest.mark.parametrize("data", hostile.PAYLOADS[::7] + hostile.BYTES)
+SOME = hostile.PAYLOADS[::7] + hostile.BYTES
+
+
+@pytest.mark.parametrize("data", SOME, ids=hostile.names(SOME))
 async def test_hostile_payloads_are_inert(web: httpx2.AsyncClient, store: Store, data: bytes) -> None:
     """On the page and in its forms: no element of them is there."""
     text = data.decode("utf-8", "replace")
@@ -386,3 +389,75 @@ async def test_an_address_without_a_task_is_refused(web: httpx2.AsyncClient) -> 
         answer = await web.get("/task", params=given)
         assert 400 == answer.status_code
         assert f"{missing} is missing" in answer.text
+
+
+def board_for(store: Store, who: User) -> httpx2.AsyncClient:
+    """Return a browser of somebody who is signed in."""
+    board = console(store, auth=lambda _request: who)
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(board), base_url=ORIGIN, headers={"Origin": ORIGIN})
+
+
+async def test_a_task_of_a_hidden_queue_is_not_for_everybody(store: Store) -> None:
+    """Neither its page, nor its files, nor its forms; nor is it found elsewhere."""
+    await write(store, "a", "pending", queue="payroll")
+    hidden = {"queue": "payroll", "id": "a"}
+    async with board_for(store, User("bob", Role.ADMIN, {"payroll": None})) as web:
+        for path in ("/task", "/download", "/task/edit", "/task/clone"):
+            assert 403 == (await web.get(path, params=hidden)).status_code
+        for path in ("/task/edit", "/task/clone"):
+            form = {"queue_of": "payroll", "id": "a", "stamp": "x", "state": "pending"}
+            assert 403 == (await web.post(path, data=form)).status_code
+        assert "payroll" not in (await web.get("/task", params=ON)).text
+
+
+async def test_who_only_looks_is_offered_nothing_and_refused(store: Store, inspector: Inspector) -> None:
+    """By the page, the form, and what the form sends."""
+    await write(store, "a", "retry")
+    async with board_for(store, User("ann", Role.OPERATE)) as web:
+        forms = {path: await filled(web, path) for path in ("/task/edit", "/task/clone")}
+    async with board_for(store, User("bob", Role.VIEW)) as web:
+        shown = await page(web)
+        assert not re.search(r'href="/task/(edit|clone)|action="/act"', shown)
+        for path, form in forms.items():
+            assert 403 == (await web.get(path, params=ON)).status_code
+            assert 403 == (await web.post(path, data={**form, "max_retry": "7", "queue": "low"})).status_code
+    assert 25 == (await inspector.task("q", "a")).max_retry
+    assert ["q"] == await inspector.queues()
+
+
+async def test_a_move_needs_the_role_on_both_queues(store: Store, inspector: Inspector) -> None:
+    """And nothing is done without it."""
+    await write(store, "a", "retry")
+    async with board_for(store, User("bob", Role.VIEW, {"q": Role.OPERATE})) as web:
+        form = await filled(web, "/task/edit")
+        assert 403 == (await web.post("/task/edit", data={**form, "queue": "low"})).status_code
+        assert 403 == (await web.post("/task/clone", data={**form, "queue": "low"})).status_code
+    assert ["q"] == await inspector.queues()
+
+
+@pytest.mark.parametrize(("action", "became"), [("run", "pending"), ("archive", "archived")])
+async def test_a_button_acts_and_comes_back(
+    web: httpx2.AsyncClient, store: Store, inspector: Inspector, action: str, became: str
+) -> None:
+    """To the task's page, which says what was done."""
+    await write(store, "a", "retry")
+    shown = await page(web)
+    form = re.search(rf'<form[^>]*action="/act"[^>]*>((?:(?!</form>).)*value="{action}".*?)</form>', shown, re.DOTALL)
+    assert form is not None
+    fields = {name: html.unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form[1])}
+    answer = await web.post("/act", data=fields)
+    assert (303, "/task?queue=q&id=a") == (answer.status_code, answer.headers["location"])
+    assert became == (await inspector.task("q", "a")).state
+    assert "1 task" in await page(web)
+
+
+async def test_an_edit_is_written_down(web: httpx2.AsyncClient, inspector: Inspector, store: Store) -> None:
+    """And one that was refused, too."""
+    await write(store, "a", "retry")
+    form = await filled(web, "/task/edit")
+    await web.post("/task/edit", data={**form, "max_retry": "7"})
+    await web.post("/task/edit", data={**form, "max_retry": "8"})
+    told = [
+        (record.action, record.queue, record.about, str(record.outcome)) for record in (await inspector.audit()).records
+    ]
+    assert [("task.update", "q", "a", "refused"), ("task.update", "q", "a", "done")] == told

@@ -180,6 +180,10 @@ class BlockingStore:
         """Run one plain command on the primary of an address, as `everywhere` names it."""
         return self.commands([words])[0] if self._nodes is None else self._nodes.at(node, words)
 
+    def primaries(self) -> list[str]:
+        """Return the addresses of all primaries, as `everywhere` names them."""
+        return [self.endpoint.shown] if self._nodes is None else self._nodes.primaries
+
     @property
     def is_spread(self) -> bool:
         """Whether queues may lie on different nodes, of which one may be away while others answer."""

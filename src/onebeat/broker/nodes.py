@@ -105,6 +105,11 @@ class Nodes:
         assert self._layout is not None  # noqa: S101 - `open` finds one or raises
         return self._layout
 
+    @property
+    def primaries(self) -> list[str]:
+        """The addresses of all primaries."""
+        return [show(address) for address in self.layout.primaries]
+
     def any(self) -> Endpoint:
         """Return where any primary is."""
         return self._where.node(self._owner(None))

@@ -312,6 +312,10 @@ class Store:
         """Run one plain command on the primary of an address, as `everywhere` names it."""
         return await self.command(*words) if self._nodes is None else await self._nodes.at(node, words)
 
+    def primaries(self) -> list[str]:
+        """Return the addresses of all primaries, as `everywhere` names them."""
+        return [self.endpoint.shown] if self._nodes is None else self._nodes.primaries
+
     def nodes(self, queue: str) -> list[str]:
         """Return the addresses of the nodes that have a queue, its primary first."""
         return [self.endpoint.shown] if self._nodes is None else self._nodes.having(slot_of(queue))

@@ -13,6 +13,7 @@ from typing import Self, TypeVar, Unpack
 
 from onebeat.broker.browse import QueueStats
 from onebeat.broker.store import BlockingStore, check_source
+from onebeat.clock import SystemClock
 from onebeat.errors import BrokerError
 from onebeat.inspector import (
     about,
@@ -50,6 +51,8 @@ from onebeat.inspector.searching import Search, Visible, Where, as_filter
 from onebeat.inspector.series_models import Attempt, Series, Spark, TypeSeries
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
+from onebeat.inspector.store_models import StoreReport
+from onebeat.inspector.store_report import Reporter
 from onebeat.options import text
 from onebeat.states import Cancellation, TaskState
 from onebeat.sync import SyncClient, refuse_in_loop
@@ -318,6 +321,13 @@ class SyncInspector(BlockingOperating, BlockingOverseeing):
     def store_info(self) -> StoreInfo:
         """Ask the store for its version, its memory, its clients, and the state of a cluster."""
         return self._do(about.store_info(self.store.endpoint.shown))
+
+    def store_report(self) -> StoreReport:
+        """
+        Ask the store, and each of its primaries, for all that they say of themselves. See `Inspector.store_report`.
+        """
+        store = self.store
+        return self._do(Reporter(store.endpoint, store.primaries(), SystemClock().monotonic).report())
 
     def key_slot(self, queue: str) -> int:
         """Return the slot of a Redis Cluster that all keys of a queue are in."""

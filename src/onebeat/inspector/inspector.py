@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from onebeat.broker.store import Store, check_source
+from onebeat.clock import SystemClock
 from onebeat.errors import ConfigurationError
 from onebeat.inspector import about, fleet, history
 from onebeat.inspector.checks.finding import Diagnosis, Repaired
@@ -23,6 +24,8 @@ from onebeat.inspector.overseeing import Overseeing
 from onebeat.inspector.queueing import Queueing
 from onebeat.inspector.series_models import Spark
 from onebeat.inspector.steps import Procedure, follow
+from onebeat.inspector.store_models import StoreReport
+from onebeat.inspector.store_report import Reporter
 from onebeat.inspector.tasking import Tasking
 from onebeat.options import text
 from onebeat.wire import keys
@@ -105,6 +108,17 @@ class Inspector(Queueing, Tasking, Filtering, Operating, Overseeing):
     async def store_info(self) -> StoreInfo:
         """Ask the store for its version, its memory, its clients, and the state of a cluster."""
         return await self._do(about.store_info(self.store.endpoint.shown))
+
+    async def store_report(self) -> StoreReport:
+        """
+        Ask the store, and each of its primaries, for all that they say of themselves. What one refuses to tell, as
+        managed stores do, is left out and named; a node that is away leaves the others.
+
+        Raises:
+            BrokerUnavailable: No node can be reached.
+        """
+        store = self.store
+        return await self._do(Reporter(store.endpoint, store.primaries(), SystemClock().monotonic).report())
 
     async def key_slot(self, queue: str) -> int:
         """Return the slot of a Redis Cluster that all keys of a queue are in."""

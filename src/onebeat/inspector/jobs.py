@@ -163,7 +163,7 @@ def job(job_id: object) -> Procedure[Job]:
     """
     wanted = text("job id", job_id)
     now_ms, fields = yield from ask(jobs.read(wanted))
-    if not fields:
+    if fields.get("action") not in DEEDS:  # gone, or no record of ours
         raise not_found(wanted)
     return job_models.shown(wanted, now_ms, fields)
 
@@ -183,7 +183,7 @@ def every() -> Procedure[list[Job]]:
         if isinstance(answer, BrokerError):
             raise answer
         now_ms, fields = answer
-        if fields:
+        if fields.get("action") in DEEDS:
             listed.append(job_models.shown(id_, now_ms, fields))
         else:
             yield from command("ZREM", keys.JOBS, id_)

@@ -274,13 +274,14 @@ def chosen_queues(filter: Filter, visible: Visible | None = None) -> Procedure[l
     known = yield from reading.queues()
     if visible is not None:
         known = [queue for queue in known if visible(queue)]
-    for queue in _named(filter):
+    for queue in named_queues(filter):
         if queue not in known:
             raise reading.unknown_queue(queue, known)
     return [queue for queue in known if filter.may_be("queue", queue)]
 
 
-def _named(filter: Filter) -> Iterator[str]:
+def named_queues(filter: Filter) -> Iterator[str]:
+    """Yield the queues that a filter names as they are called, without a pattern."""
     for word in filter.words:
         if word.name == "queue" and not word.is_negated:
             yield from (value.text for value in word.values if len(value.pieces) == 1)

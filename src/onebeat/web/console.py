@@ -28,6 +28,7 @@ from onebeat.web.pages import (
     audit,
     errors,
     groups,
+    health,
     jobs,
     metrics,
     overview,
@@ -37,6 +38,7 @@ from onebeat.web.pages import (
     schedules,
     servers,
     signing,
+    store,
     task,
     task_changes,
     tasks,
@@ -197,6 +199,8 @@ def routes() -> list[BaseRoute]:
         *task.routes,
         *task_changes.routes,
         *palette.routes,
+        *health.routes,
+        *store.routes,
         *api.routes(),
     ]
 

@@ -24,6 +24,7 @@ from onebeat.errors import (
     ServerNotFound,
     TaskNotFound,
 )
+from onebeat.web import rights
 from onebeat.web.page import render
 from onebeat.web.security import gate
 
@@ -71,6 +72,8 @@ async def failed(request: Request, error: Exception) -> Response:
     if not isinstance(error, OnebeatError):
         raise error
     text = str(error)
+    if isinstance(error, QueueNotFound) and not rights.sees_all(request):  # it names those that there are
+        text = "there is no such queue, or it is hidden from you"
     return failure(request, status_of(error), f"{text[:1].upper()}{text[1:]}")
 
 

@@ -8,12 +8,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from onebeat.errors import ConfigurationError
 from onebeat.web.console import Console
 from onebeat.web.security.hosts import refuse_open_door
 from onebeat.web.settings import Settings
+
+HEAD_WITHIN_S = 10.0
+"""How long the first line and the headers of a request may take."""
 
 
 def serve(source: object, settings: Settings, *, host: str, port: int, told: Callable[[str], object]) -> None:
@@ -36,10 +41,45 @@ def serve(source: object, settings: Settings, *, host: str, port: int, told: Cal
         asyncio.run(server(Console(source, settings)).serve(sockets=[place]))
 
 
+class Patient(H11Protocol):
+    """HTTP that waits for the head of a request no longer than `HEAD_WITHIN_S`: uvicorn waits for ever."""
+
+    _end: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rest()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._rest()
+        elif self._end is None:
+            self._end = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
+
+    def _rest(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
+
+
 def server(console: Console) -> uvicorn.Server:
     """Make what serves a console."""
     config = uvicorn.Config(
-        console, log_level="warning", access_log=False, server_header=False, proxy_headers=False, lifespan="on"
+        console,
+        http=Patient,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
     )
     return uvicorn.Server(config)
 

@@ -27,7 +27,10 @@ TICKED = json.dumps([QUEUE, "retry", "retry"])
 PERSONAL = frozenset({"/login", "/logout", "/settings"})
 """What is sent, and changes nothing but the browser that sends it."""
 
-GLOBAL = frozenset({"server.drain", "server.resume", "server.stop"})
+JOB = "JOB"
+"""Stands for the id of a job that archives in the queue, and was begun by somebody else."""
+
+GLOBAL = frozenset({"server.drain", "server.resume", "server.stop", "health.repair"})
 """What belongs to no queue."""
 
 
@@ -44,12 +47,15 @@ class Change:
         said: The form, or the document for the API.
 
         is_global: Whether it is about everything.
+
+        is_of_job: Whether it is about a job, which nobody else sees from whom a queue is hidden.
     """
 
     path: str
     action: str
     said: Mapping[str, Any] = field(default_factory=dict, hash=False)
     is_global: bool = False
+    is_of_job: bool = False
 
     @property
     def is_api(self) -> bool:
@@ -61,7 +67,13 @@ class Change:
     def allows(self, user: User) -> bool:
         """Whether a user may, by the table of actions alone."""
         role = user.role_on(None if self.is_global else QUEUE)
-        return role is not None and role >= ACTIONS[self.action]
+        return self.is_seen(user) and role is not None and role >= ACTIONS[self.action]
+
+    def is_seen(self, user: User) -> bool:
+        """Whether a user is told that there is what it is about."""
+        if self.is_of_job:
+            return user.sees_all
+        return self.is_global or user.sees(QUEUE)
 
 
 def _acts() -> Iterator[Change]:
@@ -73,12 +85,20 @@ def _acts() -> Iterator[Change]:
 
 PAGES: tuple[Change, ...] = (
     *_acts(),
+    Change(
+        "/task/edit",
+        "task.update",
+        {"queue_of": QUEUE, "id": "retry", "stamp": "0" * 16, "state": "retry", "max_retry": "7"},
+    ),
+    Change("/task/clone", "task.clone", {"queue_of": QUEUE, "id": "retry"}),
     Change("/queue/pause", "queue.pause", {"queue": QUEUE}),
     Change("/queue/resume", "queue.resume", {"queue": QUEUE}),
     Change("/queue/remove", "queue.remove", {"queue": QUEUE, "typed": QUEUE, "force": "yes", "confirmed": "yes"}),
     Change("/schedule/pause", "schedule.pause", {"id": "report"}),
     Change("/schedule/resume", "schedule.resume", {"id": "nightly"}),
     Change("/schedule/run", "schedule.run", {"id": "report"}),
+    Change("/job/stop", "task.archive", {"id": JOB}, is_of_job=True),
+    Change("/job/continue", "task.archive", {"id": JOB}, is_of_job=True),
     Change("/server/cancel", "task.cancel", {"queue": QUEUE, "id": "active"}),
     Change("/server/drain", "server.drain", {"id": "one"}, is_global=True),
     Change("/server/stop", "server.stop", {"id": "one"}, is_global=True),
@@ -88,7 +108,7 @@ PAGES: tuple[Change, ...] = (
 
 ELSEWHERE: Mapping[str, Mapping[str, Any]] = {
     "enqueue_task": {"type": "t", "queue": QUEUE},
-    "repair_health": {"queues": [QUEUE]},
+    **{f"{word}_tasks": {"q": f"queue={QUEUE}"} for word in ("run", "archive", "cancel", "delete")},
 }
 """Documents that must name the queue, where the API's own examples do not."""
 
@@ -98,7 +118,14 @@ def api() -> Iterator[Change]:
     for operation in OPERATIONS:
         if operation.writes:
             said = ELSEWHERE.get(operation.name, EXAMPLES.get(operation.name, {}))
-            yield Change(PREFIX + operation.path, operation.action, said, operation.action in GLOBAL)
+            is_of_job = operation.path.startswith("/job/")
+            yield Change(
+                PREFIX + operation.path,
+                "task.archive" if is_of_job else operation.action,
+                {"id": JOB} if is_of_job else said,
+                is_of_job or operation.action in GLOBAL,
+                is_of_job,
+            )
 
 
 def posting(found: list[BaseRoute] | None = None) -> set[str]:

@@ -80,7 +80,7 @@ async def test_a_part_that_is_hidden_decides_nothing(filled: Store, word: str) -
 )
 def test_a_field_that_is_hidden_cannot_be_searched(text: str) -> None:
     """With a sentence, and the column."""
-    with pytest.raises(InvalidFilter, match="redaction hides this field") as caught:
+    with pytest.raises(InvalidFilter, match="this field is hidden") as caught:
         as_seen(text, RULES)
     assert (8 if " " in text else 1) == caught.value.column
 

@@ -55,8 +55,8 @@ def test_numbers_keys_and_depth_stay_as_they_are(document: str) -> None:
 
 def test_a_document_is_indented() -> None:
     """As one writes it by hand."""
-    shown = show(b'{"a":1,"b":[true,{}],"c":[]}')
-    assert '{\n  "a": 1,\n  "b": [\n    true,\n    {}\n  ],\n  "c": []\n}' == text_of(shown.markup)
+    shown = show(b'{"a":1,"b":[true,{}],"c":[],"d":["x",2]}')
+    assert '{\n  "a": 1,\n  "b": [\n    true,\n    {}\n  ],\n  "c": [],\n  "d": ["x", 2]\n}' == text_of(shown.markup)
 
 
 @pytest.mark.parametrize("document", hostile.BROKEN)
@@ -92,7 +92,7 @@ def test_a_text_is_shown_exactly(text: str) -> None:
         assert text == text_of(shown.markup)
 
 
-@pytest.mark.parametrize("data", hostile.PAYLOADS)
+@pytest.mark.parametrize("data", hostile.PAYLOADS, ids=hostile.names(hostile.PAYLOADS))
 @pytest.mark.parametrize("codec", ["json", "msgpack", "own"])
 def test_no_payload_becomes_markup(data: bytes, codec: str) -> None:
     """Whatever its task says that it is in."""

@@ -16,7 +16,7 @@ from onebeat.web.api.operation import Operation
 from onebeat.web.api.payloads import IN_LISTS, Seen
 from onebeat.web.api.problems import Refused
 from onebeat.web.security import gate, proxies
-from onebeat.web.security.roles import User, refusal
+from onebeat.web.security.roles import User
 from onebeat.web.security.searching import as_seen
 from onebeat.web.showing.redaction import Redaction
 
@@ -103,16 +103,6 @@ class Asked:
         if not self.sees(queue):
             what = "what belongs to no queue" if queue is None else f"queue {queue!r}"
             raise Refused("forbidden", f"{self.who} may not look at {what}: ask for the role view there")
-
-    def check_may(self, action: str, queue: str | None) -> None:
-        """
-        Refuse a change that touches a queue beside the one that it is about, unless who asks may make it there, too.
-
-        Raises:
-            Refused: Who asks may not.
-        """
-        if (why := refusal(self.user, action, [queue])) is not None:
-            raise Refused("forbidden", why)
 
     @property
     def visible(self) -> Visible | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from onebeat.web import links
@@ -26,14 +27,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An operation as the page shows it."""
+    """An operation as the page shows it; `link` asks for it, where nothing has to be named."""
 
     operation: Operation
-    text: str
+    summary: Markup
+    text: list[Markup]
     fields: list[Field]
     answer: str
     refusals: list[int]
     example: str
+    link: str
 
 
 async def get_openapi(asked: Asked) -> dict[str, Any]:
@@ -45,38 +48,58 @@ async def get_openapi(asked: Asked) -> dict[str, Any]:
 async def show_api(asked: Asked) -> Response:
     """Show what this API can be asked for, as a page."""
     root = links.url(asked.request, PREFIX)
+    here = asked.request.url
+    site = f"{here.scheme}://{here.netloc}"
     entries = {
-        tag: [entry(operation, root) for operation in some if operation.answer is not Response]
+        tag: [entry(operation, root, site) for operation in some if operation.answer is not Response]
         for tag, some in asked.resources.items()
     }
     return render(
-        asked.request, "api.html", place="", polls=False, resources=entries, kinds=problems.KINDS, root=root,
-        introduction=openapi.INTRODUCTION.strip().split("\n\n"),
-    )  # fmt: skip
+        asked.request,
+        "api.html",
+        place="",
+        polls=False,
+        resources=entries,
+        kinds=[(code, replace(kind, remedy=coded(kind.remedy))) for code, kind in problems.KINDS.items()],
+        root=root,
+        introduction=[coded(part) for part in openapi.INTRODUCTION.strip().split("\n\n")],
+    )
 
 
-def entry(operation: Operation, root: str) -> Entry:
+def entry(operation: Operation, root: str, site: str) -> Entry:
     """
     Say of an operation what the page shows.
 
     Args:
         root: Where the API is.
+
+        site: On which site.
     """
     kind = operation.body or operation.query
+    fields = openapi_fields(kind)
+    is_plain = operation.method == "GET" and not any(field.is_required for field in fields)
     return Entry(
         operation=operation,
-        text=operation.text,
-        fields=openapi_fields(kind),
+        summary=coded(operation.summary.rstrip(".")),
+        text=[coded(part) for part in operation.text.split("\n\n")[1:]],
+        fields=[replace(field, text=coded(field.text)) for field in fields],
         answer=type_name(openapi.schema_of(operation.answer)),
         refusals=openapi.refusals_of(operation),
-        example=example(operation, root),
+        example=example(operation, f"{site}{root}"),
+        link=f"{root}{operation.path}" if is_plain else "",
     )
 
 
+def coded(text: str) -> Markup:
+    """Return a text as markup in which what stands between backticks is code."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
 def openapi_fields(kind: type[Any]) -> list[Field]:
-    """List the fields of a body or a query, with what its docstring says of them."""
+    """List the fields of a body or a query, those that must be given first, with what docstrings say of them."""
     told = openapi.attributes(kind)
-    return [
+    found = [
         Field(
             field.encode_name,
             type_name(openapi.plain(openapi.schema_of(field.type))),
@@ -85,6 +108,7 @@ def openapi_fields(kind: type[Any]) -> list[Field]:
         )
         for field in openapi.fields(kind)
     ]
+    return sorted(found, key=lambda field: not field.is_required)
 
 
 def type_name(schema: dict[str, Any]) -> str:
@@ -99,7 +123,7 @@ def type_name(schema: dict[str, Any]) -> str:
     if kind == "array":
         return f"list of {type_name(schema.get('items', {}))}"
     low, high = schema.get("minimum"), schema.get("maximum")
-    return f"{kind} {low}…{high}" if low is not None and high is not None and kind == "integer" else kind
+    return f"{kind} {low:,}…{high:,}" if low is not None and high is not None and kind == "integer" else kind
 
 
 def example(operation: Operation, root: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
@@ -10,9 +10,10 @@ import msgspec
 from onebeat.documents.jobs import AuditDocument, Deed, ErrorsDocument, JobDocument, PreviewDocument
 from onebeat.errors import JobNotFound, WrongState, shown
 from onebeat.inspector.auditing import AuditRecord
-from onebeat.inspector.filters import Filter
+from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job
+from onebeat.inspector.searching import named_queues
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
@@ -143,7 +144,9 @@ async def preview_tasks(asked: Asked, query: PreviewQuery) -> PreviewDocument:
 
     async def read(inspector: Inspector) -> PreviewDocument:
         return PreviewDocument.of(
-            await inspector.preview(query.action, wanted, group=query.group, scan=query.scan, queues=queues)
+            await inspector.preview(
+                query.action, wanted, group=query.group, scan=query.scan, queues=queues, look=_look(asked)
+            )
         )
 
     return await asked.read(*key, read=read, seconds=5.0)
@@ -176,8 +179,9 @@ async def delete_tasks(asked: Asked, body: ManyTasks) -> JobDocument:
 async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
     wanted = asked.filter(body.q)
     deed = f"task.{action}"
-    for name in _named(wanted):
-        asked.check_may(deed, name)
+    about = str(wanted) or "all tasks"
+    if barred := [name for name in named_queues(wanted) if not asked.may(deed, name)]:
+        await asked.perform(deed, _nothing, queues=barred, about=about)
     queues = asked.doable(deed)
     concerned = await _concerned(asked, wanted, deed)
     asked.console.background.check()
@@ -190,17 +194,13 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
         await asked.console.background.start(inspector, job.id, queues, look_of(asked.console.settings.redaction))
         return job
 
-    about = str(wanted) or "all tasks"
     return JobDocument.of(
         await asked.perform(deed, begin, queues=concerned or None, about=about, job=lambda job: job.id)
     )
 
 
-def _named(wanted: Filter) -> Iterator[str]:
-    """Yield the queues that a filter names."""
-    for word in wanted.words:
-        if word.name == "queue" and not word.is_negated:
-            yield from (value.text for value in word.values if len(value.pieces) == 1)
+async def _nothing(_inspector: Inspector) -> None:
+    """Do nothing: for what is refused before."""
 
 
 async def list_jobs(asked: Asked) -> JobPage:
@@ -268,12 +268,19 @@ async def _concerned(asked: Asked, wanted: Filter, action: str) -> list[str]:
     return [name for name in names if wanted.may_be("queue", name) and asked.may(action, name)]
 
 
+def _look(asked: Asked) -> Look | None:
+    """Return what shows a task as it may be seen: by that groups of errors are made, and known again."""
+    return look_of(asked.console.settings.redaction, "error")
+
+
 async def list_errors(asked: Asked, query: ErrorsQuery) -> ErrorsDocument:
     """Put the tasks that failed into groups: by type, class of the error, and message."""
     wanted = asked.filter(query.q)
 
     async def read(inspector: Inspector) -> ErrorsDocument:
-        found = await inspector.errors(wanted, limit=query.limit, scan=query.scan, queues=asked.visible)
+        found = await inspector.errors(
+            wanted, limit=query.limit, scan=query.scan, queues=asked.visible, look=_look(asked)
+        )
         return ErrorsDocument.of(found)
 
     key = ("errors", str(wanted), query.limit, query.scan, asked.sight)

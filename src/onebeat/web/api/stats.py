@@ -74,7 +74,7 @@ async def get_whoami(asked: Asked) -> Whoami:
         role="admin" if user is None else _name(user.role_on(None)),
         queues={}
         if user is None
-        else {name: _name(Role.of(role) if role else None) for name, role in user.queues.items()},
+        else {name: _name(Role.of(role)) for name, role in user.queues.items() if role is not None},
         read_only=asked.console.settings.read_only,
         version=__version__,
     )

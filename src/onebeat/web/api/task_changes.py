@@ -67,12 +67,10 @@ async def update_task(asked: Asked, body: TaskUpdate) -> TaskItem:
     A pending task that is put off is scheduled; `process_in_s` 0 makes it due now.
     """
     options = body.given()
-    if body.move_to is not None:
-        asked.check_may("task.update", body.move_to)
     info = await asked.perform(
         "task.update",
         lambda inspector: inspector.update(body.queue, body.id, **options),
-        queue=body.queue,
+        queues={body.queue, body.move_to or body.queue},
         about=body.id,
     )
     return task_item(asked, info)

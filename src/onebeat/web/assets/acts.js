@@ -92,8 +92,9 @@ document.addEventListener("submit", async (event) => {
   if (isAnswered || !asks(event.submitter)) return;
   event.preventDefault();
   const words = new URLSearchParams(new FormData(form, event.submitter));
-  const address = event.submitter?.hasAttribute("formaction") ? event.submitter.formAction : form.action;
-  const isPost = (event.submitter?.getAttribute("formmethod") ?? form.method) === "post";
+  const told = (name) => event.submitter.getAttribute(`form${name}`) ?? form.getAttribute(name) ?? ""; // fields may be called so
+  const address = told("action");
+  const isPost = told("method").toLowerCase() === "post";
   const asked = isPost ? open(address, { method: "POST", body: words }) : open(`${address.split("?")[0]}?${words}`);
   if (await asked) return;
   isAnswered = true;

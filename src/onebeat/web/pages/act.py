@@ -17,7 +17,7 @@ from onebeat.inspector.found import Applied, Selection
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Preview
 from onebeat.inspector.jobs import Named, in_group
-from onebeat.inspector.searching import Visible
+from onebeat.inspector.searching import Visible, named_queues
 from onebeat.web import console as consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, read
@@ -25,7 +25,7 @@ from onebeat.web.links import url
 from onebeat.web.page import redirect, render
 from onebeat.web.pages.rows import rows
 from onebeat.web.pages.tasks import FINAL, WORDS
-from onebeat.web.rights import may
+from onebeat.web.rights import may, sees
 from onebeat.web.scope import address_of, doable, hidden, name_of, role_of, seen, wanted
 from onebeat.web.security.searching import look_of
 from onebeat.web.showing.signs import visible as visible_text
@@ -189,6 +189,8 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
     console = consoles.of(request)
     inspector = await console.inspector()
     chosen, queues = wanted(request, order.q), doable(request, f"task.{order.action}")
+    if barred := _barred(request, chosen, queues):
+        await perform(request, f"task.{order.action}", queues=barred, about=str(chosen), deed=_nothing)
     preview = await inspector.preview(order.action, chosen, group=order.group, queues=queues, look=seen(request))
     if order.action in FINAL and _is_many(preview) and form.get("typed").strip().lower() != order.action:
         said = f"Type {order.action} to confirm it: nothing was done."
@@ -243,6 +245,15 @@ async def _reached(inspector: Inspector, chosen: Filter, queues: Visible) -> set
     return {queue for queue in await inspector.queues() if queues(queue) and chosen.may_be("queue", queue)}
 
 
+def _barred(request: Request, chosen: Filter, queues: Visible) -> set[str]:
+    """Return the queues that a filter names, and the viewer sees, but may not act in."""
+    return {queue for queue in named_queues(chosen) if sees(request, queue) and not queues(queue)}
+
+
+async def _nothing() -> None:
+    """Do nothing: for what is refused before."""
+
+
 def _is_many(preview: Preview) -> bool:
     return preview.count > UNTYPED or not preview.is_whole
 
@@ -258,9 +269,11 @@ async def _preview(request: Request, order: Order, *, error: str = "", status: i
             scanned=found.scanned, total=found.scanned, is_whole=True,
         )  # fmt: skip
     else:
+        chosen = wanted(request, order.q)
+        _check(request, order, sorted(_barred(request, chosen, queues)))
         try:
             preview = await inspector.preview(
-                order.action, wanted(request, order.q), group=order.group, queues=queues, look=seen(request)
+                order.action, chosen, group=order.group, queues=queues, look=seen(request)
             )
         except InvalidTask as error_:
             return redirect(request, "/tasks", str(error_), kind="bad", q=order.q or None)

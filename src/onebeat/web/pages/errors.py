@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from onebeat.errors import InvalidFilter, InvalidTask, QueueNotFound
-from onebeat.inspector.error_groups import SCAN, ErrorGroup, ErrorGroups
+from onebeat.inspector.error_groups import ErrorGroup, ErrorGroups
 from onebeat.inspector.filters import Filter
 from onebeat.web import console as consoles
 from onebeat.web.failures import status_of
@@ -29,11 +29,16 @@ from onebeat.web.showing.words import count, counted, share
 GROUPS = 100
 """Groups on a page."""
 
-SCANS = (SCAN, 100_000, 500_000)
-"""How many tasks may be looked at."""
+SCAN = 5_000
+"""Tasks that are looked at for a first look: half a second of the console."""
 
-KEPT_S = 30.0
-"""How long what was found is shown: to look again takes the store a tenth of a second for 20,000 tasks."""
+SCANS = (SCAN, 20_000, 100_000, 500_000)
+"""How many may be looked at."""
+
+KEPT_S, FRESH_S = 60.0, 5.0
+"""How long what was found is shown, of many tasks and of few: 20,000 take the store a quarter of a second."""
+
+FEW = 1_000
 
 ACTIONS = ("run", "archive", "delete")
 
@@ -87,7 +92,9 @@ async def _look(request: Request, chosen: Filter, scan: int) -> ErrorGroups:
     async def read() -> ErrorGroups:
         return await inspector.errors(chosen, limit=GROUPS, scan=scan, queues=queues, look=look)
 
-    return await console.reads.get(("errors", str(chosen), scan, sight(request)), read, seconds=KEPT_S)
+    key = ("errors", str(chosen), scan, sight(request))
+    found = await console.reads.get(key, read, seconds=KEPT_S)
+    return found if found.scanned > FEW else await console.reads.get(key, read, seconds=FRESH_S)
 
 
 def _scan(said: str) -> int:

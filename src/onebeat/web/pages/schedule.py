@@ -21,7 +21,7 @@ from onebeat.web import viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render
-from onebeat.web.pages.schedules import go_rows, look, row_of
+from onebeat.web.pages.schedules import firing, go_rows, look, row_of
 from onebeat.web.rights import may, sees, sees_all
 from onebeat.web.showing import payloads, plans
 from onebeat.web.showing.calendar import Day, go_row, row
@@ -50,9 +50,9 @@ async def schedule(request: Request) -> Response:
         info = await console.reads.get(("schedule", name), lambda: find(request, name))
     except WrongState:
         return await _show_go(request, name)
-    known = await look(request)
-    now = known.now
-    one = row_of(info, known.firing, serving(known.servers), now)
+    servers = await console.reads.get("servers", inspector.servers)
+    now = await console.reads.get("now", inspector.now)
+    one = row_of(info, firing(servers), serving(servers), now)
     place = viewer.of(request).zone
     day = Day.coming(now, place)
     return render(

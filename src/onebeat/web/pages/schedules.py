@@ -57,10 +57,10 @@ class Schedules:
     servers: list[ServerInfo]
     now: datetime
 
-    @property
-    def firing(self) -> list[str]:
-        """The servers that fire Onebeat's."""
-        return [place_of(one) for one in self.servers if one.sheet is not None]
+
+def firing(servers: Iterable[ServerInfo]) -> list[str]:
+    """Name the servers that fire Onebeat's schedules: any of Onebeat's does."""
+    return [place_of(one) for one in servers if one.sheet is not None]
 
 
 async def look(request: Request) -> Schedules:
@@ -88,8 +88,8 @@ async def schedules(request: Request) -> Response:
     """Show all schedules."""
     known = await look(request)
     now = known.now
-    served, twice = serving(known.servers), kept_twice(known.entries)
-    rows = [row_of(info, known.firing, served, now) for info in known.infos]
+    names, served, twice = firing(known.servers), serving(known.servers), kept_twice(known.entries)
+    rows = [row_of(info, names, served, now) for info in known.infos]
     find = query(request).text("find").strip()
     asked = find.lower()
     wanted = [one for one in rows if asked in _words(one).lower()]
@@ -121,13 +121,13 @@ async def schedules(request: Request) -> Response:
     )
 
 
-def row_of(info: ScheduleInfo, firing: Collection[str], served: Mapping[str, int], now: datetime) -> Row:
+def row_of(info: ScheduleInfo, names: Collection[str], served: Mapping[str, int], now: datetime) -> Row:
     """Put together what a page shows of a schedule."""
     return Row(
         info,
         plans.when(info.trigger, info.spec),
         plans.standing(info, now, served),
-        plans.firers(firing, info.declared_at, info.application, now),
+        plans.firers(names, info.declared_at, info.application, now),
     )
 
 

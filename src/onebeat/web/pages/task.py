@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -96,6 +97,7 @@ async def task(request: Request) -> Response:
         result=None if info.result is None else await _look(info.result, codec, rules),
         error=payloads.block(info.last_error, rules=rules) if _has_other_error(found) else None,
         headers=[(signs.plain(name), rules.header(name, text)) for name, text in sorted(info.headers.items())],
+        locked_until=_locked_until(record),
         trace=_trace(info),
         progress_text=signs.visible(rules.text(info.progress.text)) if info.progress is not None else "",
         codec=codec,
@@ -117,7 +119,8 @@ class _Told:
 
     def __init__(self, attempt: Attempt, rules: Redaction) -> None:
         self.about = attempt
-        self.where = place(attempt.server)
+        self.where = signs.visible(place(attempt.server))
+        self.kind = signs.visible(attempt.error_type)
         self.error = payloads.block(attempt.error, rules=rules) if attempt.error else None
         self.trace = payloads.block(attempt.traceback, rules=rules) if attempt.traceback else None
 
@@ -138,6 +141,16 @@ def _acts(request: Request, info: TaskInfo) -> list[tuple[str, str]]:
 
 def _may_edit(request: Request, info: TaskInfo) -> bool:
     return bool(info.type) and info.state in acting.ACTIONS["update"] and may(request, "task.update", info.queue)
+
+
+def _locked_until(record: TaskRecord) -> datetime | None:
+    """Return until when its lock is held, to the second, so that it does not change from look to look."""
+    if record.lock is None or record.lock.left is None:
+        return None
+    try:
+        return (datetime.now(UTC) + record.lock.left + timedelta(milliseconds=500)).replace(microsecond=0)
+    except OverflowError:
+        return None
 
 
 def _trace(info: TaskInfo) -> str:

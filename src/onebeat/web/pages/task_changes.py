@@ -24,7 +24,7 @@ from onebeat.errors import (
     WrongState,
 )
 from onebeat.inspector.acting import ACTIONS
-from onebeat.inspector.found import Applied, Chosen, Selection
+from onebeat.inspector.found import Chosen, Selection
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.recording import TaskRecord
 from onebeat.preparing import Enqueued, prepare
@@ -51,6 +51,9 @@ async def ask(request: Request) -> Response:
     is_clone = request.url.path.endswith("/clone")
     asked = query(request)
     record = await _record(request, asked.needed("queue"), asked.needed("id"))
+    action = "task.clone" if is_clone else "task.update"
+    if not may(request, action, record.info.queue):
+        raise HTTPException(403, f"You may not {'clone' if is_clone else 'edit'} tasks of queue {record.info.queue}.")
     why = "" if is_clone else _not_now(record)
     if why:
         return redirect(request, "/task", why, kind="bad", queue=record.info.queue, id=record.info.id)
@@ -118,25 +121,29 @@ async def edit(request: Request) -> Response:
         return redirect(request, "/task", "It is gone, so that nothing was changed.", kind="bad", queue=queue, id=id_)
     rules = console.settings.redaction
     draft, was = task_forms.typed(form, record, rules, is_clone=False), _was(form)
-    stamped = (form.needed("stamp"), form.choice("state", [state.value for state in TaskState], ""))
+    stamped = (form.needed("stamp"), form.choice("state", [state.value for state in TaskState], TaskState.PENDING))
     changes = _changes(draft, record, was, request)
     if not changes and not draft.errors:
         return redirect(request, "/task", "Nothing was changed: all is as it was.", queue=queue, id=id_)
     move_to = changes.get("move_to")
-    if move_to and not may(request, "task.update", move_to):
-        raise HTTPException(403, f"You may not move tasks to queue {move_to}: nothing was done.")
     error = ""
     if not draft.errors:
         inspector = await console.inspector()
         one = Chosen(queue, id_, TaskState(stamped[1]), stamped[0])
-        report = await perform(
-            request, "task.update", queue=queue, about=id_, deed=lambda: _apply(inspector, one, changes)
-        )
-        if report.done:
+        try:
+            await perform(
+                request,
+                "task.update",
+                queues=[queue, move_to] if move_to else [queue],
+                about=id_,
+                deed=lambda: _apply(inspector, one, changes),
+            )
+        except WrongState as passed:
+            return redirect(request, "/task", str(passed), kind="bad", queue=queue, id=id_)
+        except (InvalidTask, PayloadError) as refusal:
+            error = str(refusal)
+        else:
             return redirect(request, "/task", "It is changed.", queue=move_to or queue, id=id_)
-        if not report.failed:
-            return redirect(request, "/task", await _passed(inspector, queue, id_), kind="bad", queue=queue, id=id_)
-        error = report.why
     return _page(request, record, draft, is_clone=False, was=was, stamped=stamped, error=error, status=400)
 
 
@@ -164,14 +171,21 @@ def _changes(draft: Draft, record: TaskRecord, was: Mapping[str, str], request: 
     return changes
 
 
-async def _apply(inspector: Inspector, one: Chosen, changes: Mapping[str, Any]) -> Applied:
+async def _apply(inspector: Inspector, one: Chosen, changes: Mapping[str, Any]) -> None:
+    """
+    Change a task that still is what was chosen.
+
+    Raises:
+        WrongState: It is not.
+        InvalidTask, PayloadError: It cannot be changed so.
+    """
     selection = Selection(action="update", filter="", tasks=(one,), first=(), scanned=1, is_whole=True)
     given: Any = dict(changes)
-    try:
-        reports = [report async for report in inspector.apply(selection, changes=given)]
-    except (InvalidTask, PayloadError) as error:
-        return Applied(action="update", total=1, done=0, skipped=0, failed=1, why=str(error))
-    return reports[-1]
+    report = [report async for report in inspector.apply(selection, changes=given)][-1]
+    if report.failed:
+        raise InvalidTask(report.why)
+    if not report.done:
+        raise WrongState(await _passed(inspector, one.queue, one.id))
 
 
 async def _passed(inspector: Inspector, queue: str, id_: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
 from onebeat import codecs
@@ -72,8 +73,14 @@ def _values(record: TaskRecord, *, is_clone: bool) -> dict[str, str]:
         "deadline": _instant(info.deadline),
         "expires": _instant(info.expires_at),
         "retention": lasting(info.retention),
-        "unique": lasting(lock.left) if is_clone and lock is not None and lock.left is not None and holds else "",
+        "unique": lasting(_whole(lock.left))
+        if is_clone and lock is not None and lock.left is not None and holds
+        else "",
     }
+
+
+def _whole(length: timedelta) -> timedelta:
+    return timedelta(seconds=ceil(length.total_seconds()))
 
 
 def _instant(at: datetime | None) -> str:

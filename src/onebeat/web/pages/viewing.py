@@ -66,7 +66,7 @@ def _page(request: Request) -> Response:
         intervals=[(number, INTERVALS.get(number, f"every {number} seconds")) for number in viewer.INTERVALS],
         zones=zones.names(),
         role=who.role_on(None),
-        queues=sorted((name, "hidden" if role is None else str(role)) for name, role in who.queues.items()),
+        queues=sorted((name, str(role)) for name, role in who.queues.items() if role is not None),
     )
 
 

@@ -24,6 +24,9 @@ HEADERS: Final = {
 }
 """Set on every answer that does not set them itself, as files do that may be kept for ever."""
 
+FILE_HEADERS: Final = ("X-Content-Type-Options", "Cross-Origin-Resource-Policy")
+"""What of them says something of a script, a style or a drawing that a page loads; a first page loads ten of them."""
+
 
 class Headed:
     """Adds `HEADERS` to what an application answers."""
@@ -35,8 +38,9 @@ class Headed:
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=list(message.get("headers", [])))
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                is_file = "immutable" in headers.get("cache-control", "")
+                for name in FILE_HEADERS if is_file else HEADERS:
+                    headers.setdefault(name, HEADERS[name])
                 message = {**message, "headers": headers.raw}
             await send(message)
 

@@ -37,7 +37,7 @@ def as_seen(given: str | Filter, rules: Redaction) -> Filter:
     for word in found.words:
         path = word.path if word.name == "payload" else (".".join(word.path),) if word.name == "header" else ()
         if path and rules.hides_field(path):
-            raise word.refuse("redaction hides this field, so nobody may search for what stands in it")
+            raise word.refuse("this field is hidden, so nobody may search for what stands in it")
     look = look_of(rules, *(word.name for word in found.words))
     return found if look is None else found.seen(look)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from onebeat.web.showing.tokens import Kind, Token
 
 DEEPEST = 40
 """Levels that are indented; what lies deeper stands in the line of what it is in."""
+
+IN_LINE = 72
+"""Characters of an array of plain values that stands in one line."""
 
 MOST_WORDS = 20_000
 """Words that are shown at most, as each takes room in a browser."""
@@ -96,24 +100,39 @@ def indented(tokens: Iterator[Token]) -> str:
 
 
 def _laid_out(tokens: Iterator[Token]) -> Iterator[Token | str]:
-    """Yield words with the spaces and new lines between them."""
+    """Yield words with the spaces and new lines between them; a short array of plain values stays in its line."""
     depth = 0
-    is_open = False
-    for token in tokens:
+    is_open = is_short = False
+    ahead: deque[Token] = deque()
+    while (token := ahead.popleft() if ahead else next(tokens, None)) is not None:
+        is_flat = is_short or depth > DEEPEST
         if token.kind is Kind.CLOSE:
             depth -= 1
-            if not is_open and depth < DEEPEST:
+            if not is_open and not is_short and depth < DEEPEST:
                 yield "\n" + "  " * depth
-        elif is_open and depth <= DEEPEST:
+            is_short = False
+        elif is_open and not is_flat:
             yield "\n" + "  " * depth
         yield token
         is_open = token.kind is Kind.OPEN
         if is_open:
             depth += 1
+            is_short = token.text == "[" and not ahead and _is_short(tokens, ahead)
         elif token.kind is Kind.COMMA:
-            yield "\n" + "  " * depth if depth <= DEEPEST else " "
+            yield " " if is_flat else "\n" + "  " * depth
         elif token.kind is Kind.COLON:
             yield " "
+
+
+def _is_short(tokens: Iterator[Token], ahead: deque[Token]) -> bool:
+    """Look ahead whether an array that has begun ends in the same line."""
+    length = 0
+    while length <= IN_LINE and (token := next(tokens, None)) is not None:
+        ahead.append(token)
+        length += len(token.text) + 1
+        if token.kind in (Kind.OPEN, Kind.CLOSE, Kind.CUT):
+            return token.kind is Kind.CLOSE and length <= IN_LINE
+    return False
 
 
 def in_one_line(tokens: Iterator[Token], most: int) -> str:

@@ -1,0 +1,130 @@
+"""`onebeat web` as a process: whom it lets in, and what it refuses before anything is started."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from onebeat.web.security.credentials import PasswordHash, TokenHash
+
+pytestmark = pytest.mark.slow
+
+NOWHERE = "redis://127.0.0.1:1"
+"""A store that is not there, so that whoever asked for it would say so."""
+
+
+def run(*arguments: str, tell: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command until it ends."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ONEBEAT")}
+    command = [sys.executable, "-m", "onebeat", "web", *arguments]
+    return subprocess.run(
+        command, env={**kept, **environ}, input=tell, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@contextmanager
+def serving(*arguments: str, **environ: str) -> Iterator[str]:
+    """Serve while the block runs; gives the address."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ONEBEAT")}
+    command = [sys.executable, "-m", "onebeat", "web", "--url", NOWHERE, "--port", "0", *arguments]
+    with subprocess.Popen(command, env={**kept, **environ}, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            found = re.search(r"http://\S+", line)
+            assert found is not None, line
+            yield found[0].replace("0.0.0.0", "127.0.0.1").rstrip("/")  # noqa: S104
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])  # noqa: S104
+def test_an_address_for_all_without_a_password_is_refused_before_a_store_is_started(host: str, tmp_path: Path) -> None:
+    """With the line that mends it; the embedded store that it would have started is not there."""
+    ended = run("--url", f"embedded://{tmp_path}/store", "--host", host)
+    assert 1 == ended.returncode
+    assert f"ONEBEAT_WEB_PASSWORD='…' onebeat web --host {host}" in ended.stderr
+    assert "" == ended.stdout
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_with_a_password_it_answers_all_and_lets_in_who_knows_it() -> None:
+    """By the login."""
+    password = {"ONEBEAT_WEB_PASSWORD": "correct horse"}
+    serve = serving("--host", "0.0.0.0", **password)  # noqa: S104
+    with serve as url, httpx2.Client(base_url=url, headers={"Origin": url}) as client:
+        assert "/login" == client.get("/").headers["location"]
+        assert 403 == client.post("/login", data={"name": "admin", "password": "wrong horse"}).status_code
+        assert "/" == client.post("/login", data={"name": "admin", "password": "correct horse"}).headers["location"]
+        assert "admin" in client.get("/settings").text
+
+
+def test_the_access_file_lets_in_who_stands_in_it(tmp_path: Path) -> None:
+    """With passwords, tokens, and the header of a proxy."""
+    token = "ob_0123456789abcdefghij"  # noqa: S105
+    path = tmp_path / "access.toml"
+    path.write_text(
+        f'[users.ann]\npassword = "{PasswordHash.make("correct horse").text}"\nrole = "view"\n'
+        f'[users.bob]\nrole = "operate"\n[tokens.ci]\ntoken = "{TokenHash.make(token).text}"\nrole = "admin"\n'
+    )
+    options = ("--access", str(path), "--user-header", "X-User", "--proxy", "127.0.0.1", "--prefix", "/jobs")
+    with serving(*options) as url, httpx2.Client(base_url=url, headers={"Origin": url}) as client:
+        assert "/jobs/login" == client.get("/").headers["location"]
+        who = "/jobs/api/v1/whoami"
+        assert ("ci", "admin") == named(client.get(who, headers={"Authorization": f"Bearer {token}"}))
+        assert ("bob", "operate") == named(client.get(who, headers={"X-User": "bob"}))
+        client.post("/jobs/login", data={"name": "ann", "password": "correct horse"})
+        assert ("ann", "view") == named(client.get(who))
+
+
+def named(answer: httpx2.Response) -> tuple[str, str]:
+    said = answer.json()
+    return said["name"], said["role"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "sentence"),
+    [
+        ((), {"ONEBEAT_WEB_PASSWORD": "short"}, "a password of 5 characters is too short"),
+        ((), {"ONEBEAT_WEB_TOKEN": "short"}, "a token of 5 characters cannot be used"),
+        ((), {"ONEBEAT_WEB_SECRET": "short"}, "secret is too short"),
+        (("--access", "/nowhere/access.toml"), {}, "access file '/nowhere/access.toml' cannot be read"),
+        (("--password-file", "/nowhere/password"), {}, "file '/nowhere/password' cannot be read"),
+        (("--user-header", "X-User", "--header-role", "view"), {}, "no proxy is named that may send it"),
+        (("--user-header", "X-User", "--proxy", "10.0.0.1"), {}, "nobody whom header X-User names has a role"),
+        (("--proxy", "0.0.0.0/0"), {}, "is every address"),
+        (("--prefix", "jobs"), {}, "prefix is 'jobs': give a path such as /tasks"),
+        (("--redact-pattern", "("), {}, "is no regular expression"),
+        (("--allow-host", "https://a"), {}, "is no name"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_would(
+    arguments: tuple[str, ...], environ: dict[str, str], sentence: str
+) -> None:
+    """Before anything is started."""
+    ended = run("--url", NOWHERE, *arguments, **environ)
+    assert 1 == ended.returncode
+    assert sentence in ended.stderr
+
+
+def test_a_password_is_hashed_for_the_file() -> None:
+    """It is read from standard input, so that it stands in no list of processes."""
+    ended = run("--hash-password", tell="correct horse\n")
+    assert (0, "") == (ended.returncode, ended.stderr)
+    assert PasswordHash(ended.stdout.strip()).fits("correct horse")
+
+
+def test_a_token_is_made_with_its_hash() -> None:
+    """The first line is for the script, the second for the file."""
+    token, kept = run("--new-token").stdout.split()
+    assert TokenHash(kept).fits(token)

@@ -1,0 +1,193 @@
+"""What is done by buttons, in a browser with scripts: one, some, all that fit."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from onebeat import SyncClient, SyncInspector, Task
+from tests.web.browser.stage import Stage
+from tests.web.browser.visitor import Visitor
+
+QUEUE = "acted"
+
+
+@pytest.fixture
+def tasks(stage: Stage) -> list[str]:
+    """Return the ids of twelve archived tasks in a queue of their own, which nobody serves."""
+
+    def make(inspector: SyncInspector) -> list[str]:
+        if QUEUE in inspector.queues():
+            inspector.remove_queue(QUEUE, force=True)
+        with SyncClient(stage.url) as client:
+            made = [client.enqueue(Task("mail:send", {"n": n}), queue=QUEUE).id for n in range(12)]
+        inspector.archive_all(QUEUE, "pending")
+        return made
+
+    return stage.look(make)
+
+
+def counts(stage: Stage) -> tuple[int, int]:
+    """Return how many of them are archived, and how many pending."""
+    stats = stage.look(lambda inspector: inspector.stats(QUEUE))
+    return stats.archived, stats.pending
+
+
+def boxes(page: Page) -> list[bool]:
+    """Return which rows are ticked."""
+    return [box.is_checked() for box in page.locator("[data-pick]").all()]
+
+
+def test_rows_are_ticked_one_by_one_in_ranges_and_all(visitor: Visitor, tasks: list[str]) -> None:
+    """The bar says how many; buttons for them wait for the first."""
+    page = visitor.see(f"/tasks?q=queue:{QUEUE}")
+    run = page.get_by_role("button", name="Run", exact=True)
+    expect(run).to_be_disabled()
+    page.locator("[data-pick]").nth(1).click()
+    expect(run).to_be_enabled()
+    expect(page.locator("[data-picked-count]")).to_have_text("1 selected")
+    page.locator("[data-pick]").nth(4).click(modifiers=["Shift"])
+    assert [False, True, True, True, True] + [False] * 7 == boxes(page)
+    expect(page.locator("[data-picked-count]")).to_have_text("4 selected")
+    expect(page.locator("[data-live]")).to_have_text("held: tasks selected")
+    page.locator("[data-pick-all]").click()
+    assert [True] * 12 == boxes(page)
+    page.keyboard.press("Escape")
+    assert [False] * 12 == boxes(page)
+
+
+def test_some_are_run_by_keyboard_alone(visitor: Visitor, stage: Stage, tasks: list[str]) -> None:
+    """j, x, j, x, and R."""
+    page = visitor.see(f"/tasks?q=queue:{QUEUE}")
+    for key in "jxjx":
+        page.keyboard.press(key)
+    expect(page.locator("[data-picked-count]")).to_have_text("2 selected")
+    page.keyboard.press("R")
+    expect(page.locator(".notice[role=status]")).to_contain_text("2 tasks")
+    assert (10, 2) == counts(stage)
+
+
+def test_deleting_asks_in_a_dialog_and_no_is_no(visitor: Visitor, stage: Stage, tasks: list[str]) -> None:
+    """It says how many; leaving changes nothing, and what was ticked still is."""
+    page = visitor.see(f"/tasks?q=queue:{QUEUE}")
+    for number in range(3):
+        page.locator("[data-pick]").nth(number).click()
+    page.get_by_role("button", name="Delete…", exact=True).click()
+    box = page.locator("#dialog")
+    expect(box).to_contain_text("3 selected tasks")
+    visitor.picture("dialog-delete")
+    assert [] == visitor.axe()
+    box.get_by_text("Leave them").click()
+    expect(box).to_be_hidden()
+    assert 3 == sum(boxes(page))
+    assert (12, 0) == counts(stage)
+
+
+def test_deleting_in_a_dialog_deletes(visitor: Visitor, stage: Stage, tasks: list[str]) -> None:
+    """The three that were ticked, and no other."""
+    page = visitor.see(f"/tasks?q=queue:{QUEUE}")
+    for number in range(3):
+        page.locator("[data-pick]").nth(number).click()
+    page.keyboard.press("D")
+    page.locator("#dialog").get_by_role("button", name="Delete 3 tasks").click()
+    expect(page.locator(".notice[role=status]")).to_contain_text("3 tasks deleted")
+    assert (9, 0) == counts(stage)
+
+
+def test_all_that_fit_are_previewed_and_done(visitor: Visitor, stage: Stage, tasks: list[str]) -> None:
+    """With their number on the button."""
+    page = visitor.see(f"/tasks?q=queue:{QUEUE}%20state:archived")
+    page.get_by_role("link", name="Run 12…").click()
+    box = page.locator("#dialog")
+    expect(box).to_contain_text("12 archived")
+    box.get_by_role("button", name="Run 12 tasks").click()
+    expect(page.locator(".notice[role=status]")).to_contain_text("12 tasks")
+    assert (0, 12) == counts(stage)
+
+
+def test_one_task_is_run_from_its_page(visitor: Visitor, stage: Stage, tasks: list[str]) -> None:
+    """And its page says so."""
+    page = visitor.see(f"/task?queue={QUEUE}&id={tasks[0]}")
+    page.get_by_role("button", name="Run now").click()
+    expect(page.locator(".notice[role=status]")).to_be_visible()
+    assert (11, 1) == counts(stage)
+
+
+def test_an_id_is_copied(visitor: Visitor, tasks: list[str]) -> None:
+    """The button says that it was."""
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = visitor.see(f"/task?queue={QUEUE}&id={tasks[0]}")
+    button = page.get_by_role("button", name="Copy the id").first
+    button.click()
+    expect(button).to_have_text("Copied")
+    assert tasks[0] == page.evaluate("navigator.clipboard.readText()")
+
+
+def test_where_there_is_no_clipboard_an_id_is_copied_too(visitor: Visitor, tasks: list[str]) -> None:
+    """As on http:// hosts, where browsers give none."""
+    visitor.context.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    visitor.context.add_init_script("addEventListener('copy', () => { window.copied = String(getSelection()); })")
+    page = visitor.see(f"/task?queue={QUEUE}&id={tasks[0]}")
+    button = page.get_by_role("button", name="Copy the id").first
+    button.click()
+    expect(button).to_have_text("Copied")
+    assert tasks[0] == page.evaluate("copied")
+
+
+def test_a_query_is_completed(visitor: Visitor) -> None:
+    """Names first, then what there is of them; by arrows and Enter. axe finds nothing in the list."""
+    page = visitor.see("/tasks")
+    page.keyboard.press("/")
+    options = page.locator(".query [role=option]")
+    expect(options.first).to_be_visible()
+    assert [] == visitor.axe()
+    visitor.picture("completion")
+    page.keyboard.type("sta")
+    expect(options).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.keyboard.type("arch")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    box = page.locator("main input[type=search]")
+    expect(box).to_have_value("state:archived ")
+    page.keyboard.type("type:inv")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("state:archived type:invoice:render ")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/tasks?q=state*")
+    expect(page.locator("tbody tr")).to_have_count(6)
+
+
+def test_a_query_that_is_typed_stays_over_looks(visitor: Visitor) -> None:
+    """Nobody loses a word because the page has looked again."""
+    page = visitor.see("/tasks")
+    page.keyboard.press("/")
+    page.keyboard.type("error:bank")
+    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
+        pass
+    expect(page.locator("main input[type=search]")).to_have_value("error:bank")
+    expect(page.locator("main input[type=search]")).to_be_focused()
+
+
+def test_details_stay_open_over_looks(visitor: Visitor, names: dict[str, str]) -> None:
+    """As the raw record of a task."""
+    page = visitor.see(f"/task?queue=default&id={names['archived']}")
+    page.get_by_text("Raw record").click()
+    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
+        page.keyboard.press("r")
+    assert page.locator("details", has_text="Raw record").evaluate("(one) => one.open")
+
+
+def test_a_schedule_is_asked_about_in_a_dialog(visitor: Visitor) -> None:
+    """And the way back closes it."""
+    page = visitor.see("/schedules")
+    page.get_by_role("link", name="Run…").first.click()
+    box = page.locator("#dialog")
+    expect(box.get_by_role("button", name="Run it now")).to_be_visible()
+    visitor.picture("dialog-schedule")
+    assert [] == visitor.axe()
+    box.get_by_text("Back").click()
+    expect(box).to_be_hidden()
+    assert page.url.endswith("/schedules")
