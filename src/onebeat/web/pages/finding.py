@@ -100,4 +100,4 @@ async def figures(request: Request) -> Mapping[str, QueueStats]:
 def counts(stats: Mapping[str, QueueStats], filter: Filter) -> dict[TaskState, int]:
     """Count the tasks of each state in the queues that a filter may find tasks in."""
     wanted = [found for name, found in stats.items() if filter.may_be("queue", name)]
-    return {state: sum(int(getattr(found, state.value)) for found in wanted) for state in TaskState}
+    return {state: sum(int(getattr(found, state.value)) for found in wanted) for state in STATES}

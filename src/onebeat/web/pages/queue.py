@@ -23,6 +23,7 @@ from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.rights import check_sees, may
 from onebeat.web.showing import charts, signs
+from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.concerns import concern, serving
 from onebeat.web.showing.words import counted, duration
 
@@ -73,7 +74,7 @@ async def queue(request: Request) -> Response:
         kind=found.kind if found else "good",
         badge=found,
         sentence=f"It {found.sentence}" if found else _well(stats, here),
-        counts=[(state.value, int(getattr(stats, state.value)), _in_state(name, state)) for state in TaskState],
+        counts=[(state.value, int(getattr(stats, state.value)), _in_state(name, state)) for state in STATES],
         details=details if isinstance(details, QueueDetails) else None,
         days=history if isinstance(history, list) else [],
         most=max((day.processed for day in history), default=0) if isinstance(history, list) else 0,

@@ -29,6 +29,7 @@ from onebeat.web.pages.finding import Looked
 from onebeat.web.pages.rows import rows
 from onebeat.web.rights import may
 from onebeat.web.scope import sight, visible, wanted
+from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.signs import short
 from onebeat.web.showing.words import count, counted
 
@@ -220,7 +221,7 @@ def _tabs(filter: Filter, numbers: Mapping[TaskState, int]) -> list[Choice]:
     rest = without(filter, *stated)
     total = sum(numbers.values()) if numbers else None
     tabs = [Choice("all", rest, total, not stated)]
-    for state in TaskState:
+    for state in STATES:
         q = f"{rest} state:{state.value}".strip()
         tabs.append(Choice(state.value, q, numbers.get(state), bool(stated) and filter.states == (state,)))
     return tabs
@@ -284,7 +285,7 @@ async def complete(request: Request) -> Response:
     return JSONResponse(
         {
             "names": [*NAMES, "payload.", "header."],
-            "states": [state.value for state in TaskState],
+            "states": [state.value for state in STATES],
             "is": ["orphaned", "undecodable"],
             **sampled,
         }
