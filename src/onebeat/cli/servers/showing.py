@@ -18,6 +18,8 @@ from onebeat.inspector.inspector import Inspector
 STYLES = {"active": GOOD, "stopped": WARN}
 QUEUES = 6
 """How many queues are written in a table."""
+SHOWN_OF_ID = 8
+"""Letters of an id on a terminal: it may be named by them."""
 
 
 async def list_servers(url: str | None, *, as_json: bool, as_lines: bool) -> None:
@@ -35,13 +37,18 @@ async def list_servers(url: str | None, *, as_json: bool, as_lines: bool) -> Non
     cells = [
         [
             Cell(f"{row.host}:{row.pid}"), _state(row), _slots(row), Cell(_queues(row.queues, most=QUEUES)),
-            Cell(output.ago(row.started, now)), Cell(_library(row)), Cell(row.id, DIM),
+            Cell(output.ago(row.started, now)), Cell(_library(row)), Cell(_short(row.id), DIM),
         ]
         for row in rows
     ]  # fmt: skip
     output.show_table(columns, cells, numbers=["slots"], whole=["server", "state", "started"])
     busy, slots = sum(row.busy for row in rows), sum(row.concurrency for row in rows)
     output.note(f"{output.counted(len(rows), 'server')}; tasks run in {busy:,} of {output.counted(slots, 'slot')}.")
+
+
+def _short(server_id: str) -> str:
+    """Return as much of an id as names it; all of it where a script may read."""
+    return server_id[:SHOWN_OF_ID] if output.is_terminal() else server_id
 
 
 def _state(row: Server) -> Cell:
