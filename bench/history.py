@@ -4,7 +4,8 @@ a second.
 
 No-op tasks as in `bench.throughput`. Each way has its turn in every round, so that what else the machine does meanwhile
 falls upon all of them, and the order changes from round to round; medians of the rounds, and of the differences from
-the drain without history beside it. Then what the series of a queue take of the store's memory.
+the drain without history beside it. Then what the series of a queue take of the store's memory, and what it costs to
+write and to read them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bench.throughput import PAYLOAD
 from onebeat.broker.series import Runs, record
 from onebeat.broker.store import Store
 from onebeat.client import Client
+from onebeat.inspector.inspector import Inspector
 from onebeat.server.context import Context
 from onebeat.server.mux import Mux
 from onebeat.server.server import Server, ServerSettings
@@ -104,6 +106,34 @@ async def memory(store: Store) -> None:
         print(f"a queue with {number:2} types that work all day: {whole / 1024:.0f} kB; one key of each: {sizes}")
 
 
+async def write(store: Store) -> None:
+    """Add to the series of a queue a thousand times, as servers do every five seconds."""
+    types = {f"type-{n}": Runs(24, 0, 0, 24, [1] * 24) for n in range(3)}
+    used, _ = await report.spent(store)
+    for _ in range(1000):
+        await store.run(record("q", 24, 0, [1] * 24, types))
+    used_after, _ = await report.spent(store)
+    print(f"a write of a queue with 3 types, all buckets: {(used_after - used) / 1000:.0f} µs of the store")
+
+
+async def read(store: Store) -> None:
+    """Read the last hour of a thousand queues, eleven times."""
+    names = [f"q{n}" for n in range(1000)]
+    for name in names:
+        await store.run(record(name, 24, 0, [1] * 24, {}))
+    inspector, spans = Inspector(store), []
+    used, calls = await report.spent(store)
+    for _ in range(11):
+        began = time.process_time()
+        await inspector.sparks(names)
+        spans.append((time.process_time() - began) * 1000)
+    used_after, calls_after = await report.spent(store)
+    print(
+        f"sparks of 1,000 queues: {(calls_after - calls) / 11:.0f} scripts, {(used_after - used) / 11_000:.1f} ms of "
+        f"the store, {statistics.median(spans):.0f} ms of this process"
+    )
+
+
 async def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     with tempfile.TemporaryDirectory(prefix="onebeat-bench-") as folder:
@@ -113,6 +143,8 @@ async def main() -> None:
             await compared(store, rounds, fails=False)
             await compared(store, max(3, rounds // 3), fails=True)
             await memory(store)
+            await write(store)
+            await read(store)
 
 
 if __name__ == "__main__":

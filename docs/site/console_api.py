@@ -34,7 +34,7 @@ GENERAL = {
     "Time": "20 seconds; then 503. A search gives its cursor after three.",
     "Secrets": "Hidden as on the pages: `redacted` names fields in which something is.",
     "Long payloads": "Lists show 4,000 bytes of each, one task 1,000,000; `cut` names fields of which there is more. "
-    "`GET /task/payload` has 16,000,000.",
+    "`GET /task/payload` has 4,000,000; a download from the task's page, all.",
     "Methods": "`HEAD` and `OPTIONS` besides; others are refused with 405 and `Allow`.",
     "Documents": "What the command line prints as well has the same fields, as `onebeat schema` describes them.",
 }

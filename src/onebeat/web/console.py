@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -203,11 +203,3 @@ def routes() -> list[BaseRoute]:
         *store.routes,
         *api.routes(),
     ]
-
-
-def of(request: Request) -> Console:
-    """Return the console that a request is for."""
-    found: Any = request.app.state.console
-    if not isinstance(found, Console):
-        raise TypeError("no console answers this request")
-    return found

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import DayStats
 from onebeat.inspector.series_models import Series, Spark, TypeSeries
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.rights import sees_all
 
 KEPT_S = 5.0

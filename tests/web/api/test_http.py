@@ -9,6 +9,8 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from onebeat.broker.store import Store
 from onebeat.errors import BrokerUnavailable, NotReplicated
@@ -341,3 +343,16 @@ def test_problems_leave_out_what_does_not_apply() -> None:
     """As RFC 9457 has it: members that are not there, rather than null."""
     found = msgspec.to_builtins(problems.problem("invalid", "x", "/api/v1/"))
     assert {"type", "title", "status", "detail", "code"} == found.keys()
+
+
+async def test_it_works_wherever_it_is_mounted(filled: Store) -> None:
+    """The document and problems name the place."""
+    outer = Starlette(routes=[Mount("/a/b", console(filled))])
+    transport = httpx2.ASGITransport(outer)
+    async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers={"Origin": ORIGIN}) as http:
+        assert 200 == (await http.get("/a/b/api/v1/queue", params={"name": "q"})).status_code
+        assert 200 == (await http.post("/a/b/api/v1/queue/pause", json={"queue": "q"})).status_code
+        assert [{"url": "/a/b/api/v1"}] == (await http.get("/a/b/api/v1/openapi.json")).json()["servers"]
+        assert "/a/b/api/v1/#no-such-operation" == (await http.get("/a/b/api/v1/none")).json()["type"]
+        assert 'href="/a/b/api/v1/openapi.json"' in (await http.get("/a/b/api/v1/")).text
+        assert 'href="/a/b/api/v1/openapi.json"' in (await http.get("/a/b/api/v1")).text

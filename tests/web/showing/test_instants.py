@@ -43,6 +43,13 @@ def test_milliseconds_are_written_where_they_matter() -> None:
     )
 
 
+def test_an_instant_of_another_day_has_its_day() -> None:
+    """In the viewer's zone, where it may be one already."""
+    late = datetime(2026, 11, 26, 23, 30, tzinfo=UTC)
+    told = [instants.clock_time(AT, place, ms=False, today=late) for place in (UTC, BERLIN)]
+    assert ["08:34:49</time>", "Nov 26 09:34:49</time>"] == [text.rpartition('">')[2] for text in told]
+
+
 def test_no_instant_is_a_dash() -> None:
     """Either way."""
     assert [instants.NONE] * 2 == [instants.time(None), instants.clock_time(None)]

@@ -53,8 +53,13 @@ class Asked:
 
     @property
     def who(self) -> str:
-        """The name of who asks, or the address."""
-        return self.user.name if not self.is_open else self.address
+        """The name of who asks."""
+        return self.user.name
+
+    @property
+    def counted_as(self) -> str:
+        """Whose requests are counted together: a user's, or where nobody says who they are, an address's."""
+        return self.address if self.is_open else self.who
 
     @property
     def role(self) -> str:

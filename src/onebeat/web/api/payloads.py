@@ -23,10 +23,10 @@ IN_LISTS = 4_000
 ALONE = 1_000_000
 """The same where one task is shown."""
 
-WHOLE = 16_000_000
-"""Bytes that are shown where a payload alone is asked for."""
+WHOLE = 4_000_000
+"""Bytes that are shown where a payload alone is asked for; the console's download has the rest."""
 
-LOOKED_AT, BEYOND = 64_000, 8_000
+LOOKED_AT, BEYOND = 16_000, 8_000
 """Characters that rules look into however few are shown, and beyond those that are shown."""
 
 

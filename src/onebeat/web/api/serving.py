@@ -58,7 +58,7 @@ class Api:
         page = page_of(request)
         asked = Asked(request, self._resources)
         try:
-            self._rate.take(asked.who)
+            self._rate.take(asked.counted_as)
             operation = self._find(request)
             if operation is None:
                 return Response(status_code=204, headers={"Allow": self._allowed(request)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Annotated, Literal
 
@@ -102,7 +103,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
         base64: Its bytes, if it is no text; else null.
 
-        is_cut: It is longer than 16,000,000 bytes, and only the beginning is here.
+        is_cut: It is longer than 4,000,000 bytes, and only the beginning is here: download it from the task's page.
 
         is_redacted: Secrets are replaced in it.
     """
@@ -163,22 +164,22 @@ async def search_tasks(asked: Asked, query: TasksQuery) -> TaskPage:
         scanned, total, cursor = step.scanned, step.total, step.cursor
         if time.monotonic() > end:
             break
-    return TaskPage(
-        tasks=[task_item(asked, info) for info in found], scanned=scanned, total=total, cursor=cursor or None
-    )
+    tasks = await asyncio.to_thread(lambda: [task_item(asked, info) for info in found])
+    return TaskPage(tasks=tasks, scanned=scanned, total=total, cursor=cursor or None)
 
 
 async def get_task(asked: Asked, query: TaskQuery) -> TaskWhole:
     """Read all that is known of one task: beside it its lock, who runs it, its schedule."""
     inspector = await asked.inspector()
-    return task_whole(asked, await inspector.record(query.queue, query.id), raw=query.raw)
+    record = await inspector.record(query.queue, query.id)
+    return await asyncio.to_thread(task_whole, asked, record, raw=query.raw)  # rules take a moment in a long payload
 
 
 async def get_task_payload(asked: Asked, query: ContentQuery) -> Content:
     """Read the whole payload of a task, exact to the last digit."""
     inspector = await asked.inspector()
     info = await inspector.task(query.queue, query.id)
-    return _content(asked, info, info.payload)
+    return await asyncio.to_thread(_content, asked, info, info.payload)
 
 
 async def get_task_result(asked: Asked, query: ContentQuery) -> Content:
@@ -190,7 +191,7 @@ async def get_task_result(asked: Asked, query: ContentQuery) -> Content:
             f"task {shown(query.id)} of queue {shown(query.queue)} has no result: it is {info.state.value}, or "
             "returned none; with retention a task keeps what it returns"
         )
-    return _content(asked, info, info.result)
+    return await asyncio.to_thread(_content, asked, info, info.result)
 
 
 def _content(asked: Asked, info: TaskInfo, data: bytes) -> Content:

@@ -18,7 +18,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Preview
 from onebeat.inspector.jobs import Named, in_group
 from onebeat.inspector.searching import Visible, named_queues
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, read
 from onebeat.web.links import url

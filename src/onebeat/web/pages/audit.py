@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from onebeat.inspector.auditing import AuditOutcome, AuditPage, AuditRecord
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.page import render
 from onebeat.web.scope import name_of, visible
 from onebeat.web.showing.signs import short

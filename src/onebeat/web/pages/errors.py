@@ -13,7 +13,7 @@ from starlette.routing import Route
 from onebeat.errors import InvalidFilter, InvalidTask, QueueNotFound
 from onebeat.inspector.error_groups import ErrorGroup, ErrorGroups
 from onebeat.inspector.filters import Filter
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.failures import status_of
 from onebeat.web.links import url
 from onebeat.web.page import render

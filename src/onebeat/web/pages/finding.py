@@ -14,7 +14,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.searching import Visible, Where
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.scope import seen, sight, visible
 
 ROWS = 50

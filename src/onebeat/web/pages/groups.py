@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from onebeat.broker.browse import QueueStats
 from onebeat.inspector.models import GroupInfo, GroupsFound, ServerInfo
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.paging import paged

@@ -14,19 +14,19 @@ from starlette.routing import Route
 from onebeat.errors import shown
 from onebeat.inspector.checks.catalog import CHECKS
 from onebeat.inspector.checks.finding import Diagnosis, Finding, Repaired, Severity
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.rights import check_sees, may, sees
 from onebeat.web.showing import diagnoses
 
-BUDGET: Final = 10_000
+BUDGET: Final = 5_000
 """Queues, entries of lists, and keys that a look of the page looks at, each; a repair looks at more."""
 
 REPAIR_BUDGET: Final = 100_000
 
-KEPT_S: Final = 20.0
+KEPT_S: Final = 30.0
 """For how long what was found is shown to all viewers."""
 
 PATIENCE_S: Final = 15.0

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job, JobState
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render

@@ -11,8 +11,7 @@ from starlette.routing import Route
 from onebeat.broker.series import OTHER
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.series_models import TypeSeries
-from onebeat.web import console as consoles
-from onebeat.web import past
+from onebeat.web import consoles, past
 from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.paging import paged

@@ -12,8 +12,7 @@ from starlette.routing import Route
 from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
-from onebeat.web import console as consoles
-from onebeat.web import past
+from onebeat.web import consoles, past
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render

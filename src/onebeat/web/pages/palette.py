@@ -11,7 +11,7 @@ from starlette.routing import Route
 from onebeat.broker.browse import QueueStats
 from onebeat.errors import OnebeatError
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.links import url
 from onebeat.web.rights import sees
 from onebeat.web.showing import words

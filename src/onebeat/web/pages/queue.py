@@ -17,8 +17,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.models import QueueDetails, ServerInfo
 from onebeat.inspector.series_models import Series
 from onebeat.states import TaskState
-from onebeat.web import console as consoles
-from onebeat.web import viewer
+from onebeat.web import consoles, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render

@@ -16,8 +16,7 @@ from onebeat.inspector.schedule_models import Missed, ScheduleInfo, ScheduleResu
 from onebeat.scheduler import zones
 from onebeat.scheduler.outlook import outlook
 from onebeat.scheduler.triggers import Cron
-from onebeat.web import console as consoles
-from onebeat.web import viewer
+from onebeat.web import consoles, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render

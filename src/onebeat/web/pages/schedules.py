@@ -13,8 +13,7 @@ from starlette.routing import Route
 from onebeat.inspector.checks.schedules import kept_twice
 from onebeat.inspector.models import ScheduleEntry, ServerInfo
 from onebeat.inspector.schedule_models import ScheduleInfo
-from onebeat.web import console as consoles
-from onebeat.web import viewer
+from onebeat.web import consoles, viewer
 from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.paging import paged

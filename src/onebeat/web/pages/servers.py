@@ -14,7 +14,7 @@ from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError, ServerNotFound
 from onebeat.inspector.models import LostServer, ServerInfo, WorkerInfo
 from onebeat.states import Cancellation
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render

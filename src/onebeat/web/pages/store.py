@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from onebeat.errors import shown
 from onebeat.inspector.store_models import StoreNode, StoreReport
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.rights import check_sees

@@ -22,7 +22,7 @@ from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.series_models import Attempt
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.pages.raw_record import raw_fields
@@ -98,6 +98,7 @@ async def task(request: Request) -> Response:
         error=payloads.block(info.last_error, rules=rules) if _has_other_error(found) else None,
         headers=[(signs.plain(name), rules.header(name, text)) for name, text in sorted(info.headers.items())],
         locked_until=_locked_until(record),
+        now=datetime.now(UTC),
         trace=_trace(info),
         progress_text=signs.visible(rules.text(info.progress.text)) if info.progress is not None else "",
         codec=codec,

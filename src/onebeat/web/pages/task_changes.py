@@ -30,7 +30,7 @@ from onebeat.inspector.recording import TaskRecord
 from onebeat.preparing import Enqueued, prepare
 from onebeat.states import TaskState
 from onebeat.task import Task
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.acting import perform
 from onebeat.web.api.task_options import of_record
 from onebeat.web.forms import Form, query, read

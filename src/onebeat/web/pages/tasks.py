@@ -21,7 +21,7 @@ from onebeat.inspector.terms import NAMES
 from onebeat.inspector.words import Word
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
-from onebeat.web import console as consoles
+from onebeat.web import consoles
 from onebeat.web.links import url
 from onebeat.web.page import redirect, render
 from onebeat.web.pages import finding

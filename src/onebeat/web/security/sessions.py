@@ -18,6 +18,7 @@ from typing import Final
 
 from starlette.requests import Request
 
+from onebeat.web import links
 from onebeat.web.security.credentials import PasswordHash
 
 COOKIE: Final = "onebeat_session"
@@ -39,7 +40,7 @@ def cookie_name(request: Request) -> str:
 
 def cookie_path(request: Request) -> str:
     """Return what a cookie of this console is for: nothing beside it on the same host."""
-    return f"{str(request.scope.get('root_path', '')).rstrip('/')}/"
+    return f"{links.root(request)}/"
 
 
 def begin(name: str, password: PasswordHash, secret: str, *, now: datetime) -> str:

@@ -72,13 +72,19 @@ def time(at: datetime | None, place: tzinfo = UTC, *, words: bool = True, ms: bo
     return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(exact(at), told, mark, told)
 
 
-def clock_time(at: datetime | None, place: tzinfo = UTC, *, ms: bool = True) -> Markup:
-    """Return an instant as `<time>` that shows the time of day, with the whole of it as its title."""
+def clock_time(at: datetime | None, place: tzinfo = UTC, *, ms: bool = True, today: datetime | None = None) -> Markup:
+    """
+    Return an instant as `<time>` that shows the time of day, with the whole of it as its title.
+
+    Args:
+        today: Now: an instant of another day has its day in front, "Nov 24 08:34:49".
+    """
     if at is None:
         return NONE
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        exact(at), absolute(at, place, ms=ms), clock(at, place, ms=ms)
-    )
+    told = clock(at, place, ms=ms)
+    if today is not None and day(at, place) != day(today, place):
+        told = f"{_moved(at, place):%b} {_moved(at, place).day} {told}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact(at), absolute(at, place, ms=ms), told)
 
 
 def ago(at: datetime, now: datetime) -> str:

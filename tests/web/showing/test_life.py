@@ -1,0 +1,128 @@
+"""The life of a task, told of its record and the attempts that are kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from onebeat.inspector.recording import TaskRecord
+from onebeat.inspector.series_models import Attempt
+from onebeat.states import TaskState
+from onebeat.task import TaskInfo
+from onebeat.web.showing.kept import Kept
+from onebeat.web.showing.life import life, verdict
+from onebeat.web.showing.payloads import Shown, show
+from onebeat.web.showing.redaction import OFF
+
+AT = datetime(2026, 11, 26, 8, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+INFO = TaskInfo(
+    id="a", queue="q", type="t", payload=b"", state=TaskState.RETRY, max_retry=25, retried=2, last_error="TypeError: b",
+    last_failed_at=AT, timeout=SECOND, deadline=None, next_process_at=AT + 9 * SECOND, retention=timedelta(0),
+    completed_at=None, result=None, headers={}, group="", crashes=0, progress=None,
+)  # fmt: skip
+
+
+def record(**fields: Any) -> TaskRecord:
+    return TaskRecord(
+        info=replace(INFO, **fields), lock=None, lease_until=None, worker=None, timeout=SECOND, tick=None, schedule="",
+        archived_at=AT, fields={},
+    )  # fmt: skip
+
+
+def attempt(number: int, outcome: str = "retried", **fields: Any) -> Attempt:
+    given: dict[str, Any] = {
+        "started_at": AT - 10 * SECOND, "ended_at": AT, "waited": timedelta(milliseconds=15),
+        "server": "web-1:41:id1", "error": "b", "error_type": "TypeError", "traceback": "",
+    }  # fmt: skip
+    return Attempt(number=number, outcome=outcome, **{**given, **fields})
+
+
+def told(found: TaskRecord, *attempts: Attempt) -> list[str]:
+    return [f"{step.title} {step.told}".strip() for step in life(found, attempts, lambda text: text)]
+
+
+def test_each_attempt_is_told_with_its_server_and_its_end() -> None:
+    """How long it had waited and ran, and what it failed with."""
+    assert [
+        "Enqueued to q",
+        "Attempt 1 on web-1:41 · waited 15 ms",
+        "Failed after 10 s – TypeError: b",
+        "Next attempt retry 2 of 25",
+    ] == told(record(), attempt(1))
+
+
+def test_attempts_that_are_no_longer_kept_are_counted() -> None:
+    """By the numbers of those that are."""
+    assert "3 earlier attempts no longer kept" in told(record(), attempt(4))
+
+
+def test_a_failure_on_a_server_that_keeps_none_is_told_by_the_wire() -> None:
+    """After one on a server that does, in a mixed fleet; and where there are no others, how often it failed."""
+    later = record(last_failed_at=AT + timedelta(minutes=1), last_error="smtp: no")
+    assert "Failed smtp: no" in told(later, attempt(1))
+    assert "Failed smtp: no · 2 failures in all; servers of Go keep no attempts" in told(later)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("archived", "Failed for good after 10 s – TypeError: b"),
+        ("cancelled", "Cancelled after 10 s – TypeError: b"),
+        ("returned", "Returned to its queue after 10 s – the server stopped"),
+        ("recovered", "Recovered its server died, or was silent for longer than its lease"),
+        ("dreamt", "Dreamt after 10 s – TypeError: b"),
+    ],
+)
+def test_the_end_of_an_attempt_has_a_word(outcome: str, words: str) -> None:
+    """One that is not known yet has its own."""
+    assert words in told(record(), attempt(1, outcome))
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence", "fields"),
+    [
+        ("warn", "Failed 2 of 26 attempts: TypeError: b", {}),
+        ("bad", "Archived after 3 failed attempts: TypeError: b", {"state": TaskState.ARCHIVED}),
+        ("bad", "Archived", {"state": TaskState.ARCHIVED, "last_error": "", "retried": 0}),
+        ("", "Waits for a server after 2 failures", {"state": TaskState.PENDING}),
+        ("", "Waits until it is due", {"state": TaskState.SCHEDULED}),
+        ("good", "Running", {"state": TaskState.ACTIVE}),
+        ("bad", "No server holds it any more; it will be recovered and run again",
+         {"state": TaskState.ACTIVE, "is_orphaned": True}),
+        ("good", "Completed", {"state": TaskState.COMPLETED}),
+        ("", "Waits in group g to be aggregated", {"state": TaskState.AGGREGATING, "group": "g"}),
+        ("bad", "Its bytes are no message: no server can run it", {"type": ""}),
+    ],
+)  # fmt: skip
+def test_the_first_sentence_says_how_a_task_stands(kind: str, sentence: str, fields: dict[str, Any]) -> None:
+    """And how bad that is."""
+    assert (kind, sentence) == verdict(record(**fields), lambda text: text)
+
+
+def test_a_retention_to_the_end_of_time_has_no_end() -> None:
+    """Rather than an error."""
+    found = record(state=TaskState.COMPLETED, completed_at=AT, retention=timedelta.max)
+    assert life(found, (), str)[-1].at is None
+
+
+def test_a_large_payload_is_rendered_once() -> None:
+    """For all who look at it, until others have pushed it out."""
+    seen: list[int] = []
+
+    def counted(data: bytes, **given: Any) -> Shown:
+        seen.append(len(data))
+        return show(data, **given)
+
+    kept = Kept(counted)
+    large = [b"x" * size for size in range(3000, 3017)]
+    assert kept(large[0], "json", OFF) is kept(large[0], "json", OFF)
+    assert [3000] == seen
+    for data in large:
+        kept(data, "json", OFF)
+    kept(large[0], "json", OFF)
+    assert 2 == seen.count(3000)
