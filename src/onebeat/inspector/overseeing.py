@@ -79,7 +79,9 @@ class Overseeing(Following):
 
             scan: Tasks that are looked at.
 
-            where, queues: As of `search`.
+            where: As of `search`.
+
+            queues: As of `search`.
 
             look: As of `errors`: by which the group was made.
 
@@ -161,7 +163,9 @@ class Overseeing(Following):
         in whichever process. One that dies leaves the job as lost; who goes on chooses anew among what is left.
 
         Args:
-            where, queues: As of `search`.
+            where: As of `search`.
+
+            queues: As of `search`.
 
             look: Returns a task as who began the job sees it, and its filter decides by that; None: as it is.
 
