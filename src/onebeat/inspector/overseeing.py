@@ -129,7 +129,11 @@ class Overseeing(Following):
 
             filter: To which tasks.
 
-            user, role, address: Who wants it, as what, from where.
+            user: Who wants it.
+
+            role: As what.
+
+            address: From where.
 
             group: Only to those of an error group: its key.
 
@@ -232,7 +236,13 @@ class Overseeing(Following):
         Read what operators did, the latest first.
 
         Args:
-            user, action, queue, job: Only records that name these; "": any.
+            user: Only records that name it; "": any. Likewise the three that follow.
+
+            action: Such as "task.run".
+
+            queue: On which queue.
+
+            job: The id of a job.
 
             where: A function of a record: whether it is wanted. None: it is.
 
