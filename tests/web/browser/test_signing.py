@@ -1,122 +1,95 @@
-"""Signing in, in Chromium: what a browser does with sessions, links of other sites, and parts of pages."""
+"""Signing in, and what those see who may not do everything."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
-from onebeat.web import Passwords, Role, Settings, User, serving
 from onebeat.web.security.credentials import PasswordHash
-from tests.web.browser.visitor import NARROW, Visitor, visiting
+from tests.web.browser.stage import Stage
+from tests.web.browser.visitor import Visitor, visiting
 
-PASSWORD = "correct horse battery"  # noqa: S105
-HASH = PasswordHash.make(PASSWORD)
-
-
-@pytest.fixture(scope="module")
-def locked(stage_url: str) -> Iterator[str]:
-    """Return the address of a console that asks who one is."""
-    ann, bob = User("ann", Role.ADMIN), User("bob", "view", {"mail": "operate", "payroll": None})
-    place = serving.listening("127.0.0.1", 0)
-    settings = Settings(title="staging", auth=Passwords([(HASH, ann), (HASH, bob)]))
-    with serving.beside(stage_url, settings, place):
-        yield serving.address(place).rstrip("/")
+PASSWORD = "correct horse battery staple"  # noqa: S105 - of a console that lives as long as these tests
 
 
 @pytest.fixture(scope="module")
-def stage_url() -> str:
-    """Return a store that is not there: pages say so, and who may come in is known without it."""
-    return "redis://127.0.0.1:1"
+def guarded(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the address of a console with two users: ann may do all, bob looks and sees no queue called reports."""
+    access = tmp_path_factory.mktemp("access") / "access.toml"
+    known = PasswordHash.make(PASSWORD).text
+    access.write_text(
+        f'[users.ann]\npassword = "{known}"\nrole = "admin"\n'
+        f'[users.bob]\npassword = "{known}"\nrole = "view"\nqueues = {{ reports = "none" }}\n'
+    )
+    return stage.console("--access", str(access))
 
 
-def sign_in(visitor: Visitor, name: str, password: str = PASSWORD) -> None:
-    """Fill in the form."""
-    visitor.page.get_by_label("Name").fill(name)
-    visitor.page.get_by_label("Password").fill(password)
-    visitor.page.get_by_role("button", name="Sign in").click()
+@pytest.fixture
+def stranger(chromium: Browser, guarded: str) -> Iterator[Visitor]:
+    """Return somebody who is not signed in."""
+    with visiting(chromium, guarded) as opened:
+        yield opened
 
 
-def test_one_signs_in_and_goes_where_one_wanted_to(chromium: Browser, locked: str) -> None:
-    """After a wrong password, too; and out again."""
-    with visiting(chromium, locked) as visitor:
-        page = visitor.see("/settings")
-        assert page.url.endswith("/login?next=%2Fsettings")
-        expect(page.get_by_label("Name")).to_be_focused()
-        sign_in(visitor, "bob", "wrong horse")
-        expect(page.get_by_role("alert")).to_contain_text("This name and password do not fit.")
-        expect(page.get_by_label("Password")).to_be_focused()
-        visitor.picture("login-refused-light")
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("heading", name="Settings")).to_be_visible()
-        expect(page.locator("main")).to_contain_text("bob")
-        assert "payroll" not in page.content()
-        page.locator("main").get_by_role("button", name="Sign out").click()
-        expect(page.locator(".notice")).to_contain_text("You are signed out.")
-        assert [] == [cookie for cookie in visitor.context.cookies() if "session" in str(cookie["name"])]
+def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Fill the form and send it."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
 
 
-def test_a_link_of_another_site_finds_the_session(chromium: Browser, locked: str) -> None:
-    """The cookie is not sent across sites; the console has the browser ask once more."""
-    with visiting(chromium, locked) as visitor:
-        visitor.see("/login")
-        sign_in(visitor, "ann")
-        elsewhere = locked.replace("127.0.0.1", "localhost")
-        visitor.page.route(
-            f"{elsewhere}/chat",
-            lambda route: route.fulfill(body=f'<a href="{locked}/settings">look</a>', content_type="text/html"),
-        )
-        visitor.origin = elsewhere
-        visitor.page.goto(f"{elsewhere}/chat")
-        visitor.origin = locked
-        visitor.page.get_by_text("look").click()
-        expect(visitor.page.get_by_role("heading", name="Settings")).to_be_visible()
+def test_a_stranger_is_asked_and_comes_to_the_page_that_was_wanted(stranger: Visitor) -> None:
+    """By keyboard too: what has to be typed first has the focus. axe finds nothing on the form."""
+    page = stranger.see("/tasks?q=state:archived")
+    expect(page.get_by_label("Name")).to_be_focused()
+    assert [] == stranger.axe()
+    stranger.picture("login")
+    sign_in(page, "ann")
+    page.wait_for_url("**/tasks?q=state*")
+    expect(page.locator("tbody tr").first).to_be_visible()
 
 
-def test_a_page_whose_session_has_ended_goes_to_the_login_by_itself(chromium: Browser, locked: str) -> None:
-    """As a whole, not as a part in its own middle."""
-    with visiting(chromium, locked) as visitor:
-        visitor.see("/login")
-        sign_in(visitor, "ann")
-        page = visitor.see("/settings")
-        kept = [cookie for cookie in visitor.context.cookies() if "session" not in str(cookie["name"])]
-        visitor.context.clear_cookies()
-        visitor.context.add_cookies(kept)  # type: ignore[arg-type] # as they came
-        page.evaluate("document.getElementById('live').dispatchEvent(new CustomEvent('look'))")
-        page.wait_for_url("**/login?next=%2Fsettings")
-        expect(page.get_by_label("Name")).to_be_visible()
+def test_a_wrong_password_is_told(stranger: Visitor) -> None:
+    """And the name stays."""
+    page = stranger.see("/")
+    sign_in(page, "ann", "wrong")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_label("Name")).to_have_value("ann")
+    assert [] == stranger.axe()
+    stranger.picture("login-wrong")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1360, 900), NARROW], ids=["wide", "narrow"])
-def test_login_and_settings_are_whole(chromium: Browser, locked: str, theme: str, size: tuple[int, int]) -> None:
-    """Axe finds nothing, and nothing goes beyond the screen."""
-    name = f"{theme}-{size[0]}"
-    with visiting(chromium, locked, theme=theme, size=size) as visitor:
-        page = visitor.see("/login")
-        assert [] == visitor.axe()
-        visitor.picture(f"login-{name}")
-        sign_in(visitor, "bob")
-        page = visitor.see("/settings")
-        assert [] == visitor.axe()
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        visitor.picture(f"settings-{name}")
+def test_who_looks_is_shown_no_button_and_no_hidden_queue(stranger: Visitor) -> None:
+    """Nor by the palette, nor in a verdict."""
+    page = stranger.see("/")
+    sign_in(page, "bob")
+    expect(page.locator("#queue-critical")).to_be_visible()
+    expect(page.locator("#queue-reports")).to_have_count(0)
+    assert "reports" not in page.locator("main").inner_text()
+    expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("repor")
+    expect(page.locator("#palette [role=option]", has_text="Tasks: repor")).to_be_visible()
+    expect(page.locator("#palette [role=option] .kind", has_text="queue")).to_have_count(0)
 
 
-def test_settings_work_without_script(chromium: Browser, locked: str) -> None:
-    """They are kept in cookies by the answer to a form."""
-    with visiting(chromium, locked, java_script_enabled=False) as visitor:
-        visitor.page.goto(f"{locked}/login")
-        sign_in(visitor, "ann")
-        page = visitor.page
-        page.goto(f"{locked}/settings")
-        page.get_by_label("Colours").select_option("dark")
-        page.get_by_label("Time zone").fill("Europe/Kyiv")
-        page.get_by_role("button", name="Keep").click()
-        expect(page.locator(".notice")).to_contain_text("Kept in this browser.")
-        assert ("dark", "Europe/Kyiv") == (
-            page.locator("html").get_attribute("data-theme"),
-            page.get_by_label("Time zone").input_value(),
-        )
+def test_a_page_whose_session_is_over_goes_to_the_form(stranger: Visitor) -> None:
+    """At its next look, and not into the middle of the page."""
+    page = stranger.see("/")
+    sign_in(page, "ann")
+    expect(page.locator("#queue-critical")).to_be_visible()
+    stranger.context.clear_cookies()
+    expect(page.get_by_label("Password")).to_be_visible(timeout=15_000)
+    expect(page.locator(".rail")).to_have_count(0)
+
+
+def test_a_console_that_is_read_only_has_no_buttons(chromium: Browser, stage: Stage) -> None:
+    """And says that it is."""
+    with visiting(chromium, stage.console("--read-only")) as visitor:
+        page = visitor.see("/")
+        expect(page.locator(".rail")).to_contain_text("read-only")
+        expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+        page = visitor.see("/tasks")
+        expect(page.locator("[data-pick]")).to_have_count(0)
