@@ -47,7 +47,7 @@ async def schedule(request: Request) -> Response:
     console, name = consoles.of(request), query(request).needed("id")
     inspector = await console.inspector()
     try:
-        info = await console.reads.get(("schedule", name), lambda: find(request, name))
+        info = await find(request, name, is_shared=True)
     except WrongState:
         return await _show_go(request, name)
     servers = await console.reads.get("servers", inspector.servers)
@@ -94,17 +94,24 @@ def _own_zone(info: ScheduleInfo) -> tzinfo | None:
     return None if info.zone is None else zones.zone(info.zone)
 
 
-async def find(request: Request, name: str) -> ScheduleInfo:
+async def find(request: Request, name: str, *, is_shared: bool = False) -> ScheduleInfo:
     """
     Read a schedule of Onebeat that the viewer may see.
+
+    Args:
+        is_shared: It is read once for all viewers; whether this one may see it is asked of each.
 
     Raises:
         ScheduleNotFound: There is none, or it is hidden from the viewer, who is then told of no other either.
         WrongState: It is Go's.
     """
-    inspector = await consoles.of(request).inspector()
+    console = consoles.of(request)
+    inspector = await console.inspector()
     try:
-        info = await inspector.schedule(name)
+        if is_shared:
+            info = await console.reads.get(("schedule", name), lambda: inspector.schedule(name))
+        else:
+            info = await inspector.schedule(name)
     except ScheduleNotFound:
         if sees_all(request):
             raise
