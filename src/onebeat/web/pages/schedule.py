@@ -27,10 +27,8 @@ from onebeat.web.showing import payloads, plans
 from onebeat.web.showing.calendar import Day, go_row, row
 from onebeat.web.showing.concerns import serving
 from onebeat.web.showing.instants import absolute
-from onebeat.web.showing.redaction import Redaction
 from onebeat.web.showing.strips import day_axis
 from onebeat.web.showing.words import counted
-from onebeat.wire import gotext
 
 TICKS, FIRES = 5, 20
 """Coming ticks, and fires, on the page."""
@@ -136,17 +134,7 @@ def _look(request: Request, payload: bytes) -> payloads.Shown | None:
 
 
 def _options(request: Request, options: Iterable[str]) -> list[str]:
-    """Write options, what is secret in them hidden: headers are among them."""
-    rules = consoles.of(request).settings.redaction
-    return [_option(rules, option) for option in options]
-
-
-def _option(rules: Redaction, option: str) -> str:
-    read = gotext.parse_option(option)
-    if read is not None and read[0] == "Header":
-        name, value = read[1]
-        return gotext.header(name, rules.header(name, value))
-    return rules.text(option)
+    return plans.options_seen(options, consoles.of(request).settings.redaction)
 
 
 async def _show_go(request: Request, name: str) -> Response:
