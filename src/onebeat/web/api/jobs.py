@@ -139,7 +139,7 @@ class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
 async def preview_tasks(asked: Asked, query: PreviewQuery) -> PreviewDocument:
     """Say what something would be done to, and do nothing: how many tasks fit, by queue and state."""
     wanted = asked.filter(query.q)
-    key = ("preview", query.action, str(wanted), query.group, query.scan, asked.sight)
+    key = ("preview", query.action, str(wanted), query.group, query.scan, asked.user)
     queues = asked.doable(f"task.{query.action}")
 
     async def read(inspector: Inspector) -> PreviewDocument:
