@@ -11,6 +11,7 @@ from onebeat.cli import output
 from onebeat.cli.documents import show, show_list
 from onebeat.cli.output import BAD, DIM, GOOD, WARN, Cell
 from onebeat.cli.servers.choosing import one_server
+from onebeat.cli.terminal import is_terminal
 from onebeat.documents.servers import Server, ServerDetails, Worker
 from onebeat.documents.values import Bytes
 from onebeat.inspector.inspector import Inspector
@@ -48,7 +49,7 @@ async def list_servers(url: str | None, *, as_json: bool, as_lines: bool) -> Non
 
 def _short(server_id: str) -> str:
     """Return as much of an id as names it; all of it where a script may read."""
-    return server_id[:SHOWN_OF_ID] if output.is_terminal() else server_id
+    return server_id[:SHOWN_OF_ID] if is_terminal() else server_id
 
 
 def _state(row: Server) -> Cell:
