@@ -89,7 +89,7 @@ def test_on_a_terminal_an_id_is_as_long_as_it_needs_to_be(fleet: str, monkeypatc
     """So that rows stay rows in 80 columns; a pipe gets all of it."""
     list_server(fleet, "web-3", 1, "0123456789abcdef")
     assert "0123456789abcdef" in run("server", "ls", "--url", fleet).output
-    monkeypatch.setattr("onebeat.cli.output.is_terminal", lambda: True)
+    monkeypatch.setattr("onebeat.cli.servers.showing.is_terminal", lambda: True)
     shown = run("server", "ls", "--url", fleet).output
     assert "01234567" in shown
     assert "012345678" not in shown
