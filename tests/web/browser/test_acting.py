@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -13,18 +15,17 @@ QUEUE = "acted"
 
 
 @pytest.fixture
-def tasks(stage: Stage) -> list[str]:
-    """Return the ids of twelve archived tasks in a queue of their own, which nobody serves."""
+def tasks(stage: Stage) -> Iterator[list[str]]:
+    """Yield the ids of twelve archived tasks in a queue of their own, which nobody serves."""
 
     def make(inspector: SyncInspector) -> list[str]:
-        if QUEUE in inspector.queues():
-            inspector.remove_queue(QUEUE, force=True)
         with SyncClient(stage.url) as client:
             made = [client.enqueue(Task("mail:send", {"n": n}), queue=QUEUE).id for n in range(12)]
         inspector.archive_all(QUEUE, "pending")
         return made
 
-    return stage.look(make)
+    yield stage.look(make)
+    stage.look(lambda inspector: inspector.remove_queue(QUEUE, force=True))  # the scene is others' too
 
 
 def counts(stage: Stage) -> tuple[int, int]:

@@ -172,6 +172,9 @@ function settleZone() {
 }
 
 root.dataset.js = "";
+const rail = document.querySelector(".rail");
+const here = rail?.querySelector("[aria-current]");
+if (here && rail.scrollWidth > rail.clientWidth) rail.scrollLeft = here.offsetLeft - (rail.clientWidth - here.offsetWidth) / 2;
 tidy();
 settleZone();
 plan();
