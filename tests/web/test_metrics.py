@@ -201,3 +201,21 @@ async def test_a_viewer_is_shown_the_series_of_his_queues_alone(store: Store, cl
         assert "secret" not in page
         assert "4 in all" in (await web.get("/")).text
         assert 403 == (await web.get("/metrics?queue=secret")).status_code
+
+
+async def test_a_queue_that_fails_is_what_the_verdict_says(
+    web: httpx2.AsyncClient, store: Store, client: Client
+) -> None:
+    """On the first page, beside the queue, and on its own: nothing waits, and yet not all is well."""
+    await worked(store, client, bad=10)
+    said = "is failing: 10 of 13 attempts in the last 10 minutes failed"
+    overview = (await web.get("/")).text
+    assert f"mail {said}" in overview
+    assert "failing" in cells(overview, "queue-mail")[0]
+    assert f"It {said}" in (await web.get("/queue", params={"name": "mail"})).text
+
+
+async def test_a_few_failures_are_no_alarm(web: httpx2.AsyncClient, store: Store, client: Client) -> None:
+    """Nine of twelve: fewer than what is told of."""
+    await worked(store, client, bad=9)
+    assert "failing" not in (await web.get("/")).text

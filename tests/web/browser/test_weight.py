@@ -21,7 +21,12 @@ def test_the_first_page_is_light(
         ended: list[Any] = []
         wire.on("Network.loadingFinished", lambda event: ended.append(event))
         looks: set[str] = set()  # the first, too, which follows when the page has learned the viewer's zone
-        wire.on("Network.requestWillBeSent", lambda event: is_look(event) and looks.add(event["requestId"]))
+
+        def note(event: dict[str, Any]) -> None:
+            if is_look(event):
+                looks.add(event["requestId"])
+
+        wire.on("Network.requestWillBeSent", note)
         wire.send("Network.enable")
         visitor.see("/")
         visitor.page.wait_for_load_state("networkidle")

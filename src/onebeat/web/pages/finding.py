@@ -16,6 +16,7 @@ from onebeat.states import TaskState
 from onebeat.task import TaskInfo
 from onebeat.web import consoles
 from onebeat.web.scope import seen, sight, visible
+from onebeat.web.showing.bars import STATES
 
 ROWS = 50
 """Tasks on a page."""
@@ -100,4 +101,4 @@ async def figures(request: Request) -> Mapping[str, QueueStats]:
 def counts(stats: Mapping[str, QueueStats], filter: Filter) -> dict[TaskState, int]:
     """Count the tasks of each state in the queues that a filter may find tasks in."""
     wanted = [found for name, found in stats.items() if filter.may_be("queue", name)]
-    return {state: sum(int(getattr(found, state.value)) for found in wanted) for state in TaskState}
+    return {state: sum(int(getattr(found, state.value)) for found in wanted) for state in STATES}

@@ -19,7 +19,7 @@ from onebeat.web.page import redirect, render
 from onebeat.web.security import gate
 from onebeat.web.showing import pace
 from onebeat.web.showing.bars import STATES
-from onebeat.web.showing.concerns import Concern, concern, serving, verdict
+from onebeat.web.showing.concerns import FAILING_LEAST, LATELY, Concern, concern, serving, verdict
 
 ROWS = 50
 """Queues on a page."""
@@ -55,7 +55,8 @@ async def overview(request: Request) -> Response:
     """Show the first page."""
     stats, servers = await look(request)
     served = serving(servers)
-    rows = [_row(name, found, served) for name, found in stats.items()]
+    lately = await _lately(request, stats)
+    rows = [_row(name, found, served, lately.get(name, (0, 0))) for name, found in stats.items()]
     asked = request.query_params.get("find", "").strip()
     wanted = [row for row in rows if asked.lower() in row.name.lower()]
     wanted.sort(key=lambda row: (row.concern is None or row.concern.kind != "bad", row.concern is None, row.name))
@@ -87,9 +88,21 @@ async def overview(request: Request) -> Response:
     )
 
 
-def _row(name: str, found: QueueStats | BrokerError, served: Mapping[str, int]) -> Row:
+async def _lately(request: Request, stats: Mapping[str, QueueStats | BrokerError]) -> dict[str, tuple[int, int]]:
+    """Read attempts and failures of the last minutes, of the queues that failed most today."""
+    failures = {name: found.failed_today for name, found in stats.items() if isinstance(found, QueueStats)}
+    most = sorted((name for name in failures if failures[name] >= FAILING_LEAST), key=lambda name: -failures[name])
+    sparks = await past.sparks(request, sorted(most[:ROWS])) if most else {}
+    return {
+        name: (sum(spark.processed[-LATELY:]), sum(spark.failed[-LATELY:]))
+        for name, spark in sparks.items()
+        if spark is not None
+    }
+
+
+def _row(name: str, found: QueueStats | BrokerError, served: Mapping[str, int], lately: tuple[int, int]) -> Row:
     stats = found if isinstance(found, QueueStats) else None
-    return Row(name, stats, concern(name, found, served), served.get(name, 0))
+    return Row(name, stats, concern(name, found, served, lately), served.get(name, 0))
 
 
 def _page(said: str, count: int) -> int:

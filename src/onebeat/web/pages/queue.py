@@ -23,7 +23,8 @@ from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.rights import check_sees, may
 from onebeat.web.showing import charts, signs
-from onebeat.web.showing.concerns import concern, serving
+from onebeat.web.showing.bars import STATES
+from onebeat.web.showing.concerns import LATELY, concern, serving
 from onebeat.web.showing.words import counted, duration
 
 DAYS = 14
@@ -62,7 +63,9 @@ async def queue(request: Request) -> Response:
     series = await _alone(console.reads.get(("series", name), lambda: inspector.series(name, minutes=60), seconds=5))
     servers = await console.reads.get("servers", inspector.servers)
     here = [server for server in servers if name in server.queues]
-    found = concern(name, stats, serving(servers))
+    minutes = series.points[-LATELY:] if isinstance(series, Series) else ()
+    lately = sum(point.processed for point in minutes), sum(point.failed for point in minutes)
+    found = concern(name, stats, serving(servers), lately)
     return render(
         request,
         "queue.html",
@@ -73,7 +76,7 @@ async def queue(request: Request) -> Response:
         kind=found.kind if found else "good",
         badge=found,
         sentence=f"It {found.sentence}" if found else _well(stats, here),
-        counts=[(state.value, int(getattr(stats, state.value)), _in_state(name, state)) for state in TaskState],
+        counts=[(state.value, int(getattr(stats, state.value)), _in_state(name, state)) for state in STATES],
         details=details if isinstance(details, QueueDetails) else None,
         days=history if isinstance(history, list) else [],
         most=max((day.processed for day in history), default=0) if isinstance(history, list) else 0,

@@ -13,6 +13,12 @@ from onebeat.web.showing.words import counted, duration
 SLOW_S = 60.0
 """A task that has waited so long for its turn is worth a word."""
 
+LATELY = 10
+"""Minutes whose failures are told, the one under way among them."""
+
+FAILING_LEAST, FAILING_SHARE = 10, 0.1
+"""From so many failures, which are that share of the attempts, a queue that works is failing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Concern:
@@ -35,7 +41,9 @@ class Concern:
     sentence: str
 
 
-def concern(queue: str, stats: QueueStats | BrokerError, served: Mapping[str, int]) -> Concern | None:
+def concern(
+    queue: str, stats: QueueStats | BrokerError, served: Mapping[str, int], lately: tuple[int, int] = (0, 0)
+) -> Concern | None:
     """
     Say what is wrong with a queue, if anything is.
 
@@ -45,6 +53,8 @@ def concern(queue: str, stats: QueueStats | BrokerError, served: Mapping[str, in
         stats: What it holds.
 
         served: How many servers serve each queue.
+
+        lately: Its attempts of the last `LATELY` minutes, and how many of them failed, as far as servers write that.
     """
     if isinstance(stats, BrokerError):
         return Concern(queue, "bad", "damaged", "cannot be read: the health page says what to do")
@@ -57,6 +67,10 @@ def concern(queue: str, stats: QueueStats | BrokerError, served: Mapping[str, in
         return Concern(queue, kind or "warn", "paused", f"is paused{held}{waits}")
     if stats.latency_ms >= SLOW_S * 1000:
         return Concern(queue, "warn", "slow", f"lets tasks wait {duration(stats.latency_ms / 1000)}")
+    processed, failed = lately
+    if failed >= FAILING_LEAST and failed >= FAILING_SHARE * processed:
+        of = f"{failed:,} of {counted(processed, 'attempt')} in the last {LATELY} minutes failed"
+        return Concern(queue, "warn", "failing", f"is failing: {of}")
     return None
 
 
