@@ -86,3 +86,10 @@ def test_of_another_process_its_own_trace_is_told() -> None:
 def test_a_timeout_has_no_trace() -> None:
     """Its handler raised nothing."""
     assert "" == trace_text(TimeIsOverError())
+
+
+def test_an_attempt_at_no_time_that_there_is_is_left_out() -> None:
+    """As any other damage: what cannot be told keeps nothing else from being shown."""
+    far = b'retried {"ended":99999999999999999}\n'
+    early = b'retried {"started":-1}\n'
+    assert [3] == [kept.number for kept in read(b"3\n" + far + early + b'archived {"ended":5}\n')]

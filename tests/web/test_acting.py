@@ -146,6 +146,19 @@ async def test_many_are_done_by_a_job(
     assert job_id in (await web.get("/jobs")).text
 
 
+async def test_what_was_read_before_a_job_ended_is_read_again(
+    store: Store, inspector: Inspector, board: Console
+) -> None:
+    """As after any other change: the errors of a minute ago are gone by now."""
+    await write(store, 3, "archived")
+    job = await inspector.begin_job("run", "state:archived", user="ada")
+    assert "before" == await board.reads.get("errors", lambda: asyncio.sleep(0, "before"), seconds=60)
+    await board.background.start(await board.inspector(), job.id, None, None)
+    await ended(inspector, job.id, board)
+    await board.background.aclose()
+    assert "after" == await board.reads.get("errors", lambda: asyncio.sleep(0, "after"), seconds=60)
+
+
 async def test_what_is_final_for_many_is_typed(
     web: httpx2.AsyncClient, store: Store, inspector: Inspector, board: Console
 ) -> None:

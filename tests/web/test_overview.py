@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import httpx2
 
+from onebeat.broker.consume import take
+from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.inspector.inspector import Inspector
 from onebeat.task import Task
@@ -20,6 +22,17 @@ async def test_a_queue_without_servers_is_what_the_verdict_says(web: httpx2.Asyn
     """The first sentence names the queue and why."""
     await client.enqueue(Task("email:welcome", {"user_id": 42}), queue="reports")
     assert "reports has no workers for 1 task" in (await web.get("/")).text
+
+
+async def test_tasks_of_a_server_that_died_are_not_called_well(
+    web: httpx2.AsyncClient, client: Client, store: Store
+) -> None:
+    """Where no server lives, what one ran waits, though no queue has a task that does."""
+    await client.enqueue(Task("email:welcome"), queue="reports")
+    await store.run(take("reports", server="h:1:s", sequence=1, limit=1, lease_ms=30_000))
+    sentence = "No server lives, and 1 task that one ran waits for another"
+    assert sentence in (await web.get("/")).text
+    assert "reports has no workers for 1 task" in (await web.get("/servers")).text
 
 
 async def test_a_form_pauses_a_queue_and_the_next_page_says_so(

@@ -75,7 +75,7 @@ async def test_a_task_of_go_says_what_it_holds_and_what_is_missing(web: httpx2.A
     ("state", "told", "acts"),
     [
         ("pending", "Waits for a server", ["archive", "cancel", "delete", "Edit", "Clone"]),
-        ("active", "Running", ["cancel", "Clone"]),
+        ("active", "Taken; no server that lives has said that it runs it", ["cancel", "Clone"]),
         ("scheduled", "Waits until it is due", ["run", "archive", "cancel", "delete", "Edit", "Clone"]),
         ("retry", "Failed 0 of 26 attempts", ["run", "archive", "cancel", "delete", "Edit", "Clone"]),
         ("archived", "Archived", ["run", "delete", "Edit", "Clone"]),

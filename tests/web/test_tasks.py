@@ -76,8 +76,19 @@ async def test_a_query_says_how_far_it_came_and_goes_on(
         page = (await web.get(address)).text
         found += names(page)
     assert [f"{number:06}" for number in range(0, 1000, 50)] == found
+    assert "6 more tasks found; all 1,000 were looked at" in page
     page = await get(web, q="error:nothing-such")
     assert "None of the 400 tasks looked at fits; there are 600 more." in page
+
+
+async def test_a_query_that_nothing_fits_does_not_say_that_nothing_is_there(
+    web: httpx2.AsyncClient, store: Store
+) -> None:
+    """Of a store with tasks in it."""
+    await put(store, "a")
+    page = await get(web, q="type:nothing-such")
+    assert "No task fits; all 1 were looked at" in page
+    assert "No task is here now" not in page
 
 
 async def test_the_latest_come_first(web: httpx2.AsyncClient, store: Store, clock: Clock) -> None:

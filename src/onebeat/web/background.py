@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from onebeat.errors import OnebeatError, WrongState
@@ -21,9 +22,15 @@ STOPS_S = 5.0
 
 
 class Background:
-    """Runs jobs until they end, or the console does: then they stop, and another console can go on with them."""
+    """
+    Runs jobs until they end, or the console does: then they stop, and another console can go on with them.
 
-    def __init__(self) -> None:
+    Args:
+        ended: Called when one has ended: what was read before it did is not true any more.
+    """
+
+    def __init__(self, ended: Callable[[], object] = lambda: None) -> None:
+        self._ended = ended
         self._running: set[asyncio.Task[None]] = set()
         self._is_ending = False
 
@@ -74,6 +81,7 @@ class Background:
             else:
                 log.exception("job %s ended", job_id)
         finally:
+            self._ended()
             _set(begun)
 
     def _alive(self) -> list[asyncio.Task[Any]]:

@@ -120,7 +120,7 @@ class Console:
     def __init__(self, source: object, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.reads: SharedReads = SharedReads(monotonic)
-        self.background: Background = Background()
+        self.background: Background = Background(self.reads.forget)
         self.refusals: Refusals = Refusals(monotonic)
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
         self._name = ""

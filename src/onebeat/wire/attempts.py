@@ -15,6 +15,9 @@ FIELD = "ob_attempts"
 MAX_ERROR, MAX_TRACE, MAX_BYTES = 1000, 6000, 8192
 """Characters of an error and of a traceback, and bytes of the two together, that are kept of one attempt."""
 
+MAX_MS = 253_402_300_799_999
+"""The last instant that a calendar has, ms since 1970; what lies beyond it is damage."""
+
 
 class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """
@@ -83,5 +86,7 @@ def _read(number: int, line: bytes) -> Kept | None:
     try:
         record = msgspec.json.decode(about, type=AttemptRecord)
     except msgspec.DecodeError:
+        return None
+    if not all(0 <= ms <= MAX_MS for ms in (record.started, record.ended, record.waited or 0)):
         return None
     return Kept(number, outcome.decode("utf-8", "replace"), record)

@@ -11,6 +11,7 @@ from onebeat import Cron, ScheduleEntry, ScheduleInfo, ScheduleState, ServerInfo
 from onebeat.scheduler.zones import zone
 from onebeat.web.showing import fleets, plans
 from onebeat.web.showing.calendar import Day, go_row
+from onebeat.web.showing.fleets import Standing
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -143,10 +144,27 @@ def test_a_server_stands_as_its_status_says(fields: Any, kind: str, word: str) -
 
 
 def test_a_fleet_whose_slots_are_all_busy_is_a_warning() -> None:
-    """More tasks wait."""
-    assert ("warn", "All 10 slots of 1 server are busy: more tasks wait for one") == fleets.verdict(
+    """Those that come have to wait."""
+    assert ("warn", "All 10 slots of 1 server are busy: what comes waits for one") == fleets.verdict(
         [server(active_workers=10)], [], {}, NOW
     )
+
+
+@pytest.mark.parametrize(
+    ("standings", "go", "verdict"),
+    [
+        (["live", "live"], 0, ("good", "All is well: 2 schedules fire")),
+        (["live"], 1, ("good", "All is well: 1 schedule fires, 1 entry of Go's")),
+        ([], 2, ("good", "All is well: 2 entries of Go's fire")),
+        (["done"], 0, ("", "1 schedule, and no more ticks")),
+        ([], 0, ("", "No schedule is known here")),
+    ],
+)
+def test_only_schedules_that_fire_are_said_to(standings: list[str], go: int, verdict: tuple[str, str]) -> None:
+    """Onebeat's, Go's, or both."""
+    kinds = {"live": "good", "done": ""}
+    known = [(f"s{at}", Standing(kinds[word], word)) for at, word in enumerate(standings)]
+    assert verdict == plans.verdict(known, [], go)
 
 
 def test_shares_are_of_the_whole_or_an_order() -> None:

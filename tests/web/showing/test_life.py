@@ -68,6 +68,12 @@ def test_a_failure_on_a_server_that_keeps_none_is_told_by_the_wire() -> None:
     assert "Failed smtp: no · 2 failures in all; servers of Go keep no attempts" in told(later)
 
 
+def test_a_task_that_expired_did_not_fail() -> None:
+    """Nor did one that was cancelled before it ran."""
+    assert "Expired" in told(record(state=TaskState.ARCHIVED, last_error="expired", retried=0))
+    assert "Cancelled" in told(record(state=TaskState.ARCHIVED, last_error="cancelled", retried=0))
+
+
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
@@ -89,9 +95,14 @@ def test_the_end_of_an_attempt_has_a_word(outcome: str, words: str) -> None:
         ("warn", "Failed 2 of 26 attempts: TypeError: b", {}),
         ("bad", "Archived after 3 failed attempts: TypeError: b", {"state": TaskState.ARCHIVED}),
         ("bad", "Archived", {"state": TaskState.ARCHIVED, "last_error": "", "retried": 0}),
+        ("bad", "Archived after 2 failed attempts: TypeError: b",
+         {"state": TaskState.ARCHIVED, "last_failed_at": AT - 9 * SECOND}),
+        ("bad", "Archived: expired", {"state": TaskState.ARCHIVED, "last_error": "expired", "retried": 0}),
+        ("bad", "Archived: crashed 3 times",
+         {"state": TaskState.ARCHIVED, "last_error": "crashed 3 times", "retried": 0}),
         ("", "Waits for a server after 2 failures", {"state": TaskState.PENDING}),
         ("", "Waits until it is due", {"state": TaskState.SCHEDULED}),
-        ("good", "Running", {"state": TaskState.ACTIVE}),
+        ("", "Taken; no server that lives has said that it runs it", {"state": TaskState.ACTIVE}),
         ("bad", "No server holds it any more; it will be recovered and run again",
          {"state": TaskState.ACTIVE, "is_orphaned": True}),
         ("good", "Completed", {"state": TaskState.COMPLETED}),

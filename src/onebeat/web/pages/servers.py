@@ -121,10 +121,11 @@ def _makers(living: Iterable[ServerInfo]) -> dict[str, int]:
 
 
 def waiting(fleet: Fleet) -> dict[str, int]:
-    """Count the tasks that are due in queues which nobody takes from."""
+    """Count the tasks of queues which nobody takes from; where no server lives at all, those that one ran, too."""
     served = serving(fleet.living)
+    left_running = not fleet.living
     counts = {
-        name: found.pending + found.scheduled + found.retry + found.aggregating
+        name: found.pending + found.scheduled + found.retry + found.aggregating + left_running * found.active
         for name, found in fleet.stats.items()
         if isinstance(found, QueueStats) and not served.get(name)
     }

@@ -159,9 +159,9 @@ def _page(
         "group": "", "found": [], "tabs": _tabs(filter, {}), "narrow": [], "acts": [], "number": None, "polls": False,
         "cursor": "", "elsewhere": [],
     } | given  # fmt: skip
-    kind, sentence = verdict or (
-        ("bad", f"{error[:1].upper()}{error[1:]}") if error else _verdict(looked, values["number"], filter)
-    )
+    if error:
+        verdict = ("bad", f"{error[:1].upper()}{error[1:]}")
+    kind, sentence = verdict or _verdict(looked, values["number"], filter, values["cursor"])
     return render(
         request,
         "tasks.html",
@@ -185,7 +185,7 @@ def _status(error: OnebeatError) -> int:
     return status_of(error)
 
 
-def _verdict(looked: Looked | None, number: int | None, filter: Filter) -> tuple[str, str]:
+def _verdict(looked: Looked | None, number: int | None, filter: Filter, cursor: str) -> tuple[str, str]:
     if looked is None:
         return "", ""
     if number is not None:
@@ -197,10 +197,9 @@ def _verdict(looked: Looked | None, number: int | None, filter: Filter) -> tuple
             else f"No {named} tasks".replace("  ", " "),
         )
     if not looked.cursor:
-        found = counted(len(looked.tasks), "task")
-        return "", f"{found} found; all {count(looked.total)} were looked at" if looked.tasks else (
-            f"No task fits; all {count(looked.total)} were looked at"
-        )
+        more = "more " if cursor else ""
+        found = f"{counted(len(looked.tasks), f'{more}task')} found" if looked.tasks else f"No {more}task fits"
+        return "", f"{found}; all {count(looked.total)} were looked at"
     return "", f"{len(looked.tasks)} shown; looked at {count(looked.scanned)} of {count(looked.total)}"
 
 

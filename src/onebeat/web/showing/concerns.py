@@ -93,6 +93,9 @@ def verdict(concerns: Iterable[Concern], servers: int, active: int, queues: int)
         return worst.kind, f"{worst.queue} {worst.sentence}{more}"
     if not queues:
         return "", "Nothing was enqueued yet"
+    if not servers and active:
+        ran = f"{counted(active, 'task')} that one ran wait{'s' if active == 1 else ''} for another"
+        return "bad", f"No server lives, and {ran}"
     if not servers:
         return "warn", "No server lives; nothing waits for one"
     return "good", f"All is well: {counted(servers, 'server')}, {counted(active, 'task')} running"

@@ -145,7 +145,7 @@ def verdict(
     if busy >= slots:
         return (
             "warn",
-            f"All {counted(slots, 'slot')} of {counted(len(servers), 'server')} are busy: more tasks wait for one",
+            f"All {counted(slots, 'slot')} of {counted(len(servers), 'server')} are busy: what comes waits for one",
         )
     return "good", f"All is well: {counted(len(servers), 'server')}, {busy:,} of {counted(slots, 'slot')} busy"
 

@@ -24,6 +24,8 @@ _WHY = {
     "returned": "the server stopped",
     "recovered": "its server died, or was silent for longer than its lease",
 }
+_NOT_FAILED = {"expired": "Expired", "cancelled": "Cancelled"}
+"""What stands in place of the last error of a task that was archived without having failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,9 @@ def _past(info: TaskInfo, attempts: Sequence[Attempt], seen: Callable[[str], str
         yield _begun(attempt)
         yield _ended(attempt, seen)
     if info.last_failed_at is not None and _is_unkept(info, attempts):
+        if title := _NOT_FAILED.get(info.last_error):
+            yield Step("archived", title, "", info.last_failed_at)
+            return
         first = seen(info.last_error).strip().partition("\n")[0]
         more = f"{counted(info.retried, 'failure')} in all; servers of Go keep no attempts" if not attempts else ""
         yield Step("retry", "Failed", " · ".join(part for part in (_short(first), more) if part), info.last_failed_at)
@@ -161,8 +166,10 @@ def verdict(record: TaskRecord, seen: Callable[[str], str]) -> tuple[str, str]:
             return "bad", "Its bytes are no message: no server can run it"
         case TaskState.ACTIVE if info.is_orphaned:
             return "bad", "No server holds it any more; it will be recovered and run again"
+        case TaskState.ACTIVE if record.worker is not None:
+            return "good", f"Running on {record.worker.host}"
         case TaskState.ACTIVE:
-            return "good", f"Running{f' on {record.worker.host}' if record.worker is not None else ''}"
+            return "", "Taken; no server that lives has said that it runs it"
         case TaskState.PENDING:
             return "", "Waits for a server" + (f" after {counted(info.retried, 'failure')}" if info.retried else "")
         case TaskState.SCHEDULED:
@@ -170,8 +177,19 @@ def verdict(record: TaskRecord, seen: Callable[[str], str]) -> tuple[str, str]:
         case TaskState.RETRY:
             return "warn", f"Failed {info.retried} of {counted(info.max_retry + 1, 'attempt')}{because}"
         case TaskState.ARCHIVED:
-            failed = f"Archived after {counted(info.retried + 1, 'failed attempt')}" if error else "Archived"
-            return "bad", f"{failed}{because}"
+            failures = _failures(record)
+            after = f" after {counted(failures, 'failed attempt')}" if failures else ""
+            return "bad", f"Archived{after}{because}"
         case TaskState.COMPLETED:
             return "good", "Completed"
     return "", f"Waits in group {info.group} to be aggregated"
+
+
+def _failures(record: TaskRecord) -> int:
+    """Count the failures of an archived task: the one that archived it is not among those that the wire counts."""
+    info = record.info
+    if info.last_error in _NOT_FAILED or info.last_error.startswith("crashed "):
+        return info.retried
+    failed, archived = info.last_failed_at, record.archived_at
+    was_later = failed is not None and archived is not None and archived - failed > timedelta(seconds=1)
+    return info.retried + (bool(info.last_error) and not was_later)

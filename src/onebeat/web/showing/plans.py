@@ -159,8 +159,12 @@ def verdict(
     if not standings and not go:
         return "", "No schedule is known here"
     live = sum(found.word == "live" for _, found in standings)
-    also = f", {counted(go, 'entry', 'entries')} of Go's" if go else ""
-    return "good", f"All is well: {counted(live, 'schedule')} fire{'s' if live == 1 else ''}{also}"
+    if not live and not go:
+        return "", f"{counted(len(standings), 'schedule')}, and no more ticks"
+    also = f"{counted(go, 'entry', 'entries')} of Go's"
+    if not live:
+        return "good", f"All is well: {also} fire{'s' if go == 1 else ''}"
+    return "good", f"All is well: {counted(live, 'schedule')} fire{'s' if live == 1 else ''}{f', {also}' if go else ''}"
 
 
 def _more(count: int) -> str:
