@@ -151,8 +151,8 @@ def _end(info: TaskInfo) -> datetime | None:
         return None
 
 
-def verdict(record: TaskRecord, seen: Callable[[str], str]) -> tuple[str, str]:
-    """Say in a sentence how a task stands, and how bad that is."""
+def verdict(record: TaskRecord, seen: Callable[[str], str], attempts: Sequence[Attempt] = ()) -> tuple[str, str]:
+    """Say in a sentence how a task stands, and how bad that is; of its attempts those that are kept are told."""
     info = record.info
     error = _short(seen(info.last_error).strip().rpartition("\n")[2])
     because = f": {error}" if error else ""
@@ -170,7 +170,9 @@ def verdict(record: TaskRecord, seen: Callable[[str], str]) -> tuple[str, str]:
         case TaskState.RETRY:
             return "warn", f"Failed {info.retried} of {counted(info.max_retry + 1, 'attempt')}{because}"
         case TaskState.ARCHIVED:
-            failed = f"Archived after {counted(info.retried + 1, 'failed attempt')}" if error else "Archived"
+            is_by_hand = bool(attempts) and attempts[-1].outcome == "retried" and not _is_unkept(info, attempts)
+            failures = info.retried if is_by_hand else info.retried + 1  # the last one of its own is not counted
+            failed = f"Archived after {counted(failures, 'failed attempt')}" if error else "Archived"
             return "bad", f"{failed}{because}"
         case TaskState.COMPLETED:
             return "good", "Completed"
