@@ -30,7 +30,8 @@ GENERAL = {
     "that it is about. Queues that one may not look at are in no list, no sum and no search.",
     "Body": "A JSON object, as `application/json`; fields that are unknown are refused.",
     "Sizes": "64,000 bytes of a body; 16,000,000 of one that carries a payload.",
-    "Rate": "50 requests a second of one user, 200 at once after a pause; then 429 with `Retry-After`.",
+    "Rate": "50 requests a second of one user, 200 at once after a pause; then 429 with `Retry-After`. "
+    "One that looks at many tasks counts as ten: `/tasks`, `/errors`, `/health` and previews.",
     "Time": "20 seconds; then 503. A search gives its cursor after three.",
     "Secrets": "Hidden as on the pages: `redacted` names fields in which something is.",
     "Long payloads": "Lists show 4,000 bytes of each, one task 1,000,000; `cut` names fields of which there is more. "

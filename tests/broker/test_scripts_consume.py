@@ -389,3 +389,14 @@ async def test_work_ends_and_begins_while_the_store_is_full(store: Store, clock:
         assert ["applied", "applied"] == await end(store, *batch)
     finally:
         await everywhere(store, "CONFIG", "SET", "maxmemory", "0")
+
+
+async def test_what_a_full_archive_drops_at_once_leaves_nothing_behind(store: Store, clock: Clock) -> None:
+    """Of two that are archived in one second it keeps one; the other has no record that nobody would delete."""
+    await put(store, "b", "a")
+    taken = await grab(store)
+    await store.command("HSET", "onebeat:{q}:limits", "size", "1", "age", "0")
+    spoiled = [Finished(id_, taken.token, Outcome.ARCHIVED, blob="spoiled") for id_ in ("b", "a")]
+    assert ["applied", "applied"] == await store.run(finish("q", spoiled, [(1, "{}"), (2, "{}")]))
+    assert [b"b"] == await store.command("ZRANGE", "asynq:{q}:archived", 0, -1)
+    assert 0 == await store.command("EXISTS", "asynq:{q}:t:a")

@@ -161,3 +161,16 @@ async def test_sparks_of_many_queues_are_read_at_once(store: Store, clock: Clock
             found.append(one)
     assert hour + 60 == now_s
     assert [((0, 1, 0, 2), (0, 0, 0, 1)), None, None, ((0, 0, 0, 3), (0, 0, 0, 0))] == found
+
+
+async def test_a_damaged_hour_is_read_as_far_as_it_goes(store: Store, clock: Clock) -> None:
+    """A string that is too short or too long moves no minute, and keeps no page from being shown."""
+    await note(store, processed=3)
+    hour = NOON - NOON % 3600
+    await store.command("SET", f"onebeat:{{q}}:rate:{hour - 3600}", "x" * 999)
+    _, [found] = await store.run(series.sparks(["q"], 2))
+    assert found is not None
+    assert 3 == found[0][-1]
+    await store.command("DEL", f"onebeat:{{q}}:rate:{hour - 3600}")
+    await store.command("SET", f"onebeat:{{q}}:rate:{hour}", "\0")
+    assert [((0, 0), (0, 0))] == (await store.run(series.sparks(["q"], 2)))[1]

@@ -42,7 +42,7 @@ def onebeat(url: str, monkeypatch: pytest.MonkeyPatch) -> Call:
     return call
 
 
-def test_it_says_first_what_is_wrong_and_then_what_to_type(onebeat: Call) -> None:
+def test_it_says_first_what_is_wrong_and_then_what_to_type(onebeat: Call, url: str) -> None:
     """The verdict, the worst finding, its remedy, and what was looked at; status 1."""
     found = onebeat()
     assert 1 == found.exit_code
@@ -50,9 +50,32 @@ def test_it_says_first_what_is_wrong_and_then_what_to_type(onebeat: Call) -> Non
     assert re.fullmatch(r"Something is wrong: \d+ errors, \d+ warnings? by \d+ checks\.", lines[0]), lines[0]
     assert "error    queue mail  [queue-without-server]" == lines[2]
     assert "         It has 2 pending tasks, and no server lives." == lines[3]
-    assert "         → onebeat run module:app --queue mail" in lines
+    assert f"         → onebeat run module:app --queue mail --url {url}" in lines
     assert "1 task has a record and is in no list: lost." in found.output
     assert "Looked at 0 servers, 1 queue" in found.output
+
+
+def test_remedies_name_the_store_that_was_named(onebeat: Call, url: str) -> None:
+    """Without its password; and not where it is found without being named."""
+    found = onebeat("queue-without-server", "--budget", "7")
+    assert f"onebeat server ls --url {url}" in found.output
+    assert "--url" not in onebeat("queue-without-server", env={"ONEBEAT_URL": url}).output
+    store = BlockingStore.open(url)
+    store.commands([("ACL", "SETUSER", "doctor", "on", ">hush", "~*", "&*", "+@all")])
+    try:
+        secret = url.replace("unix://", "unix://doctor:hush@")
+        shown = CliRunner().invoke(cli, ["doctor", "queue-without-server", "--url", secret])
+    finally:
+        store.commands([("ACL", "DELUSER", "doctor")])
+        store.close()
+    assert "onebeat server ls --url 'unix://***@" in shown.output
+    assert "hush" not in shown.output
+
+
+def test_warnings_alone_are_called_that(onebeat: Call) -> None:
+    """Nothing is wrong yet, so nobody is woken by the word; the status is 1 all the same."""
+    found = onebeat("dangling-id")
+    assert (1, "It works, with warnings: 1 warning by 1 check.") == (found.exit_code, found.output.splitlines()[0])
 
 
 def test_json_is_one_document(onebeat: Call) -> None:
@@ -137,7 +160,7 @@ def test_a_terminal_obeys_no_name_in_a_finding(url: str) -> None:
     name = "q'\x1b[31m\n\x85\u202e\\"
     with SyncClient(url) as client:
         client.enqueue(Task("t"), queue=name)
-    shown = CliRunner().invoke(cli, ["doctor", "queue-without-server", "--url", url])
+    shown = CliRunner().invoke(cli, ["doctor", "queue-without-server"], env={"ONEBEAT_URL": url})
     assert r"queue q'\x1b[31m\n\x85\u202e\  [queue-without-server]" in shown.output
     [command] = [line.partition("→ ")[2] for line in shown.output.splitlines() if "onebeat run" in line]
     script = f'onebeat() {{ printf %s "${{@: -1}}"; }}; {command}'

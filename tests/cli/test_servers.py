@@ -85,6 +85,24 @@ def test_ls_shows_who_serves(fleet: str) -> None:
     )  # fmt: skip
 
 
+def test_on_a_terminal_an_id_is_as_long_as_it_needs_to_be(fleet: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that rows stay rows in 80 columns; a pipe gets all of it."""
+    list_server(fleet, "web-3", 1, "0123456789abcdef")
+    assert "0123456789abcdef" in run("server", "ls", "--url", fleet).output
+    monkeypatch.setattr("onebeat.cli.output.is_terminal", lambda: True)
+    shown = run("server", "ls", "--url", fleet).output
+    assert "01234567" in shown
+    assert "012345678" not in shown
+    assert 0 == run("server", "show", "01234567", "--url", fleet).exit_code
+
+
+def test_a_host_with_several_servers_is_no_server(fleet: str) -> None:
+    """It is said which live there."""
+    shown = run("server", "show", "web-1", "--url", fleet)
+    assert 3 == shown.exit_code
+    assert "server 'web-1' is a host, where 2 live: name one, web-1:41 or web-1:42" in shown.output
+
+
 def test_ls_of_nobody_says_so(url: str) -> None:
     """Not an empty table."""
     assert "No servers at" in run("server", "list", "--url", url).output

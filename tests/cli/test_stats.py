@@ -20,6 +20,7 @@ from onebeat.sync import SyncClient
 from onebeat.task import Task
 from tests.cli.programs import onebeat
 from tests.cli.runner import check, document, lines, run
+from tests.cli.test_servers import list_server
 
 
 @pytest.fixture
@@ -52,6 +53,13 @@ def test_it_counts_all_and_asks_the_store(client: SyncClient, url: str) -> None:
     assert found["info"]["kind"] in ("valkey", "redis")
     assert found["info"]["memory_bytes"] > 0
     assert ["default", "low"] == [row["queue"] for row in lines("stats")[0]["queues"]]
+
+
+def test_people_see_how_many_servers_live(client: SyncClient, url: str) -> None:
+    """That none does explains all that waits."""
+    assert "none lives: nothing is run" in run("stats").stdout
+    list_server(url, "web-1", 41, "aaaa-1")
+    assert "1 live; tasks run in 1 of 8 slots" in run("stats").stdout
 
 
 def test_people_see_states_queues_today_and_the_store(client: SyncClient, url: str) -> None:

@@ -165,6 +165,17 @@ def test_a_type_that_is_not_declared_is_warned_about(url: str, inspector: SyncIn
     assert "there is no module" in run("task", "enqueue", "--url", url, "t", "--app", "no.such:app").output
 
 
+@pytest.mark.parametrize(("option", "value"), [("--id", "a"), ("--unique", "1h")])
+def test_many_of_what_there_can_be_one_of_are_refused(
+    url: str, inspector: SyncInspector, option: str, value: str
+) -> None:
+    """Before the first of them is there."""
+    shown = run("task", "enqueue", "t", option, value, "--count", "3", "--url", url)
+    assert 2 == shown.exit_code
+    assert f"{option} lets one such task in: leave it out, or --count 3." in shown.output
+    assert [] == inspector.queues()
+
+
 def test_looked_at_first_counted_and_as_json(url: str, inspector: SyncInspector) -> None:
     """A dry run enqueues nothing."""
     assert "Would enqueue 3 tasks of type t to queue low; nothing was done." in enqueue(

@@ -171,3 +171,12 @@ def test_an_empty_url_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEBEAT_URL", "redis://127.0.0.1:1")
     shown = run("stats", "--url", "")
     assert (2, True) == (shown.exit_code, "it is empty" in shown.stderr)
+
+
+@pytest.mark.parametrize("word", ["-type:mail:*", "-queue:low", "-state:pending"])
+def test_a_filter_that_excludes_is_told_where_it_goes(url: str, word: str) -> None:
+    """It begins with a dash, and so was read as options."""
+    shown = run("task", "ls", word, "--url", url)
+    assert shown.exit_code != 0
+    assert f"write a filter that begins with - after --, as in: -- '{word}'" in shown.output
+    assert 0 == run("task", "ls", "--url", url, "--", word).exit_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,6 +190,14 @@ def test_a_question_that_makes_no_sense_is_refused(query: dict[str, list[str]], 
     status, body = ask(UP, **query)
     assert 400 == status
     assert says in body
+
+
+def test_a_queue_that_cannot_be_read_is_not_empty() -> None:
+    """Asked for it, there is no answer; asked for all, the answer says how many it knows nothing of."""
+    found = replace(UP, unread=1)
+    assert (200, 503) == (ask(found, queue=["q"])[0], ask(found, queue=["q", "broken"])[0])
+    assert "Queue 'broken' cannot be read" in ask(found, queue=["broken"])[1]
+    assert 1 == ask(found)[1]["unread"]
 
 
 def test_while_the_store_is_away_there_is_no_answer() -> None:

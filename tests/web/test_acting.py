@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from onebeat.broker.store import Store
+from onebeat.errors import WrongState
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job, JobState
 from onebeat.web import Console, background
@@ -295,3 +296,17 @@ async def test_a_read_only_console_does_nothing(store: Store) -> None:
             assert 403 == (await web.post("/act", data=data)).status_code
         assert 403 == (await web.post("/queue/remove", data={"queue": "q", "typed": "q"})).status_code
     assert before == await everything(store)
+
+
+async def test_a_job_that_somebody_runs_is_not_begun_once_more(
+    store: Store, inspector: Inspector, board: Console
+) -> None:
+    """Who goes on with it while somebody else does is told so, and so is the audit; it can still be stopped."""
+    for name in ("a", "b", "c"):
+        await put_in(store, "archived", name)
+    job = await inspector.begin_job("run", "state:archived", user="local", rate=0.001)
+    await board.background.start(inspector, job.id, lambda _queue: True, None)
+    with pytest.raises(WrongState, match="run by somebody else"):
+        await board.background.start(inspector, job.id, lambda _queue: True, None)
+    await board.aclose()
+    assert JobState.STOPPED is (await inspector.job(job.id)).state

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from onebeat.cli.output import fail
+from onebeat.cli.output import fail, visible
 from onebeat.cli.terminal import close_pipe, is_unwritable
 from onebeat.cli.words import Lazy, Worded
 from onebeat.errors import (
@@ -50,6 +50,8 @@ STATUSES: dict[type[OnebeatError], int] = {
 
 _STORE = "onebeat.store"
 _ADDRESS = re.compile(r"[\w.-]+:\d+")
+_NEGATION = re.compile(r"-[a-z][a-z_.]*:")
+"""How a filter excludes: -type:mail:*"""
 
 
 class Failing(Lazy):
@@ -58,18 +60,19 @@ class Failing(Lazy):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
+        self._dashed = _hint(args)
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.ClickException as error:
-            _misused(error)
+            _misused(error, self._dashed)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except OnebeatError as error:
-            fail(sentence(error), status=status_of(error))
+            fail(sentence(error) + self._dashed, status=status_of(error))
         except click.ClickException as error:
-            _misused(error)
+            _misused(error, self._dashed)
         except (KeyboardInterrupt, click.Abort):
             raise SystemExit(INTERRUPTED) from None
         except (click.exceptions.Exit, SystemExit):
@@ -111,12 +114,21 @@ def _is_of_users(error: Exception) -> bool:
     return any(map(is_users, traceback.extract_tb(error.__traceback__)))
 
 
-def _misused(error: click.ClickException) -> NoReturn:
+def _hint(args: Sequence[str]) -> str:
+    """Say how a filter's word that begins with a dash is written, if there is one: it was read as an option."""
+    before = args[: args.index("--")] if "--" in args else args
+    word = next((word for word in before if _NEGATION.match(word)), None)
+    return "" if word is None else f"; write a filter that begins with - after --, as in: -- '{visible(word)}'"
+
+
+def _misused(error: click.ClickException, hint: str = "") -> NoReturn:
     if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
         raise error
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "onebeat"
     told = " ".join(error.format_message().split())
+    if hint:
+        fail(told.rstrip(".") + hint, status=error.exit_code)
     fail(f"{told}{'' if told.endswith(('.', '?')) else '.'} Try `{path} --help`.", status=error.exit_code)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import textwrap
 from collections import Counter
@@ -104,17 +106,32 @@ async def _diagnose(
     if as_json:
         show(DiagnosisDocument.of(found))
     else:
-        _print(found)
+        _print(found, _same_store(url, found.store))
     if not found.is_well:
         raise SystemExit(1)
 
 
-def _print(found: Diagnosis) -> None:
+def _same_store(url: str | None, shown: str) -> str:
+    """Return the option that has another command look into the same store; "" if it does so by itself."""
+    project = click.get_current_context().find_root().obj
+    usual = os.environ.get("ONEBEAT_URL") or (project.settings.get("url") if project is not None else None)
+    if url is None or url == usual:
+        return ""
+    has_secret = "@" in url or "password=" in url  # which does not belong onto a screen
+    return f" --url {shlex.quote(shown if has_secret else url)}"
+
+
+def _with_store(remedy: str, store: str) -> str:
+    """Name the store in a remedy that ends with a command of ours."""
+    return remedy + store if re.search(r"(^|: )onebeat [^`]*$", remedy) else remedy
+
+
+def _print(found: Diagnosis, store: str) -> None:
     _say(click.style(found.verdict, bold=True))
     told: set[str] = set()
     for finding in found.findings:
         _say("")
-        _print_finding(finding, is_first=finding.check not in told)
+        _print_finding(finding, store, is_first=finding.check not in told)
         told.add(finding.check)
     _say("")
     _say(_wrapped(f"Looked at {', '.join(found.looked)} in {found.store}.", 0))
@@ -125,7 +142,7 @@ def _print(found: Diagnosis) -> None:
         _say(_wrapped(f"Not checked: {', '.join(names)}: {why}", 0))
 
 
-def _print_finding(finding: Finding, *, is_first: bool) -> None:
+def _print_finding(finding: Finding, store: str, *, is_first: bool) -> None:
     severity = click.style(f"{finding.severity.value:<{MARGIN}}", fg=COLOURS[finding.severity.value])
     _say(severity + click.style(visible(finding.subject), bold=True) + f"  [{finding.check}]")
     _say(_wrapped(f"{finding.text[0].upper()}{finding.text[1:]}."))
@@ -133,7 +150,7 @@ def _print_finding(finding: Finding, *, is_first: bool) -> None:
         _say(_wrapped(finding.why))
     for remedy in finding.remedies:
         is_typed = "onebeat " in remedy or "redis-cli" in remedy
-        _say(" " * MARGIN + "→ " + visible(remedy) if is_typed else _wrapped(f"→ {remedy}"))
+        _say(" " * MARGIN + "→ " + visible(_with_store(remedy, store)) if is_typed else _wrapped(f"→ {remedy}"))
     if finding.repair:
         _say(_wrapped(f"Repair would do this: {finding.repair}."))
     if finding.heals:

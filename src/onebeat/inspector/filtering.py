@@ -86,7 +86,9 @@ class Filtering(Following):
 
             progress: Told after each step how many of how many tasks were looked at.
 
-            where, queues: As of `search`.
+            where: As of `search`.
+
+            queues: As of `search`.
 
         Raises:
             InvalidFilter: The filter cannot be read.

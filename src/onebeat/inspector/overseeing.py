@@ -79,7 +79,9 @@ class Overseeing(Following):
 
             scan: Tasks that are looked at.
 
-            where, queues: As of `search`.
+            where: As of `search`.
+
+            queues: As of `search`.
 
             look: As of `errors`: by which the group was made.
 
@@ -127,7 +129,11 @@ class Overseeing(Following):
 
             filter: To which tasks.
 
-            user, role, address: Who wants it, as what, from where.
+            user: Who wants it.
+
+            role: As what.
+
+            address: From where.
 
             group: Only to those of an error group: its key.
 
@@ -161,7 +167,9 @@ class Overseeing(Following):
         in whichever process. One that dies leaves the job as lost; who goes on chooses anew among what is left.
 
         Args:
-            where, queues: As of `search`.
+            where: As of `search`.
+
+            queues: As of `search`.
 
             look: Returns a task as who began the job sees it, and its filter decides by that; None: as it is.
 
@@ -228,7 +236,13 @@ class Overseeing(Following):
         Read what operators did, the latest first.
 
         Args:
-            user, action, queue, job: Only records that name these; "": any.
+            user: Only records that name it; "": any. Likewise the three that follow.
+
+            action: Such as "task.run".
+
+            queue: On which queue.
+
+            job: The id of a job.
 
             where: A function of a record: whether it is wanted. None: it is.
 

@@ -96,7 +96,9 @@ class Queueing(Following):
         Say how attempts at tasks of each type went, slot by slot as `series`; the type of most attempts first.
 
         Args:
-            queues, minutes: As of `series`.
+            queues: As of `series`.
+
+            minutes: As of `series`.
 
         Raises:
             InvalidTask: These are no names; or the number is none.

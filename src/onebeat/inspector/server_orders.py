@@ -29,6 +29,12 @@ def server(name: object) -> Procedure[ServerInfo]:
             f"server {shown(wanted)} is {len(found)} servers of one process: name one by its id, "
             f"{' or '.join(one.id for one in found)}"
         )
+    there = [place_of(one) for one in living if one.host == wanted]
+    if not found and there:
+        raise ServerNotFound(
+            f"server {shown(wanted)} is a host, where {len(there)} live{'s' if len(there) == 1 else ''}: name one, "
+            f"{' or '.join(there[:20])}"
+        )
     if not found:
         raise ServerNotFound(f"server {shown(wanted)} does not live: {_those(wanted, living)}")
     return found[0]

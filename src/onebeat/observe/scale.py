@@ -63,6 +63,9 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
         desired_replicas: How many replicas that is, within the bounds.
 
         age_seconds: Age of the oldest figure.
+
+        unread: Queues that cannot be read, and so are not counted; `onebeat doctor` says which. Asked for one of them,
+            `/scale` answers 503.
     """
 
     queues: list[str]
@@ -79,6 +82,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     desired_slots: float
     desired_replicas: int
     age_seconds: float
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,10 @@ class Scaler:
         found = self._sweep.read()
         if not found.is_up:
             return Answer.text(f"The store does not answer all that was asked: {found.error}", 503)
+        missing = [name for name in wish.queues if name not in found.figures] if found.unread else []
+        if missing:  # what cannot be read is not empty
+            told = f"Queue {shown(missing[0])} cannot be read, or is not there yet: `onebeat doctor` says what is wrong"
+            return Answer.text(told, 503)
         return Answer.json(self.answer(wish, found))
 
     def answer(self, wish: Wish, found: Snapshot) -> Scale:
@@ -196,6 +204,7 @@ class Scaler:
             desired_slots=desired,
             desired_replicas=min(max(replicas, wish.least, 1 if backlog or active else 0), wish.most),
             age_seconds=found.age,
+            unread=found.unread,
         )
 
     def _remembered(self, queues: tuple[str, ...], now: _Sample) -> deque[_Sample]:

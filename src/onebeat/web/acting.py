@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from onebeat.errors import BrokerError, OnebeatError
+from onebeat.errors import BrokerError, OnebeatError, shown
 from onebeat.inspector.auditing import AuditOutcome, AuditRecord
 from onebeat.inspector.inspector import Inspector
 from onebeat.web.security import gate, proxies, roles
@@ -91,7 +91,7 @@ async def perform(
             await inspector.record_audit(replace(record, outcome=AuditOutcome.REFUSED, why=why))
         raise NotAllowed(why, "read-only" if console.settings.read_only else "forbidden")
     begun = await inspector.record_audit(replace(record, outcome=AuditOutcome.BEGUN))
-    log.info("%s: %s %s %s", record.user, action, record.queue or "-", about or "-")
+    log.info("%s: %s %s %s", record.user, action, _line(record.queue), _line(record.about))
     try:
         found = await deed()
     except Exception as error:
@@ -119,6 +119,11 @@ def _record(request: Request, action: str, queues: tuple[str | None, ...], about
         via="api" if gate.is_script(request) else "page",
         address=proxies.client(request.scope),
     )
+
+
+def _line(text: str) -> str:
+    """Write a text for the log: in one line, whatever is in it, so that nobody writes lines of it."""
+    return shown(text) if text else "-"
 
 
 def _why(console: Console, error: Exception) -> str:

@@ -24,7 +24,7 @@ class Background:
     """Runs jobs until they end, or the console does: then they stop, and another console can go on with them."""
 
     def __init__(self) -> None:
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: set[asyncio.Task[None]] = set()
         self._is_ending = False
 
     def check(self) -> None:
@@ -47,33 +47,38 @@ class Background:
             look: Returns a task as who began it sees it; None: as it is.
 
         Raises:
-            WrongState: As `check`.
+            WrongState: As `check`; or it is done, or somebody else runs it.
+            OnebeatError: It could not begin; see `Inspector.run_job`.
         """
         self.check()
         self._is_ending = False
-        begun = asyncio.Event()
-        task = asyncio.get_running_loop().create_task(self._run(inspector, job_id, queues, look, begun))
-        self._running[job_id] = task
-        await begun.wait()
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[None] = loop.create_future()
+        task = loop.create_task(self._run(inspector, job_id, queues, look, begun))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        await begun
 
     async def _run(
-        self, inspector: Inspector, job_id: str, queues: Visible, look: Look | None, begun: asyncio.Event
+        self, inspector: Inspector, job_id: str, queues: Visible, look: Look | None, begun: asyncio.Future[None]
     ) -> None:
         try:
             await inspector.run_job(
-                job_id, queues=queues, look=look, stopping=lambda: self._is_ending, progress=lambda _job: begun.set()
+                job_id, queues=queues, look=look, stopping=lambda: self._is_ending, progress=lambda _job: _set(begun)
             )
-        except OnebeatError as error:
-            log.warning("job %s ended: %s", job_id, error)
-        except Exception:
-            log.exception("job %s ended", job_id)
+        except Exception as error:
+            if not begun.done():  # who begins it is told
+                begun.set_exception(error)
+            elif isinstance(error, OnebeatError):
+                log.warning("job %s ended: %s", job_id, error)
+            else:
+                log.exception("job %s ended", job_id)
         finally:
-            begun.set()
-            self._running.pop(job_id, None)
+            _set(begun)
 
     def _alive(self) -> list[asyncio.Task[Any]]:
         loop = asyncio.get_running_loop()
-        return [task for task in self._running.values() if task.get_loop() is loop and not task.done()]
+        return [task for task in self._running if task.get_loop() is loop and not task.done()]
 
     async def aclose(self) -> None:
         """Stop all jobs; one that does not within a few seconds is cut off between two steps, and shows as lost."""
@@ -84,3 +89,8 @@ class Background:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+
+
+def _set(begun: asyncio.Future[None]) -> None:
+    if not begun.done():
+        begun.set_result(None)

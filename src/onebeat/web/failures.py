@@ -78,7 +78,9 @@ async def failed(request: Request, error: Exception) -> Response:
 
 
 def failure(request: Request, status: int, sentence: str) -> Response:
-    """Answer with a sentence, in place of a page."""
+    """Answer with a sentence, in place of a page; who is nobody, as at the door, is shown nothing of what is inside."""
+    if gate.identity(request) is None:
+        return outside(request, status, sentence)
     return render(
         request,
         "failure.html",

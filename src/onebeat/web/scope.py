@@ -9,6 +9,7 @@ from starlette.requests import Request
 from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.searching import Visible
 from onebeat.web.security import gate, proxies
+from onebeat.web.security.roles import User
 from onebeat.web.security.searching import as_seen, look_of
 
 if TYPE_CHECKING:
@@ -22,10 +23,14 @@ def visible(request: Request) -> Visible | None:
     return None if user.sees_all else user.sees
 
 
-def sight(request: Request) -> str:
-    """Return what tells viewers apart who see different queues, for what several of them look at."""
+def sight(request: Request) -> User | None:
+    """
+    Return what tells viewers apart who see different queues, for what several of them look at; None: all are seen.
+
+    A name would not do: a user's token may have other rights than the user, and rights may change.
+    """
     user = gate.user(request)
-    return "" if user.sees_all else user.name
+    return None if user.sees_all else user
 
 
 def doable(request: Request, action: str) -> Visible:

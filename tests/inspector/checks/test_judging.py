@@ -132,6 +132,8 @@ BROKEN: list[tuple[str, Severity, Facts, str]] = [
     ("store-replicas", WARNING, well(replicas=2), "it has 0 replicas, and 2 are to confirm"),
     ("store-rights", ERROR, well(refused={"db": [b"BLMOVE a b RIGHT RIGHT 5"]}), "its user may not BLMOVE a"),
     ("store-slow", WARNING, well(slow={"db": [Slow(NOW, 2.0, "EVALSHA x")]}), "longest for 2.0 s: EVALSHA x"),
+    ("store-slow", WARNING, well(slow={"db": [Slow(NOW, 0.2, "EVALSHA x")] * 5}), "5 commands held it up"),
+    ("store-slow", HINT, well(slow={"db": [Slow(NOW, 0.2, "EVALSHA x")]}), "1 command held it up"),
     ("store-far", WARNING, serves(server(says=sheet(round_trip=timedelta(seconds=0.2)))), r"web:7 \(200 ms\)"),
     ("store-far", HINT, well(round_trip=0.3), "it took 300 ms to answer from here"),
     (

@@ -65,7 +65,7 @@ def schema() -> Any:
 @pytest.fixture
 async def board(url: str, monkeypatch: pytest.MonkeyPatch) -> Console:
     """Return a console of a filled store, which nobody asks too often."""
-    monkeypatch.setattr(limits.Rate, "take", lambda self, who: None)
+    monkeypatch.setattr(limits.Rate, "take", lambda self, who, cost=1: None)
     async with await Store.open(url) as store:
         now, _ = await store.command("TIME")
         await fill(store, int(now))

@@ -18,6 +18,7 @@ from onebeat.web import User, console
 from onebeat.web.api.operation import PREFIX, Operation
 from onebeat.web.api.table import OPERATIONS
 from onebeat.web.security.ways import Tokens
+from onebeat.wire import gotext
 from tests.inspector.conftest import everything, put
 from tests.web.api.conftest import Api
 from tests.web.api.filling import ODD
@@ -68,6 +69,24 @@ async def test_a_record_in_which_secrets_stand_is_not_shown(api: Api, secret: St
 async def test_secrets_of_a_schedule_are_hidden(api: Api, secret: Store) -> None:
     """In the payload that it enqueues."""
     assert SHOWN == (await api.get("/schedule", id="hush"))["payload"]["text"]
+
+
+async def test_what_is_hidden_is_not_written_back(api: Api, secret: Store) -> None:
+    """Whoever reads a task, changes it and writes it back would lose the secrets that were not read."""
+    [row] = (await api.get("/tasks", q="id=secret"))["tasks"]
+    given = {"queue": "q", "id": "secret"}
+    for changed in ({"payload": {"text": row["payload"]["text"]}}, {"headers": row["headers"]}):
+        for path in ("/task/update", "/task/clone"):
+            assert "[hidden] stands for" in (await api.post(path, 422, **given, **changed))["detail"]
+    assert SECRET == (await Inspector(secret).task("q", "secret")).payload
+
+
+async def test_secrets_of_the_headers_of_a_schedule_are_hidden(api: Api, filled: Store) -> None:
+    """Which are among its options."""
+    declared = entry("token", Every(60), Task("t", queue="q", headers={"authorization": "hunter2", "trace": "x"}), {})
+    await Scheduler(filled, app="shop", entries=[declared]).declare(filled)
+    found = (await api.get("/schedule", id="token"))["options"]
+    assert {gotext.header("authorization", "[hidden]"), gotext.header("trace", "x")} <= set(found)
 
 
 async def test_what_is_hidden_cannot_be_searched_for(api: Api, secret: Store) -> None:

@@ -46,7 +46,7 @@ async def ask(http: httpx2.AsyncClient, operation: Operation) -> httpx2.Response
 @pytest.fixture
 def calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody ask too often."""
-    monkeypatch.setattr(Rate, "take", lambda self, who: None)
+    monkeypatch.setattr(Rate, "take", lambda self, who, cost=1: None)
 
 
 @pytest.fixture

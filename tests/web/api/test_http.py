@@ -299,6 +299,17 @@ def test_who_asks_too_often_has_to_wait() -> None:
         rate.take("ann")
 
 
+def test_who_looks_at_much_waits_longer() -> None:
+    """One request counts as several; what does not fit in takes nothing."""
+    clock = Hands()
+    rate = Rate(rate=2, burst=12, monotonic=clock)
+    rate.take("ann", 10)
+    with pytest.raises(Refused) as caught:
+        rate.take("ann", 10)
+    assert "4" == caught.value.headers["Retry-After"]
+    rate.take("ann", 2)
+
+
 def test_a_bucket_does_not_overflow() -> None:
     """However long somebody was quiet."""
     clock = Hands()
@@ -319,6 +330,16 @@ def test_only_so_many_users_are_remembered(monkeypatch: pytest.MonkeyPatch) -> N
         rate.take(who)
     with pytest.raises(Refused):
         rate.take("c")
+
+
+async def test_what_looks_at_much_counts_as_ten(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over HTTP."""
+    monkeypatch.setattr(limits, "RATE", 0.001)
+    monkeypatch.setattr(limits, "BURST", 19.0)
+    transport = httpx2.ASGITransport(console(filled))
+    async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers={"Origin": ORIGIN}) as http:
+        statuses = [(await http.get(f"{PREFIX}{path}")).status_code for path in ("/tasks", "/errors", "/whoami")]
+    assert [200, 429, 200] == statuses
 
 
 async def test_who_asks_too_often_is_told_over_http(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:

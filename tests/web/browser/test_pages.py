@@ -44,6 +44,8 @@ PAGES = {
     "task-edit": "/task/edit?queue=default&id={retry}",
     "task-clone": "/task/clone?queue=critical&id={completed}",
     "metrics": "/metrics",
+    "health": "/health",
+    "redis": "/redis",
 }
 """Name of the picture, and address; for what stands in braces see `names`."""
 

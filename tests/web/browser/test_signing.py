@@ -38,6 +38,13 @@ def sign_in(visitor: Visitor, name: str, password: str = PASSWORD) -> None:
     visitor.page.get_by_role("button", name="Sign in").click()
 
 
+def go_in(visitor: Visitor, name: str) -> None:
+    """Sign in, and go to a page that needs no store."""
+    visitor.see("/settings")
+    sign_in(visitor, name)
+    expect(visitor.page.get_by_role("heading", name="Settings")).to_be_visible()
+
+
 def test_one_signs_in_and_goes_where_one_wanted_to(chromium: Browser, locked: str) -> None:
     """After a wrong password, too; and out again."""
     with visiting(chromium, locked) as visitor:
@@ -54,15 +61,14 @@ def test_one_signs_in_and_goes_where_one_wanted_to(chromium: Browser, locked: st
         expect(page.locator("main")).to_contain_text("bob")
         assert "payroll" not in page.content()
         page.locator("main").get_by_role("button", name="Sign out").click()
-        expect(page.locator(".notice")).to_contain_text("You are signed out.")
+        expect(page.locator(".notice[role=status]")).to_contain_text("You are signed out.")
         assert [] == [cookie for cookie in visitor.context.cookies() if "session" in str(cookie["name"])]
 
 
 def test_a_link_of_another_site_finds_the_session(chromium: Browser, locked: str) -> None:
     """The cookie is not sent across sites; the console has the browser ask once more."""
     with visiting(chromium, locked) as visitor:
-        visitor.see("/login")
-        sign_in(visitor, "ann")
+        go_in(visitor, "ann")
         elsewhere = locked.replace("127.0.0.1", "localhost")
         visitor.page.route(
             f"{elsewhere}/chat",
@@ -78,9 +84,8 @@ def test_a_link_of_another_site_finds_the_session(chromium: Browser, locked: str
 def test_a_page_whose_session_has_ended_goes_to_the_login_by_itself(chromium: Browser, locked: str) -> None:
     """As a whole, not as a part in its own middle."""
     with visiting(chromium, locked) as visitor:
-        visitor.see("/login")
-        sign_in(visitor, "ann")
-        page = visitor.see("/settings")
+        go_in(visitor, "ann")
+        page = visitor.page
         kept = [cookie for cookie in visitor.context.cookies() if "session" not in str(cookie["name"])]
         visitor.context.clear_cookies()
         visitor.context.add_cookies(kept)  # type: ignore[arg-type] # as they came
@@ -98,8 +103,7 @@ def test_login_and_settings_are_whole(chromium: Browser, locked: str, theme: str
         page = visitor.see("/login")
         assert [] == visitor.axe()
         visitor.picture(f"login-{name}")
-        sign_in(visitor, "bob")
-        page = visitor.see("/settings")
+        go_in(visitor, "bob")
         assert [] == visitor.axe()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         visitor.picture(f"settings-{name}")
@@ -108,14 +112,13 @@ def test_login_and_settings_are_whole(chromium: Browser, locked: str, theme: str
 def test_settings_work_without_script(chromium: Browser, locked: str) -> None:
     """They are kept in cookies by the answer to a form."""
     with visiting(chromium, locked, java_script_enabled=False) as visitor:
-        visitor.page.goto(f"{locked}/login")
-        sign_in(visitor, "ann")
         page = visitor.page
         page.goto(f"{locked}/settings")
+        sign_in(visitor, "ann")
         page.get_by_label("Colours").select_option("dark")
         page.get_by_label("Time zone").fill("Europe/Kyiv")
         page.get_by_role("button", name="Keep").click()
-        expect(page.locator(".notice")).to_contain_text("Kept in this browser.")
+        expect(page.locator(".notice[role=status]")).to_contain_text("Kept in this browser.")
         assert ("dark", "Europe/Kyiv") == (
             page.locator("html").get_attribute("data-theme"),
             page.get_by_label("Time zone").input_value(),

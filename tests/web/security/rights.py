@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from onebeat.web.api.operation import PREFIX
 from onebeat.web.api.table import OPERATIONS
 from onebeat.web.console import routes
+from onebeat.web.pages.task_forms import FIELDS
 from onebeat.web.security.roles import ACTIONS, User
 from tests.web.api.test_http import EXAMPLES
 
@@ -23,6 +24,9 @@ QUEUE = "q"
 """The queue that all changes are about which are about one."""
 
 TICKED = json.dumps([QUEUE, "retry", "retry"])
+
+WAS = json.dumps(dict.fromkeys(FIELDS, ""))
+"""What the fields of a form about a task said that was empty when it was sent out."""
 
 PERSONAL = frozenset({"/login", "/logout", "/settings"})
 """What is sent, and changes nothing but the browser that sends it."""
@@ -88,7 +92,7 @@ PAGES: tuple[Change, ...] = (
     Change(
         "/task/edit",
         "task.update",
-        {"queue_of": QUEUE, "id": "retry", "stamp": "0" * 16, "state": "retry", "max_retry": "7"},
+        {"queue_of": QUEUE, "id": "retry", "stamp": "0" * 16, "state": "retry", "max_retry": "7", "was": WAS},
     ),
     Change("/task/clone", "task.clone", {"queue_of": QUEUE, "id": "retry"}),
     Change("/queue/pause", "queue.pause", {"queue": QUEUE}),
@@ -99,6 +103,7 @@ PAGES: tuple[Change, ...] = (
     Change("/schedule/run", "schedule.run", {"id": "report"}),
     Change("/job/stop", "task.archive", {"id": JOB}, is_of_job=True),
     Change("/job/continue", "task.archive", {"id": JOB}, is_of_job=True),
+    Change("/health/repair", "health.repair", {"check": "orphaned-task"}, is_global=True),
     Change("/server/cancel", "task.cancel", {"queue": QUEUE, "id": "active"}),
     Change("/server/drain", "server.drain", {"id": "one"}, is_global=True),
     Change("/server/stop", "server.stop", {"id": "one"}, is_global=True),

@@ -73,6 +73,16 @@ async def test_what_cannot_be_done_is_written_down(browser: Browser, inspector: 
     assert "queue" in record.why
 
 
+async def test_nobody_writes_lines_of_the_log(browser: Browser, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor a secret into it: what is typed stands there as in the audit, and in one line."""
+    caplog.set_level("INFO", "onebeat.web")
+    about = "x\nann: queue.remove payroll password=hunter2"
+    async with browser(User("bob", "admin")) as client:
+        await client.post("/server/cancel", data={"queue": "mail", "id": about})
+    [line] = [record.getMessage() for record in caplog.records if "task.cancel" in record.getMessage()]
+    assert ("\n" in line, "hunter2" in line) == (False, False)
+
+
 async def test_refusals_do_not_push_out_what_was_done(browser: Browser, inspector: Inspector) -> None:
     """Of one user so many are written within a minute."""
     async with browser(User("bob")) as client:

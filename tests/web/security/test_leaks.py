@@ -16,6 +16,8 @@ from onebeat.scheduler.scheduler import Scheduler
 from onebeat.web import User, console
 from onebeat.web.api.operation import PREFIX
 from onebeat.web.api.table import OPERATIONS
+from onebeat.web.security.ways import Passwords
+from onebeat.web.showing.redaction import Redaction
 from onebeat.wire.message import decode
 from tests.conftest import NOON
 from tests.inspector.conftest import put
@@ -119,3 +121,22 @@ async def test_who_may_see_it_finds_it(filled: Store) -> None:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(console(filled)), base_url=ORIGIN) as http:
         every = "".join([(await http.get(path, params=given)).text for path, given in asked()])
     assert {True} == {secret in every for secret in SECRETS}
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/assets/x"), ("OPTIONS", "/assets/x/y"), ("DELETE", "/login")])
+async def test_who_is_nobody_is_told_nothing_of_what_is_inside(store: Store, method: str, path: str) -> None:
+    """Neither where the store is nor what the installation is called, by what may be asked for at the door either."""
+    board = console(store, auth=Passwords([("correct horse", User("ann", "admin"))]), title="staging-eu")
+    await board.inspector()
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(board), base_url=ORIGIN) as http:
+        answer = await http.request(method, path, headers={"Origin": ORIGIN})
+    assert answer.status_code in (404, 405)
+    assert [] == [told for told in (board.store_name, "staging-eu", "/audit") if told in answer.text]
+
+
+async def test_a_field_whose_name_is_hidden_is_not_completed(store: Store) -> None:
+    """As it is not shown either."""
+    await put(store, "keyed", {"AKIAIOSFODNN7": 1, "to": "a"}, queue="mail")
+    board = console(store, redaction=Redaction(patterns=["AKIA[A-Z0-9]+"]))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(board), base_url=ORIGIN) as http:
+        assert ["payload.to"] == (await http.get("/tasks/complete")).json()["fields"]

@@ -201,6 +201,18 @@ def test_one_address_may_fail_thirty_times_with_all_names() -> None:
     assert 0 == counted.wait("2001:db8:1::1", "another")
 
 
+def test_who_signs_in_is_no_failure() -> None:
+    """However many do from one address, as from behind one proxy; who fails beside them is still counted."""
+    counted = attempts.Attempts(lambda: 0.0)
+    for number in range(2 * attempts.BY_ADDRESS):
+        counted.failed("10.0.0.1", "ann")
+        counted.succeeded("10.0.0.1", "ann")
+        assert 0 == counted.wait("10.0.0.1", "ann"), number
+    for number in range(attempts.BY_ADDRESS):
+        counted.failed("10.0.0.1", f"name{number}")
+    assert 900 == counted.wait("10.0.0.1", "ann")
+
+
 def test_what_is_counted_does_not_grow() -> None:
     """However many addresses try."""
     counted = attempts.Attempts(lambda: 0.0)

@@ -157,14 +157,14 @@ local function finish(about, id, token, outcome, side, ...)
   redis.call("ZREM", lease, id)
   local instead = outcomes[outcome](id, task, ...)
   outcome, answer = instead or outcome, instead and "spent" or answer
-  if outcome ~= "done" then
+  if outcome ~= "done" and redis.call("EXISTS", task) == 1 then -- a full archive may have dropped it at once
     redis.call("HSET", task, "ob_done", token)
-  end
-  if answer ~= "applied" then
-    redis.call("HSET", task, "ob_instead", answer)
-  end
-  if about and outcome ~= "done" then
-    note_attempt(task, KEPT_AS[outcome] or outcome, about)
+    if answer ~= "applied" then
+      redis.call("HSET", task, "ob_instead", answer)
+    end
+    if about then
+      note_attempt(task, KEPT_AS[outcome] or outcome, about)
+    end
   end
   if note and ENDS[outcome] then
     redis.call("PUBLISH", "onebeat:reply:" .. note, ARGV[1] .. "\0" .. id)

@@ -12,7 +12,11 @@
 
 local minutes, hour = tonumber(ARGV[1]), now_s - now_s % 3600
 local upto = math.floor((now_s - hour) / 60) + 1
-local blank = string.rep("\0", 480)
+
+-- The 480 bytes of an hour, whatever its key holds.
+local function whole(found)
+  return string.sub((found or "") .. string.rep("\0", 480), 1, 480)
+end
 
 local function one(queue)
   local rate = "onebeat:{" .. queue .. "}:rate:"
@@ -20,7 +24,7 @@ local function one(queue)
   if not (strings[1] or strings[2]) then
     return ""
   end
-  local both = (strings[1] or blank) .. (strings[2] or blank)
+  local both = whole(strings[1]) .. whole(strings[2])
   return string.sub(both, 8 * (60 + upto - minutes) + 1, 8 * (60 + upto))
 end
 

@@ -11,6 +11,7 @@ from onebeat.cli import output
 from onebeat.cli.documents import show, show_list
 from onebeat.cli.output import BAD, DIM, GOOD, WARN, Cell
 from onebeat.cli.servers.choosing import one_server
+from onebeat.cli.terminal import is_terminal
 from onebeat.documents.servers import Server, ServerDetails, Worker
 from onebeat.documents.values import Bytes
 from onebeat.inspector.inspector import Inspector
@@ -18,6 +19,8 @@ from onebeat.inspector.inspector import Inspector
 STYLES = {"active": GOOD, "stopped": WARN}
 QUEUES = 6
 """How many queues are written in a table."""
+SHOWN_OF_ID = 8
+"""Letters of an id on a terminal: it may be named by them."""
 
 
 async def list_servers(url: str | None, *, as_json: bool, as_lines: bool) -> None:
@@ -35,13 +38,18 @@ async def list_servers(url: str | None, *, as_json: bool, as_lines: bool) -> Non
     cells = [
         [
             Cell(f"{row.host}:{row.pid}"), _state(row), _slots(row), Cell(_queues(row.queues, most=QUEUES)),
-            Cell(output.ago(row.started, now)), Cell(_library(row)), Cell(row.id, DIM),
+            Cell(output.ago(row.started, now)), Cell(_library(row)), Cell(_short(row.id), DIM),
         ]
         for row in rows
     ]  # fmt: skip
     output.show_table(columns, cells, numbers=["slots"], whole=["server", "state", "started"])
     busy, slots = sum(row.busy for row in rows), sum(row.concurrency for row in rows)
     output.note(f"{output.counted(len(rows), 'server')}; tasks run in {busy:,} of {output.counted(slots, 'slot')}.")
+
+
+def _short(server_id: str) -> str:
+    """Return as much of an id as names it; all of it where a script may read."""
+    return server_id[:SHOWN_OF_ID] if is_terminal() else server_id
 
 
 def _state(row: Server) -> Cell:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
 
 from onebeat.cli import output
 from onebeat.cli.documents import show, show_line
-from onebeat.cli.output import WARN, Cell, count_cell
+from onebeat.cli.output import BAD, WARN, Cell, count_cell
 from onebeat.cli.queues.listing import COLUMN_STYLES, complain, show_queues
 from onebeat.documents.queues import Stats, Store
 from onebeat.inspector.inspector import Inspector
+from onebeat.inspector.models import ServerInfo
 from onebeat.states import TaskState
 
 
@@ -23,7 +25,7 @@ async def read(inspector: Inspector) -> Stats:
 async def show_once(url: str | None, *, as_json: bool, as_lines: bool) -> None:
     """Show three tables: tasks by state, by queue, and of today; then the store."""
     async with Inspector(url) as inspector:
-        found = await read(inspector)
+        found, servers = await read(inspector), await inspector.servers()
     if as_json:
         show(found)
     elif as_lines:
@@ -31,11 +33,11 @@ async def show_once(url: str | None, *, as_json: bool, as_lines: bool) -> None:
     elif not found.queues and not found.unreadable:
         click.echo(f"No queues in {found.store} yet: nothing was enqueued.")
     else:
-        _show(found)
+        _show(found, servers)
     complain(found.unreadable)
 
 
-def _show(found: Stats) -> None:
+def _show(found: Stats, servers: Sequence[ServerInfo]) -> None:
     """The longest first: the sums are what one still sees where the rows have scrolled away."""
     states = [state.value for state in TaskState]
     totals = found.totals
@@ -49,7 +51,15 @@ def _show(found: Stats) -> None:
     row = [Cell(f"{found.at:%Y-%m-%d}"), *counts, Cell(output.share(totals.failed_today, totals.processed_today))]
     output.show_table(columns, [row], numbers=columns[1:], whole=columns[:1])
     click.echo()
-    output.show_facts([("store", store_line(found.info))])
+    output.show_facts([("servers", _servers(servers)), ("store", store_line(found.info))])
+
+
+def _servers(servers: Sequence[ServerInfo]) -> Cell:
+    """Say how many live, and how much of what they can do they do."""
+    if not servers:
+        return Cell("none lives: nothing is run", BAD)
+    busy, slots = sum(one.active_workers for one in servers), sum(one.concurrency for one in servers)
+    return Cell(f"{len(servers):,} live; tasks run in {busy:,} of {output.counted(slots, 'slot')}")
 
 
 def store_line(info: Store) -> str:

@@ -42,6 +42,8 @@ async def enqueue(url: str | None, wanted: Wanted, *, yes: bool, dry_run: bool, 
 
     task = make(wanted)
     prepared = prepare(task, wanted.options)  # what cannot be is refused before anybody is asked
+    if wanted.count > 1:
+        _check_many(wanted)
     what = counted(wanted.count, "task") if wanted.count > 1 else "a task"
     if not agreed(f"enqueue {what} of type {wanted.type} to queue {prepared.queue}", yes=yes, dry_run=dry_run):
         return
@@ -53,6 +55,14 @@ async def enqueue(url: str | None, wanted: Wanted, *, yes: bool, dry_run: bool, 
                 _say(rows[-1])
     if as_json:
         show([enqueued_row(row) for row in rows])
+
+
+def _check_many(wanted: Wanted) -> None:
+    """Refuse many of what there can be but one of."""
+    for name, option in (("task_id", "--id"), ("unique", "--unique")):
+        if wanted.options.get(name) is not None:
+            told = f"{option} lets one such task in: leave it out, or --count {wanted.count}."
+            raise click.UsageError(told, click.get_current_context(silent=True))
 
 
 def make(wanted: Wanted) -> Task[Any]:

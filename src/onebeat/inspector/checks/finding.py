@@ -116,7 +116,8 @@ class Diagnosis:
         of = f"{total} check{'' if total == 1 else 's'}{missing}"
         if not said:
             return f"All is well: nothing was found by {of}."
-        lead = "All is well" if self.is_well else "Something is wrong"
+        is_wrong = bool(counts[Severity.ERROR])
+        lead = "Something is wrong" if is_wrong else "All is well" if self.is_well else "It works, with warnings"
         return f"{lead}: {', '.join(said)} by {of}."
 
 

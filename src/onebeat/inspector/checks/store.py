@@ -12,6 +12,8 @@ from onebeat.inspector.checks.words import number, size, some, span, typed
 
 HIGH, FULL = 0.80, 0.95
 SLOW_S, SLOW_ROUND_TRIP_S = 0.1, 0.05
+VERY_SLOW_S, OFTEN = 1.0, 5
+"""One command of some 100 ms may be a machine that was busy; one of a second, or several, is a warning."""
 
 _REMEDIES = {
     "eviction": (typed("redis-cli", "CONFIG", "SET", "maxmemory-policy", "noeviction"),),
@@ -72,8 +74,9 @@ def _slow(facts: Facts) -> Iterator[Found]:
         if long:
             worst = long[0]
             times = number(len(long), "command")
+            is_heavy = worst.seconds >= VERY_SLOW_S or len(long) >= OFTEN
             yield Found(
-                Severity.WARNING,
+                Severity.WARNING if is_heavy else Severity.HINT,
                 f"store {node}",
                 f"in the last hour {times} held it up for {span(SLOW_S)} or longer, the longest for "
                 f"{span(worst.seconds)}: {worst.command}",
@@ -147,7 +150,7 @@ CHECKS = (
         "store-persistence",
         ("store",),
         "Whether the store keeps an append-only file.",
-        "Without one a crash or a restart loses every task since the last snapshot, also those that were acknowledged.",
+        "Whoever enqueued these tasks was told that they are kept: nobody enqueues them again.",
         "Set `appendonly yes`, at once and in the configuration.",
         partial(_danger, "persistence"),
     ),
@@ -194,7 +197,8 @@ CHECKS = (
     Check(
         "store-slow",
         ("slowlog",),
-        "Commands of the last hour that held the store up for 100 ms or longer.",
+        "Commands of the last hour that held the store up for 100 ms or longer; five, or one of a second, are a "
+        "warning.",
         "The store does one thing at a time: while one command runs, no task is taken and no lease extended.",
         "See what the slow log names. Long scripts of asynq's tools are those that act on all tasks of a state.",
         _slow,

@@ -123,9 +123,9 @@ class Asked:
         return self.user.may(action, queue)
 
     @property
-    def sight(self) -> str:
-        """What tells apart who sees different queues, where answers are shared."""
-        return "" if self.sees_all else self.who
+    def sight(self) -> User | None:
+        """What tells apart who sees different queues, where answers are shared; None: who sees all of them."""
+        return None if self.sees_all else self.user
 
     def filter(self, text: str) -> Filter:
         """

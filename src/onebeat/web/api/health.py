@@ -10,7 +10,7 @@ from onebeat.documents.diagnosis import ChecksDocument, DiagnosisDocument, Repai
 from onebeat.inspector.checks.catalog import CHECKS
 from onebeat.inspector.inspector import Inspector
 from onebeat.web.api.asking import Asked
-from onebeat.web.api.operation import Operation
+from onebeat.web.api.operation import MANY, Operation
 from onebeat.web.api.paging import Name
 
 BUDGET = 20_000
@@ -115,8 +115,8 @@ async def repair_health(asked: Asked, body: Repairing) -> RepairDocument:
 
 
 OPERATIONS = (
-    Operation("GET", "/health", get_health, refusals=(404,)),
+    Operation("GET", "/health", get_health, refusals=(404,), cost=MANY),
     Operation("GET", "/health/checks", list_health_checks),
-    Operation("GET", "/health/repair", preview_repair, refusals=(404,)),
+    Operation("GET", "/health/repair", preview_repair, refusals=(404,), cost=MANY),
     Operation("POST", "/health/repair", repair_health, "health.repair", refusals=(404,)),
 )

@@ -15,7 +15,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job
 from onebeat.inspector.searching import named_queues
 from onebeat.web.api.asking import Asked
-from onebeat.web.api.operation import Operation
+from onebeat.web.api.operation import MANY, Operation
 from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
 from onebeat.web.security.searching import look_of
 
@@ -139,7 +139,7 @@ class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
 async def preview_tasks(asked: Asked, query: PreviewQuery) -> PreviewDocument:
     """Say what something would be done to, and do nothing: how many tasks fit, by queue and state."""
     wanted = asked.filter(query.q)
-    key = ("preview", query.action, str(wanted), query.group, query.scan, asked.sight)
+    key = ("preview", query.action, str(wanted), query.group, query.scan, asked.user)
     queues = asked.doable(f"task.{query.action}")
 
     async def read(inspector: Inspector) -> PreviewDocument:
@@ -307,7 +307,7 @@ async def list_audit(asked: Asked, query: AuditQuery) -> AuditPage:
 
 OPERATIONS = (
     Operation("GET", "/jobs", list_jobs),
-    Operation("GET", "/jobs/preview", preview_tasks, refusals=(404,)),
+    Operation("GET", "/jobs/preview", preview_tasks, refusals=(404,), cost=MANY),
     Operation("GET", "/job", get_job, refusals=(404,)),
     Operation("POST", "/tasks/run", run_tasks, "task.run", refusals=(404,), status=201),
     Operation("POST", "/tasks/archive", archive_tasks, "task.archive", refusals=(404,), status=201),
@@ -317,6 +317,6 @@ OPERATIONS = (
     Operation("POST", "/job/continue", continue_job, "task.run", refusals=(404,)),
 )
 
-ERROR_OPERATIONS = (Operation("GET", "/errors", list_errors, refusals=(404,)),)
+ERROR_OPERATIONS = (Operation("GET", "/errors", list_errors, refusals=(404,), cost=MANY),)
 
 AUDIT_OPERATIONS = (Operation("GET", "/audit", list_audit),)

@@ -36,9 +36,12 @@ class Rate:
         self._monotonic = monotonic
         self._left: dict[str, tuple[float, float]] = {}
 
-    def take(self, who: str) -> None:
+    def take(self, who: str, cost: int = 1) -> None:
         """
         Count a request.
+
+        Args:
+            cost: As how many.
 
         Raises:
             Refused: There were too many.
@@ -48,9 +51,9 @@ class Rate:
         left = min(self._burst, left + (now - at) * self._rate)
         if len(self._left) >= MOST:
             del self._left[next(iter(self._left))]
-        self._left[who] = (left - 1 if left >= 1 else left, now)
-        if left < 1:
-            wait = math.ceil((1 - left) / self._rate)
+        self._left[who] = (left - cost if left >= cost else left, now)
+        if left < cost:
+            wait = math.ceil((cost - left) / self._rate)
             raise Refused(
                 "too-many-requests",
                 f"user {who!r} asked more than {self._rate:g} times a second: wait {wait} s, then go on more slowly",

@@ -21,6 +21,9 @@ BODY = 64_000
 BODY_WITH_PAYLOAD = 16_000_000
 """Bytes of a body that carries a payload: 8,000,000 are the most that a task takes, and JSON writes them longer."""
 
+MANY = 10
+"""As how many requests one counts that looks at many tasks or keys."""
+
 VIEW = "view"
 """The action of all that only reads."""
 
@@ -51,6 +54,8 @@ class Operation:
         most: Bytes of its body.
 
         queue: The parameter or field that names the queue it is about; "": it is about none, or finds out which.
+
+        cost: As how many requests it counts: `MANY`, where it looks at many tasks or keys.
     """
 
     method: Literal["GET", "POST"]
@@ -61,6 +66,7 @@ class Operation:
     status: int = 200
     most: int = BODY
     queue: str = ""
+    cost: int = 1
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import BODY_WITH_PAYLOAD, Operation
 from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
 from onebeat.web.api.payloads import GivenPayload
+from onebeat.web.showing.plans import options_seen
 
 
 class SchedulesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -215,7 +216,8 @@ async def get_schedule(asked: Asked, query: ScheduleQuery) -> ScheduleDetails:
     """Read one schedule: when it fires, what it enqueues, and which forms of it are declared."""
     found = await _find(asked, query.id)
     details = ScheduleDetails.of(found) if isinstance(found, ScheduleInfo) else ScheduleDetails.of_go(found)
-    return msgspec.structs.replace(details, payload=asked.seen(found.payload).bytes)
+    options = options_seen(details.options, asked.rules)
+    return msgspec.structs.replace(details, payload=asked.seen(found.payload).bytes, options=options)
 
 
 async def get_schedule_next(asked: Asked, query: ComingQuery) -> Coming:

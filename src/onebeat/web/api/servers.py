@@ -63,7 +63,7 @@ async def list_servers(asked: Asked, query: ServersQuery) -> ServerPage:
     asked.check_sees(None)
     living = await asked.read("servers", read=Inspector.servers)
     found, cursor = paging.part(living, _key, of="servers", limit=query.limit, cursor=query.cursor)
-    return ServerPage(servers=[Server.of(one) for one in found], cursor=cursor)
+    return ServerPage(servers=[_visible(asked, Server.of(one)) for one in found], cursor=cursor)
 
 
 def _key(one: ServerInfo) -> str:

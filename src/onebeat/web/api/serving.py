@@ -58,7 +58,7 @@ class Api:
         page = page_of(request)
         asked = Asked(request, self._resources)
         try:
-            self._rate.take(asked.counted_as)
+            self._rate.take(asked.counted_as, self._cost(request))
             operation = self._find(request)
             if operation is None:
                 return Response(status_code=204, headers={"Allow": self._allowed(request)})
@@ -79,6 +79,10 @@ class Api:
             log.exception("%s %s failed", request.method, request.url.path)
             sentence = "the console could not answer, through a mistake of its own: its log says more"
             return refusal(problems.problem("internal", sentence, page))
+
+    def _cost(self, request: Request) -> int:
+        found = self._at.get(path_of(request), {}).get(request.method.replace("HEAD", "GET"))
+        return 1 if found is None else found.cost
 
     def _find(self, request: Request) -> Operation | None:
         """Return what is asked for; None: what can be."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from onebeat.client import Client
 from onebeat.documents.tasks import EnqueuedRow, enqueued_row
+from onebeat.errors import PayloadError
 from onebeat.inspector.inspector import Inspector
 from onebeat.preparing import Enqueued, prepare
 from onebeat.task import Task
@@ -14,6 +15,7 @@ from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import BODY_WITH_PAYLOAD, Operation
 from onebeat.web.api.task_documents import TaskItem, task_item
 from onebeat.web.api.task_options import NewTask, TaskClone, TaskUpdate, of_record
+from onebeat.web.showing.redaction import PLACEHOLDER
 
 GIVE_UP_AFTER_S = 2.0
 """How long an enqueueing is tried while the store is away."""
@@ -46,6 +48,7 @@ async def clone_task(asked: Asked, body: TaskClone) -> EnqueuedRow:
     deadline = options.get("deadline")
     if body.deadline is None and deadline is not None and deadline <= datetime.now(UTC):
         del options["deadline"]
+    _check_no_placeholder(asked, body)
     payload = record.info.payload if body.payload is None else body.payload.data()
     task: Task[Any] = Task(record.info.type, payload)
     prepare(task, options)
@@ -53,6 +56,19 @@ async def clone_task(asked: Asked, body: TaskClone) -> EnqueuedRow:
         "task.clone", lambda inspector: _enqueue(inspector, task, options), queue=queue, about=body.id
     )
     return enqueued_row(done)
+
+
+def _check_no_placeholder(asked: Asked, body: TaskClone | TaskUpdate) -> None:
+    """
+    Refuse what was read from here, where secrets are hidden, and is to be written back: the secrets would be lost.
+
+    Raises:
+        PayloadError: What stands for a hidden value is in it.
+    """
+    given = [] if body.payload is None else [body.payload.data().decode("utf-8", "replace")]
+    given += (body.headers or {}).values()
+    if not asked.rules.is_off and any(PLACEHOLDER in text for text in given):
+        raise PayloadError(f"{PLACEHOLDER} stands for a hidden value, and is none itself: write the value")
 
 
 async def _enqueue(inspector: Inspector, task: Task[Any], options: dict[str, Any]) -> Enqueued:
@@ -66,6 +82,7 @@ async def update_task(asked: Asked, body: TaskUpdate) -> TaskItem:
 
     A pending task that is put off is scheduled; `process_in_s` 0 makes it due now.
     """
+    _check_no_placeholder(asked, body)
     options = body.given()
     info = await asked.perform(
         "task.update",

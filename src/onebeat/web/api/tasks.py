@@ -12,7 +12,7 @@ from onebeat.errors import TaskNotFound, shown
 from onebeat.task import TaskInfo
 from onebeat.web.api import payloads
 from onebeat.web.api.asking import Asked
-from onebeat.web.api.operation import Operation
+from onebeat.web.api.operation import MANY, Operation
 from onebeat.web.api.paging import Name
 from onebeat.web.api.task_documents import TaskItem, TaskWhole, task_item, task_whole
 
@@ -242,7 +242,7 @@ async def cancel_task(asked: Asked, body: TaskNamed) -> TaskActed:
 
 
 OPERATIONS = (
-    Operation("GET", "/tasks", search_tasks, refusals=(404,)),
+    Operation("GET", "/tasks", search_tasks, refusals=(404,), cost=MANY),
     Operation("GET", "/task", get_task, refusals=(404,), queue="queue"),
     Operation("GET", "/task/payload", get_task_payload, refusals=(404,), queue="queue"),
     Operation("GET", "/task/result", get_task_result, refusals=(404,), queue="queue"),

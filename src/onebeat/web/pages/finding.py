@@ -16,6 +16,7 @@ from onebeat.states import TaskState
 from onebeat.task import TaskInfo
 from onebeat.web import consoles
 from onebeat.web.scope import seen, sight, visible
+from onebeat.web.showing.bars import STATES
 
 ROWS = 50
 """Tasks on a page."""

@@ -26,10 +26,8 @@ from onebeat.web.showing import payloads, plans
 from onebeat.web.showing.calendar import Day, go_row, row
 from onebeat.web.showing.concerns import serving
 from onebeat.web.showing.instants import absolute
-from onebeat.web.showing.redaction import Redaction
 from onebeat.web.showing.strips import day_axis
 from onebeat.web.showing.words import counted
-from onebeat.wire import gotext
 
 TICKS, FIRES = 5, 20
 """Coming ticks, and fires, on the page."""
@@ -46,7 +44,7 @@ async def schedule(request: Request) -> Response:
     console, name = consoles.of(request), query(request).needed("id")
     inspector = await console.inspector()
     try:
-        info = await console.reads.get(("schedule", name), lambda: find(request, name))
+        info = await find(request, name, is_shared=True)
     except WrongState:
         return await _show_go(request, name)
     servers = await console.reads.get("servers", inspector.servers)
@@ -93,17 +91,24 @@ def _own_zone(info: ScheduleInfo) -> tzinfo | None:
     return None if info.zone is None else zones.zone(info.zone)
 
 
-async def find(request: Request, name: str) -> ScheduleInfo:
+async def find(request: Request, name: str, *, is_shared: bool = False) -> ScheduleInfo:
     """
     Read a schedule of Onebeat that the viewer may see.
+
+    Args:
+        is_shared: It is read once for all viewers; whether this one may see it is asked of each.
 
     Raises:
         ScheduleNotFound: There is none, or it is hidden from the viewer, who is then told of no other either.
         WrongState: It is Go's.
     """
-    inspector = await consoles.of(request).inspector()
+    console = consoles.of(request)
+    inspector = await console.inspector()
     try:
-        info = await inspector.schedule(name)
+        if is_shared:
+            info = await console.reads.get(("schedule", name), lambda: inspector.schedule(name))
+        else:
+            info = await inspector.schedule(name)
     except ScheduleNotFound:
         if sees_all(request):
             raise
@@ -128,17 +133,7 @@ def _look(request: Request, payload: bytes) -> payloads.Shown | None:
 
 
 def _options(request: Request, options: Iterable[str]) -> list[str]:
-    """Write options, what is secret in them hidden: headers are among them."""
-    rules = consoles.of(request).settings.redaction
-    return [_option(rules, option) for option in options]
-
-
-def _option(rules: Redaction, option: str) -> str:
-    read = gotext.parse_option(option)
-    if read is not None and read[0] == "Header":
-        name, value = read[1]
-        return gotext.header(name, rules.header(name, value))
-    return rules.text(option)
+    return plans.options_seen(options, consoles.of(request).settings.redaction)
 
 
 async def _show_go(request: Request, name: str) -> Response:

@@ -119,8 +119,11 @@ async def edit(request: Request) -> Response:
         record = await _record(request, queue, id_)
     except TaskNotFound:
         return redirect(request, "/task", "It is gone, so that nothing was changed.", kind="bad", queue=queue, id=id_)
+    if not may(request, "task.update", queue):
+        await perform(request, "task.update", queue=queue, about=id_, deed=_nothing)  # which refuses it
     rules = console.settings.redaction
-    draft, was = task_forms.typed(form, record, rules, is_clone=False), _was(form)
+    draft = task_forms.typed(form, record, rules, is_clone=False)
+    was = {**task_forms.filled(record, rules, is_clone=False).values, **_was(form)}
     stamped = (form.needed("stamp"), form.choice("state", [state.value for state in TaskState], TaskState.PENDING))
     changes = _changes(draft, record, was, request)
     if not changes and not draft.errors:
@@ -145,6 +148,10 @@ async def edit(request: Request) -> Response:
         else:
             return redirect(request, "/task", "It is changed.", queue=move_to or queue, id=id_)
     return _page(request, record, draft, is_clone=False, was=was, stamped=stamped, error=error, status=400)
+
+
+async def _nothing() -> None:
+    """Do nothing: who asks may not."""
 
 
 def _was(form: Form) -> Mapping[str, str]:
@@ -203,6 +210,8 @@ async def clone(request: Request) -> Response:
     form = await read(request)
     record = await _record(request, form.needed("queue_of"), form.needed("id"))
     console, info = consoles.of(request), record.info
+    if not may(request, "task.clone", info.queue):
+        await perform(request, "task.clone", queue=info.queue, about=info.id, deed=_nothing)  # which refuses it
     if not info.type:
         raise HTTPException(409, "Its bytes are no message, so that it cannot be cloned.")
     draft, was = task_forms.typed(form, record, console.settings.redaction, is_clone=True), _was(form)

@@ -28,8 +28,9 @@ from onebeat.web.pages import finding
 from onebeat.web.pages.finding import Looked
 from onebeat.web.pages.rows import rows
 from onebeat.web.rights import may
-from onebeat.web.scope import sight, visible, wanted
+from onebeat.web.scope import hidden, sight, visible, wanted
 from onebeat.web.showing.bars import STATES
+from onebeat.web.showing.redaction import Redaction
 from onebeat.web.showing.signs import short
 from onebeat.web.showing.words import count, counted
 
@@ -279,7 +280,7 @@ async def complete(request: Request) -> Response:
 
     async def read() -> Mapping[str, list[str]]:
         known = await inspector.queues()
-        return await _sampled(inspector, [name for name in known if sees is None or sees(name)])
+        return await _sampled(inspector, [name for name in known if sees is None or sees(name)], hidden(request))
 
     sampled = await console.reads.get(("completions", sight(request)), read, seconds=30)
     return JSONResponse(
@@ -292,12 +293,12 @@ async def complete(request: Request) -> Response:
     )
 
 
-async def _sampled(inspector: Inspector, queues: list[str]) -> Mapping[str, list[str]]:
+async def _sampled(inspector: Inspector, queues: list[str], rules: Redaction) -> Mapping[str, list[str]]:
     """Look at a few tasks of each state of the first queues, for their types and the fields of their payloads."""
     searches = [_some(inspector, queue) for queue in queues[:SAMPLED_QUEUES]]
     infos = [info for found in await asyncio.gather(*searches) for info in found]
     types = Counter(info.type for info in infos if info.type)
-    fields = Counter(field for info in infos for field in fields_of(info))
+    fields = Counter(field for info in infos for field in fields_of(info) if not rules.hides_part_of(field))
     groups = sorted({info.group for info in infos if info.group})
     return {
         "queues": queues[:1000],

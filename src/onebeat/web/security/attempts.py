@@ -49,8 +49,10 @@ class Attempts:
             self._failures.popitem(last=False)
 
     def succeeded(self, address: str, name: str) -> None:
-        """Forget the failures of this address with this name."""
+        """Forget the failures of this address with this name, and that this attempt was counted as one of its own."""
         self._failures.pop((_network(address), name[:200]), None)
+        if times := self._failures.get((_network(address),)):
+            times.pop()
 
     def _count(self, key: tuple[str, ...], most: int) -> None:
         times = self._failures.setdefault(key, [])

@@ -65,7 +65,7 @@ def bars(
         room = (i * wide, max(wide - 1, wide * 0.7))
         bad = (part[i] if i < len(part) else None) or 0
         tall = _tall(value, top, height)
-        low = min(_tall(bad, top, height), tall)
+        low = min(max(height * bad / top, 0.5), tall) if top else 0  # a few failures are no red foot under all bars
         shapes[f"s-{tone}" if value else "chart-zero"].append(_bar(*room, tall if value else 1, height))
         if bad:
             shapes[f"s-{part_tone}"].append(_bar(*room, low, height))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -13,7 +13,9 @@ from onebeat.scheduler.outlook import ClockChange, clock_changes
 from onebeat.scheduler.triggers import Cron, Every, parse_spec
 from onebeat.scheduler.wording import in_words
 from onebeat.web.showing.fleets import Standing
+from onebeat.web.showing.redaction import Redaction
 from onebeat.web.showing.words import counted
+from onebeat.wire import gotext
 
 OVERDUE = timedelta(seconds=5)
 """For so long a tick may be past before it is called overdue: upkeep looks every second, and clocks differ."""
@@ -83,6 +85,19 @@ def go_standing(entry: ScheduleEntry, now: datetime, twice: int) -> Standing:
     if entry.next_at is not None and now - entry.next_at > GO_OVERDUE:
         return Standing("warn", "overdue", "its scheduler gives signs of life, and did not fire it")
     return Standing("good", "live")
+
+
+def options_seen(options: Iterable[str], rules: Redaction) -> list[str]:
+    """Write options in Go's text form, what is secret in them hidden: headers are among them."""
+    return [_option(rules, option) for option in options]
+
+
+def _option(rules: Redaction, option: str) -> str:
+    read = gotext.parse_option(option)
+    if read is not None and read[0] == "Header":
+        name, value = read[1]
+        return gotext.header(name, rules.header(name, value))
+    return rules.text(option)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ KEYS = (
 PATTERNS = (
     r"(?i)\bbearer\s+[a-z0-9._~+/=-]{16,}",
     r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"]+(?=@)",
-    r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",
+    # looked for from where a word begins, and once for each: a text of many "eyJ" is not gone through for each of them
+    r"(?<![\w-])(?=[\w-]++\.[\w-]{8,}+\.)[\w-]*?\beyJ[\w-]{8,}+\.[\w-]++\.[\w-]*+",
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
 )
 """What is hidden wherever it stands: bearer tokens, passwords in URLs, JSON web tokens, private keys."""
