@@ -152,3 +152,10 @@ async def test_what_is_hidden_stands_on_no_page_and_is_not_searched_for(store: S
         answer = await web.post("/act", data={"action": "run", "q": "error:hunter2", "confirmed": "yes"})
         assert 303 == answer.status_code
     assert 1 == (await Inspector(store).stats("q")).archived
+
+
+async def test_an_unknown_zone_is_named_as_it_was_written(web: httpx2.AsyncClient) -> None:
+    """With a name that may stand there, as it is spelled."""
+    answer = await web.post("/settings", data={"zone": "Mars/Base"})
+    assert 400 == answer.status_code
+    assert "Time zone &#39;Mars/Base&#39; is unknown: write an IANA name such as &#39;Europe/Kyiv&#39;." in answer.text

@@ -34,6 +34,14 @@ def test_j_and_k_move_from_row_to_row_and_enter_opens(visitor: Visitor) -> None:
     page.wait_for_url("**/queue?name=imports")
 
 
+def test_enter_opens_a_row_whose_box_has_the_focus(visitor: Visitor) -> None:
+    """Where rows can be picked, j stands on the box."""
+    page = visitor.see("/tasks?q=state:archived")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/task?**")
+
+
 def test_the_focus_stays_over_looks(visitor: Visitor) -> None:
     """Whoever stands on a row does so after the page was looked at again."""
     page = visitor.see("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import httpx2
@@ -92,6 +93,21 @@ async def test_what_is_wrong_with_a_server_is_the_verdict(
     assert sentence in (await web.get("/server", params={"id": "id1"})).text
 
 
+async def test_a_loop_between_two_turns_is_no_trouble(web: httpx2.AsyncClient, store: Store, noon: Clock) -> None:
+    """Every server has that when it is asked while it works."""
+    await lists(store, 1, sheet=SheetRecord(version="0.6.0", application="shop", loop_blocked_ms=0.2))
+    assert "no turn for" not in (await web.get("/server", params={"id": "id1"})).text
+
+
+async def test_the_command_is_not_all_that_is_said_where_servers_are_drained(
+    web: httpx2.AsyncClient, store: Store, client: Client, noon: Clock
+) -> None:
+    """One of them can be taken back."""
+    await client.enqueue(Task("mail:send"), queue="mail")
+    await lists(store, 1, queues={"mail": 1}, status="stopped")
+    assert "take back one of those that serve it" in (await web.get("/servers")).text
+
+
 async def test_a_server_has_a_page_with_all_that_it_says(web: httpx2.AsyncClient, store: Store, noon: Clock) -> None:
     """Shares of its queues, what it handles, when it aggregates; by its id or its place."""
     sheet = SheetRecord(
@@ -168,6 +184,7 @@ async def test_an_order_drains_a_server_that_runs_and_takes_it_back(
         assert task_id in page.text
         await live.post("/server/resume", data={"id": serving.id})
         await until(lambda: says(live, ">active<"))
+        assert f":{os.getpid()} {serving.id}" in (await live.get("/audit")).text
         go.set()
 
 

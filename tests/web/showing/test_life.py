@@ -115,6 +115,13 @@ def test_the_first_sentence_says_how_a_task_stands(kind: str, sentence: str, fie
     assert (kind, sentence) == verdict(record(**fields), lambda text: text)
 
 
+def test_who_archives_a_task_that_waits_adds_no_failure_to_it() -> None:
+    """Its last attempt was to be retried."""
+    found = record(state=TaskState.ARCHIVED, last_failed_at=None)
+    assert "Archived after 2 failed attempts: TypeError: b" == verdict(found, str, [attempt(2, "retried")])[1]
+    assert "Archived after 3 failed attempts: TypeError: b" == verdict(found, str, [attempt(3, "archived")])[1]
+
+
 def test_a_retention_to_the_end_of_time_has_no_end() -> None:
     """Rather than an error."""
     found = record(state=TaskState.COMPLETED, completed_at=AT, retention=timedelta.max)

@@ -133,6 +133,9 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isTyping(event.target)) return;
   if (document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") return dropPicks();
+  if (event.key === "Enter" && event.target.matches?.("input[data-pick]")) {
+    return event.preventDefault(), current()?.querySelector("a")?.click(); // on a box it would do nothing
+  }
   const wasGoing = Date.now() - isGoing < 1500;
   isGoing = 0;
   if (wasGoing && PLACES[event.key]) return event.preventDefault(), go(event.key);

@@ -91,6 +91,7 @@ async def servers(request: Request) -> Response:
         unserved=sorted(unserved.items(), key=lambda item: -item[1]),
         running=running[:RUNNING],
         more_running=len(running) - RUNNING,
+        resting={name for one in fleet.living if one.status != "active" for name in one.queues},
         slots=sum(one.concurrency for one in fleet.living),
         busy=sum(one.active_workers for one in fleet.living),
         makers=_makers(fleet.living),
@@ -155,6 +156,7 @@ async def server(request: Request) -> Response:
         one=one,
         standing=standing,
         troubles=fleets.troubles(one),
+        blocked=fleets.BLOCKED,
         queues=[(queue, *rest, _stats(fleet, queue)) for queue, *rest in fleets.shares(one) if sees(request, queue)],
         running=running[:RUNNING],
         more_running=len(running) - RUNNING,
@@ -205,7 +207,9 @@ async def steer(request: Request) -> Response:
         "stop": lambda: inspector.drain_server(name, stop=True),
         "resume": lambda: inspector.resume_server(name),
     }
-    one = await perform(request, f"server.{word}", about=name, deed=deeds[word])
+    living = await consoles.of(request).reads.get("servers", inspector.servers)
+    about = next((f"{fleets.place_of(one)} {one.id}" for one in living if one.id == name), name)
+    one = await perform(request, f"server.{word}", about=about, deed=deeds[word])
     told = {
         "drain": "is told to take no more tasks, and ends those that it runs",
         "stop": "is told to end once nothing runs on it any more",

@@ -76,7 +76,7 @@ async def task(request: Request) -> Response:
     rules = consoles.of(request).settings.redaction
     record, info = found.record, found.record.info
     codec = codecs.name_of(info.headers)
-    kind, sentence = verdict(record, rules.text)
+    kind, sentence = verdict(record, rules.text, found.attempts)
     return render(
         request,
         "task.html",

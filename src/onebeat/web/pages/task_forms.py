@@ -104,7 +104,10 @@ def _editable(record: TaskRecord, rules: Redaction) -> tuple[str | None, str]:
     if len(info.payload) > EDITABLE:
         return None, f"It has {size(len(info.payload))}, more than a form holds, and stays as it is."
     if allowed(info.payload, codec=codec, rules=rules).is_changed:
-        return None, "Redaction rules hide values in it, so that it cannot be edited here, and stays as it is."
+        return None, (
+            "Redaction rules hide values in it, so that it cannot be edited here, and stays as it is. "
+            "onebeat task update changes one field of it, by --set."
+        )
     if codec != codecs.JSON.name:
         return None, f"It is in codec {codec}, not JSON, and stays as it is."
     try:

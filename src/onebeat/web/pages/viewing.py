@@ -34,7 +34,7 @@ async def choose(request: Request) -> Response:
     try:
         zones.zone(zone)
     except ConfigurationError as error:
-        raise HTTPException(400, f"{str(error).capitalize()}.") from None
+        raise HTTPException(400, f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
     chosen = {
         "onebeat_theme": form.choice("theme", viewer.THEMES, "system"),
         "onebeat_density": form.choice("density", viewer.DENSITIES, "roomy"),

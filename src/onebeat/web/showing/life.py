@@ -156,8 +156,8 @@ def _end(info: TaskInfo) -> datetime | None:
         return None
 
 
-def verdict(record: TaskRecord, seen: Callable[[str], str]) -> tuple[str, str]:
-    """Say in a sentence how a task stands, and how bad that is."""
+def verdict(record: TaskRecord, seen: Callable[[str], str], attempts: Sequence[Attempt] = ()) -> tuple[str, str]:
+    """Say in a sentence how a task stands, and how bad that is; of its attempts those that are kept are told."""
     info = record.info
     error = _short(seen(info.last_error).strip().rpartition("\n")[2])
     because = f": {error}" if error else ""
