@@ -85,7 +85,7 @@ def asked() -> list[tuple[str, dict[str, str]]]:
 @pytest.mark.parametrize("user", USERS.values(), ids=USERS.keys())
 async def test_a_queue_that_is_hidden_is_nowhere(filled: Store, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is asked: what was not typed is not answered, and nothing fails."""
-    monkeypatch.setattr("onebeat.web.api.limits.Rate.take", lambda _self, _who: None)
+    monkeypatch.setattr("onebeat.web.api.limits.Rate.take", lambda *_asked: None)
     board = console(filled, auth=lambda _request: user)
     told: list[str] = []
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(board), base_url=ORIGIN) as http:
@@ -103,7 +103,7 @@ async def test_a_queue_that_is_hidden_is_as_one_that_is_not_there(
     filled: Store, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The status tells nothing either."""
-    monkeypatch.setattr("onebeat.web.api.limits.Rate.take", lambda _self, _who: None)
+    monkeypatch.setattr("onebeat.web.api.limits.Rate.take", lambda *_asked: None)
     board = console(filled, auth=lambda _request: user)
     told: list[str] = []
     paths = ["/queue?name=Q", "/task?queue=Q&id=archived", "/tasks?q=queue:Q", "/errors?q=queue:Q"]
