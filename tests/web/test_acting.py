@@ -153,7 +153,7 @@ async def test_what_was_read_before_a_job_ended_is_read_again(
     await write(store, 3, "archived")
     job = await inspector.begin_job("run", "state:archived", user="ada")
     assert "before" == await board.reads.get("errors", lambda: asyncio.sleep(0, "before"), seconds=60)
-    await board.background.start(await board.inspector(), job.id, None, None)
+    await board.background.start(await board.inspector(), job.id, lambda _queue: True, None)
     await ended(inspector, job.id, board)
     await board.background.aclose()
     assert "after" == await board.reads.get("errors", lambda: asyncio.sleep(0, "after"), seconds=60)

@@ -29,6 +29,9 @@ from onebeat.web.showing import bars, instants, words
 NOTICE = "onebeat_notice"
 """The cookie with the sentence that the next page shows: what has become of the form that was sent."""
 
+MOST_NOTICE = 300
+"""Characters of it: as many fit into a cookie whatever they are, and browsers drop one that is larger than 4 kB."""
+
 
 @cache
 def environment() -> Environment:
@@ -130,7 +133,7 @@ def redirect(request: Request, path: str, notice: str = "", *, kind: str = "good
     """
     answer = RedirectResponse(links.url(request, path, **query), status_code=303)
     if notice:
-        text = quote(json.dumps([kind, notice[:1000]]))
+        text = quote(json.dumps([kind, notice[:MOST_NOTICE]], ensure_ascii=False))
         answer.set_cookie(NOTICE, text, max_age=60, path=f"{links.root(request)}/", httponly=True, samesite="strict")
     return answer
 

@@ -37,7 +37,7 @@ def serve(source: object, settings: Settings, *, host: str, port: int, told: Cal
     """
     refuse_open_door(host, is_asked=settings.rules.is_asked)
     with listening(host, port) as place:
-        told(f"console: {address(place)}")
+        told(f"console: {address(place).rstrip('/')}{settings.rules.prefix}/")
         asyncio.run(server(Console(source, settings)).serve(sockets=[place]))
 
 

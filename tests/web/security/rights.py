@@ -103,7 +103,7 @@ PAGES: tuple[Change, ...] = (
     Change("/schedule/run", "schedule.run", {"id": "report"}),
     Change("/job/stop", "task.archive", {"id": JOB}, is_of_job=True),
     Change("/job/continue", "task.archive", {"id": JOB}, is_of_job=True),
-    Change("/health/repair", "health.repair", {"check": "orphaned-task"}, is_global=True),
+    Change("/health/repair", "health.repair", {"check": "lost-record"}, is_global=True),
     Change("/server/cancel", "task.cancel", {"queue": QUEUE, "id": "active"}),
     Change("/server/drain", "server.drain", {"id": "one"}, is_global=True),
     Change("/server/stop", "server.stop", {"id": "one"}, is_global=True),

@@ -112,7 +112,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[AuditRecord]:
         return record
 
     monkeypatch.setattr(Inspector, "record_audit", record_audit)
-    monkeypatch.setattr(Rate, "take", lambda _self, _who: None)
+    monkeypatch.setattr(Rate, "take", lambda *_asked: None)
     monkeypatch.setattr("onebeat.web.acting.REFUSALS", 1000)
     return found
 
