@@ -177,7 +177,7 @@ def verdict(record: TaskRecord, seen: Callable[[str], str], attempts: Sequence[A
         case TaskState.RETRY:
             return "warn", f"Failed {info.retried} of {counted(info.max_retry + 1, 'attempt')}{because}"
         case TaskState.ARCHIVED:
-            failures = _failures(record)
+            failures = _failures(record, attempts)
             after = f" after {counted(failures, 'failed attempt')}" if failures else ""
             return "bad", f"Archived{after}{because}"
         case TaskState.COMPLETED:
@@ -185,11 +185,17 @@ def verdict(record: TaskRecord, seen: Callable[[str], str], attempts: Sequence[A
     return "", f"Waits in group {info.group} to be aggregated"
 
 
-def _failures(record: TaskRecord) -> int:
+def _failures(record: TaskRecord, attempts: Sequence[Attempt]) -> int:
     """Count the failures of an archived task: the one that archived it is not among those that the wire counts."""
     info = record.info
     if info.last_error in _NOT_FAILED or info.last_error.startswith("crashed "):
         return info.retried
-    failed, archived = info.last_failed_at, record.archived_at
-    was_later = failed is not None and archived is not None and archived - failed > timedelta(seconds=1)
-    return info.retried + (bool(info.last_error) and not was_later)
+    return info.retried + (bool(info.last_error) and not _is_by_hand(record, attempts))
+
+
+def _is_by_hand(record: TaskRecord, attempts: Sequence[Attempt]) -> bool:
+    """Whether an operator archived it, while it waited to be retried."""
+    if attempts and not _is_unkept(record.info, attempts):
+        return attempts[-1].outcome == "retried"
+    failed, archived = record.info.last_failed_at, record.archived_at
+    return failed is not None and archived is not None and archived - failed > timedelta(seconds=1)
