@@ -1,5 +1,7 @@
 // Picking rows, asking before something is done, and copying.
 
+import { tellTimes } from "./times.js";
+
 let last = null;
 let isAnswered = false;
 
@@ -66,6 +68,7 @@ async function open(address, options) {
   box().setAttribute("aria-label", box().querySelector("h1")?.textContent.trim() ?? "Confirm");
   for (const one of box().querySelectorAll("[data-live]")) one.remove();
   box().classList.toggle("is-wide", box().querySelector("table") !== null);
+  tellTimes(box());
   box().showModal();
   (box().querySelector("[autofocus]") ?? box().querySelector("input:not([type=hidden]), select, textarea, button"))?.focus();
   return true;
