@@ -386,6 +386,7 @@ open_store(StoreConfig(folder))
         assert user.leave() == -signal.SIGKILL
         assert is_stopped(folder)
 
+    @pytest.mark.slow
     def test_openers_and_guardians_do_not_get_in_each_others_way(self, folder: Path, start: Start) -> None:
         """Stores opened while they are being stopped neither fail nor lose anything."""
         script = """

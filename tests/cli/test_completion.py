@@ -136,6 +136,7 @@ def test_a_shell_that_is_unknown_is_refused() -> None:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+@pytest.mark.slow
 def test_bash_completes_a_queue(store: SyncClient, url: str, tmp_path: Path) -> None:
     """By the script that it was given, from a real program on its path."""
     program = tmp_path / "onebeat"

@@ -195,6 +195,7 @@ def test_colours_on_a_terminal_only(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["--help"], ["schema"], ["queue", "ls"], ["task", "ls", "--json"]])
+@pytest.mark.slow
 def test_what_cannot_be_written_is_said(url: str, words: list[str]) -> None:
     """A full disk is no fault of ours, and no traceback."""
     with Path("/dev/full").open("w") as full:
@@ -207,6 +208,7 @@ def test_what_cannot_be_written_is_said(url: str, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.slow
 def test_what_was_closed_before_harms_nothing(url: str, closed: str) -> None:
     """As some who start programs do it: no socket takes the place of what is read or printed."""
     command = f"{sys.executable} -m onebeat queue ls --url {shlex.quote(url)} {closed}"

@@ -111,6 +111,7 @@ def test_importing_the_package_loads_nothing_to_speak_of() -> None:
     assert set() == {"asyncio", "redis", "msgspec"} & loaded("import onebeat")
 
 
+@pytest.mark.slow
 def test_declaring_loads_no_redis() -> None:
     """It comes with the first store."""
     code = "from onebeat import Onebeat\napp = Onebeat()\n\n@app.task()\ndef work() -> None: ..."

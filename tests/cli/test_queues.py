@@ -286,6 +286,7 @@ def test_a_terminal_is_asked(system: System, tmp_path: Path, answer: str, left: 
     assert left == names()
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_no_answer(system: System, tmp_path: Path) -> None:
     """Nothing is done, status 130, no traceback."""
     with onebeat("queue", "rm", "low", "-f", cwd=tmp_path, env={"ONEBEAT_URL": system.url}, terminal=True) as program:

@@ -130,6 +130,7 @@ def test_a_queue_that_is_called_like_a_sum_is_one() -> None:
 SCREEN, BACK = r"\x1b\[\?1049h", "\x1b[?1049l"
 
 
+@pytest.mark.slow
 def test_watching_ends_by_q_and_leaves_the_terminal_as_it_was(client: SyncClient, url: str, tmp_path: Path) -> None:
     """A screen of its own, drawn again and again."""
     env = {"ONEBEAT_URL": url, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
@@ -144,6 +145,7 @@ def test_watching_ends_by_q_and_leaves_the_terminal_as_it_was(client: SyncClient
         assert BACK in program.said
 
 
+@pytest.mark.slow
 def test_watching_ends_by_ctrl_c(client: SyncClient, url: str, tmp_path: Path) -> None:
     """Without a traceback."""
     env = {"ONEBEAT_URL": url, "TERM": "xterm"}
@@ -155,6 +157,7 @@ def test_watching_ends_by_ctrl_c(client: SyncClient, url: str, tmp_path: Path) -
         assert "Traceback" not in program.said
 
 
+@pytest.mark.slow
 def test_a_small_screen_shows_the_busiest(client: SyncClient, url: str, tmp_path: Path) -> None:
     """And how many queues are not there."""
     for number in range(30):
@@ -167,6 +170,7 @@ def test_a_small_screen_shows_the_busiest(client: SyncClient, url: str, tmp_path
         assert 0 == program.ended()
 
 
+@pytest.mark.slow
 def test_a_narrow_screen_goes_without_columns(client: SyncClient, url: str, tmp_path: Path) -> None:
     """Rather than cut numbers off."""
     client.enqueue_many([Task("t", {"number": n}) for n in range(1231)], queue="q")
@@ -178,6 +182,7 @@ def test_a_narrow_screen_goes_without_columns(client: SyncClient, url: str, tmp_
         assert 0 == program.ended()
 
 
+@pytest.mark.slow
 def test_a_narrow_terminal_has_a_table_and_says_what_it_lacks(client: SyncClient, url: str, tmp_path: Path) -> None:
     """A row for each queue, rather than ten lines."""
     env = {"ONEBEAT_URL": url, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "52"}
@@ -187,6 +192,7 @@ def test_a_narrow_terminal_has_a_table_and_says_what_it_lacks(client: SyncClient
         assert 0 == program.ended()
 
 
+@pytest.mark.slow
 def test_without_a_terminal_it_is_a_line_each_time(client: SyncClient, url: str, tmp_path: Path) -> None:
     """Of all queues together."""
     with onebeat("stats", "--watch", "0.1", cwd=tmp_path, env={"ONEBEAT_URL": url}) as program:
@@ -197,6 +203,7 @@ def test_without_a_terminal_it_is_a_line_each_time(client: SyncClient, url: str,
         assert "Traceback" not in program.said
 
 
+@pytest.mark.slow
 def test_watching_as_json_is_a_document_each_time(client: SyncClient, url: str, tmp_path: Path) -> None:
     """On a line of its own."""
     with onebeat("stats", "--watch", "0.1", "--json", cwd=tmp_path, env={"ONEBEAT_URL": url}) as program:

@@ -122,6 +122,7 @@ def test_what_is_not_said_is_not_guessed(
     assert before == left(some)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_asks(url: str, some: SyncInspector, tmp_path: Path) -> None:
     """And a no is a no."""
     with onebeat("task", "rm", "--url", url, "--where", "payload.n=4", cwd=tmp_path, terminal=True) as program:

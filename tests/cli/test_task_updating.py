@@ -174,6 +174,7 @@ with SyncInspector({url!r}) as inspector:
     assert b'"user":1' in inspector.task("default", "o1").payload
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_asks_after_it_has_shown(url: str, inspector: SyncInspector, tmp_path: Path) -> None:
     """What becomes of the payload, then whether to."""
     words = ("task", "update", "--url", url, "o1", "--set", "user=9")

@@ -264,6 +264,7 @@ t.enqueue_sync()
 
 
 @pytest.mark.one_store
+@pytest.mark.slow
 def test_a_short_process_lets_its_listeners_hear_all(url: str, tmp_path: Path) -> None:
     """At its very end."""
     environment = {**os.environ, "PYTHONWARNINGS": "error"}

@@ -276,6 +276,7 @@ def test_a_line_with_what_json_cannot_hold_is_not_lost(value: object, expected: 
     assert ("in \\udcff", 7, expected) == (line["message"], line["number"], line["value"])
 
 
+@pytest.mark.slow
 async def test_isolated_tasks_write_json_where_their_server_does(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:

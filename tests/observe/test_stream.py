@@ -87,6 +87,7 @@ async def test_a_process_without_a_server_writes_too(url: str) -> None:
         assert ids == [told.task_id for told in (await last_events(store, 100))[0]]
 
 
+@pytest.mark.slow
 def test_a_forked_process_writes_by_connections_of_its_own(url: str) -> None:
     """Parent and child write all of theirs: neither reads an answer that was the other's."""
     script = textwrap.dedent("""

@@ -73,6 +73,7 @@ async def test_a_coroutine_and_a_thread_say_how_far_they_are(app: Onebeat[Any]) 
     assert (TaskState.COMPLETED, third) == (ended.state, ended.progress)
 
 
+@pytest.mark.slow
 async def test_a_process_says_it_to_its_server(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the pipe by which its verdict comes."""
     monkeypatch.setenv("ONEBEAT_TEST_NOTES", str(tmp_path / "notes"))

@@ -15,6 +15,7 @@ import pytest
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "test-your-tasks.md"
 
 
+@pytest.mark.slow
 def test_the_page_does_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """From top to bottom, in one namespace; then every test that it shows."""
     module = types.ModuleType("page")

@@ -292,6 +292,7 @@ async def test_isolated_handlers_run_here_so_that_what_a_test_replaces_is_replac
         assert 2 == (await t.advance(7)).retried
 
 
+@pytest.mark.slow
 async def test_isolated_handlers_run_in_processes_if_wanted() -> None:
     """The real thing, with the real lifespan; its progress and errors come through."""
     async with isolated.app.testing(processes=True, guard=60) as t:
