@@ -212,9 +212,9 @@ class Tally:
     def __init__(self, now: datetime) -> None:
         self._hour = _hour(now)
         self._groups: dict[str, _Group] = {}
-        self.tasks = 0
-        self.without_error = 0
-        self.beyond = 0
+        self.tasks: int = 0
+        self.without_error: int = 0
+        self.beyond: int = 0
 
     def add(self, info: TaskInfo, failed_at: datetime | None) -> None:
         """Count one task."""

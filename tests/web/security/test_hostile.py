@@ -70,7 +70,7 @@ def answered(place: tuple[str, int], sent: bytes) -> bytes:
             open_.sendall(sent)
             open_.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: open_.recv(65_536), b""))
-        except (ConnectionResetError, BrokenPipeError):  # it was told no before it had sent all
+        except OSError:  # it was told no, and the connection ended, before all was sent
             return b""
 
 

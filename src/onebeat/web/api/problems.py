@@ -125,7 +125,9 @@ class Refused(Exception):  # noqa: N818 - a name that reads as a sentence where 
 
     def __init__(self, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.code, self.detail, self.headers = code, detail, dict(headers or {})
+        self.code: str = code
+        self.detail: str = detail
+        self.headers: dict[str, str] = dict(headers or {})
 
 
 def problem(code: str, detail: str, page: str, *, column: int | None = None, holder: str | None = None) -> Problem:

@@ -318,4 +318,4 @@ def _sentence(preview: Preview, order: Order) -> str:
     )
 
 
-routes = [Route("/act", ask), Route("/act", act, methods=["POST"])]
+routes: list[Route] = [Route("/act", ask), Route("/act", act, methods=["POST"])]

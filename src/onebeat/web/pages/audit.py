@@ -55,4 +55,4 @@ def _verdict(page: AuditPage, *, is_asked: bool) -> str:
     return f"The latest{' that fits' if is_asked else ''}: {short(what, 80)}"
 
 
-routes = [Route("/audit", audit)]
+routes: list[Route] = [Route("/audit", audit)]

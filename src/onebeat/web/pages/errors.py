@@ -139,4 +139,4 @@ def _row(request: Request, group: ErrorGroup) -> Row:
     )
 
 
-routes = [Route("/errors", errors)]
+routes: list[Route] = [Route("/errors", errors)]

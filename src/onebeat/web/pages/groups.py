@@ -70,4 +70,4 @@ async def look(request: Request) -> tuple[GroupsFound, Sequence[ServerInfo], dat
     return found, servers, await console.reads.get("now", inspector.now)
 
 
-routes = [Route("/groups", groups)]
+routes: list[Route] = [Route("/groups", groups)]

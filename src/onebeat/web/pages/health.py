@@ -150,7 +150,7 @@ def _count(done: Sequence[Repaired]) -> int:
     return sum(one.is_done for one in done)
 
 
-routes = [
+routes: list[Route] = [
     Route("/health", health),
     Route("/health/repair", ask_repair),
     Route("/health/repair", repair, methods=["POST"]),

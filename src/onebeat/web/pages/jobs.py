@@ -162,7 +162,7 @@ async def go_on(request: Request) -> Response:
     return redirect(request, "/job", "It goes on: what is left is chosen anew.", id=found.id)
 
 
-routes = [
+routes: list[Route] = [
     Route("/job", job),
     Route("/jobs", every),
     Route("/job/stop", stop, methods=["POST"]),

@@ -89,4 +89,4 @@ def _tasks_of(name: str) -> str | None:
     return None if name == OTHER else str(Filter().narrowed("type", name))
 
 
-routes = [Route("/metrics", metrics)]
+routes: list[Route] = [Route("/metrics", metrics)]

@@ -122,7 +122,7 @@ async def pause(request: Request) -> Response:
     return redirect(request, back, f"Queue {queue} {done}.", name=queue if back == "/queue" else None)
 
 
-routes = [
+routes: list[Route] = [
     Route("/", overview),
     Route("/queue/pause", pause, methods=["POST"]),
     Route("/queue/resume", pause, methods=["POST"]),

@@ -74,4 +74,4 @@ def _search(request: Request, asked: str) -> Iterator[Item]:
         yield {"kind": "search", "text": f"Tasks: {asked}", "href": url(request, "/tasks", q=asked)}
 
 
-routes = [Route("/palette", palette)]
+routes: list[Route] = [Route("/palette", palette)]

@@ -158,4 +158,4 @@ async def remove(request: Request) -> Response:
     return redirect(request, "/", f"Queue {name} is removed, with {counted(removed, 'task')}.")
 
 
-routes = [Route("/queue", queue), Route("/queue/remove", remove, methods=["POST"])]
+routes: list[Route] = [Route("/queue", queue), Route("/queue/remove", remove, methods=["POST"])]

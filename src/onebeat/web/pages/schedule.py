@@ -238,7 +238,7 @@ async def _meant(request: Request) -> tuple[ScheduleInfo, Inspector, Form]:
     return await find(request, form.needed("id")), inspector, form
 
 
-routes = [
+routes: list[Route] = [
     Route("/schedule", schedule),
     Route("/schedule/run", ask),
     Route("/schedule/resume", ask),

@@ -157,4 +157,4 @@ def _words(one: Row | GoRow) -> str:
     return f"{info.id} {info.task_type} {info.queue} {info.application} {info.spec} {one.words} {one.standing.word}"
 
 
-routes = [Route("/schedules", schedules)]
+routes: list[Route] = [Route("/schedules", schedules)]

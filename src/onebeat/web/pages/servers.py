@@ -233,7 +233,7 @@ async def cancel(request: Request) -> Response:
     return redirect(request, "/server" if server_id else "/servers", notice, id=server_id or None)
 
 
-routes = [
+routes: list[Route] = [
     Route("/servers", servers),
     Route("/server", server),
     Route("/server/stop", ask_stop),

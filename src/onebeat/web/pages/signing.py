@@ -62,7 +62,7 @@ async def logout(request: Request) -> Response:
     return answer
 
 
-routes = [
+routes: list[Route] = [
     Route(gate.LOGIN, login, methods=["GET", "POST"]),
     Route("/logout", logout, methods=["POST"]),
 ]

@@ -72,4 +72,4 @@ def _figures(nodes: Sequence[StoreNode]) -> dict[str, int | None]:
     }
 
 
-routes = [Route("/redis", redis)]
+routes: list[Route] = [Route("/redis", redis)]

@@ -220,4 +220,4 @@ def _ending(data: bytes) -> str:
     return "json" if text.lstrip()[:1] in ("{", "[") else "txt"
 
 
-routes = [Route("/task", task), Route("/download", download)]
+routes: list[Route] = [Route("/task", task), Route("/download", download)]

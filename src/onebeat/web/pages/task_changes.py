@@ -256,7 +256,7 @@ async def _enqueue(inspector: Inspector, task: Task[Any], options: Mapping[str, 
         return await client.enqueue(task, **given)
 
 
-routes = [
+routes: list[Route] = [
     Route("/task/edit", ask),
     Route("/task/clone", ask),
     Route("/task/edit", edit, methods=["POST"]),

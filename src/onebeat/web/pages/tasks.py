@@ -339,4 +339,4 @@ def to_tasks(request: Request, filter: Filter | str, *, group: str = "") -> str:
     return url(request, "/tasks", q=str(filter) or None, group=group or None)
 
 
-routes = [Route("/tasks", tasks), Route("/tasks/complete", complete)]
+routes: list[Route] = [Route("/tasks", tasks), Route("/tasks/complete", complete)]

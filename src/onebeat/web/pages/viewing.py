@@ -70,7 +70,7 @@ def _page(request: Request) -> Response:
     )
 
 
-routes = [
+routes: list[Route] = [
     Route("/settings", settings),
     Route("/settings", choose, methods=["POST"]),
 ]

@@ -112,7 +112,7 @@ class Gate:
         self._app = app
         self._rules = rules
         self._answer = answer
-        self.login = Login(rules.passwords, rules.secret, clock) if rules.passwords is not None else None
+        self.login: Login | None = Login(rules.passwords, rules.secret, clock) if rules.passwords is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
