@@ -54,6 +54,16 @@ ONCE = {
     "observe/test_scale.py": "arithmetic, and answers over HTTP",
     "observe/test_systemd.py": "words to a service manager",
     "observe/test_worker_metrics.py": "counting in one process",
+    "web/api/test_fuzz.py": "what its own description says of the API",
+    "web/api/test_how_to.py": "commands of a page, against a server of HTTP",
+    "web/api/test_http.py": "statuses, headers and limits of HTTP",
+    "web/api/test_openapi.py": "a document",
+    "web/api/test_reference.py": "a page of the documentation",
+    "web/browser": "pages in Chromium, over a store of its own",
+    "web/security": "who may come in, and what is refused before the store is asked",
+    "web/showing": "words, charts and markup",
+    "web/test_mounting.py": "where a console is mounted",
+    "cli/test_web.py": "options, and a store that is not there",
     "integrations": "faces of frameworks, above clients and servers that are tested on each kind",
 }
 """What another kind of store would prove nothing about, and why: it runs on one node only."""
