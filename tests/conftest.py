@@ -168,6 +168,7 @@ def open_stores() -> Iterator[OpenStores]:
 @pytest.fixture(autouse=True)
 def closes_its_stores(open_stores: OpenStores) -> Iterator[None]:
     """Fail the very test that leaves a store open: else whichever later one collects garbage would fail."""
+    open_stores.forget()  # those of the module or the session, which outlive this test
     yield
     left = open_stores.forget()
     assert [] == left, "stores that this test has opened and not closed"

@@ -30,6 +30,8 @@ async def left(bench: Bench) -> set[bytes]:
         b"onebeat:{default}:f:",
         b"asynq:{default}:processed:",
         b"asynq:{default}:failed:",
+        *(b"onebeat:{default}:" + name for name in (b"rate:", b"wait:", b"run:", b"types")),  # series, with an expiry
+        b"onebeat:series:{all}:",
     )
     return {key for key in found if not key.startswith(passing)} - LEFT
 
