@@ -36,7 +36,8 @@ TASKS = int(os.environ.get("ONEBEAT_CONSOLE_TASKS", "1000000"))
 TABS, POLLS = 10, 1800
 """An hour of polls, two seconds apart, in ten tabs."""
 
-POLL_S, WATCH_S, ROUNDS = 2.0, 30.0, 15
+POLL_S, ROUNDS = 2.0, 15
+WATCH_S = float(os.environ.get("ONEBEAT_CONSOLE_SECONDS", "30"))
 PAGES = (
     "/",
     "/queue?name=q0",
@@ -237,7 +238,10 @@ def main() -> None:
                 thousand(address, watch)
             asyncio.run(prepare(10, TASKS, heading=False))
             rest = at_rest(watch)
-            print(f"\n{TASKS:,} tasks in 10 queues, one page open, polled every {POLL_S:.0f} s for {WATCH_S:.0f} s:")
+            print(
+                f"\n{TASKS:,} tasks in 10 queues, one page open, polled every {POLL_S:.0f} s for {WATCH_S:.0f} s; "
+                f"at rest {rest:.2%}:"
+            )
             with console(engine.url) as (address, pid):
                 for path in PAGES:
                     million(address, watch, path, rest)
