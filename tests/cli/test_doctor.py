@@ -50,11 +50,12 @@ def test_it_says_first_what_is_wrong_and_then_what_to_type(onebeat: Call, url: s
     assert re.fullmatch(r"Something is wrong: \d+ errors, \d+ warnings? by \d+ checks\.", lines[0]), lines[0]
     assert "error    queue mail  [queue-without-server]" == lines[2]
     assert "         It has 2 pending tasks, and no server lives." == lines[3]
-    assert f"         → onebeat run module:app --queue mail --url {url}" in lines
+    assert f"         → onebeat run module:app --queue mail --url {shlex.quote(url)}" in lines
     assert "1 task has a record and is in no list: lost." in found.output
     assert "Looked at 0 servers, 1 queue" in found.output
 
 
+@pytest.mark.one_store
 def test_remedies_name_the_store_that_was_named(onebeat: Call, url: str) -> None:
     """Without its password; and not where it is found without being named."""
     found = onebeat("queue-without-server", "--budget", "7")
