@@ -172,7 +172,7 @@ def million(address: str, watch: Watch, path: str, rest: float) -> None:
     ends = began + WATCH_S
     while (now := time.perf_counter()) < ends:
         tab.poll()
-        time.sleep(max(0.0, POLL_S - (time.perf_counter() - now)))
+        time.sleep(max(0.0, POLL_S - (time.perf_counter() - now)))  # as a page's own timer
     took = time.perf_counter() - began
     share = (watch.cpu() - before) / took - rest
     per_poll = (watch.commands() - commands) / max(1, sum(tab.answers.values()) - 1)
@@ -182,7 +182,7 @@ def million(address: str, watch: Watch, path: str, rest: float) -> None:
 
 def at_rest(watch: Watch) -> float:
     before, began = watch.cpu(), time.perf_counter()
-    time.sleep(10)
+    time.sleep(10)  # time is what is measured
     return (watch.cpu() - before) / (time.perf_counter() - began)
 
 

@@ -42,7 +42,7 @@ def serving(*arguments: str, **environ: str) -> Iterator[str]:
             line = process.stdout.readline()
             found = re.search(r"http://\S+", line)
             assert found is not None, line
-            yield found[0].replace("0.0.0.0", "127.0.0.1").rstrip("/")  # noqa: S104
+            yield found[0].replace("0.0.0.0", "127.0.0.1").rstrip("/")  # noqa: S104 - where all of them are, this one is
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)

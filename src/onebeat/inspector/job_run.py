@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -176,7 +177,7 @@ class JobRun:
             part = Selection(action=begun.action, filter=begun.filter, tasks=tasks, first=(), scanned=0, is_whole=True)
             for batch in acting.batches(part, begun.rate):
                 yield from self._wait(pace.wait(len(batch)))
-                self._note((yield from self._lasting(lambda batch=batch: deed.step(batch))))  # type: ignore[misc]
+                self._note((yield from self._lasting(partial(deed.step, batch))))
                 yield from self._tell()
 
     def _note(self, done: Applied) -> None:

@@ -14,8 +14,8 @@ from __future__ import annotations
 from onebeat.errors import MissingExtra
 
 try:
-    import jinja2 as _jinja2  # noqa: F401
-    import starlette as _starlette  # noqa: F401
+    import jinja2 as _jinja2  # noqa: F401 - only whether it is there
+    import starlette as _starlette  # noqa: F401 - likewise
 except ImportError:
     raise MissingExtra('onebeat.web needs Starlette and Jinja2: pip install "onebeat[web]"') from None
 
