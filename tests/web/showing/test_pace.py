@@ -58,10 +58,10 @@ def type_series(name: str, *counts: tuple[int, int], bucket: int = 4) -> TypeSer
             "100 attempts in the last hour, 4 failed (4.0 %).",
         ),
         (
-            series((100, 5)),
-            (type_series("a", (50, 1)), type_series("b", (50, 4))),
+            series((100, 10)),
+            (type_series("a", (50, 2)), type_series("b", (50, 8))),
             "warn",
-            "100 attempts in the last hour, 5 failed (5.0 %), most of them b.",
+            "100 attempts in the last hour, 10 failed (10 %), most of them b.",
         ),
         (series((2, 1)), (), "bad", "2 attempts in the last hour, 1 failed (50 %)."),
         (series((100_000, 1)), (), "good", "100,000 attempts in the last hour, 1 failed (<0.1 %)."),

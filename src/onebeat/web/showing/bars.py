@@ -124,6 +124,27 @@ def composition(counts: Mapping[str, int], *, label: str = "") -> Markup:
     return element("svg", *parts, class_="composition", height=8, role="img", aria_label=name)
 
 
+def parted(well: float, failed: float, most: float) -> Markup:
+    """
+    Return attempts as a bar beside others, what failed in its own colour.
+
+    Args:
+        well, failed: How many did not fail, and did.
+
+        most: What a whole bar is: the greatest of those that stand below one another.
+    """
+    well, failed = max(well, 0), max(failed, 0)
+    parts, x = [], 0.0
+    for name, number, tone in (("done", well, "completed"), ("failed", failed, "archived")):
+        if number:
+            wide = 100 * max(number / max(most, well + failed), _LEAST)
+            place = {"x": f"{min(x, 100 - wide):.2f}%", "width": f"{wide:.2f}%", "height": 8}
+            parts.append(element("rect", element("title", f"{count(number)} {name}"), class_=f"s-{tone}", **place))
+            x += wide
+    said = f"{count(well + failed)} attempts, {count(failed)} failed"
+    return element("svg", *parts, class_="composition", height=8, role="img", aria_label=said)
+
+
 def _parts(numbers: Sequence[int]) -> list[float]:
     """Return parts of 1 that are nearly as the numbers are, none of them too small to be seen."""
     whole = sum(numbers)

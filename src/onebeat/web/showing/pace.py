@@ -11,9 +11,7 @@ from markupsafe import Markup
 from onebeat.inspector.series_models import Distribution, Series, Spark, TypePoint, TypeSeries, bounds
 from onebeat.web.showing import charts, words
 from onebeat.web.showing.charts import COUNT, SECONDS
-
-WARNS, ALARMS = 0.05, 0.5
-"""Which share of attempts fails where something is amiss, and where something is broken."""
+from onebeat.web.showing.concerns import kind_of
 
 SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
@@ -144,12 +142,6 @@ def share_of(failed: int, processed: int) -> str:
         return ""
     part = 100 * failed / processed
     return f"{part:.0f} %" if part >= 9.5 else f"{part:.1f} %" if part >= 0.05 else "<0.1 %"
-
-
-def kind_of(failed: int, processed: int) -> str:
-    """Judge how many fail."""
-    part = failed / processed if processed else 0
-    return "bad" if part >= ALARMS else "warn" if part >= WARNS else ""
 
 
 def verdict(series: Series, types: Sequence[TypeSeries], minutes: int) -> tuple[str, str]:
