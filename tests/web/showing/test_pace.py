@@ -79,10 +79,11 @@ def test_where_nothing_fails_the_slowest_type_is_named() -> None:
     assert "10 attempts in the last 6 hours, none failed; slowest is slow, p95 2.0 s." == sentence
 
 
-def test_a_minute_that_is_not_over_is_not_drawn() -> None:
-    """It would look like a slump."""
+def test_a_minute_that_is_not_over_is_told_apart() -> None:
+    """As the end of the line it would look like a slump."""
     drawn = pace.throughput(series((60, 0), (60, 0), (1, 0)), 60, UTC)
     assert "attempts: 60 last, between 60 and 60" in drawn
+    assert "Since then, so far: 1 attempt, 0 failed." in drawn
 
 
 def test_of_ten_minutes_a_chart_shows_how_many_a_minute() -> None:

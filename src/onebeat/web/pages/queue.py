@@ -134,8 +134,8 @@ def _serving(server: ServerInfo, name: str) -> Serving:
 
 
 def _chart(request: Request, series: Series) -> Markup:
-    """Draw what it did minute by minute; the last one is not over, and left out."""
-    points = series.points[:-1]
+    """Draw what it did minute by minute, the one under way among them."""
+    points = series.points
     return charts.area_chart(
         [
             charts.Series("attempts", [point.processed for point in points]),
@@ -145,6 +145,7 @@ def _chart(request: Request, series: Series) -> Markup:
         until=points[-1].at,
         step=series.step,
         place=viewer.of(request).zone,
+        is_under_way=True,
     )
 
 

@@ -42,6 +42,7 @@ def bars(
     part_tone: str = "archived",
     width: int = 120,
     height: int = 20,
+    is_under_way: bool = False,
 ) -> Markup:
     """
     Return a small row of bars, without labels: what happened lately, in a cell of a table.
@@ -54,23 +55,29 @@ def bars(
         part: What of each value is shown in another colour, such as failures.
 
         tone, part_tone: States whose colours they have.
+
+        is_under_way: The time of the last one is not over: it is pale, since it may still grow.
     """
     values, part = list(map(finite, values)), list(map(finite, part))
     top = max((value for value in values if value is not None), default=0)
     wide = width / max(len(values), 1)
-    shapes: dict[str, list[str]] = {"chart-zero": [], f"s-{tone}": [], f"s-{part_tone}": []}
+    names = ("chart-zero", f"s-{tone}", f"s-{part_tone}")
+    shapes: dict[str, list[str]] = {f"{name}{pale}": [] for pale in ("", " chart-part") for name in names}
     for i, value in enumerate(values):
+        pale = " chart-part" if is_under_way and i == len(values) - 1 else ""
         if value is None:
             continue
         room = (i * wide, max(wide - 1, wide * 0.7))
         bad = (part[i] if i < len(part) else None) or 0
         tall = _tall(value, top, height)
         low = min(max(height * bad / top, 0.5), tall) if top else 0  # a few failures are no red foot under all bars
-        shapes[f"s-{tone}" if value else "chart-zero"].append(_bar(*room, tall if value else 1, height))
+        shapes[f"s-{tone}{pale}" if value else f"chart-zero{pale}"].append(_bar(*room, tall if value else 1, height))
         if bad:
-            shapes[f"s-{part_tone}"].append(_bar(*room, low, height))
+            shapes[f"s-{part_tone}{pale}"].append(_bar(*room, low, height))
     paths = (element("path", class_=name, d="".join(path)) for name, path in shapes.items() if path)
-    said = f"{label}: {_summary(values, part)}"
+    newest = values[-1] if is_under_way and values else None
+    open_ = f", {count(newest)} of them in the last, which is not over" if newest else ""
+    said = f"{label}: {_summary(values, part)}{open_}"
     return element(
         "svg",
         *paths,
