@@ -14,6 +14,7 @@ from onebeat.errors import ConfigurationError, shown
 from onebeat.web.security.credentials import NOBODY, PasswordHash, TokenHash, password_hash, token_hash
 from onebeat.web.security.proxies import is_from_proxy
 from onebeat.web.security.roles import Role, User
+from onebeat.web.security.sessions import Session
 
 Authenticate = Callable[[Request], User | Awaitable[User | None] | None]
 """The application's own function: returns whose a request is, or None."""
@@ -31,11 +32,14 @@ class Identity:
         way: "password", "token", "proxy", "function", or "open" where nobody is asked.
 
         is_forgeable: Whether a browser says so by itself, such as by a cookie, so that another site could make it.
+
+        session: The session that says so; None: none does.
     """
 
     user: User
     way: str
     is_forgeable: bool = True
+    session: Session | None = None
 
 
 class Passwords:
