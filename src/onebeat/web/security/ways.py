@@ -15,6 +15,7 @@ from onebeat.web.security.credentials import NOBODY, PasswordHash, TokenHash, pa
 from onebeat.web.security.grants import Grant, united
 from onebeat.web.security.proxies import is_from_proxy
 from onebeat.web.security.roles import Role, User
+from onebeat.web.security.sessions import Session
 
 Authenticate = Callable[[Request], User | Awaitable[User | None] | None]
 """The application's own function: returns whose a request is, or None."""
@@ -32,11 +33,14 @@ class Identity:
         way: "password", "token", "proxy", "function", or "open" where nobody is asked.
 
         is_forgeable: Whether a browser says so by itself, such as by a cookie, so that another site could make it.
+
+        session: The session that says so; None: none does.
     """
 
     user: User
     way: str
     is_forgeable: bool = True
+    session: Session | None = None
 
 
 class Passwords:
