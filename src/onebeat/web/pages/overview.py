@@ -14,10 +14,11 @@ from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
 from onebeat.web import consoles, past, viewer
 from onebeat.web.acting import perform
-from onebeat.web.forms import read
+from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render
+from onebeat.web.rights import check_sees, may
 from onebeat.web.security import gate
-from onebeat.web.showing import pace
+from onebeat.web.showing import pace, signs
 from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.concerns import FAILING_LEAST, LATELY, Concern, concerns, serving, verdict
 
@@ -136,8 +137,41 @@ async def pause(request: Request) -> Response:
     return redirect(request, back, f"Queue {queue} {done}.", name=queue if back == "/queue" else None)
 
 
+EFFECTS = {
+    "pause": "Servers take no more of its tasks; what runs goes on, and what is enqueued waits",
+    "resume": "Servers take its tasks again",
+}
+
+
+async def ask_pause(request: Request) -> Response:
+    """Ask whether a queue is to be paused or resumed, as the palette does from anywhere."""
+    name, action = query(request).needed("queue"), request.url.path.rpartition("/")[2]
+    check_sees(request, name)
+    console = consoles.of(request)
+    inspector = await console.inspector()
+    stats = await inspector.stats(name)
+    is_so = stats.paused is (action == "pause")
+    return render(
+        request,
+        "queue_ask.html",
+        place="overview",
+        polls=False,
+        queue=name,
+        shown_name=signs.plain(name),
+        quoted=signs.quoted(name),
+        action=action,
+        word=action.capitalize(),
+        is_so=is_so,
+        sentence=f"It is {'paused already' if action == 'pause' else 'not paused'}" if is_so else EFFECTS[action],
+        stats=stats,
+        servers=serving(await console.reads.get("servers", inspector.servers)).get(name, 0),
+        may_do=may(request, f"queue.{action}", name),
+    )
+
+
 routes: list[Route] = [
     Route("/", overview),
+    *(Route(f"/queue/{action}", ask_pause) for action in EFFECTS),
     Route("/queue/pause", pause, methods=["POST"]),
     Route("/queue/resume", pause, methods=["POST"]),
 ]
