@@ -19,7 +19,7 @@ from onebeat.app.app import Onebeat
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import api, assets, failures
+from onebeat.web import api, assets, failures, rail
 from onebeat.web.acting import Refusals
 from onebeat.web.api import outside
 from onebeat.web.background import Background
@@ -128,7 +128,7 @@ class Console:
             routes=routes(),
             lifespan=self._life,
             exception_handlers=failures.HANDLERS,
-            middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5)],
+            middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5), Middleware(rail.Tallying)],
         )
         self._app.state.console = self
         self._gate: ASGIApp = gate.guarded(self._app, settings.rules, answer=self._refused)
