@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from onebeat import SyncClient, Task
 from tests.web.browser.stage import Stage, apart
@@ -44,18 +44,29 @@ def test_what_is_unchanged_is_answered_304(chromium: Browser, bare: str) -> None
 
 
 def test_one_look_at_a_time(chromium: Browser, origin: str) -> None:
-    """While an answer is out no other is asked for, however often one presses."""
+    """While an answer is out no other is asked for, however often one presses; then one more, since one pressed."""
     with visiting(chromium, origin) as visitor:
-        held = []
-        page = visitor.see("/")
-        page.route("**/*", lambda route: held.append(route) if is_look(route.request) else route.continue_())
+        held: list[Route] = []
+        page = visitor.page
+
+        def hold_the_first(route: Route) -> None:
+            if held or not is_look(route.request):
+                route.continue_()
+            else:
+                held.append(route)
+
+        page.route("**/*", hold_the_first)
+        with page.expect_request(is_look):  # by itself, to have its times in the zone of who looks
+            visitor.see("/")
         for _ in range(5):
             page.keyboard.press("r")
         page.wait_for_timeout(4500)  # two intervals: time is what this is about
-        assert 1 == len(held)
-        held[0].continue_()
-        with page.expect_request(is_look):
-            pass
+        assert 1 == len(visitor.polls())
+        page.locator("[data-live]").click()  # from here on only what was pressed is asked for
+        first = held[0].request
+        with page.expect_response(lambda answer: is_look(answer.request) and answer.request != first):
+            held[0].continue_()
+        assert 2 == len(visitor.polls())
 
 
 def test_a_hidden_tab_asks_for_nothing(visitor: Visitor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -12,14 +12,14 @@ from starlette.routing import Route
 from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
-from onebeat.web import consoles, past
+from onebeat.web import consoles, past, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.security import gate
 from onebeat.web.showing import pace
 from onebeat.web.showing.bars import STATES
-from onebeat.web.showing.concerns import FAILING_LEAST, LATELY, Concern, concern, serving, verdict
+from onebeat.web.showing.concerns import FAILING_LEAST, LATELY, Concern, concerns, serving, verdict
 
 ROWS = 50
 """Queues on a page."""
@@ -31,8 +31,18 @@ class Row:
 
     name: str
     stats: QueueStats | None
-    concern: Concern | None
-    servers: int
+    concerns: Sequence[Concern]
+
+    @property
+    def concern(self) -> Concern | None:
+        """What hurts most."""
+        return self.concerns[0] if self.concerns else None
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What sorts rows: those that somebody should look at first."""
+        worst = self.concern
+        return worst is None, worst.order if worst is not None else (), self.name
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -56,16 +66,25 @@ async def overview(request: Request) -> Response:
     stats, servers = await look(request)
     served = serving(servers)
     lately = await _lately(request, stats)
-    rows = [_row(name, found, served, lately.get(name, (0, 0))) for name, found in stats.items()]
+    rows = [
+        Row(
+            name,
+            found if isinstance(found, QueueStats) else None,
+            concerns(name, found, served, lately.get(name, (0, 0)), servers=len(servers)),
+        )
+        for name, found in stats.items()
+    ]
     asked = request.query_params.get("find", "").strip()
     wanted = [row for row in rows if asked.lower() in row.name.lower()]
-    wanted.sort(key=lambda row: (row.concern is None or row.concern.kind != "bad", row.concern is None, row.name))
+    wanted.sort(key=lambda row: row.order)
     page = _page(request.query_params.get("page", ""), len(wanted))
-    concerns = [row.concern for row in rows if row.concern is not None]
     whole = [found for found in stats.values() if isinstance(found, QueueStats)]
     totals = {state.value: sum(getattr(found, state.value) for found in whole) for state in STATES}
     shown = wanted[(page - 1) * ROWS : page * ROWS]
-    kind, sentence = verdict(concerns, len(servers), totals["active"], len(rows))
+    kind, sentence = verdict(
+        [row.concern for row in rows if row.concern is not None],
+        servers=len(servers), active=totals["active"], queues=len(rows), place=viewer.of(request).zone,
+    )  # fmt: skip
     return render(
         request,
         "overview.html",
@@ -98,11 +117,6 @@ async def _lately(request: Request, stats: Mapping[str, QueueStats | BrokerError
         for name, spark in sparks.items()
         if spark is not None
     }
-
-
-def _row(name: str, found: QueueStats | BrokerError, served: Mapping[str, int], lately: tuple[int, int]) -> Row:
-    stats = found if isinstance(found, QueueStats) else None
-    return Row(name, stats, concern(name, found, served, lately), served.get(name, 0))
 
 
 def _page(said: str, count: int) -> int:
