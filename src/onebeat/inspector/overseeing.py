@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from onebeat.inspector import auditing, jobs
+from onebeat.inspector import auditing, jobs, signing
 from onebeat.inspector.auditing import AuditPage, AuditRecord
 from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
 from onebeat.inspector.filters import Filter, Look
@@ -13,6 +13,7 @@ from onebeat.inspector.job_models import Job, Preview
 from onebeat.inspector.job_run import JobRun
 from onebeat.inspector.jobs import PREVIEWED, Named
 from onebeat.inspector.searching import Visible, Where, as_filter
+from onebeat.inspector.signing import ConsoleSession
 from onebeat.inspector.steps import Following
 
 
@@ -228,6 +229,7 @@ class Overseeing(Following):
         action: str = "",
         queue: str = "",
         job: str = "",
+        kind: str = "",
         where: Callable[[AuditRecord], bool] | None = None,
         size: int = 50,
         cursor: str = "",
@@ -244,6 +246,8 @@ class Overseeing(Following):
 
             job: The id of a job.
 
+            kind: Only actions that begin with this and a dot: "task", "queue", "schedule", "server", "session", …
+
             where: A function of a record: whether it is wanted. None: it is.
 
             size: Records at most, up to 500.
@@ -254,4 +258,27 @@ class Overseeing(Following):
             InvalidTask: The size or the cursor is none.
         """
         wanted = {"user": user, "action": action, "queue": queue, "job": job}
-        return await self._do(auditing.Reading(wanted, where, size, cursor).page())
+        return await self._do(auditing.Reading(wanted, where, size, cursor, kind).page())
+
+    async def console_sessions(self, user: str = "") -> list[ConsoleSession]:
+        """
+        List who is signed in to consoles of this store, those seen last first.
+
+        Args:
+            user: Whose sessions; "": everybody's.
+        """
+        return await self._do(signing.every(user))
+
+    async def end_console_sessions(self, user: str, *, session: str = "") -> int:
+        """
+        End sessions of a user of consoles: within two seconds, none of them lets anybody in. Returns how many.
+
+        All are ended whether they are in the list or not; who knows the password can sign in again.
+
+        Args:
+            session: The id of one; "": all.
+
+        Raises:
+            InvalidTask: No user is named, or the session is none.
+        """
+        return await self._do(signing.end(user, session))

@@ -115,6 +115,8 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         user, action, queue, job: Only those that name these.
 
+        kind: Only actions that begin with this and a dot: "task", "queue", "session".
+
         limit: How many at most.
 
         cursor: Where to go on: `cursor` of the answer before.
@@ -124,6 +126,7 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     action: MaybeName = ""
     queue: MaybeName = ""
     job: MaybeName = ""
+    kind: Annotated[str, msgspec.Meta(pattern="^[a-z]{0,20}$")] = ""
     limit: Limit = 50
     cursor: Cursor = ""
 
@@ -300,7 +303,7 @@ async def list_audit(asked: Asked, query: AuditQuery) -> AuditPage:
 
     inspector = await asked.inspector()
     wanted = {"user": query.user, "action": query.action, "queue": query.queue, "job": query.job}
-    page = await inspector.audit(**wanted, where=may_see, size=query.limit, cursor=query.cursor)
+    page = await inspector.audit(**wanted, kind=query.kind, where=may_see, size=query.limit, cursor=query.cursor)
     records = [AuditDocument.of(record) for record in page.records]
     return AuditPage(records=records, cursor=page.cursor or None, kept=page.kept)
 

@@ -9,9 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from onebeat.errors import ConfigurationError
+from onebeat.inspector.signing import ConsoleSession
 from onebeat.scheduler import zones
 from onebeat.web import forms, links, viewer
 from onebeat.web.page import redirect, render
+from onebeat.web.pages import sessions
 from onebeat.web.security import gate
 
 KEPT_S = 365 * 24 * 3600
@@ -23,7 +25,7 @@ INTERVALS = {0: "not by itself", 1: "every second", 60: "every minute"}
 
 async def settings(request: Request) -> Response:
     """Show what can be chosen."""
-    return _page(request)
+    return _page(request, await sessions.own(request))
 
 
 async def choose(request: Request) -> Response:
@@ -55,7 +57,7 @@ async def choose(request: Request) -> Response:
     return answer
 
 
-def _page(request: Request) -> Response:
+def _page(request: Request, signed_in: list[ConsoleSession] | None) -> Response:
     who = gate.user(request)
     seen, wrong = viewer.of(request), getattr(request.state, "wrong", "")
     kept = dict(zip(viewer.COOKIES, (seen.theme, seen.density, str(seen.refresh), seen.zone_name), strict=True))
@@ -72,6 +74,8 @@ def _page(request: Request) -> Response:
         intervals=[(number, INTERVALS.get(number, f"every {number} seconds")) for number in viewer.INTERVALS],
         zones=zones.names(),
         role=who.role_on(None),
+        sessions=signed_in,
+        this=sessions.this(request),
         queues=sorted((name, str(role)) for name, role in who.queues.items() if role is not None),
     )
 

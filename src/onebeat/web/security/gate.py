@@ -20,9 +20,13 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from onebeat.clock import Clock, SystemClock
+from onebeat.errors import BrokerUnavailable
+from onebeat.web.reading import SharedReads
 from onebeat.web.security import hosts
 from onebeat.web.security.crossing import SAFE, crossing
+from onebeat.web.security.doors import Doors
 from onebeat.web.security.headers import Headed
+from onebeat.web.security.ledger import Ledger
 from onebeat.web.security.limits import MAX_API_BODY, MAX_BODY, bounded, check_size
 from onebeat.web.security.login import Login
 from onebeat.web.security.proxies import Proxied
@@ -36,13 +40,14 @@ Answer = Callable[[Request, int, str], Response | Awaitable[Response]]
 """Makes a page of a refusal: the request, the status, the sentence."""
 
 LOGIN: Final = "/login"
+LOGOUT: Final = "/logout"
 PUBLIC: Final = ("/assets/",)
 API: Final = "/api/"
 
 OPEN: Final = Identity(User("local", Role.ADMIN), "open")
 """Whoever asks, where nobody is asked."""
 
-_IDENTITY, _LOGIN = "onebeat.identity", "onebeat.login"
+_IDENTITY, _LOGIN, _DOORS = "onebeat.identity", "onebeat.login", "onebeat.doors"
 
 
 def identity(request: Request) -> Identity | None:
@@ -54,6 +59,12 @@ def identity(request: Request) -> Identity | None:
 def login(request: Request) -> Login | None:
     """Return what signs users in by password; None: nobody has one."""
     found: Login | None = request.scope.get(_LOGIN)
+    return found
+
+
+def doors(request: Request) -> Doors:
+    """Return what begins and ends sessions."""
+    found: Doors = request.scope[_DOORS]
     return found
 
 
@@ -88,7 +99,9 @@ def path_of(scope: Scope) -> str:
     return path or "/"
 
 
-def guarded(app: ASGIApp, rules: Rules, *, answer: Answer = plain, clock: Clock | None = None) -> ASGIApp:
+def guarded(
+    app: ASGIApp, rules: Rules, *, answer: Answer = plain, clock: Clock | None = None, ledger: Ledger | None = None
+) -> ASGIApp:
     """
     Return an application that asks this one only for what may be asked.
 
@@ -100,19 +113,27 @@ def guarded(app: ASGIApp, rules: Rules, *, answer: Answer = plain, clock: Clock 
         answer: Makes a page of a refusal.
 
         clock: Where sessions take their time from.
+
+        ledger: Knows which sessions were ended before their time; None: none of another process.
     """
-    gate = Gate(app, rules, answer, clock or SystemClock())
+    clock = clock or SystemClock()
+    gate = Gate(app, rules, answer, clock, ledger or Ledger(_no_store, SharedReads(clock.monotonic), clock))
     return Proxied(Headed(gate), proxies=rules.proxies, prefix=rules.prefix, headers=rules.private_headers)
+
+
+async def _no_store() -> None:
+    """Return that there is nothing to ask."""
 
 
 class Gate:
     """Refuses what may not come in, and tells the application whose the rest is. To be made by `guarded`."""
 
-    def __init__(self, app: ASGIApp, rules: Rules, answer: Answer, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules, answer: Answer, clock: Clock, ledger: Ledger) -> None:
         self._app = app
         self._rules = rules
         self._answer = answer
-        self.login: Login | None = Login(rules.passwords, rules.secret, clock) if rules.passwords is not None else None
+        self.doors = Doors(rules.secret, ledger, clock)
+        self.login: Login | None = Login(rules.passwords, self.doors, clock) if rules.passwords is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -121,7 +142,7 @@ class Gate:
         most = MAX_API_BODY if path_of(scope).startswith(API) else MAX_BODY
         receive = bounded(receive, max_body=most)
         request = Request(scope, receive)
-        scope[_LOGIN] = self.login
+        scope[_LOGIN], scope[_DOORS] = self.login, self.doors
         try:
             check_size(scope, max_body=most)
             refused = await self._refuse(request)
@@ -158,21 +179,39 @@ class Gate:
         Find out whose a request is. A token that nobody knows is not passed over for a cookie beside it.
 
         Raises:
-            HTTPException: 503: the application's function failed.
+            HTTPException: 503: the application's function failed, or the store is away.
         """
         rules, token = self._rules, bearer(request)
         if not rules.is_asked:
             return OPEN
         if token is not None and rules.tokens is not None and (known := rules.tokens.user(token)) is not None:
             return Identity(known, "token", is_forgeable=False)
-        if token is None and self.login is not None and (known := self.login.user(request)) is not None:
-            return Identity(known, "password")
+        if token is None and self.login is not None and (found := self.login.find(request)) is not None:
+            signed_in, session = found
+            return await self._on(request, Identity(signed_in, session.way, session=session))
         if token is None and rules.header is not None and (known := rules.header.find(request)) is not None:
             return Identity(known, "proxy")
         for function in rules.functions:
             if (known := await _asked(function, request)) is not None:
                 return Identity(known, "function", is_forgeable=token is None)
         return None
+
+    async def _on(self, request: Request, found: Identity) -> Identity | None:
+        """
+        Return whose a session is, or None: it was ended.
+
+        Raises:
+            HTTPException: 503: that cannot be found out. Nothing could be shown either, so nothing is; but one can
+                always sign out.
+        """
+        if found.session is None or path_of(request.scope) == LOGOUT:
+            return found
+        try:
+            return found if await self.doors.is_on(request, found.session) else None
+        except BrokerUnavailable as error:
+            request.scope[_IDENTITY] = found
+            text = str(error)
+            raise HTTPException(503, f"{text[:1].upper()}{text[1:]}") from None
 
     async def _ask(self, request: Request, path: str) -> Response:
         """Answer somebody who has not said who they are."""
