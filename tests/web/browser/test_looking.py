@@ -204,4 +204,4 @@ def test_back_and_forward_show_pages_that_live(visitor: Visitor) -> None:
         pass
     assert visitor.origin + "/" == page.url
     page.go_forward()
-    expect(page.locator("h1")).to_have_text("Not Found")
+    expect(page.locator("h1")).to_have_text("Not found")
