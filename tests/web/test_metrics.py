@@ -210,7 +210,7 @@ async def test_a_queue_that_fails_is_what_the_verdict_says(
     await worked(store, client, bad=10)
     said = "is failing: 10 of 13 attempts in the last 10 minutes failed"
     overview = (await web.get("/")).text
-    assert f"mail {said}" in overview
+    assert f"Queue “mail” {said}" in overview
     assert "failing" in cells(overview, "queue-mail")[0]
     assert f"It {said}" in (await web.get("/queue", params={"name": "mail"})).text
 

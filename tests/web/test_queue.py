@@ -24,11 +24,11 @@ async def show(web: httpx2.AsyncClient, name: str = "q") -> str:
 
 
 async def test_it_shows_what_a_queue_holds(web: httpx2.AsyncClient, store: Store) -> None:
-    """Each state with its count, as a link to its tasks; the verdict says what is wrong."""
+    """Each state with its count, as a link to its tasks; the verdict counts those that a server could work on now."""
     for state in STATES:
         await put_in(store, state, state)
     page = await show(web)
-    assert "It has no workers for 4 tasks" in page
+    assert "It has no workers for 3 tasks" in page
     for state in STATES:
         assert f'/tasks?q=queue%3Dq%20state%3A{state}"><b>1</b>' in page
     assert "7 tasks" in page
@@ -58,6 +58,17 @@ async def test_its_days_are_listed(web: httpx2.AsyncClient, store: Store, clock:
     assert "2030-03-04" in page
     assert "2030-03-03" not in page
     assert "which keep counts per day alone" in page
+
+
+async def test_a_day_that_failed_does_not_look_well(web: httpx2.AsyncClient, store: Store, clock: Clock) -> None:
+    """A bar has what failed in its own colour, as wide as it is many."""
+    await put(store, "a")
+    await store.command("SET", "asynq:{q}:processed:2030-03-17", 200)
+    await store.command("SET", "asynq:{q}:failed:2030-03-17", 100)
+    page = await show(web)
+    assert 'aria-label="200 attempts, 100 failed"' in page
+    assert 'class="s-archived" x="50.00%" width="50.00%"' in page
+    assert "Share failed" in page
 
 
 async def test_it_is_paused_and_resumed(web: httpx2.AsyncClient, store: Store, inspector: Inspector) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from onebeat import SyncClient, Task
 from tests.web.browser.stage import Stage, apart
@@ -35,6 +35,25 @@ def test_a_page_looks_again_and_shows_what_has_changed(visitor: Visitor, stage: 
     expect(row.locator("button")).to_have_text("Pause")
 
 
+def test_the_rail_counts_what_other_pages_show(visitor: Visitor, stage: Stage) -> None:
+    """Beside a name, on a page that itself shows nothing of it and does not change."""
+    page = visitor.see("/groups")
+    place = page.locator('.rail [data-page="errors"]')
+    expect(place).to_have_attribute("data-tally", "14")
+    task_id = apart(lambda: enqueue_later(stage.url))
+    stage.look(lambda inspector: inspector.archive("critical", task_id))
+    try:
+        expect(place).to_have_attribute("data-tally", "15")
+        expect(place).to_have_attribute("title", "15 tasks in retry or archived")
+    finally:
+        stage.look(lambda inspector: inspector.delete("critical", task_id))
+
+
+def enqueue_later(url: str) -> str:
+    with SyncClient(url) as client:
+        return client.enqueue(Task("email:welcome", {"user_id": 1}), queue="critical", process_in=3600).id
+
+
 def test_what_is_unchanged_is_answered_304(chromium: Browser, bare: str) -> None:
     """Of a store where nothing goes on, from the second look on."""
     with visiting(chromium, bare) as visitor:
@@ -44,18 +63,29 @@ def test_what_is_unchanged_is_answered_304(chromium: Browser, bare: str) -> None
 
 
 def test_one_look_at_a_time(chromium: Browser, origin: str) -> None:
-    """While an answer is out no other is asked for, however often one presses."""
+    """While an answer is out no other is asked for, however often one presses; then one more, since one pressed."""
     with visiting(chromium, origin) as visitor:
-        held = []
-        page = visitor.see("/")
-        page.route("**/*", lambda route: held.append(route) if is_look(route.request) else route.continue_())
+        held: list[Route] = []
+        page = visitor.page
+
+        def hold_the_first(route: Route) -> None:
+            if held or not is_look(route.request):
+                route.continue_()
+            else:
+                held.append(route)
+
+        page.route("**/*", hold_the_first)
+        with page.expect_request(is_look):  # by itself, to have its times in the zone of who looks
+            visitor.see("/")
         for _ in range(5):
             page.keyboard.press("r")
         page.wait_for_timeout(4500)  # two intervals: time is what this is about
-        assert 1 == len(held)
-        held[0].continue_()
-        with page.expect_request(is_look):
-            pass
+        assert 1 == len(visitor.polls())
+        page.locator("[data-live]").click()  # from here on only what was pressed is asked for
+        first = held[0].request
+        with page.expect_response(lambda answer: is_look(answer.request) and answer.request != first):
+            held[0].continue_()
+        assert 2 == len(visitor.polls())
 
 
 def test_a_hidden_tab_asks_for_nothing(visitor: Visitor) -> None:
