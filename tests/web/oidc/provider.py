@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
 import uvicorn
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, Key, RSAKey
+from joserfc.registry import HeaderParameter
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -114,8 +115,9 @@ class Provider:
     def raw(self, header: dict[str, Any], payload: bytes, key: Key | None = None) -> str:
         """Sign, or not, whatever it is."""
         if key is None:
-            return f"{_b64(_json(header))}.{_b64(payload)}."
-        return jws.serialize_compact(header, payload, key, registry=jws.JWSRegistry(algorithms=[header["alg"]]))
+            return f"{b64(_json(header))}.{b64(payload)}."
+        registry = jws.JWSRegistry({"new": HeaderParameter("New", "int")}, [header["alg"]])
+        return jws.serialize_compact(header, payload, key, registry=registry)
 
     def authorize(self, address: str, **more: str) -> str:
         """Return where a browser is sent back to that was sent to an address, once its user has signed in."""
@@ -197,7 +199,7 @@ class Provider:
     async def _token(self, request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
         asked = self._codes.pop(form.get("code", ""), None)
-        challenge = _b64(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+        challenge = b64(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
         if asked is None or asked["code_challenge"] != challenge or asked["redirect_uri"] != form["redirect_uri"]:
             return JSONResponse({"error": "invalid_grant", "error_description": "<b>no</b>\nsuch code"}, 400)
         if not self._is_client(request, form):
@@ -243,5 +245,6 @@ def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _b64(data: bytes) -> str:
+def b64(data: bytes) -> str:
+    """Write bytes as tokens have them."""
     return base64.urlsafe_b64encode(data).decode().rstrip("=")

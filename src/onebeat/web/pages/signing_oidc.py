@@ -74,6 +74,7 @@ def _told(request: Request, trouble: Trouble, there: str) -> Response:
         status=trouble.status,
         place="",
         polls=False,
+        same=links.url(request, gate.LOGIN),  # never this address: it has a code in it, or words of who wrote it
         sentence=trouble.sentence,
         seen=trouble.seen if isinstance(trouble, NoRole) else None,
         provider=_door(request).settings.name,
