@@ -30,7 +30,7 @@ class Identity:
     Whose a request is, and how one knows.
 
     Attributes:
-        way: "password", "token", "proxy", "function", or "open" where nobody is asked.
+        way: "password", "oidc", "token", "proxy", "function", or "open" where nobody is asked.
 
         is_forgeable: Whether a browser says so by itself, such as by a cookie, so that another site could make it.
 
@@ -79,6 +79,11 @@ class Passwords:
         found = self._known().get(name)
         return found[1] if found is not None else None
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all users."""
+        return frozenset(self._known())
+
     def hash_of(self, name: str) -> PasswordHash | None:
         """Return what is kept of a user's password."""
         found = self._known().get(name)
@@ -119,6 +124,11 @@ class Tokens:
         self._users: list[tuple[TokenHash, User]] = [(token_hash(secret, user.name), user) for secret, user in users]
         if not self._users:
             raise ConfigurationError("tokens are given for no user: nobody could come in by one")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all users."""
+        return frozenset(user.name for _, user in self._known())
 
     def become(self, other: Tokens | None) -> None:
         """Know the tokens that another knows, and no others; None: none."""
