@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import httpx2
@@ -105,3 +106,32 @@ async def test_a_page_that_is_not_there_says_so(web: httpx2.AsyncClient) -> None
     answer = await web.get("/nothing")
     assert 404 == answer.status_code
     assert "There is no such page." in answer.text
+
+
+def named(page: str) -> list[str]:
+    """Return the names of the queues that the table has, in order."""
+    return re.findall(r'<tr id="queue-([^"]+)"', page)
+
+
+async def test_one_queue_of_many_is_found_by_a_part_of_its_name(web: httpx2.AsyncClient, client: Client) -> None:
+    """With more queues than one overlooks there is a field, and what does not fit is left out, whatever the case."""
+    for number in range(9):
+        await client.enqueue(Task("email:welcome"), queue=f"tenant-{number}")
+    assert 'name="find"' in (await web.get("/")).text
+    assert ["tenant-7"] == named((await web.get("/?find=NT-7")).text)
+    assert "No queue with “mail”" in (await web.get("/?find=mail")).text
+
+
+async def test_few_queues_have_no_field(web: httpx2.AsyncClient, client: Client) -> None:
+    """Where all are seen at once, nothing asks for a name."""
+    await client.enqueue(Task("email:welcome"), queue="mail")
+    assert 'name="find"' not in (await web.get("/")).text
+
+
+async def test_queues_are_sorted_by_what_is_asked_for(web: httpx2.AsyncClient, client: Client) -> None:
+    """The most first, equal ones by name; by name alone; and not by what is no column."""
+    for queue, number in (("a", 1), ("b", 3), ("c", 1)):
+        await client.enqueue_many([Task("email:welcome") for _ in range(number)], queue=queue)
+    assert ["b", "a", "c"] == named((await web.get("/?sort=size")).text)
+    assert ["a", "b", "c"] == named((await web.get("/?sort=name")).text)
+    assert 400 == (await web.get("/?sort=colour")).status_code

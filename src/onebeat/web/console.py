@@ -20,7 +20,7 @@ from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.clock import SystemClock
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import api, assets, failures
+from onebeat.web import api, assets, failures, rail
 from onebeat.web.acting import Refusals
 from onebeat.web.admitting import Bucket
 from onebeat.web.api import outside
@@ -137,7 +137,7 @@ class Console:
             routes=routes(),
             lifespan=self._life,
             exception_handlers=failures.HANDLERS,
-            middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5)],
+            middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5), Middleware(rail.Tallying)],
         )
         self._app.state.console = self
         self.ledger: Ledger = Ledger(self.inspector, self.reads, SystemClock())

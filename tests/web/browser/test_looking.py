@@ -35,6 +35,25 @@ def test_a_page_looks_again_and_shows_what_has_changed(visitor: Visitor, stage: 
     expect(row.locator("button")).to_have_text("Pause")
 
 
+def test_the_rail_counts_what_other_pages_show(visitor: Visitor, stage: Stage) -> None:
+    """Beside a name, on a page that itself shows nothing of it and does not change."""
+    page = visitor.see("/groups")
+    place = page.locator('.rail [data-page="errors"]')
+    expect(place).to_have_attribute("data-tally", "14")
+    task_id = apart(lambda: enqueue_later(stage.url))
+    stage.look(lambda inspector: inspector.archive("critical", task_id))
+    try:
+        expect(place).to_have_attribute("data-tally", "15")
+        expect(place).to_have_attribute("title", "15 tasks in retry or archived")
+    finally:
+        stage.look(lambda inspector: inspector.delete("critical", task_id))
+
+
+def enqueue_later(url: str) -> str:
+    with SyncClient(url) as client:
+        return client.enqueue(Task("email:welcome", {"user_id": 1}), queue="critical", process_in=3600).id
+
+
 def test_what_is_unchanged_is_answered_304(chromium: Browser, bare: str) -> None:
     """Of a store where nothing goes on, from the second look on."""
     with visiting(chromium, bare) as visitor:

@@ -83,6 +83,19 @@ function announce() {
   said = gist;
 }
 
+// What stands beside the names in the rail comes in a header: a page that did not change has no body.
+function tellTallies(said) {
+  if (!said) return;
+  const tallies = JSON.parse(said);
+  for (const link of document.querySelectorAll(".rail [data-page]")) {
+    const [number, kind, words] = tallies[link.dataset.page] ?? [];
+    if (words === undefined) continue; // not told this time: what was stays
+    link.dataset.tally = number.toLocaleString("en-GB");
+    link.dataset.tallyKind = kind;
+    link.title = words;
+  }
+}
+
 // Says how old what is seen is. One lost answer is nothing to be told of.
 function tellAway(status) {
   const place = document.getElementById("away");
@@ -127,6 +140,7 @@ document.addEventListener("htmx:finally:request", (event) => {
   isLooking = false;
   if (status === 401 || event.detail.ctx.response?.raw?.redirected) return location.reload(); // the session is over
   failures = status === 0 || status >= 500 ? failures + 1 : 0;
+  tellTallies(event.detail.ctx.response?.raw?.headers.get("Onebeat-Tallies"));
   tellAway(status);
   showLive();
   plan();

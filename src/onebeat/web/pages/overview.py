@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -14,15 +14,19 @@ from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
 from onebeat.web import consoles, past, viewer
 from onebeat.web.acting import perform
-from onebeat.web.forms import read
+from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render
+from onebeat.web.rights import check_sees, may
 from onebeat.web.security import gate
-from onebeat.web.showing import pace
+from onebeat.web.showing import pace, signs
 from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.concerns import FAILING_LEAST, LATELY, Concern, concerns, serving, verdict
 
 ROWS = 50
 """Queues on a page."""
+
+FINDABLE = 8
+"""From more queues on, there is a field to find one by a part of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Row:
     def order(self) -> tuple[object, ...]:
         """What sorts rows: those that somebody should look at first."""
         worst = self.concern
-        return worst is None, worst.order if worst is not None else (), self.name
+        return worst is None, worst.order if worst is not None else ()
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -50,22 +54,20 @@ class Row:
         return {state.value: getattr(self.stats, state.value, 0) for state in STATES}
 
 
-async def look(request: Request) -> tuple[Mapping[str, QueueStats | BrokerError], list[ServerInfo]]:
-    """Read the figures of all queues and the servers, once for all viewers."""
+async def judged(request: Request, *, seconds: float = 1.0) -> tuple[list[Row], list[ServerInfo]]:
+    """
+    Read the figures of all queues that the viewer sees, and the servers, once for all viewers.
+
+    Args:
+        seconds: For how long they are good.
+    """
     console = consoles.of(request)
     inspector = await console.inspector()
-    every = await console.reads.get("stats", inspector.stats_each)
+    every = await console.reads.get("stats", inspector.stats_each, seconds=seconds)
     sees = gate.user(request).sees
     stats = {name: found for name, found in every.items() if sees(name)}
-    servers = await console.reads.get("servers", inspector.servers)
-    return stats, servers
-
-
-async def overview(request: Request) -> Response:
-    """Show the first page."""
-    stats, servers = await look(request)
-    served = serving(servers)
-    lately = await _lately(request, stats)
+    servers = await console.reads.get("servers", inspector.servers, seconds=seconds)
+    served, lately = serving(servers), await _lately(request, stats)
     rows = [
         Row(
             name,
@@ -74,11 +76,36 @@ async def overview(request: Request) -> Response:
         )
         for name, found in stats.items()
     ]
+    return rows, servers
+
+
+Key = Callable[[Row], tuple[object, ...]]
+
+
+def _by(name: str) -> Key:
+    return lambda row: (-getattr(row.stats, name, 0),)
+
+
+ORDERS: Mapping[str, Key] = {
+    "": lambda row: row.order,
+    "name": lambda _row: (),
+    "size": _by("size"),
+    "latency": _by("latency_ms"),
+    "processed": _by("processed_today"),
+    "failed": _by("failed_today"),
+}
+"""By what queues are sorted, and in the end by their names; at first those that somebody should look at."""
+
+
+async def overview(request: Request) -> Response:
+    """Show the first page."""
+    rows, servers = await judged(request)
     asked = request.query_params.get("find", "").strip()
     wanted = [row for row in rows if asked.lower() in row.name.lower()]
-    wanted.sort(key=lambda row: row.order)
+    sort = query(request).choice("sort", ORDERS, "")
+    wanted.sort(key=lambda row: (*ORDERS[sort](row), row.name))
     page = _page(request.query_params.get("page", ""), len(wanted))
-    whole = [found for found in stats.values() if isinstance(found, QueueStats)]
+    whole = [row.stats for row in rows if row.stats is not None]
     totals = {state.value: sum(getattr(found, state.value) for found in whole) for state in STATES}
     shown = wanted[(page - 1) * ROWS : page * ROWS]
     kind, sentence = verdict(
@@ -98,10 +125,12 @@ async def overview(request: Request) -> Response:
         page=page,
         pages=max(1, -(-len(wanted) // ROWS)),
         find=asked,
+        findable=FINDABLE,
+        sort=sort,
         processed=sum(found.processed_today for found in whole),
         failed=sum(found.failed_today for found in whole),
         servers=servers,
-        past=await past.past(request, past.names_of(request, list(stats))),
+        past=await past.past(request, past.names_of(request, [row.name for row in rows])),
         sparks=await past.sparks(request, [row.name for row in shown]),
         pace=pace,
     )
@@ -136,8 +165,41 @@ async def pause(request: Request) -> Response:
     return redirect(request, back, f"Queue {queue} {done}.", name=queue if back == "/queue" else None)
 
 
+EFFECTS = {
+    "pause": "Servers take no more of its tasks; what runs goes on, and what is enqueued waits",
+    "resume": "Servers take its tasks again",
+}
+
+
+async def ask_pause(request: Request) -> Response:
+    """Ask whether a queue is to be paused or resumed, as the palette does from anywhere."""
+    name, action = query(request).needed("queue"), request.url.path.rpartition("/")[2]
+    check_sees(request, name)
+    console = consoles.of(request)
+    inspector = await console.inspector()
+    stats = await inspector.stats(name)
+    is_so = stats.paused is (action == "pause")
+    return render(
+        request,
+        "queue_ask.html",
+        place="overview",
+        polls=False,
+        queue=name,
+        shown_name=signs.plain(name),
+        quoted=signs.quoted(name),
+        action=action,
+        word=action.capitalize(),
+        is_so=is_so,
+        sentence=f"It is {'paused already' if action == 'pause' else 'not paused'}" if is_so else EFFECTS[action],
+        stats=stats,
+        servers=serving(await console.reads.get("servers", inspector.servers)).get(name, 0),
+        may_do=may(request, f"queue.{action}", name),
+    )
+
+
 routes: list[Route] = [
     Route("/", overview),
+    *(Route(f"/queue/{action}", ask_pause) for action in EFFECTS),
     Route("/queue/pause", pause, methods=["POST"]),
     Route("/queue/resume", pause, methods=["POST"]),
 ]
