@@ -95,7 +95,7 @@ def failure(request: Request, status: int, sentence: str) -> Response:
 
 def outside(request: Request, status: int, sentence: str) -> Response:
     """Answer somebody who is not let in, and to whom nothing is shown of what is inside."""
-    may_sign_in = gate.login(request) is not None and gate.identity(request) is None
+    may_sign_in = gate.signs_in(request) and gate.identity(request) is None
     return render(
         request,
         "outside.html",

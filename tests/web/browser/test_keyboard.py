@@ -50,6 +50,7 @@ def test_the_focus_stays_over_looks(visitor: Visitor) -> None:
     page.keyboard.press("j")
     with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
         page.keyboard.press("r")
+    visitor.rest()
     assert "reports" == focused(page)
 
 

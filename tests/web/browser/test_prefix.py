@@ -52,6 +52,6 @@ def test_forms_act_and_come_back(guest: Visitor, stage: Stage) -> None:
 def test_what_is_remembered_is_the_console_s_alone(guest: Visitor) -> None:
     """Cookies do not go to what else stands at the origin."""
     guest.see("/").keyboard.press("t")
-    guest.page.wait_for_function("document.cookie.includes('onebeat_zone')")
+    guest.until("document.cookie.includes('onebeat_zone')")
     cookies = {cookie["name"]: cookie["path"] for cookie in guest.context.cookies()}
     assert {"onebeat_theme": "/ops/a%20b/", "onebeat_zone": "/ops/a%20b/"} == cookies

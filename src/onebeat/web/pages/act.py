@@ -26,7 +26,7 @@ from onebeat.web.page import redirect, render
 from onebeat.web.pages.rows import rows
 from onebeat.web.pages.tasks import FINAL, WORDS
 from onebeat.web.rights import may, sees
-from onebeat.web.scope import address_of, doable, hidden, name_of, role_of, seen, wanted
+from onebeat.web.scope import address_of, doable, hidden, name_of, right, role_of, seen, wanted
 from onebeat.web.security.searching import look_of
 from onebeat.web.showing.signs import visible as visible_text
 from onebeat.web.showing.words import count, counted
@@ -223,7 +223,8 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
             order.action, chosen, user=name_of(request), role=role_of(request), address=address_of(request),
             group=order.group, limit=order.limit, rate=order.rate,
         )  # fmt: skip
-        await console.background.start(inspector, job.id, queues, look_of(hidden(request)))
+        still = right(request, f"task.{order.action}")
+        await console.background.start(inspector, job.id, still.may, look_of(hidden(request)), still.barred)
         return job.id
 
     job_id = await perform(request, f"task.{order.action}", queues=where, about=about, deed=begin, job=str)
