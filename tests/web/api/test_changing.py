@@ -366,7 +366,9 @@ async def test_fields_are_set_and_taken_away(api: Api, filled: Store, inspector:
     await put(filled, "a", b'{ "id":9007199254740993, "user":{"password":"hunter2","e.mail":"a"}, "old":1 }')
     given = {"queue": "q", "id": "a", "unset": ["old"]}
     found = await api.post("/task/update", **given, set={"/user/e.mail": "b", "tags": [1]})
-    assert '{ "id":9007199254740993, "user":{"password":"[hidden]","e.mail":"b"},"tags":[1]}' == found["payload"]["text"]
+    assert (
+        '{ "id":9007199254740993, "user":{"password":"[hidden]","e.mail":"b"},"tags":[1]}' == found["payload"]["text"]
+    )
     expected = b'{ "id":9007199254740993, "user":{"password":"hunter2","e.mail":"b"},"tags":[1]}'
     assert expected == (await inspector.task("q", "a")).payload
     [record] = (await inspector.audit()).records
