@@ -186,6 +186,11 @@ class Console:
         return Inspector(store)
 
     @property
+    def app(self) -> Onebeat | None:
+        """The application that it was made for, whose declarations a payload must fit; None: it knows of none."""
+        return self._source if isinstance(self._source, Onebeat) else None
+
+    @property
     def store_name(self) -> str:
         """Where the store is, without its password; "" before it was first reached."""
         return self._name

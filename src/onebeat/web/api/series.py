@@ -11,7 +11,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.paging import Name
-from onebeat.web.api.payloads import ALONE
+from onebeat.web.api.task_documents import attempt_shown
 from onebeat.web.api.tasks import ContentQuery
 
 Queues = Annotated[list[Name], msgspec.Meta(max_length=100)]
@@ -47,13 +47,10 @@ async def list_task_attempts(asked: Asked, query: ContentQuery) -> Attempts:
     """List past attempts at a task, at most the last 20: when, where, how long, and what each failed with."""
     inspector = await asked.inspector()
     return Attempts(
-        attempts=[_shown(asked, AttemptDocument.of(one)) for one in await inspector.attempts(query.queue, query.id)]
+        attempts=[
+            attempt_shown(asked, AttemptDocument.of(one)) for one in await inspector.attempts(query.queue, query.id)
+        ]
     )
-
-
-def _shown(asked: Asked, one: AttemptDocument) -> AttemptDocument:
-    error, traceback = asked.text(one.error, ALONE)[0], asked.text(one.traceback, ALONE)[0]
-    return msgspec.structs.replace(one, error=error, traceback=traceback)
 
 
 async def get_series(asked: Asked, query: SeriesQuery) -> SeriesDocument:
