@@ -20,7 +20,7 @@ from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.clock import SystemClock
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import api, assets, failures
+from onebeat.web import api, assets, failures, rail
 from onebeat.web.acting import Refusals
 from onebeat.web.admitting import Bucket
 from onebeat.web.api import outside
@@ -41,6 +41,7 @@ from onebeat.web.pages import (
     servers,
     sessions,
     signing,
+    signing_oidc,
     store,
     task,
     task_changes,
@@ -140,7 +141,7 @@ class Console:
             routes=routes(),
             lifespan=self._life,
             exception_handlers=failures.HANDLERS,
-            middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5)],
+            middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5), Middleware(rail.Tallying)],
         )
         self._app.state.console = self
         self.ledger: Ledger = Ledger(self.inspector, self.reads, SystemClock())
@@ -208,6 +209,7 @@ def routes() -> list[BaseRoute]:
         *errors.routes,
         *audit.routes,
         *signing.routes,
+        *signing_oidc.routes,
         *sessions.routes,
         *viewing.routes,
         *schedules.routes,

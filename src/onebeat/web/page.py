@@ -95,6 +95,7 @@ def shared(request: Request) -> Mapping[str, Any]:
         "url": lambda path, **query: links.url(request, path, **query),
         "asset": lambda name: links.root(request) + assets.address(name),
         "same": links.same(request),
+        "tallies": getattr(request.state, "tallies", {}),  # see rail.py
         "place": "",
         "polls": True,
     }

@@ -308,11 +308,15 @@ def _leave(request: Request, order: Order) -> str:
     return url(request, "/tasks", q=order.q or None, group=order.group or None)
 
 
+BECOMES = {"run": "run", "archive": "archived", "cancel": "cancelled", "delete": "deleted"}
+
+
 def _sentence(preview: Preview, order: Order) -> str:
     if not preview.count:
         return "Nothing to do: no such task fits" + ("" if preview.is_whole else " among those looked at")
     if preview.is_whole:
-        return f"{counted(preview.count, 'task')}{' of one group of errors' if order.group else ''}"
+        of = " of one group of errors" if order.group else ""
+        return f"{counted(preview.count, 'task')}{of} would be {BECOMES[order.action]}; nothing is done yet"
     return (
         f"{counted(preview.count, 'task')} among the first {count(preview.scanned)} of {count(preview.total)}: "
         "the rest is looked at as it is done"

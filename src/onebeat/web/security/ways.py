@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from onebeat.errors import ConfigurationError, shown
 from onebeat.web.security.credentials import NOBODY, PasswordHash, TokenHash, password_hash, token_hash
+from onebeat.web.security.grants import Grant, united
 from onebeat.web.security.proxies import is_from_proxy
 from onebeat.web.security.roles import Role, User
 from onebeat.web.security.sessions import Session
@@ -29,7 +30,7 @@ class Identity:
     Whose a request is, and how one knows.
 
     Attributes:
-        way: "password", "token", "proxy", "function", or "open" where nobody is asked.
+        way: "password", "oidc", "token", "proxy", "function", or "open" where nobody is asked.
 
         is_forgeable: Whether a browser says so by itself, such as by a cookie, so that another site could make it.
 
@@ -78,6 +79,11 @@ class Passwords:
         found = self._known().get(name)
         return found[1] if found is not None else None
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all users."""
+        return frozenset(self._known())
+
     def hash_of(self, name: str) -> PasswordHash | None:
         """Return what is kept of a user's password."""
         found = self._known().get(name)
@@ -119,6 +125,11 @@ class Tokens:
         if not self._users:
             raise ConfigurationError("tokens are given for no user: nobody could come in by one")
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all users."""
+        return frozenset(user.name for _, user in self._known())
+
     def become(self, other: Tokens | None) -> None:
         """Know the tokens that another knows, and no others; None: none."""
         self._users = [] if other is None else list(other._users)
@@ -158,7 +169,7 @@ class ProxyHeader:
 
         role: Of whom neither `users` nor `group_roles` knows; None: they are not let in.
 
-        group_roles: Roles by group; the highest counts.
+        group_roles: Roles by group, or a `Grant`; who is in several may do what one of them allows.
 
         users: Users that have roles of their own, by name.
     """
@@ -166,7 +177,7 @@ class ProxyHeader:
     user: str = "X-Forwarded-User"
     groups: str | None = None
     role: Role | str | None = None
-    group_roles: Mapping[str, Role | str] = field(default_factory=dict)
+    group_roles: Mapping[str, Grant | Role | str] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -174,9 +185,10 @@ class ProxyHeader:
         for name in names:
             if name is not None and not (isinstance(name, str) and _is_header(name)):
                 raise ConfigurationError(f"header of a proxy is {shown(name)}: give a name such as X-Forwarded-User")
-        for role in (self.role, *self.group_roles.values()):
-            if role is not None:
-                Role.of(role)
+        if self.role is not None:
+            Role.of(self.role)
+        for granted in self.group_roles.values():
+            Grant.of(granted)
         if self.role is None and not self.group_roles and not self.users:
             raise ConfigurationError(
                 f"nobody whom header {self.user} names has a role: give role=, group_roles= or users="
@@ -196,10 +208,10 @@ class ProxyHeader:
             return None
         if (known := self.users.get(name)) is not None:
             return known
-        roles = [Role.of(self.group_roles[group]) for group in self._groups(request) if group in self.group_roles]
-        role = max(roles) if roles else self.role
+        grants = [Grant.of(self.group_roles[group]) for group in self._groups(request) if group in self.group_roles]
+        grants = grants or ([] if self.role is None else [Grant.of(self.role)])
         try:
-            return None if role is None else User(name, role)
+            return united(name, grants) if grants else None
         except ConfigurationError:  # a name that cannot be one
             return None
 
