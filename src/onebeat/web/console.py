@@ -82,6 +82,7 @@ class ConsoleSettings(TypedDict, total=False):
     origins: Collection[str]
     proxies: Collection[str]
     prefix: str
+    prefix_stripped: bool | None
     secret: str
     login_url: str | None
     redaction: Redaction
@@ -147,8 +148,9 @@ class Console:
         self.ledger: Ledger = Ledger(self.inspector, self.reads, SystemClock())
         self.standing: Standing = Standing(settings.rules)
         self._gate: ASGIApp = gate.guarded(
-            self._app, settings.rules, answer=self._refused, ledger=self.ledger, heard=self.standing.hear
-        )
+            self._app, settings.rules, answer=self._refused, ledger=self.ledger, heard=self.standing.hear,
+            paths=[route.path for route in self._app.routes if isinstance(route, Route)],
+        )  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gate(scope, receive, send)
