@@ -46,7 +46,7 @@ def serving(*arguments: str, **environ: str) -> Iterator[str]:
             yield found[0].replace("0.0.0.0", "127.0.0.1").rstrip("/")  # noqa: S104 - where all of them are, this one is
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])  # noqa: S104

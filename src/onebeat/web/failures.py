@@ -87,7 +87,7 @@ def failure(request: Request, status: int, sentence: str) -> Response:
         status=status,
         place="",
         polls=status == 503,
-        title=HTTPStatus(status).phrase,
+        title=HTTPStatus(status).phrase.capitalize(),
         sentence=sentence,
         remedy=REMEDIES.get(status, ""),
     )
@@ -102,7 +102,7 @@ def outside(request: Request, status: int, sentence: str) -> Response:
         status=status,
         place="",
         polls=False,
-        title=HTTPStatus(status).phrase,
+        title=HTTPStatus(status).phrase.capitalize(),
         sentence=sentence,
         may_sign_in=may_sign_in,
     )

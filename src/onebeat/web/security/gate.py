@@ -118,7 +118,13 @@ def path_of(scope: Scope) -> str:
 
 
 def guarded(
-    app: ASGIApp, rules: Rules, *, answer: Answer = plain, clock: Clock | None = None, ledger: Ledger | None = None
+    app: ASGIApp,
+    rules: Rules,
+    *,
+    answer: Answer = plain,
+    clock: Clock | None = None,
+    ledger: Ledger | None = None,
+    heard: Callable[[Identity], object] = lambda _found: None,
 ) -> ASGIApp:
     """
     Return an application that asks this one only for what may be asked.
@@ -133,9 +139,11 @@ def guarded(
         clock: Where sessions take their time from.
 
         ledger: Knows which sessions were ended before their time; None: none of another process.
+
+        heard: Told whose each request is that comes in.
     """
     clock = clock or SystemClock()
-    gate = Gate(app, rules, answer, clock, ledger or Ledger(_no_store, SharedReads(clock.monotonic), clock))
+    gate = Gate(app, rules, answer, clock, ledger or Ledger(_no_store, SharedReads(clock.monotonic), clock), heard)
     return Proxied(Headed(gate), proxies=rules.proxies, prefix=rules.prefix, headers=rules.private_headers)
 
 
@@ -146,10 +154,18 @@ async def _no_store() -> None:
 class Gate:
     """Refuses what may not come in, and tells the application whose the rest is. To be made by `guarded`."""
 
-    def __init__(self, app: ASGIApp, rules: Rules, answer: Answer, clock: Clock, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: Rules,
+        answer: Answer,
+        clock: Clock,
+        ledger: Ledger,
+        heard: Callable[[Identity], object],
+    ) -> None:
         self._app = app
         self._rules = rules
-        self._answer = answer
+        self._answer, self._heard = answer, heard
         self.doors = Doors(rules.secret, ledger, clock)
         self.login: Login | None = Login(rules.passwords, self.doors, clock) if rules.passwords is not None else None
         self.oidc: Door | None = _door(rules, self.doors, clock)
@@ -189,6 +205,8 @@ class Gate:
         has_token = found is not None and (not found.is_forgeable or (found is OPEN and bearer(request) is not None))
         if (why := crossing(request, self._rules.origins, has_token=has_token)) is not None:
             return await self._say(request, 403, why)
+        if found is not None:
+            self._heard(found)
         if found is not None or (path == LOGIN and signs_in(request)) or (path in OIDC and self.oidc is not None):
             return None
         return await self._ask(request, path)
