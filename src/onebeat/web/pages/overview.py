@@ -91,6 +91,7 @@ async def overview(request: Request) -> Response:
     whole = [row.stats for row in rows if row.stats is not None]
     totals = {state.value: sum(getattr(found, state.value) for found in whole) for state in STATES}
     shown = wanted[(page - 1) * ROWS : page * ROWS]
+    names = past.names_of(request, [row.name for row in rows])
     kind, sentence = verdict(concerns, len(servers), totals["active"], len(rows))
     return render(
         request,
@@ -110,7 +111,8 @@ async def overview(request: Request) -> Response:
         processed=sum(found.processed_today for found in whole),
         failed=sum(found.failed_today for found in whole),
         servers=servers,
-        past=await past.past(request, past.names_of(request, [row.name for row in rows])),
+        past=await past.past(request, names),
+        sizes=await past.sizes(request, names),
         sparks=await past.sparks(request, [row.name for row in shown]),
         pace=pace,
     )
