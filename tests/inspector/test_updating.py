@@ -358,6 +358,16 @@ async def test_a_task_moves_with_all_that_is_its_own(inspector: Face, store: Sto
     assert "p" == decode(await store.command("HGET", "asynq:{p}:t:a", "msg")).queue
 
 
+async def test_a_task_moves_with_its_past(inspector: Face, store: Store) -> None:
+    """Its attempts, byte for byte, how often it crashed and failed softly, and how far it had come."""
+    await put_in(store, "retry", "a", b"x")
+    past = {b"ob_attempts": b"1\nretried \xff{}\n", b"ob_crash": b"2", b"ob_soft": b"3", b"ob_progress": b"1 0.5 half"}
+    await store.command("HSET", f"{ROOT}t:a", *(part for pair in past.items() for part in pair))
+    info = await inspector.update("q", "a", move_to="p")
+    assert list(past.values()) == await store.command("HMGET", "asynq:{p}:t:a", *past)
+    assert (2, 3) == (info.crashes, info.soft_failures)
+
+
 async def test_a_move_may_change_it_as_well(inspector: Face, store: Store) -> None:
     """All that `update` can."""
     await put(store, "a", b"x", unique=60)

@@ -121,6 +121,8 @@ class Luggage:
 
     Attributes:
         lock: Its unique key, and `lock_ms` how long it still holds it: None not at all, -1 without end.
+
+        past: Name, value, … of the fields of its record that tell of its past.
     """
 
     timeout_ms: str
@@ -128,6 +130,7 @@ class Luggage:
     lock: str
     lock_ms: int | None
     lock_until: str
+    past: tuple[bytes, ...]
 
 
 def carry(queue: str, task_id: str) -> Call[Luggage | None]:
@@ -136,8 +139,9 @@ def carry(queue: str, task_id: str) -> Call[Luggage | None]:
     def interpret(answer: Any) -> Luggage | None:
         if not answer:
             return None
-        timeout_ms, expires, lock, left, starts = texts(answer)
-        return Luggage(timeout_ms, expires, lock, int(left) if left else None, "start" if starts else "")
+        timeout_ms, expires, lock, left, starts = texts(answer[:5])
+        until, past = "start" if starts else "", tuple(answer[5:])
+        return Luggage(timeout_ms, expires, lock, int(left) if left else None, until, past)
 
     return Call("carry", queue, (task_id,), interpret)
 

@@ -30,6 +30,8 @@ class NewTask:
         expires: "" never, "+ms" from when it is due, or "ms" since 1970.
 
         group: Where it waits, once it is due, to be aggregated; "" nowhere.
+
+        past: Name, value, … of the fields of its record that tell of its past in another queue.
     """
 
     id: str
@@ -41,6 +43,7 @@ class NewTask:
     timeout_ms: str = ""
     expires: str = ""
     group: str = ""
+    past: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,15 @@ class Placed:
 
 def rest(task: NewTask) -> bytes:
     """Put what few tasks have into one argument: each costs the driver a microsecond."""
-    if not (task.unique_key or task.timeout_ms or task.expires or task.group):
+    if not (task.unique_key or task.timeout_ms or task.expires or task.group or task.past):
         return b""
     few = [task.unique_key, task.unique_ms, task.unique_until, task.timeout_ms, task.expires, task.group]
-    return msgspec.msgpack.encode(few)
+    return msgspec.msgpack.encode([*few, [_raw(part) for part in task.past]])
+
+
+def _raw(data: bytes) -> msgspec.Raw:
+    """Write bytes as a string, whatever they are: the store's Lua knows no other ones."""
+    return msgspec.Raw(b"\xdb" + len(data).to_bytes(4, "big") + data)
 
 
 def enqueue(queue: str, *, client: str, sequence: int, tasks: Sequence[NewTask]) -> Call[list[Placed]]:

@@ -100,6 +100,7 @@ def _copy(raw: RawTask, message: TaskMessage, wanted: Wanted, luggage: Luggage) 
         unique_until=luggage.lock_until,
         timeout_ms=wanted.options.timeout_ms if "timeout" in wanted.names else luggage.timeout_ms,
         expires=wanted.options.expires or luggage.expires,
+        past=luggage.past,
     )
     yield from command(*registry.published(to))
     [placed] = yield from ask(produce.enqueue(to, client=new_id(), sequence=1, tasks=[copy]))

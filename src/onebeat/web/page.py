@@ -135,7 +135,10 @@ def redirect(request: Request, path: str, notice: str = "", *, kind: str = "good
     answer = RedirectResponse(links.url(request, path, **query), status_code=303)
     if notice:
         text = quote(json.dumps([kind, notice[:MOST_NOTICE]], ensure_ascii=False))
-        answer.set_cookie(NOTICE, text, max_age=60, path=f"{links.root(request)}/", httponly=True, samesite="strict")
+        answer.set_cookie(
+            NOTICE, text, max_age=60, path=f"{links.root(request)}/", httponly=True,
+            secure=request.scope.get("scheme") == "https", samesite="strict",
+        )  # fmt: skip
     return answer
 
 

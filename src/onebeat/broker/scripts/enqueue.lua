@@ -11,7 +11,7 @@
 --                              list of what few tasks have: unique key or "" · lock time in ms, counted from the
 --                              due time · until when the lock holds: "" done, "start" or "ttl" · timeout in ms or ""
 --                              · expires ("" never, "+ms" from the due time, "ms" since 1970)
---                              · group or ""
+--                              · group or "" · name, value, … of fields of its record that tell of its past
 -- returns list of str          "pending" | "scheduled <ms>" | "aggregating" | "conflict" | "duplicate <holder>" | "error <text>",
 --                              or "stale" alone when a later batch of this client was answered already
 --

@@ -30,11 +30,12 @@ local function lock(id, task, unique_key, lock_ms, till)
   end
 end
 
-local NO_MORE = { "", 0, "", "", "", "" }
+local NO_MORE = { "", 0, "", "", "", "", {} }
 
 local function place(id, msg, due, rest)
   local task = KEYS[1] .. "t:" .. id
-  local unique_key, lock_ms, till, timeout_ms, expires, group = unpack(rest == "" and NO_MORE or cmsgpack.unpack(rest))
+  local unique_key, lock_ms, till, timeout_ms, expires, group, past =
+    unpack(rest == "" and NO_MORE or cmsgpack.unpack(rest))
   if redis.call("EXISTS", task) == 1 then
     return "conflict"
   end
@@ -48,6 +49,9 @@ local function place(id, msg, due, rest)
     if holder then
       return "duplicate " .. holder
     end
+  end
+  if past and #past > 0 then -- a task that comes from another queue
+    redis.call("HSET", task, unpack(past))
   end
   if timeout_ms ~= "" then
     redis.call("HSET", task, "ob_timeout_ms", timeout_ms)
