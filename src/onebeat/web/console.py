@@ -41,6 +41,7 @@ from onebeat.web.pages import (
     servers,
     sessions,
     signing,
+    signing_oidc,
     store,
     task,
     task_changes,
@@ -51,6 +52,7 @@ from onebeat.web.reading import SharedReads
 from onebeat.web.security import gate
 from onebeat.web.security.ledger import Ledger
 from onebeat.web.security.rules import Auth
+from onebeat.web.security.standing import Standing
 from onebeat.web.settings import Settings
 from onebeat.web.showing.redaction import Redaction
 
@@ -121,6 +123,8 @@ class Console:
         background: The jobs that it runs.
 
         ledger: Which sessions are on.
+
+        standing: What users may now.
     """
 
     places = PLACES
@@ -141,7 +145,10 @@ class Console:
         )
         self._app.state.console = self
         self.ledger: Ledger = Ledger(self.inspector, self.reads, SystemClock())
-        self._gate: ASGIApp = gate.guarded(self._app, settings.rules, answer=self._refused, ledger=self.ledger)
+        self.standing: Standing = Standing(settings.rules)
+        self._gate: ASGIApp = gate.guarded(
+            self._app, settings.rules, answer=self._refused, ledger=self.ledger, heard=self.standing.hear
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gate(scope, receive, send)
@@ -202,6 +209,7 @@ def routes() -> list[BaseRoute]:
         *errors.routes,
         *audit.routes,
         *signing.routes,
+        *signing_oidc.routes,
         *sessions.routes,
         *viewing.routes,
         *schedules.routes,

@@ -134,8 +134,12 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   const text = button.dataset.copy ?? document.getElementById(button.dataset.copyOf)?.textContent ?? "";
   const word = (button.dataset.word ??= button.textContent);
+  button.dataset.keep = ""; // a look must not take the answer away
   button.textContent = (await copy(text)) ? "Copied" : "Not copied";
   document.getElementById("announce").textContent = button.textContent;
   button.focus();
-  setTimeout(() => (button.textContent = word), 1500);
+  setTimeout(() => {
+    button.textContent = word;
+    delete button.dataset.keep;
+  }, 1500);
 });

@@ -186,7 +186,9 @@ function settleZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zone) return;
   remember("zone", zone);
-  if (zone !== root.dataset.zone) look();
+  if (zone === root.dataset.zone) return;
+  if (live()?.hasAttribute("data-htmx-powered")) return look();
+  document.addEventListener("htmx:after:process", () => look(), { once: true }); // it does not listen yet
 }
 
 root.dataset.js = "";

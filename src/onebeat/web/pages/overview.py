@@ -162,7 +162,7 @@ async def pause(request: Request) -> Response:
     await perform(request, f"queue.{action}", queue=queue, deed=lambda: deed(queue))
     done = "is resumed: servers take its tasks again" if action == "resume" else "is paused: what runs goes on"
     back = "/queue" if form.get("back") == "queue" else "/"
-    return redirect(request, back, f"Queue {queue} {done}.", name=queue if back == "/queue" else None)
+    return redirect(request, back, f"Queue {signs.quoted(queue)} {done}.", name=queue if back == "/queue" else None)
 
 
 EFFECTS = {

@@ -45,11 +45,14 @@ class Serving:
 
     Attributes:
         weight, share: Of the queue on this server: its number, and in which part of its looks it comes first.
+
+        runs: How many tasks of the queue run on it.
     """
 
     info: ServerInfo
     weight: int
     share: str
+    runs: int
 
 
 async def queue(request: Request) -> Response:
@@ -125,12 +128,12 @@ def _well(stats: QueueStats, here: list[ServerInfo], zone: tzinfo) -> str | Mark
 
 
 def _serving(server: ServerInfo, name: str) -> Serving:
-    weight = server.queues[name]
+    weight, total = server.queues[name], sum(server.queues.values())
+    share = f"{100 * weight / total:.0f} %" if total else "-"
     if server.strict_priority:
         higher = sum(other > weight for other in server.queues.values())
-        return Serving(server, weight, "first" if not higher else f"after {counted(higher, 'queue')}")
-    total = sum(server.queues.values())
-    return Serving(server, weight, f"{100 * weight / total:.0f} %" if total else "-")
+        share = "first" if not higher else f"after {counted(higher, 'queue')}"
+    return Serving(server, weight, share, sum(worker.queue == name for worker in server.workers))
 
 
 def _chart(request: Request, series: Series) -> Markup:
@@ -164,7 +167,7 @@ async def remove(request: Request) -> Response:
         request, "queue.remove", queue=name, about="with its tasks" if is_forced else "",
         deed=lambda: inspector.remove_queue(name, force=is_forced),
     )  # fmt: skip
-    return redirect(request, "/", f"Queue {name} is removed, with {counted(removed, 'task')}.")
+    return redirect(request, "/", f"Queue {signs.quoted(name)} is removed, with {counted(removed, 'task')}.")
 
 
 routes: list[Route] = [Route("/queue", queue), Route("/queue/remove", remove, methods=["POST"])]

@@ -158,17 +158,17 @@ def verdict(series: Series, types: Sequence[TypeSeries], minutes: int) -> tuple[
     """
     when = span(minutes)
     if not series.is_recorded:
-        return "", f"No server of Onebeat has recorded anything in the {when}."
+        return "", f"No server of Onebeat has recorded anything in the {when}"
     if not series.processed:
-        return "", f"No attempt in the {when}."
+        return "", f"No attempt in the {when}"
     told = f"{words.counted(series.processed, 'attempt')} in the {when}"
     if not series.failed:
-        return "good", f"{told}, none failed{_slowest(types)}."
+        return "good", f"{told}, none failed{_slowest(types)}"
     part = share_of(series.failed, series.processed)
     worst = max(types, key=lambda one: one.failed, default=None)
     most = f", most of them {worst.type}" if worst is not None and worst.failed * 2 > series.failed else ""
     kind = kind_of(series.failed, series.processed) or "good"
-    return kind, f"{told}, {series.failed:,} failed ({part}){most}."
+    return kind, f"{told}, {series.failed:,} failed ({part}){most}"
 
 
 def _slowest(types: Sequence[TypeSeries]) -> str:
