@@ -47,7 +47,8 @@ def test_times_are_told_by_the_clock_of_the_server(visitor: Visitor) -> None:
 
     def later(route: Route) -> None:
         if is_look(route.request):
-            return route.continue_()
+            route.continue_()
+            return
         answer = route.fetch()
         text = answer.text()
         told = re.search(r'data-now="([^"]+)"', text)
