@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onebeat.broker.browse import QueueStats
+from onebeat.broker.browse import QueueStats, readable
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
 from onebeat.web import consoles, past
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
+from onebeat.web.parts import part
 from onebeat.web.security import gate
 from onebeat.web.showing import pace
 from onebeat.web.showing.bars import STATES
@@ -40,21 +41,20 @@ class Row:
         return {state.value: getattr(self.stats, state.value, 0) for state in STATES}
 
 
-async def look(request: Request) -> tuple[Mapping[str, QueueStats | BrokerError], list[ServerInfo]]:
-    """Read the figures of all queues and the servers, once for all viewers."""
-    console = consoles.of(request)
-    inspector = await console.inspector()
-    every = await console.reads.get("stats", inspector.stats_each)
+async def look(request: Request) -> tuple[Mapping[str, QueueStats | BrokerError], list[ServerInfo] | None]:
+    """Read the figures of all queues and the servers, None if these cannot be read, once for all viewers."""
+    inspector = await consoles.of(request).inspector()
+    every = await part(request, "stats", inspector.stats_each) or {}
     sees = gate.user(request).sees
     stats = {name: found for name, found in every.items() if sees(name)}
-    servers = await console.reads.get("servers", inspector.servers)
+    servers = await part(request, "servers", inspector.servers)
     return stats, servers
 
 
 async def overview(request: Request) -> Response:
     """Show the first page."""
     stats, servers = await look(request)
-    served = serving(servers)
+    served = None if servers is None else serving(servers)
     lately = await _lately(request, stats)
     rows = [_row(name, found, served, lately.get(name, (0, 0))) for name, found in stats.items()]
     asked = request.query_params.get("find", "").strip()
@@ -62,10 +62,10 @@ async def overview(request: Request) -> Response:
     wanted.sort(key=lambda row: (row.concern is None or row.concern.kind != "bad", row.concern is None, row.name))
     page = _page(request.query_params.get("page", ""), len(wanted))
     concerns = [row.concern for row in rows if row.concern is not None]
-    whole = [found for found in stats.values() if isinstance(found, QueueStats)]
+    whole = [counted for found in stats.values() if (counted := readable(found)) is not None]
     totals = {state.value: sum(getattr(found, state.value) for found in whole) for state in STATES}
     shown = wanted[(page - 1) * ROWS : page * ROWS]
-    kind, sentence = verdict(concerns, len(servers), totals["active"], len(rows))
+    kind, sentence = verdict(concerns, None if servers is None else len(servers), totals["active"], len(rows))
     return render(
         request,
         "overview.html",
@@ -100,9 +100,10 @@ async def _lately(request: Request, stats: Mapping[str, QueueStats | BrokerError
     }
 
 
-def _row(name: str, found: QueueStats | BrokerError, served: Mapping[str, int], lately: tuple[int, int]) -> Row:
-    stats = found if isinstance(found, QueueStats) else None
-    return Row(name, stats, concern(name, found, served, lately), served.get(name, 0))
+def _row(name: str, found: QueueStats | BrokerError, served: Mapping[str, int] | None, lately: tuple[int, int]) -> Row:
+    return Row(
+        name, readable(found), concern(name, found, served, lately), served.get(name, 0) if served is not None else 0
+    )
 
 
 def _page(said: str, count: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from onebeat.broker.browse import QueueStats
+from onebeat.broker.spoiled import Spoiled, told
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
 from onebeat.web.showing.words import counted, duration
@@ -42,7 +43,7 @@ class Concern:
 
 
 def concern(
-    queue: str, stats: QueueStats | BrokerError, served: Mapping[str, int], lately: tuple[int, int] = (0, 0)
+    queue: str, stats: QueueStats | BrokerError, served: Mapping[str, int] | None, lately: tuple[int, int] = (0, 0)
 ) -> Concern | None:
     """
     Say what is wrong with a queue, if anything is.
@@ -52,15 +53,15 @@ def concern(
 
         stats: What it holds.
 
-        served: How many servers serve each queue.
+        served: How many servers serve each queue; None: nobody can tell.
 
         lately: Its attempts of the last `LATELY` minutes, and how many of them failed, as far as servers write that.
     """
     if isinstance(stats, BrokerError):
-        return Concern(queue, "bad", "damaged", "cannot be read: the health page says what to do")
+        return Concern(queue, "bad", "damaged", f"cannot be read whole: {_spoiled(stats)}")
     waits = f"; the oldest waits {duration(stats.latency_ms / 1000)}" if stats.latency_ms >= 1000 else ""
     due = stats.pending + stats.scheduled + stats.retry + stats.aggregating
-    if due and not served.get(queue):
+    if due and served is not None and not served.get(queue):
         return Concern(queue, "bad", "no workers", f"has no workers for {counted(due, 'task')}{waits}")
     if stats.paused:
         kind, held = ("warn", f" while {counted(due, 'task')} wait{'s' if due == 1 else ''}") if due else ("", "")
@@ -74,6 +75,14 @@ def concern(
     return None
 
 
+def _spoiled(error: BrokerError) -> str:
+    if not isinstance(error, Spoiled):
+        return "the health page says what to do"
+    key, kind = next(iter(error.found.items()))
+    more = f", and {counted(len(error.found) - 1, 'more key')}" if len(error.found) > 1 else ""
+    return f"{told(key, kind)}{more}; the health page says what to do"
+
+
 def serving(servers: Iterable[ServerInfo]) -> dict[str, int]:
     """Count the servers that take tasks from each queue."""
     counts: dict[str, int] = {}
@@ -84,8 +93,8 @@ def serving(servers: Iterable[ServerInfo]) -> dict[str, int]:
     return counts
 
 
-def verdict(concerns: Iterable[Concern], servers: int, active: int, queues: int) -> tuple[str, str]:
-    """Return the kind and the sentence that stand first."""
+def verdict(concerns: Iterable[Concern], servers: int | None, active: int, queues: int) -> tuple[str, str]:
+    """Return the kind and the sentence that stand first; servers are None if nobody can tell how many live."""
     found = sorted(concerns, key=lambda concern: concern.kind != "bad")
     if found:
         worst = found[0]
@@ -93,6 +102,8 @@ def verdict(concerns: Iterable[Concern], servers: int, active: int, queues: int)
         return worst.kind, f"{worst.queue} {worst.sentence}{more}"
     if not queues:
         return "", "Nothing was enqueued yet"
+    if servers is None:
+        return "warn", f"{counted(active, 'task')} running; which servers live cannot be read"
     if not servers and active:
         ran = f"{counted(active, 'task')} that one ran wait{'s' if active == 1 else ''} for another"
         return "bad", f"No server lives, and {ran}"
