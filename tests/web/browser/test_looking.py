@@ -46,13 +46,15 @@ def test_times_are_told_by_the_clock_of_the_server(visitor: Visitor) -> None:
     page = visitor.page
 
     def later(route: Route) -> None:
+        if is_look(route.request):
+            route.continue_()
+            return
         answer = route.fetch()
         text = answer.text()
         told = re.search(r'data-now="([^"]+)"', text)
-        if told is None:  # a look has the live part alone
-            return route.fulfill(response=answer)
+        assert told is not None
         there = datetime.fromisoformat(told[1]) + timedelta(hours=1)
-        return route.fulfill(response=answer, body=text.replace(told[0], f'data-now="{instants.exact(there)}"'))
+        route.fulfill(response=answer, body=text.replace(told[0], f'data-now="{instants.exact(there)}"'))
 
     page.route("**/tasks?q=state:pending", later)
     visitor.see("/tasks?q=state:pending")
