@@ -104,6 +104,7 @@ if TYPE_CHECKING:
         TypePoint,
         TypeSeries,
     )
+    from onebeat.inspector.signing import ConsoleSession
     from onebeat.inspector.store_models import (
         ClusterNode,
         StoreCluster,
@@ -170,6 +171,7 @@ _HOMES = {
     "inspector.series_models": [
         "Attempt", "Distribution", "Series", "SeriesPoint", "Spark", "TypePoint", "TypeSeries",
     ],
+    "inspector.signing": ["ConsoleSession"],
     "inspector.store_models": [
         "ClusterNode", "StoreCluster", "StoreKey", "StoreNode", "StoreRefusal", "StoreReplica", "StoreReport",
     ],
@@ -214,19 +216,20 @@ def __dir__() -> list[str]:
 __all__ = [
     "Applied", "Attempt", "AttemptEnded", "AuditOutcome", "AuditPage", "AuditRecord", "BrokerError",
     "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Chosen", "Client", "ClusterNode",
-    "ConfigurationError", "Context", "Cron", "DayStats", "Declared", "Diagnosis", "Distribution", "DuplicateTask",
-    "Enqueued", "ErrorGroup", "ErrorGroups", "Event", "EventStream", "Every", "Failure", "Figure", "Filter", "Finding",
-    "Found", "GroupInfo", "GroupRule", "GroupsFound", "Handle", "Handler", "HandlerNotFound", "Health", "HealthReport",
-    "Inspector", "InvalidFilter", "InvalidTask", "Job", "JobNotFound", "JobState", "JsonFormatter", "LeaseLost",
-    "Listeners", "Lock", "LostServer", "MissingExtra", "Mux", "NotChecked", "NotReplicated", "Observer", "Onebeat",
-    "OnebeatError", "PayloadError", "PeriodicTask", "Preview", "Progress", "QueueDetails", "QueueFull", "QueueNotEmpty",
-    "QueueNotFound", "QueueStats", "Repaired", "ResultNotKept", "ResultTimeout", "Retry", "RevokeTask", "Router",
-    "ScheduleEntry", "ScheduleEvent", "ScheduleFire", "ScheduleFired", "ScheduleForm", "ScheduleInfo", "ScheduleMissed",
-    "ScheduleNotFound", "ScheduleResumed", "ScheduleState", "Scheduler", "Selection", "Semaphore", "SemaphoreFull",
-    "Series", "SeriesPoint", "Server", "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity",
-    "SkipRetry", "Spark", "StoreCluster", "StoreInfo", "StoreKey", "StoreNode", "StoreRefusal", "StoreReplica",
-    "StoreReport", "SyncClient", "SyncHandle", "SyncInspector", "Task", "TaskArchived", "TaskCancelled",
-    "TaskCompleted", "TaskCrashed", "TaskEnqueued", "TaskEvent", "TaskFailed", "TaskFilter", "TaskIdConflict",
-    "TaskInfo", "TaskNotFound", "TaskRecord", "TaskRecovered", "TaskRetried", "TaskReturned", "TaskStarted",
-    "TaskState", "TypePoint", "TypeSeries", "Unique", "WorkerInfo", "WrongState", "current", "exponential",
+    "ConfigurationError", "ConsoleSession", "Context", "Cron", "DayStats", "Declared", "Diagnosis", "Distribution",
+    "DuplicateTask", "Enqueued", "ErrorGroup", "ErrorGroups", "Event", "EventStream", "Every", "Failure", "Figure",
+    "Filter", "Finding", "Found", "GroupInfo", "GroupRule", "GroupsFound", "Handle", "Handler", "HandlerNotFound",
+    "Health", "HealthReport", "Inspector", "InvalidFilter", "InvalidTask", "Job", "JobNotFound", "JobState",
+    "JsonFormatter", "LeaseLost", "Listeners", "Lock", "LostServer", "MissingExtra", "Mux", "NotChecked",
+    "NotReplicated", "Observer", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Preview", "Progress",
+    "QueueDetails", "QueueFull", "QueueNotEmpty", "QueueNotFound", "QueueStats", "Repaired", "ResultNotKept",
+    "ResultTimeout", "Retry", "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "ScheduleFire",
+    "ScheduleFired", "ScheduleForm", "ScheduleInfo", "ScheduleMissed", "ScheduleNotFound", "ScheduleResumed",
+    "ScheduleState", "Scheduler", "Selection", "Semaphore", "SemaphoreFull", "Series", "SeriesPoint", "Server",
+    "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity", "SkipRetry", "Spark", "StoreCluster",
+    "StoreInfo", "StoreKey", "StoreNode", "StoreRefusal", "StoreReplica", "StoreReport", "SyncClient", "SyncHandle",
+    "SyncInspector", "Task", "TaskArchived", "TaskCancelled", "TaskCompleted", "TaskCrashed", "TaskEnqueued",
+    "TaskEvent", "TaskFailed", "TaskFilter", "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskRecord",
+    "TaskRecovered", "TaskRetried", "TaskReturned", "TaskStarted", "TaskState", "TypePoint", "TypeSeries", "Unique",
+    "WorkerInfo", "WrongState", "current", "exponential",
 ]  # fmt: skip

@@ -44,7 +44,7 @@ async def test_handlers_run_in_their_surroundings(url: str) -> None:
     async with app, app.serving(concurrency=1):
         for task in (in_thread, on_loop):
             seen.clear()
-            await (await task.enqueue()).result(timeout=10)
+            await (await task.enqueue()).result(timeout=60)
             *entered, last, first = seen
             threads = {thread for _, thread in entered}
             assert (["a", "b", "handler"], "b left", "a left") == ([name for name, _ in entered], last, first)

@@ -616,7 +616,7 @@ async def test_a_server_that_is_killed_is_started_again_by_its_users(tmp_path: P
         assert one._held is not None
         os.kill(one._held.pid, signal.SIGKILL)
         for store in (one, two):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     try:
                         assert b"v" == await store.command("GET", "k")

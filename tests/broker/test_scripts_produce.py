@@ -182,7 +182,7 @@ async def test_the_forwarder_is_woken_when_the_head_moves_up(store: Store, clock
     for number, due in enumerate(["+5000", "+9000", "+1000"]):
         await put(store, NewTask(str(number), b"M", due), sequence=number + 1)
     await store.command("PUBLISH", keys.WAKE_CHANNEL, "end")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while b"end" not in heard or len(heard) < 3:  # noqa: ASYNC110 - messages of another connection tell nobody
             await asyncio.sleep(0.002)
     listening.cancel()

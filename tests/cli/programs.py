@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 _IN_TERMINAL = (
     "import os, sys\n"
     "terminal = os.open(sys.argv[1], os.O_RDWR)\n"  # of a session's leader: it becomes the session's terminal

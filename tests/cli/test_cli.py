@@ -39,7 +39,7 @@ def fill(url: str) -> None:
             async def broken(ctx: Any, task: Any) -> None:
                 raise ValueError("the reason")
 
-            async with Server(store, queues={"low": 1}).serving(mux), asyncio.timeout(10):
+            async with Server(store, queues={"low": 1}).serving(mux), asyncio.timeout(60):
                 while not await store.command("ZCARD", "asynq:{low}:archived"):  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.005)
 
@@ -161,7 +161,7 @@ def test_run_serves_until_it_is_told_to_stop(url: str, tmp_path: Path) -> None:
         async with Client(url) as client:
             store = await client.store()
             await client.enqueue(Task("hello", {"name": "Ada"}), task_id="h", retention=60)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while await store.command("HGET", "asynq:{default}:t:h", "result") != b'"hello Ada"':  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 

@@ -115,7 +115,7 @@ def test_a_store_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
             "COMP_WORDS": "onebeat queue pause ",
             "COMP_CWORD": "3",
         }
-        done = subprocess.run([sys.executable, "-m", "onebeat"], capture_output=True, env=env, check=False, timeout=30)
+        done = subprocess.run([sys.executable, "-m", "onebeat"], capture_output=True, env=env, check=False, timeout=60)
     assert (b"", b"") == (done.stdout.strip(), done.stderr)
 
 

@@ -29,7 +29,7 @@ def dev(folder: Path, tasks: Tasks, *words: str) -> Program:
 
 
 def page(at: str) -> str:
-    with urllib.request.urlopen(at, timeout=10) as answer:  # noqa: S310 - an address of this machine
+    with urllib.request.urlopen(at, timeout=60) as answer:  # noqa: S310 - an address of this machine
         return str(answer.read().decode())
 
 
@@ -120,7 +120,7 @@ def test_probes_are_answered_while_it_reloads(folder: Path, tasks: Tasks) -> Non
 def readiness(at: str) -> tuple[int, str]:
     """Return the status of /readyz, and the state that it tells."""
     try:
-        with urllib.request.urlopen(f"{at}/readyz", timeout=20) as answer:  # noqa: S310 - http is what is served
+        with urllib.request.urlopen(f"{at}/readyz", timeout=60) as answer:  # noqa: S310 - http is what is served
             return answer.status, json.load(answer)["state"]
     except urllib.error.HTTPError as error:
         with error:

@@ -160,7 +160,7 @@ def test_from_outside_a_server_of_this_host_must_be_listed(url: str) -> None:
 
     async def look() -> None:
         async with Server(url).serving(Mux()) as serving:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not serving.health_report().ready:  # noqa: ASYNC110 - it tells nobody
                     await asyncio.sleep(0.01)
             found = await asyncio.to_thread(run, "--url", url)

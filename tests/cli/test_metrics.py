@@ -50,7 +50,7 @@ class Scraper:
 
     def text(self, path: str = "/metrics") -> str:
         """Return an answer; "" while there is none as the application is still being loaded."""
-        connection = HTTPConnection(self._address, timeout=30)
+        connection = HTTPConnection(self._address, timeout=60)
         connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read().decode()

@@ -169,7 +169,7 @@ async def test_who_is_stuck_in_its_start_is_killed_when_all_stop(caplog: pytest.
     running = asyncio.create_task(made.run())
     await begun.wait()
     made.stop()
-    assert 1 == await asyncio.wait_for(running, 10)
+    assert 1 == await asyncio.wait_for(running, 60)
     assert "process 1 does not stop, and is killed" in caplog.messages
 
 
@@ -191,7 +191,7 @@ async def test_a_successor_that_is_stuck_does_not_keep_the_others_from_stopping(
     running = asyncio.create_task(made.run())
     await second.wait()
     made.stop()
-    assert 1 == await asyncio.wait_for(running, 10)
+    assert 1 == await asyncio.wait_for(running, 60)
     assert [0, -9] == [process.ended.result() for process in started]
 
 
@@ -228,7 +228,7 @@ def test_a_blocked_loop_does_not_outlive_its_parent_for_long() -> None:
         assert b"blocked\n" == process.stdout.readline()
         assert process.poll() is None
         ours.close()
-        assert 1 == process.wait(20)
+        assert 1 == process.wait(60)
 
 
 class Answering(Pretended):

@@ -90,7 +90,7 @@ class Served:
     def probe(self, path: str) -> tuple[int, Any]:
         """Return the status, and the report."""
         try:
-            with urllib.request.urlopen(f"{self.at}{path}", timeout=20) as answer:  # noqa: S310 - http is what is served
+            with urllib.request.urlopen(f"{self.at}{path}", timeout=60) as answer:  # noqa: S310 - http is what is served
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from onebeat.web.security.credentials import PasswordHash, TokenHash
+from tests.web.oidc.provider import CLIENT, SECRET, Provider
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def serving(*arguments: str, **environ: str) -> Iterator[str]:
             yield found[0].replace("0.0.0.0", "127.0.0.1").rstrip("/")  # noqa: S104 - where all of them are, this one is
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])  # noqa: S104
@@ -90,6 +91,18 @@ def test_the_access_file_lets_in_who_stands_in_it(tmp_path: Path) -> None:
         assert ("ann", "view") == named(client.get(who))
 
 
+def test_a_provider_signs_users_in() -> None:
+    """As the environment and the options say; others may come as soon as there is one."""
+    environ = {"ONEBEAT_WEB_OIDC_CLIENT_ID": CLIENT, "ONEBEAT_WEB_OIDC_SECRET": SECRET}
+    with Provider().serving() as provider, httpx2.Client() as client:
+        options = ("--oidc-issuer", provider.issuer, "--oidc-role", "oncall=operate", "--oidc-name", "Acme")
+        with serving("--host", "0.0.0.0", *options, **environ) as at:  # noqa: S104
+            assert "Sign in with Acme" in client.get(f"{at}/login").text
+            to = client.get(f"{at}/login/oidc").headers["location"]
+            assert 200 == client.get(provider.authorize(to)).status_code
+            assert '<span class="who">ann' in client.get(f"{at}/settings").text  # though the store is away
+
+
 def named(answer: httpx2.Response) -> tuple[str, str]:
     said = answer.json()
     return said["name"], said["role"]
@@ -105,6 +118,9 @@ def named(answer: httpx2.Response) -> tuple[str, str]:
         (("--password-file", "/nowhere/password"), {}, "file '/nowhere/password' cannot be read"),
         (("--user-header", "X-User", "--header-role", "view"), {}, "no proxy is named that may send it"),
         (("--user-header", "X-User", "--proxy", "10.0.0.1"), {}, "nobody whom header X-User names has a role"),
+        (("--oidc-issuer", "http://login.example.com", "--oidc-client-id", "a"), {}, "give it with https://"),
+        (("--oidc-role", "oncall=view"), {}, "no provider: give --oidc-issuer"),
+        ((), {"ONEBEAT_WEB_OIDC_ISSUER": "https://login.example.com"}, "give --oidc-client-id"),
         (("--proxy", "0.0.0.0/0"), {}, "is every address"),
         (("--prefix", "jobs"), {}, "prefix is 'jobs': give a path such as /tasks"),
         (("--redact-pattern", "("), {}, "is no regular expression"),

@@ -118,7 +118,7 @@ def test_a_forked_child_has_connections_and_names_of_its_own(client: SyncClient)
     children = [context.Process(target=_in_child, args=(client, answers)) for _ in range(3)]
     for child in children:
         child.start()
-    ids = {answers.get(timeout=20) for _ in children}
+    ids = {answers.get(timeout=60) for _ in children}
     for child in children:
         child.join()
     client.enqueue(Task("t", b"parent again"))
@@ -182,13 +182,13 @@ def test_results_of_sync_handles(app: Onebeat[Any], url: str) -> None:
     """A result, a failure, a wait that ends; none is kept where none was asked for."""
     double, silent = app.tasks["double"], app.tasks["silent"]
     with served_in_thread(app):
-        assert 42 == double.enqueue_sync(21).result(timeout=20)
+        assert 42 == double.enqueue_sync(21).result(timeout=60)
         with ThreadPoolExecutor(4) as threads:
             assert [0, 2, 4, 6] == list(
                 threads.map(lambda n: double.options().enqueue_sync(n).result(20) if n else 0, range(4))
             )
         with pytest.raises(TaskFailed, match="zero is zero"):
-            double.enqueue_sync(0).result(timeout=20)
+            double.enqueue_sync(0).result(timeout=60)
         with pytest.raises(ResultNotKept, match="keeps no result"):
             silent.enqueue_sync().result()
     assert {"onebeat-keeper"}.isdisjoint(thread.name for thread in threading.enumerate())

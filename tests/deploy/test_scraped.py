@@ -77,7 +77,7 @@ ASYNQMON = (
 
 
 def get(address: str, path: str) -> tuple[int, str]:
-    connection = HTTPConnection(address, timeout=30)
+    connection = HTTPConnection(address, timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse()
     body = answer.read().decode()

@@ -19,7 +19,7 @@ Play = Callable[..., None]
 def play(tmp_path: Path, url: str) -> Play:
     """Return what plays a page and fails if anything on it is not so; `before` are pages whose files it needs."""
 
-    def run(page: Path, *, before: list[Path] | None = None, timeout: float = 50) -> None:
+    def run(page: Path, *, before: list[Path] | None = None, timeout: float = 150) -> None:
         there = {name: value for name, value in os.environ.items() if not name.startswith(("ONEBEAT_", "COV_"))}
         there |= {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

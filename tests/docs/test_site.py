@@ -23,7 +23,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_it_builds_strictly_and_has_every_page(site: Path) -> None:
     """Each page of docs/ but those of the builder, and the changelog."""
     pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")} | {"changelog.md"}
@@ -32,7 +32,7 @@ def test_it_builds_strictly_and_has_every_page(site: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     """No script, style, font, picture or frame of another host, in no page and no style sheet."""
     fetches = r"""<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=["']?(?:https?:)?//[^"'\s>]+"""
@@ -45,7 +45,7 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_commands_are_described_as_text(site: Path) -> None:
     """Their help is a paragraph, not code, and what one may choose from has no backslashes."""
     page = (site / "reference" / "command-line.html").read_text()
@@ -54,7 +54,7 @@ def test_commands_are_described_as_text(site: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_search_works_without_a_web_server(site: Path) -> None:
     """The index is a script, and what runs it from a file comes with the site."""
     assert "Unique" in (site / "search.js").read_text()

@@ -24,9 +24,9 @@ CELLS = [
     "@app.task()\nasync def double(number: int) -> int:\n    return 2 * number",
     "handle = await double.enqueue(21)\nprint((await handle.info()).state)",
     "try:\n    double.enqueue_sync(1)\nexcept ConfigurationError as error:\n    print(error)",
-    "async with app.serving(concurrency=1):\n    print(await handle.result(timeout=20))",
+    "async with app.serving(concurrency=1):\n    print(await handle.result(timeout=60))",
     "@app.task()\ndef halve(number: int) -> float:\n    return number / 2",
-    "async with app.serving(concurrency=1):\n    print(await (await halve.enqueue(21)).result(timeout=20))",
+    "async with app.serving(concurrency=1):\n    print(await (await halve.enqueue(21)).result(timeout=60))",
 ]
 
 
@@ -95,7 +95,7 @@ def test_forked_children_enqueue_by_both_ways(app: Onebeat[Any]) -> None:
         children = [context.Process(target=_run_child, args=(app, answers)) for _ in range(3)]
         for child in children:
             child.start()
-        ids = [await asyncio.to_thread(answers.get, timeout=20) for _ in children]
+        ids = [await asyncio.to_thread(answers.get, timeout=60) for _ in children]
         for child in children:
             await asyncio.to_thread(child.join)
         assert 6 == len({task_id for found in ids for task_id in found})

@@ -151,7 +151,7 @@ async def test_a_lifespan_opens_serves_and_composes(app: Onebeat[Any]) -> None:
     lifespan = Lifespan(app, outer, serve={"concurrency": 2})
     async with lifespan("host") as state:
         assert {"answer": 42} == state
-        assert 42 == await (await app.tasks["double"].enqueue(21)).result(timeout=10)
+        assert 42 == await (await app.tasks["double"].enqueue(21)).result(timeout=60)
         assert (200, {"status": "ok", "store": "ok", "serving": "ok"}) == await lifespan.health.ready()
     assert ["host", Health.STOPPING] == seen
 

@@ -307,7 +307,7 @@ def test_the_check_for_a_store_in_production(project: Any) -> None:
 @pytest.mark.usefixtures("served")
 def test_a_thread_keeps_no_connection_that_is_too_old(shop: Any) -> None:
     """With Django's default CONN_MAX_AGE = 0, it is closed after each task."""
-    assert shop.in_thread.enqueue_sync().result(timeout=20).startswith("onebeat-task")
+    assert shop.in_thread.enqueue_sync().result(timeout=60).startswith("onebeat-task")
     [connection] = shop.seen
     assert connection.connection is None
 
@@ -316,12 +316,12 @@ def test_a_thread_keeps_no_connection_that_is_too_old(shop: Any) -> None:
 def test_a_coroutine_has_a_database_thread_of_its_own(shop: Any) -> None:
     """As a request under ASGI; what it opened is closed when it ends, and the thread ends, too."""
     for _ in range(2):
-        shop.on_loop.options(retention=60).enqueue_sync().result(timeout=20)
+        shop.on_loop.options(retention=60).enqueue_sync().result(timeout=60)
     [(first, again), (second, _)] = shop.seen
     assert first == again
     assert first[0] is not second[0]
     assert [None, None] == [first[0].connection, second[0].connection]
-    first[1].join(timeout=20)
+    first[1].join(timeout=60)
     assert not first[1].is_alive()
 
 

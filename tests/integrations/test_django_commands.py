@@ -52,7 +52,7 @@ class Output:
         self.process = process
         self.text = ""
 
-    def shows(self, text: str, seconds: float = 30.0) -> None:
+    def shows(self, text: str, seconds: float = 120.0) -> None:
         """Wait until it has written a text, from where the last one ended."""
         assert self.process.stdout is not None
         until = time.monotonic() + seconds
@@ -82,15 +82,15 @@ def running(project: Path, *words: str) -> Iterator[Output]:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 ASK = """
 from shop.models import Order
 from shop.tasks import send_receipt, count_orders, count_apart
 order = Order.objects.create(item="tea")
-print("RECEIPT", send_receipt.enqueue_sync(order.pk).result(timeout=30))
-print("APART", count_apart.enqueue_sync().result(timeout=30))
+print("RECEIPT", send_receipt.enqueue_sync(order.pk).result(timeout=60))
+print("APART", count_apart.enqueue_sync().result(timeout=60))
 """
 
 
@@ -103,7 +103,7 @@ def test_onebeat_run_serves_and_stops(project: Path) -> None:
         assert "APART 1" in answers
         server.process.terminate()
         server.shows("stopped")
-        assert 0 == server.process.wait(timeout=30)
+        assert 0 == server.process.wait(timeout=60)
     queues = json.loads(manage(project, "onebeat", "stats", "--json"))["queues"]
     assert 2 <= next(queue["completed"] for queue in queues if queue["queue"] == "default")
 

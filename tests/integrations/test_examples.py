@@ -36,7 +36,7 @@ def test_an_example_passes_its_own_tests(framework: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_examples_have_known_types(tmp_path: Path) -> None:
     """As mypy --strict sees them in a user's project."""
     words = ["-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}"]

@@ -46,9 +46,9 @@ def test_handlers_run_in_the_application_context(app: Onebeat[Any]) -> None:
         init_app(flask, app)
         flask.teardown_appcontext(lambda _error: torn_down.append((current_app.name, threading.current_thread().name)))
     with served_in_thread(app, concurrency=1):
-        name, thread = plain.enqueue_sync().result(timeout=20)
+        name, thread = plain.enqueue_sync().result(timeout=60)
         assert ("second", [("second", thread)]) == (name, torn_down)
-        assert "second" == coroutine.enqueue_sync().result(timeout=20)
+        assert "second" == coroutine.enqueue_sync().result(timeout=60)
     assert app is second.extensions["onebeat"]
 
 
@@ -134,20 +134,20 @@ def test_gunicorn_with_preload(tmp_path: Path, url: str) -> None:
 
         def sign_up(user_id: int) -> str:
             asked = urllib.request.Request(f"{address}/users/{user_id}", method="POST")  # noqa: S310 - our own server
-            with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - likewise
+            with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310 - likewise
                 return str(answer.read())
 
         with ThreadPoolExecutor(8) as threads:
             ids = set(threads.map(sign_up, range(60)))
     finally:
         server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=30)
+        server.communicate(timeout=60)
     assert 60 == len(ids)
     with SyncClient(url) as client:
         assert 71 == client.store.run(browse.stats("default")).pending
 
 
-SIGNED_UP = "from shop import send_welcome; print(send_welcome.enqueue_sync(7).result(timeout=30))"
+SIGNED_UP = "from shop import send_welcome; print(send_welcome.enqueue_sync(7).result(timeout=60))"
 
 
 @pytest.mark.slow
@@ -161,6 +161,6 @@ def test_the_command_serves(url: str) -> None:
         assert "welcome, user 7\n" == done.stdout
     finally:
         server.terminate()
-        said = server.communicate(timeout=30)[1]
+        said = server.communicate(timeout=60)[1]
         assert 0 == server.returncode
         assert ["serving", "stopping", "stopped"] == re.findall(r"INFO +onebeat.server: (\w+)", said)

@@ -27,7 +27,7 @@ class Asynqmon:
         return await asyncio.to_thread(self._ask, method, path, body)
 
     def _ask(self, method: str, path: str, body: Any) -> tuple[int, Any]:
-        connection = HTTPConnection(self._address, timeout=30)
+        connection = HTTPConnection(self._address, timeout=60)
         connection.request(method, f"/api{path}", None if body is None else json.dumps(body))
         answer = connection.getresponse()
         said = answer.read().decode()

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-WAIT_S = 30
+WAIT_S = 100
 
 
 class GoError(Exception):

@@ -25,7 +25,7 @@ from tests.interop.inspectors import Inspects, RefusedError
 from tests.interop.peer import GoError, PeerProcess
 from tests.interop.python_inspector import PythonInspects
 
-HEARD_S = 20
+HEARD_S = 100
 
 
 @dataclass

@@ -88,7 +88,7 @@ def test_every_page_answers(seen: Seen) -> None:
 def test_the_overview_judges_gos_queues(seen: Seen) -> None:
     """Those that no Go server takes from stand first, and say so."""
     page = seen("overview")
-    assert "beat has no workers for" in page
+    assert "Queue “beat” has no workers for" in page
     assert 2 == page.count(">no workers<")
     assert all(f'id="queue-{name}"' in page for name in ("default", "nobody", "beat"))
 

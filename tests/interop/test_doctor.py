@@ -59,7 +59,7 @@ async def test_two_schedulers_of_go_fire_twice(go: Go, bench: Bench) -> None:
     """Each knows nothing of the other; it is an error, until one of them is stopped."""
     async with go.scheduling("@every 30s", "tick", b"x", queue="beat"):
         async with go.scheduling("@every 30s", "tick", b"x", queue="beat"):
-            await until(lambda: are_listed(bench, 2), 45)
+            await until(lambda: are_listed(bench, 2), 100)
             [found] = [one for one in (await damage(bench)).findings if one.check == "schedule-twice"]
             assert "each tick fires 2 times: 2 schedulers keep it" in found.text
         found_later = await damage(bench)

@@ -41,7 +41,7 @@ async def begin(words: list[str], url: str) -> asyncio.subprocess.Process:
 
 
 @pytest.mark.interop
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_the_example_runs_as_its_readme_says(bench: Bench, program: Path, url: str) -> None:
     """Each side runs what the other enqueues, and shows what came back."""
     *serving, python, go = commands()

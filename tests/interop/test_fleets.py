@@ -23,7 +23,7 @@ from tests.interop.soundness import flaws
 from tests.interop.test_crashes import let_pass
 from tests.server.conftest import Bench, until
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 cell = partial(table.cell, "mixed fleet")
 
 LEDGER = "ledger"

@@ -249,7 +249,7 @@ async def test_servers_and_workers(pair: Pair) -> None:
             found = await pair.first.inspector.servers()
             return any(server.workers for server in found)
 
-        await until(shows_its_worker, 20)
+        await until(shows_its_worker, 100)
     [server] = found
     assert ({"default": 5, "low": 2}, 3, True, "active") == (
         server.queues, server.concurrency, server.strict, server.status,

@@ -34,7 +34,7 @@ class Exporter:
         self._address = self._process.stdout.readline().strip()
 
     def families(self) -> dict[str, Metric]:
-        connection = HTTPConnection(self._address, timeout=30)
+        connection = HTTPConnection(self._address, timeout=60)
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
         connection.close()

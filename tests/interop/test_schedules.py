@@ -25,7 +25,7 @@ async def fired(pair: Pair) -> SeenEntry:
         found = [entry for entry in await pair.second.inspector.entries() if entry.prev]
         return bool(found)
 
-    await until(shows, 45)
+    await until(shows, 100)
     [entry] = found
     return entry
 

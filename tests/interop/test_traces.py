@@ -28,7 +28,7 @@ from onebeat.task import Task
 from tests.interop.conftest import HERE, compiled
 from tests.interop.otlp import Received, Receiver, receiving
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
 RELAY = "relay"
 

@@ -211,7 +211,7 @@ async def test_plain_functions_hold_tokens_too(app: Onebeat[None]) -> None:
 
     async with app.serving(concurrency=2):
         handles = [await work.enqueue() for _ in range(3)]
-        assert ["done"] * 3 == [await handle.result(timeout=20) for handle in handles]
+        assert ["done"] * 3 == [await handle.result(timeout=60) for handle in handles]
     assert [True] * 6 == seen
 
 

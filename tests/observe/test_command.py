@@ -33,7 +33,7 @@ def test_a_server_writes_json_and_events(url: str, tmp_path: Path, words: list[s
         tasks.reaches(task_id, "archived")
         until(lambda: len(entries(store)) >= 2)
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=40)
+        _, log = process.communicate(timeout=60)
     assert 0 == process.returncode
     lines = [json.loads(line) for line in log.splitlines()]
     [end] = [line for line in lines if "outcome" in line]

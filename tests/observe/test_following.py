@@ -169,7 +169,7 @@ async def test_the_process_of_a_task_enters_what_it_is_told_of(
     monkeypatch.setattr(isolated.app, "audience", Audience([Tells()]))
     isolated.app.url = url
     async with isolated.app, isolated.app.serving():
-        assert 5 == (await (await isolated.where.options(retention=60).enqueue(5)).result(timeout=20))[3]
+        assert 5 == (await (await isolated.where.options(retention=60).enqueue(5)).result(timeout=60))[3]
     said = notes.read_text().splitlines() if notes.exists() else []
     wanted = ["entered with this", "left with it"] if enter.endswith("following:noted") else []
     assert wanted == [line for line in said if "with" in line]

@@ -35,7 +35,7 @@ def server() -> Iterator[HttpServer]:
 
 def ask(server: HttpServer, method: str, path: str, **headers: str) -> tuple[int, str, http.client.HTTPResponse]:
     """Return status, body and the response."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
@@ -46,7 +46,7 @@ def ask(server: HttpServer, method: str, path: str, **headers: str) -> tuple[int
 
 def raw(server: HttpServer, request: bytes) -> bytes:
     """Send these bytes; return all that comes back."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
         client.sendall(request)
         return b"".join(iter(lambda: client.recv(65_536), b""))
 
@@ -101,7 +101,7 @@ def test_what_is_no_request_is_refused(server: HttpServer, request_: bytes) -> N
 
 def test_a_request_without_an_end_is_refused(server: HttpServer) -> None:
     """Its line is read up to a limit."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
         client.sendall(b"GET /" + b"a" * 65_532)
         assert client.recv(12).startswith(b"HTTP/1.1 414")
 
@@ -126,7 +126,7 @@ def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def slow(_asked: Asked) -> Answer:
         entered.set()
-        leave.wait(20)
+        leave.wait(60)
         return Answer.text("done")
 
     with HttpServer(Routes({"/slow": slow})) as server:
@@ -134,8 +134,8 @@ def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         request = b"GET /slow HTTP/1.0\r\n\r\n"
         first = threading.Thread(target=lambda: answers.append(raw(server, request)))
         first.start()
-        entered.wait(20)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as second:
+        entered.wait(60)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as second:
             assert b"" == second.recv(1)
         leave.set()
         first.join()
@@ -146,7 +146,7 @@ def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_only_connects_keeps_nobody_out(server: HttpServer) -> None:
     """However many do: the one that has waited for longest gives way to who asks."""
     silent = [
-        socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(3 * module.MAX_CONNECTIONS)
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(3 * module.MAX_CONNECTIONS)
     ]
     try:
         assert 200 == ask(server, "GET", "/echo")[0]
@@ -162,14 +162,14 @@ def test_stopping_waits_for_no_client() -> None:
 
     def slow(_asked: Asked) -> Answer:
         entered.set()
-        leave.wait(20)
+        leave.wait(60)
         return Answer.text("done")
 
     server = HttpServer(Routes({"/slow": slow}))
     server.start()
     asking = threading.Thread(target=raw, args=(server, b"GET /slow HTTP/1.0\r\n\r\n"))
     asking.start()
-    entered.wait(20)
+    entered.wait(60)
     server.stop()
     assert not leave.is_set()
     leave.set()
@@ -206,7 +206,7 @@ def test_it_listens_where_it_is_told() -> None:
         assert 200 == ask(server, "GET", "/echo")[0]
     with HttpServer(Routes({"/echo": echo}), host="::1") as server:
         assert f"http://[::1]:{server.port}" == server.url
-        with socket.create_connection(("::1", server.port), timeout=20) as client:
+        with socket.create_connection(("::1", server.port), timeout=60) as client:
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             assert client.recv(12).startswith(b"HTTP/1.1 200")
 

@@ -192,7 +192,7 @@ async def test_an_observer_that_raises_harms_nothing(url: str, notes: Notes, cap
         raise ValueError("of the handler")
 
     async with app, app.serving():
-        assert 7 == await (await strange.enqueue()).result(timeout=20)
+        assert 7 == await (await strange.enqueue()).result(timeout=60)
         ids = [(await t.enqueue()).id for _ in range(20)]
 
         async def are_told() -> bool:

@@ -37,7 +37,7 @@ def asked(report: HealthReport) -> tuple[int, int, set[str]]:
 
 async def once(serving: Serving, *, ready: bool) -> HealthReport:
     """Wait until a server is ready, or is not."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while serving.health_report().ready is not ready:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     return serving.health_report()
@@ -179,7 +179,7 @@ async def test_a_dead_fetcher_stops_the_server_with_a_status(
         monkeypatch.setattr(serving.fetcher, "_room", broken)
         serving.watcher.may_work("default")
         serving.fetcher.room_again()
-        await asyncio.wait_for(serving.stop_asked.wait(), 30)
+        await asyncio.wait_for(serving.stop_asked.wait(), 60)
         assert (503, 503, {"serving"}) == asked(serving.health_report())
     with pytest.raises(SystemExit) as ended:
         serving.end_badly_if_need_be()

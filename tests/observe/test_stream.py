@@ -169,7 +169,7 @@ async def test_what_comes_is_read_as_it_comes(url: str) -> None:
         async with stream.serving(5.0):
             await client.enqueue(Task("other"))
             await client.enqueue(Task("second"), queue="low")
-        assert "second" == (await asyncio.wait_for(waiting, 20)).type
+        assert "second" == (await asyncio.wait_for(waiting, 60)).type
         await coming.aclose()  # type: ignore[attr-defined] # a generator has it
 
 

@@ -232,7 +232,9 @@ async def test_a_schedule_that_fires_is_told(url: str, notes: Notes) -> None:
     async with app.serving():
         await until(has_fired)
     first, second = [event for event in notes.events if isinstance(event, ScheduleFired)][:2]
-    assert ("beat", "default", timedelta(seconds=0.2)) == (first.schedule, first.queue, second.tick - first.tick)
+    assert ("beat", "default") == (first.schedule, first.queue)
+    assert timedelta(0) == (second.tick - first.tick) % timedelta(seconds=0.2)  # some may be late, and fall together
+    assert first.tick < second.tick
     assert first.late >= 0
 
 
@@ -246,13 +248,16 @@ async def test_ticks_that_became_no_task_are_told(url: str, notes: Notes) -> Non
     async def busy() -> None:
         await asyncio.sleep(60)
 
+    def locked() -> list[ScheduleMissed]:  # on a machine with other work some are late before
+        return [event for event in notes.events if isinstance(event, ScheduleMissed) and event.reason == "locked"]
+
     async def are_missed() -> bool:
-        return any(isinstance(event, ScheduleMissed) for event in notes.events)
+        return bool(locked())
 
     async with app.serving(shutdown_timeout=0.0):
         await until(are_missed)
-    missed = next(event for event in notes.events if isinstance(event, ScheduleMissed))
-    assert ("busy", 1, "locked") == (missed.schedule, missed.ticks, missed.reason)
+    missed = locked()[0]
+    assert ("busy", 1) == (missed.schedule, missed.ticks)
 
 
 async def test_ticks_that_nobody_fired_are_told(store: Store, clock: Clock, notes: Notes) -> None:

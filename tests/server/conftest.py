@@ -22,7 +22,7 @@ from onebeat.server.serving import Serving
 from onebeat.task import Task
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
     """Wait until a condition of the store holds. The store tells nobody, so it is asked every 5 ms."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - see above
@@ -93,7 +93,7 @@ def served_in_thread(app: Onebeat[Any], **settings: Any) -> Iterator[None]:
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(60)
         yield
     finally:
         done.set()

@@ -9,7 +9,7 @@ from bench.chaos import Plan, play
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_kills_stops_and_cuts_lose_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Two servers are killed, stopped and cut off while 600 tasks run: none is lost, each double run has a reason."""
     folder: Path = tmp_path_factory.mktemp("c")

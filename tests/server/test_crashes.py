@@ -46,7 +46,7 @@ async def test_running_tasks_of_a_killed_server_run_again(bench: Bench, url: str
     assert (0, 0) == (stats.failed, stats.archived)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_task_that_kills_its_process_is_archived_alone(bench: Bench, url: str, tmp_path: Path) -> None:
     """It is archived when it has crashed five times; all its neighbours ran, and none was archived with it."""
     notes = tmp_path / "starts"

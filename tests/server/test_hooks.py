@@ -182,7 +182,7 @@ async def test_the_error_handler_is_told_of_crashes(bench: Bench, crashes: int, 
 
     await crashed(bench, "a", crashes)
     async with serving(bench, on_error=tell):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await done.wait()
     [(payload, trace, error)] = told
     assert (b'{"n":1}', "x") == (payload, trace)
@@ -440,7 +440,7 @@ async def test_the_health_check_is_told_how_the_store_fares(url: str, bench: Ben
         loop.call_soon_threadsafe(told.put_nowait, error)
 
     hook: Any = check_plainly if kind == "plain" else check
-    async with asyncio.timeout(20), serving(bench, health_check=hook, health_interval=0.02):
+    async with asyncio.timeout(60), serving(bench, health_check=hook, health_interval=0.02):
         assert await told.get() is None
         async with bench.knife() as knife:
             await everywhere(knife, "ACL", "SETUSER", "default", "-ping")

@@ -314,7 +314,7 @@ async def main() -> None:
     async with app, app.serving():
         handle = await cpu.enqueue(1)
         try:
-            print(await handle.result(timeout=20))
+            print(await handle.result(timeout=60))
         except TaskFailed as error:
             print(error)
 asyncio.run(main())

@@ -51,7 +51,7 @@ async def test_weights_hold_over_many_tasks(bench: Bench, concurrency: int) -> N
     for queue in weights:
         await fill(bench, queue, 2_000)
     async with bench.serving(concurrency=concurrency, queues=weights):
-        await until(lambda: has_run(ran, 3_000), 30)
+        await until(lambda: has_run(ran, 3_000), 150)
     shares = Counter(ran[:3_000])
     for queue, weight in weights.items():
         assert abs(shares[queue] / 3_000 - weight / 10) < 0.02, shares

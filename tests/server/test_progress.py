@@ -68,7 +68,7 @@ async def test_a_coroutine_and_a_thread_say_how_far_they_are(app: Onebeat[Any]) 
         assert third.fraction == pytest.approx(1 / 3, abs=1e-5)
         done.set()
         done_too.set()
-        assert await second.result(timeout=20) is None
+        assert await second.result(timeout=60) is None
     ended = await second.info()
     assert (TaskState.COMPLETED, third) == (ended.state, ended.progress)
 

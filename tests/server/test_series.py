@@ -84,7 +84,7 @@ async def test_it_is_written_while_the_server_runs(bench: Bench, monkeypatch: py
     inspector = Inspector(bench.store)
     async with bench.serving():
         await bench.enqueue("fine")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (await inspector.series()).processed:  # noqa: ASYNC110 - the store tells nobody
                 await asyncio.sleep(0.005)
 

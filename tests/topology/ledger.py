@@ -55,7 +55,7 @@ class Ledger:
             self.accepted.add(task_id)
         self._news.set()
 
-    async def until(self, is_so: Any, seconds: float = 50) -> None:
+    async def until(self, is_so: Any, seconds: float = 100) -> None:
         """Wait until something is so, looking whenever a task ran or was enqueued."""
         async with asyncio.timeout(seconds):
             while not is_so():

@@ -22,7 +22,7 @@ from tests.topology.ledger import Ledger, Load
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
     # asyncio leaves the socket of a connection that broke as it was made to the garbage collector
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -134,7 +134,7 @@ async def heard(store: Store, say: Callable[[], Awaitable[Any]]) -> None:
                 await asyncio.sleep(0.05)
 
     listening = asyncio.create_task(listen())
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while not got.is_set():
             await say()
             await asyncio.sleep(0.02)
@@ -158,7 +158,7 @@ async def test_a_listener_hears_again_after_its_node_hung(cluster: Cluster) -> N
         await asyncio.to_thread(until, lambda: any("sub=1" in _subscriptions(node) for node in others), "a listener")
         speaker = await Store.open(cluster.url)
         async with speaker:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not hub.done():
                     await speaker.command("PUBLISH", "onebeat:wake", "q")
                     await asyncio.sleep(0.02)

@@ -10,7 +10,7 @@ from onebeat.inspector.blocking import SyncInspector
 from onebeat.inspector.inspector import Inspector
 from tests.engines import Watched
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 async def test_of_what_sentinels_watch_it_is_the_primary(watched: Watched) -> None:

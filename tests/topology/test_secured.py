@@ -33,7 +33,7 @@ from tests.server.conftest import until
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
     # asyncio leaves the socket of a connection that broke as it was made to the garbage collector
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

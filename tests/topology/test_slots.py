@@ -16,7 +16,7 @@ from onebeat.wire import keys
 from tests.engines import Cluster, Process
 from tests.topology.ledger import Ledger, Load
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class Move:

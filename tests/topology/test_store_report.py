@@ -8,7 +8,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.web.showing import stores
 from tests.engines import Cluster
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 async def test_a_node_that_is_away_leaves_the_others(cluster: Cluster) -> None:

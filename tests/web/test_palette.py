@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import httpx2
 
+from onebeat.broker.store import Store
 from onebeat.client import Client
+from onebeat.inspector.inspector import Inspector
 from onebeat.task import Task
+from tests.conftest import Clock
+from tests.inspector.test_error_groups import fail
+from tests.inspector.test_fleet import list_server, server
+from tests.web.fleet.conftest import declare
+from tests.web.fleet.test_schedules import nightly
+from tests.web.test_seeing import CLERK, asking
 
 
 async def found(web: httpx2.AsyncClient, words: str) -> list[tuple[str, str]]:
@@ -19,7 +27,8 @@ async def test_queues_are_found_by_a_part_of_their_name(web: httpx2.AsyncClient,
     """Those that begin with it come first; what was typed can be searched for."""
     for queue in ("daily-reports", "mail", "reports"):
         await client.enqueue(Task("a"), queue=queue)
-    expected = [("queue", "reports"), ("queue", "daily-reports"), ("search", "Tasks: REPORT")]
+    acts = [("act", "Pause queue reports…"), ("act", "Pause queue daily-reports…")]
+    expected = [("queue", "reports"), ("queue", "daily-reports"), *acts, ("search", "Tasks: REPORT")]
     assert expected == await found(web, "REPORT")
 
 
@@ -35,3 +44,60 @@ async def test_addresses_of_queues_are_whole(web: httpx2.AsyncClient, client: Cl
     await client.enqueue(Task("a"), queue="a/b?&c")
     items = (await web.get("/palette")).json()["items"]
     assert ["/queue?name=a%2Fb%3F%26c"] == [item["href"] for item in items]
+
+
+async def test_any_queue_can_be_paused_and_resumed_by_way_of_a_question(
+    web: httpx2.AsyncClient, client: Client, inspector: Inspector
+) -> None:
+    """By a part of its name alone, or with what is to be done; what it is already is not offered."""
+    for queue in ("mail", "reports"):
+        await client.enqueue(Task("a"), queue=queue)
+    expected = [("act", "Pause queue reports…"), ("search", "Tasks: pau rep")]
+    assert expected == await found(web, "pau rep")
+    assert ("act", "Pause queue reports…") in await found(web, "reports")
+    assert [("search", "Tasks: resume rep")] == await found(web, "resume rep")
+    item = (await web.get("/palette", params={"q": "pause rep"})).json()["items"][0]
+    question = (await web.get(item["href"])).text
+    assert "Pause queue “reports”?" in question
+    assert 'action="/queue/pause"' in question
+    assert not (await inspector.stats("reports")).paused
+    await web.post("/queue/pause", data={"queue": "reports", "back": "queue"})
+    assert ("act", "Resume queue reports…") in await found(web, "resume")
+    assert "It is paused already" in (await web.get(item["href"])).text
+
+
+async def test_who_may_not_pause_is_not_offered_it(store: Store, client: Client) -> None:
+    """Nor does the question have a button."""
+    await client.enqueue(Task("a"), queue="look")
+    async with asking(store, CLERK) as web:
+        assert [("queue", "look"), ("search", "Tasks: look")] == await found(web, "look")
+        assert "You may not pause this queue." in (await web.get("/queue/pause", params={"queue": "look"})).text
+        assert 403 == (await web.get("/queue/pause", params={"queue": "hidden"})).status_code
+
+
+async def test_schedules_are_found_by_id_and_type(web: httpx2.AsyncClient, store: Store, clock: Clock) -> None:
+    """With what they enqueue, and where."""
+    await declare(store, nightly("nightly-report"))
+    items = (await web.get("/palette", params={"q": "nightly"})).json()["items"]
+    assert ["schedule", "nightly-report", "/schedule?id=nightly-report"] == [
+        items[0][name] for name in ("kind", "text", "href")
+    ]
+
+
+async def test_servers_are_found_by_host_process_and_id(web: httpx2.AsyncClient, store: Store, clock: Clock) -> None:
+    """Unless who asks may not look at servers."""
+    await list_server(store, 1, server(1).encode(), {})
+    for words in ("web-1", "web 41", "id1"):
+        assert ("server", "web-1:41") in await found(web, words)
+    async with asking(store, CLERK) as clerk:
+        assert ("server", "web-1:41") not in await found(clerk, "web-1")
+
+
+async def test_errors_are_found_by_their_text_apart_from_all_else(web: httpx2.AsyncClient, store: Store) -> None:
+    """They are looked for by a question of their own, as that takes longer."""
+    await fail(store, "1", "ValueError: no such address")
+    assert [("search", "Tasks: such address")] == await found(web, "such address")
+    items = (await web.get("/palette", params={"q": "such address", "what": "errors"})).json()["items"]
+    assert [("error", "ValueError: no such address")] == [(item["kind"], item["text"]) for item in items]
+    assert items[0]["href"].startswith("/tasks?q=")
+    assert "&group=" in items[0]["href"]

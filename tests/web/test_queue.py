@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import httpx2
 
@@ -11,7 +12,7 @@ from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
 from tests.conftest import NOON, Clock
 from tests.inspector.conftest import STATES, everything, put, put_in
-from tests.inspector.test_fleet import list_server, server
+from tests.inspector.test_fleet import list_server, server, worker
 from tests.web.test_tasks import HOSTILE
 
 QUEUE = HOSTILE.replace("{", "").replace("}", "")
@@ -24,25 +25,25 @@ async def show(web: httpx2.AsyncClient, name: str = "q") -> str:
 
 
 async def test_it_shows_what_a_queue_holds(web: httpx2.AsyncClient, store: Store) -> None:
-    """Each state with its count, as a link to its tasks; the verdict says what is wrong."""
+    """Each state with its count, as a link to its tasks; the verdict counts those that a server could work on now."""
     for state in STATES:
         await put_in(store, state, state)
     page = await show(web)
-    assert "It has no workers for 4 tasks" in page
+    assert "It has no workers for 3 tasks" in page
     for state in STATES:
         assert f'/tasks?q=queue%3Dq%20state%3A{state}"><b>1</b>' in page
     assert "7 tasks" in page
-    assert "Groups that gather tasks" in page
+    assert "<h2>Groups</h2>" in page
     assert "about " in page  # its memory
 
 
 async def test_it_names_the_servers_that_take_its_tasks(web: httpx2.AsyncClient, store: Store, clock: Clock) -> None:
-    """With the part of their looks that it gets; Go's are told apart."""
+    """With the part of their looks that it gets, and how many of its tasks they run; Go's are told apart."""
     await put(store, "a")
-    await list_server(store, 1, server(1, concurrency=7).encode(), {})
+    runs = {"one": worker(1, "one").encode(), "other": replace(worker(1, "other"), queue="low").encode()}
+    await list_server(store, 1, server(1, concurrency=7, active_worker_count=2).encode(), runs)
     page = await show(web)
-    assert "75 %" in page
-    assert '<td class="n">7</td>' in page
+    assert ["3", "75 %", "1", "2 of 7"] == re.findall(r'<td class="n">(.*?)</td>', page.partition("server-id1")[2])[:4]
     assert ">Go<" in page
 
 
@@ -58,6 +59,17 @@ async def test_its_days_are_listed(web: httpx2.AsyncClient, store: Store, clock:
     assert "2030-03-04" in page
     assert "2030-03-03" not in page
     assert "which keep counts per day alone" in page
+
+
+async def test_a_day_that_failed_does_not_look_well(web: httpx2.AsyncClient, store: Store, clock: Clock) -> None:
+    """A bar has what failed in its own colour, as wide as it is many."""
+    await put(store, "a")
+    await store.command("SET", "asynq:{q}:processed:2030-03-17", 200)
+    await store.command("SET", "asynq:{q}:failed:2030-03-17", 100)
+    page = await show(web)
+    assert 'aria-label="200 attempts, 100 failed"' in page
+    assert 'class="s-archived" x="50.00%" width="50.00%"' in page
+    assert "Share failed" in page
 
 
 async def test_it_is_paused_and_resumed(web: httpx2.AsyncClient, store: Store, inspector: Inspector) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import html
 import json
+import re
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -159,3 +160,17 @@ async def test_an_unknown_zone_is_named_as_it_was_written(web: httpx2.AsyncClien
     answer = await web.post("/settings", data={"zone": "Mars/Base"})
     assert 400 == answer.status_code
     assert "Time zone &#39;Mars/Base&#39; is unknown: write an IANA name such as &#39;Europe/Kyiv&#39;." in answer.text
+
+
+async def test_settings_that_cannot_be_kept_stay_in_the_form(web: httpx2.AsyncClient) -> None:
+    """All that was chosen, with what is wrong beside its field; nothing is kept."""
+    said = {"zone": "Europe/Kiew", "theme": "dark", "density": "compact", "refresh": "15"}
+    answer = await web.post("/settings", data=said)
+    assert "set-cookie" not in answer.headers
+    assert "Nothing was kept: look at what is marked" in answer.text
+    field = re.search(r'<input id="zone"[^>]*>', answer.text)
+    assert field is not None
+    assert 'value="Europe/Kiew"' in field[0]
+    assert 'aria-invalid="true"' in field[0]
+    assert "did you mean &#39;Europe/Kiev&#39;?" in answer.text
+    assert ["15", "dark", "compact"] == re.findall(r'<option value="([^"]*)" selected>', answer.text)

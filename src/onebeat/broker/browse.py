@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -202,6 +202,13 @@ class QueueStats:
         paused: Whether it hands out no tasks.
 
         latency_ms: Age of the task that runs next; 0 when none waits, or when nobody wrote since when.
+
+        pending_since_ms: Since when it is pending, in milliseconds since 1970; 0 like the age.
+
+        overdue: Scheduled and retried tasks past their time, which no server has made pending.
+
+        abandoned: Active tasks whose lease ended two minutes ago or earlier: their server died, and no other has taken
+            them back.
     """
 
     pending: int
@@ -219,6 +226,9 @@ class QueueStats:
     failed: int
     paused: bool
     latency_ms: int
+    pending_since_ms: int = 0
+    overdue: int = 0
+    abandoned: int = 0
 
     @property
     def size(self) -> int:
@@ -231,20 +241,22 @@ class QueueStats:
         """Age of the task that runs next."""
         return timedelta(milliseconds=self.latency_ms)
 
+    @property
+    def pending_since(self) -> datetime | None:
+        """Since when the task is pending that runs next; None: none waits, or nobody wrote it."""
+        return datetime.fromtimestamp(self.pending_since_ms / 1000, UTC) if self.pending_since_ms else None
+
 
 MAX_GROUPS = 500
 """Groups that one script counts."""
-
-_COUNTS = [name for name in QueueStats.__dataclass_fields__ if name not in ("paused", "latency_ms")]
 
 
 def stats(queue: str) -> Call[QueueStats]:
     """Count what one queue holds and did; of more than `MAX_GROUPS` groups only so many are counted."""
 
     def interpret(answer: Any) -> QueueStats:
-        *counts, paused, latency_ms = (int(number) for number in answer)
-        named = dict(zip(_COUNTS, counts, strict=True))
-        return QueueStats(**named, paused=bool(paused), latency_ms=latency_ms)
+        named: dict[str, Any] = dict(zip(QueueStats.__dataclass_fields__, map(int, answer), strict=True))
+        return QueueStats(**{**named, "paused": bool(named["paused"])})
 
     return Call("stats", queue, (MAX_GROUPS,), interpret)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from datetime import date, datetime
 from typing import Self
 
@@ -13,8 +12,6 @@ from onebeat.broker.browse import QueueStats
 from onebeat.documents.values import Instant
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import DayStats, GroupInfo, QueueDetails, ServerInfo, StoreInfo
-
-_COUNTS = [field.name for field in fields(QueueStats)]
 
 
 class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +56,7 @@ class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, name: str, stats: QueueStats) -> Self:
-        return cls(queue=name, size=stats.size, **{field: getattr(stats, field) for field in _COUNTS})
+        return cls(queue=name, size=stats.size, **{field: getattr(stats, field) for field in cls.__struct_fields__[2:]})
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

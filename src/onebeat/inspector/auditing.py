@@ -150,6 +150,8 @@ class Reading:
     Args:
         user, action, queue, job: Records that name these; "": any.
 
+        kind: Records of actions that begin with this and a dot; "": any.
+
         where: A function of a record: whether it is wanted.
 
         size: Records at most.
@@ -161,13 +163,19 @@ class Reading:
     """
 
     def __init__(
-        self, wanted: dict[str, str], where: Callable[[AuditRecord], bool] | None, size: object, cursor: object
+        self,
+        wanted: dict[str, str],
+        where: Callable[[AuditRecord], bool] | None,
+        size: object,
+        cursor: object,
+        kind: str = "",
     ) -> None:
         if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_SIZE:
             raise InvalidTask(f"size is {shown(size)}: give a whole number from 1 to {MAX_SIZE}")
         if not isinstance(cursor, str) or (cursor and not audit.ID.fullmatch(cursor)):
             raise InvalidTask(f"cursor is {shown(cursor)}: give one that a page of the audit has")
         self._wanted = {name: cut(name, value) for name, value in wanted.items() if value}
+        self._kind = f"{kind}." if kind else ""
         self._where, self._size, self._cursor = where, size, cursor
         self._ends: dict[str, dict[str, str]] = {}
         self._found: list[AuditRecord] = []
@@ -190,6 +198,8 @@ class Reading:
             self._ends.setdefault(of, fields)
             return
         if any(fields.get(name, "") != value for name, value in self._wanted.items()):
+            return
+        if not fields.get("action", "").startswith(self._kind):
             return
         one = _of((record_id, {**fields, **_end(self._ends.get(record_id))}))
         if self._where is None or self._where(one):

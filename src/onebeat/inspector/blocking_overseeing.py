@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from onebeat.inspector import auditing, jobs
+from onebeat.inspector import auditing, jobs, signing
 from onebeat.inspector.auditing import AuditPage, AuditRecord
 from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
 from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.found import Selection
 from onebeat.inspector.job_models import Job, Preview
-from onebeat.inspector.job_run import JobRun
+from onebeat.inspector.job_run import Barred, JobRun
 from onebeat.inspector.jobs import PREVIEWED, Named
 from onebeat.inspector.searching import Visible, Where, as_filter
+from onebeat.inspector.signing import ConsoleSession
 from onebeat.inspector.steps import Procedure
 
 T = TypeVar("T")
@@ -95,6 +96,7 @@ class BlockingOverseeing:
         where: Where | None = None,
         queues: Visible | None = None,
         look: Look | None = None,
+        barred: Barred | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
     ) -> Job:
@@ -102,7 +104,7 @@ class BlockingOverseeing:
         Run a job, or go on with one that ended early; returns it as it ended: done, stopped or failed. See
         `Inspector.run_job`.
         """
-        run = JobRun(job_id, where=where, queues=queues, look=look, stopping=stopping, progress=progress)
+        run = JobRun(job_id, where=where, queues=queues, look=look, barred=barred, stopping=stopping, progress=progress)
         return self._do(run.run())
 
     def job(self, job_id: str) -> Job:
@@ -134,10 +136,22 @@ class BlockingOverseeing:
         action: str = "",
         queue: str = "",
         job: str = "",
+        kind: str = "",
         where: Callable[[AuditRecord], bool] | None = None,
         size: int = 50,
         cursor: str = "",
     ) -> AuditPage:
         """Read what operators did, the latest first. See `Inspector.audit`."""
         wanted = {"user": user, "action": action, "queue": queue, "job": job}
-        return self._do(auditing.Reading(wanted, where, size, cursor).page())
+        return self._do(auditing.Reading(wanted, where, size, cursor, kind).page())
+
+    def console_sessions(self, user: str = "") -> list[ConsoleSession]:
+        """List who is signed in to consoles of this store, those seen last first. See `Inspector.console_sessions`."""
+        return self._do(signing.every(user))
+
+    def end_console_sessions(self, user: str, *, session: str = "", by: str = "") -> int:
+        """
+        End sessions of a user of consoles: within two seconds, none of them lets anybody in. Returns how many. See
+        `Inspector.end_console_sessions`.
+        """
+        return self._do(signing.end(user, session, by=by))

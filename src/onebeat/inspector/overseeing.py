@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from onebeat.inspector import auditing, jobs
+from onebeat.inspector import auditing, jobs, signing
 from onebeat.inspector.auditing import AuditPage, AuditRecord
 from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
 from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.found import Selection
 from onebeat.inspector.job_models import Job, Preview
-from onebeat.inspector.job_run import JobRun
+from onebeat.inspector.job_run import Barred, JobRun
 from onebeat.inspector.jobs import PREVIEWED, Named
 from onebeat.inspector.searching import Visible, Where, as_filter
+from onebeat.inspector.signing import ConsoleSession
 from onebeat.inspector.steps import Following
 
 
@@ -157,6 +158,7 @@ class Overseeing(Following):
         where: Where | None = None,
         queues: Visible | None = None,
         look: Look | None = None,
+        barred: Barred | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
     ) -> Job:
@@ -173,6 +175,9 @@ class Overseeing(Following):
 
             look: Returns a task as who began the job sees it, and its filter decides by that; None: as it is.
 
+            barred: Asked before each step, with the queue that it is in or None of all, why nothing may be done there;
+                then the job stops, and says so. None: it may.
+
             stopping: Asked between two steps whether to stop; None: nobody is.
 
             progress: Told as it begins, and once a second, how far it is.
@@ -182,7 +187,7 @@ class Overseeing(Following):
             WrongState: It is done, or somebody else runs it.
             BrokerUnavailable: The store could not be reached for some 20 seconds.
         """
-        run = JobRun(job_id, where=where, queues=queues, look=look, stopping=stopping, progress=progress)
+        run = JobRun(job_id, where=where, queues=queues, look=look, barred=barred, stopping=stopping, progress=progress)
         return await self._do(run.run())
 
     async def job(self, job_id: str) -> Job:
@@ -228,6 +233,7 @@ class Overseeing(Following):
         action: str = "",
         queue: str = "",
         job: str = "",
+        kind: str = "",
         where: Callable[[AuditRecord], bool] | None = None,
         size: int = 50,
         cursor: str = "",
@@ -244,6 +250,8 @@ class Overseeing(Following):
 
             job: The id of a job.
 
+            kind: Only actions that begin with this and a dot: "task", "queue", "schedule", "server", "session", …
+
             where: A function of a record: whether it is wanted. None: it is.
 
             size: Records at most, up to 500.
@@ -254,4 +262,30 @@ class Overseeing(Following):
             InvalidTask: The size or the cursor is none.
         """
         wanted = {"user": user, "action": action, "queue": queue, "job": job}
-        return await self._do(auditing.Reading(wanted, where, size, cursor).page())
+        return await self._do(auditing.Reading(wanted, where, size, cursor, kind).page())
+
+    async def console_sessions(self, user: str = "") -> list[ConsoleSession]:
+        """
+        List who is signed in to consoles of this store, those seen last first.
+
+        Args:
+            user: Whose sessions; "": everybody's.
+        """
+        return await self._do(signing.every(user))
+
+    async def end_console_sessions(self, user: str, *, session: str = "", by: str = "") -> int:
+        """
+        End sessions of a user of consoles: within two seconds, none of them lets anybody in. Returns how many.
+
+        All are ended whether they are in the list or not, and jobs that the user began stop. Who knows the password
+        can sign in again.
+
+        Args:
+            session: The id of one; "": all.
+
+            by: Who ends them, as the jobs say who stopped them; "": the user.
+
+        Raises:
+            InvalidTask: No user is named, or the session is none.
+        """
+        return await self._do(signing.end(user, session, by=by))

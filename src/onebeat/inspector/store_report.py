@@ -30,6 +30,7 @@ OWN_KEYS: Final = (
     (keys.SCHEDULES, "HLEN", "stored schedules, by id"),
     (keys.JOBS, "ZCARD", "jobs in the background"),
     (keys.AUDIT, "XLEN", "records of the audit"),
+    (keys.SESSIONS, "ZCARD", "users with sessions of a console"),
 )
 """Keys that belong to no queue, what counts their things, and what these are."""
 

@@ -89,10 +89,11 @@ async def perform(
     record = _record(request, action, concerned, about, changes)
     why = roles.refusal(gate.user(request), action, concerned, read_only=console.settings.read_only)
     if why is not None:
+        is_read_only = console.settings.read_only and action not in roles.ALWAYS
         log.warning("refused to %s: %s", record.user, why)
-        if not console.settings.read_only and console.refusals.may_note(record.user):
+        if not is_read_only and console.refusals.may_note(record.user):
             await inspector.record_audit(replace(record, outcome=AuditOutcome.REFUSED, why=why))
-        raise NotAllowed(why, "read-only" if console.settings.read_only else "forbidden")
+        raise NotAllowed(why, "read-only" if is_read_only else "forbidden")
     begun = await inspector.record_audit(replace(record, outcome=AuditOutcome.BEGUN))
     log.info("%s: %s %s %s", record.user, action, _line(record.queue), _line(record.about))
     try:

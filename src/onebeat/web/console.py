@@ -18,9 +18,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from onebeat.app.app import Onebeat
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
+from onebeat.clock import SystemClock
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import api, assets, failures
+from onebeat.web import api, assets, failures, rail
 from onebeat.web.acting import Refusals
+from onebeat.web.admitting import Bucket
 from onebeat.web.api import outside
 from onebeat.web.background import Background
 from onebeat.web.pages import (
@@ -37,7 +39,9 @@ from onebeat.web.pages import (
     schedule,
     schedules,
     servers,
+    sessions,
     signing,
+    signing_oidc,
     store,
     task,
     task_changes,
@@ -46,7 +50,9 @@ from onebeat.web.pages import (
 )
 from onebeat.web.reading import SharedReads
 from onebeat.web.security import gate
+from onebeat.web.security.ledger import Ledger
 from onebeat.web.security.rules import Auth
+from onebeat.web.security.standing import Standing
 from onebeat.web.settings import Settings
 from onebeat.web.showing.redaction import Redaction
 
@@ -110,9 +116,15 @@ class Console:
 
         refusals: How many refused attempts are still to be written down.
 
+        turned_away: How many failed logins are still to be written down.
+
         places: The pages that the rail leads to: path, name, word.
 
         background: The jobs that it runs.
+
+        ledger: Which sessions are on.
+
+        standing: What users may now.
     """
 
     places = PLACES
@@ -122,16 +134,21 @@ class Console:
         self.reads: SharedReads = SharedReads(monotonic)
         self.background: Background = Background(self.reads.forget)
         self.refusals: Refusals = Refusals(monotonic)
+        self.turned_away: Bucket = Bucket(monotonic)
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
         self._name = ""
         self._app = Starlette(
             routes=routes(),
             lifespan=self._life,
             exception_handlers=failures.HANDLERS,
-            middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5)],
+            middleware=[Middleware(GZipMiddleware, minimum_size=500, compresslevel=5), Middleware(rail.Tallying)],
         )
         self._app.state.console = self
-        self._gate: ASGIApp = gate.guarded(self._app, settings.rules, answer=self._refused)
+        self.ledger: Ledger = Ledger(self.inspector, self.reads, SystemClock())
+        self.standing: Standing = Standing(settings.rules)
+        self._gate: ASGIApp = gate.guarded(
+            self._app, settings.rules, answer=self._refused, ledger=self.ledger, heard=self.standing.hear
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gate(scope, receive, send)
@@ -141,6 +158,8 @@ class Console:
         request.scope["app"] = self._app
         if gate.path_of(request.scope).startswith(gate.API):
             return outside.refused(request, status, sentence)
+        if gate.identity(request) is not None and status == 503:  # the store is away, and who asks is known
+            return failures.failure(request, status, sentence)
         return failures.outside(request, status, sentence)
 
     @asynccontextmanager
@@ -195,6 +214,8 @@ def routes() -> list[BaseRoute]:
         *errors.routes,
         *audit.routes,
         *signing.routes,
+        *signing_oidc.routes,
+        *sessions.routes,
         *viewing.routes,
         *schedules.routes,
         *schedule.routes,

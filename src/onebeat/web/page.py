@@ -95,6 +95,7 @@ def shared(request: Request) -> Mapping[str, Any]:
         "url": lambda path, **query: links.url(request, path, **query),
         "asset": lambda name: links.root(request) + assets.address(name),
         "same": links.same(request),
+        "tallies": getattr(request.state, "tallies", {}),  # see rail.py
         "place": "",
         "polls": True,
     }
@@ -134,7 +135,10 @@ def redirect(request: Request, path: str, notice: str = "", *, kind: str = "good
     answer = RedirectResponse(links.url(request, path, **query), status_code=303)
     if notice:
         text = quote(json.dumps([kind, notice[:MOST_NOTICE]], ensure_ascii=False))
-        answer.set_cookie(NOTICE, text, max_age=60, path=f"{links.root(request)}/", httponly=True, samesite="strict")
+        answer.set_cookie(
+            NOTICE, text, max_age=60, path=f"{links.root(request)}/", httponly=True,
+            secure=request.scope.get("scheme") == "https", samesite="strict",
+        )  # fmt: skip
     return answer
 
 

@@ -20,9 +20,9 @@ class Settings:
 
         read_only: Whether nothing can be changed, whoever asks.
 
-        auth: How a request says whose it is: `Passwords`, `Tokens`, `ProxyHeader`, `Access.read(path)`, a function
-            `authenticate(request) -> User | None`, plain or async, or a list of these. None: nobody is asked, and only
-            who is on this machine is answered, with no proxy between.
+        auth: How a request says whose it is: `Passwords`, `OpenIDConnect`, `Tokens`, `ProxyHeader`,
+            `Access.read(path)`, a function `authenticate(request) -> User | None`, plain or async, or a list of these.
+            None: nobody is asked, and only who is on this machine is answered, with no proxy between.
 
         hosts: Names that the console answers to, such as "jobs.example.com" and "*.example.com", beside localhost and
             all addresses; "*": any.

@@ -37,6 +37,10 @@ AUDIT = "onebeat:audit"
 
 JOBS = "onebeat:jobs"
 """Sorted set of the ids of jobs by when they were begun, ms (broker/jobs.py)."""
+
+SESSIONS = "onebeat:sessions"
+"""Sorted set of who has sessions of a console, by until when, ms (broker/sessions.py)."""
+
 SERIES = "onebeat:series:{all}:"
 """What the series of all queues together begin with; no queue's keys begin so."""
 
@@ -119,3 +123,8 @@ def semaphore(scope: str) -> str:
 def job(job_id: str) -> str:
     """Return the key of a job's record."""
     return f"onebeat:job:{job_id}"
+
+
+def sessions(user: str) -> str:
+    """Return the key of a user's sessions of consoles."""
+    return f"onebeat:sessions:{user}"

@@ -40,7 +40,7 @@ async def test_the_span_is_current_in_the_process(watch: Watch) -> None:
 async def test_what_it_enqueues_is_a_child(watch: Watch) -> None:
     """Also without an SDK in the process: then of the server's span."""
     async with app, app.serving():
-        await (await isolated.sends.enqueue()).result(timeout=20)
+        await (await isolated.sends.enqueue()).result(timeout=60)
         outer, inner = await watch.spans("process default", 2)
     assert (id_of(outer), trace_of(outer)) == (parent_of(inner), trace_of(inner))
 

@@ -21,7 +21,7 @@ from onebeat.errors import OnebeatError
 from tests.engines import Process
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from onebeat import SyncClient, SyncInspector, Task
 from tests.web.browser.stage import Stage
@@ -32,6 +32,11 @@ def counts(stage: Stage) -> tuple[int, int]:
     """Return how many of them are archived, and how many pending."""
     stats = stage.look(lambda inspector: inspector.stats(QUEUE))
     return stats.archived, stats.pending
+
+
+def is_look(answer: Response) -> bool:
+    """Whether a page has asked by itself, or by a key, for what it shows."""
+    return answer.request.headers.get("hx-request") == "true"
 
 
 def boxes(page: Page) -> list[bool]:
@@ -115,20 +120,30 @@ def test_one_task_is_run_from_its_page(visitor: Visitor, stage: Stage, tasks: li
 
 
 def test_an_id_is_copied(visitor: Visitor, tasks: list[str]) -> None:
-    """The button says that it was."""
+    """The button says that it was, for a while, though the page looks again."""
+    visitor.page.clock.install()
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = visitor.see(f"/task?queue={QUEUE}&id={tasks[0]}")
+    visitor.stop_time()
     button = page.get_by_role("button", name="Copy the id").first
     button.click()
     expect(button).to_have_text("Copied")
     assert tasks[0] == page.evaluate("navigator.clipboard.readText()")
+    with page.expect_response(is_look):
+        page.keyboard.press("r")
+    visitor.rest()
+    expect(button).to_have_text("Copied")
+    page.clock.run_for(1500)
+    expect(button).to_have_text("Copy")
 
 
 def test_where_there_is_no_clipboard_an_id_is_copied_too(visitor: Visitor, tasks: list[str]) -> None:
     """As on http:// hosts, where browsers give none."""
+    visitor.page.clock.install()
     visitor.context.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     visitor.context.add_init_script("addEventListener('copy', () => { window.copied = String(getSelection()); })")
     page = visitor.see(f"/task?queue={QUEUE}&id={tasks[0]}")
+    visitor.stop_time()
     button = page.get_by_role("button", name="Copy the id").first
     button.click()
     expect(button).to_have_text("Copied")
@@ -166,8 +181,9 @@ def test_a_query_that_is_typed_stays_over_looks(visitor: Visitor) -> None:
     page = visitor.see("/tasks")
     page.keyboard.press("/")
     page.keyboard.type("error:bank")
-    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
+    with page.expect_response(is_look):
         pass
+    visitor.rest()
     expect(page.locator("main input[type=search]")).to_have_value("error:bank")
     expect(page.locator("main input[type=search]")).to_be_focused()
 
@@ -176,8 +192,9 @@ def test_details_stay_open_over_looks(visitor: Visitor, names: dict[str, str]) -
     """As the raw record of a task."""
     page = visitor.see(f"/task?queue=default&id={names['archived']}")
     page.get_by_text("Raw record").click()
-    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
+    with page.expect_response(is_look):
         page.keyboard.press("r")
+    visitor.rest()
     assert page.locator("details", has_text="Raw record").evaluate("(one) => one.open")
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from onebeat import SyncClient, Task
 from tests.web.browser.stage import Stage, apart
 from tests.web.browser.visitor import Visitor, visiting
+
+INTERVALS_MS = 20_000
+"""Ten times as long as a page waits before it looks again; passes at once, where a test tells the page's clock."""
 
 
 def look_of(page: Page, clicks: str = "r") -> int:
@@ -35,6 +38,25 @@ def test_a_page_looks_again_and_shows_what_has_changed(visitor: Visitor, stage: 
     expect(row.locator("button")).to_have_text("Pause")
 
 
+def test_the_rail_counts_what_other_pages_show(visitor: Visitor, stage: Stage) -> None:
+    """Beside a name, on a page that itself shows nothing of it and does not change."""
+    page = visitor.see("/groups")
+    place = page.locator('.rail [data-page="errors"]')
+    expect(place).to_have_attribute("data-tally", "14")
+    task_id = apart(lambda: enqueue_later(stage.url))
+    stage.look(lambda inspector: inspector.archive("critical", task_id))
+    try:
+        expect(place).to_have_attribute("data-tally", "15")
+        expect(place).to_have_attribute("title", "15 tasks in retry or archived")
+    finally:
+        stage.look(lambda inspector: inspector.delete("critical", task_id))
+
+
+def enqueue_later(url: str) -> str:
+    with SyncClient(url) as client:
+        return client.enqueue(Task("email:welcome", {"user_id": 1}), queue="critical", process_in=3600).id
+
+
 def test_what_is_unchanged_is_answered_304(chromium: Browser, bare: str) -> None:
     """Of a store where nothing goes on, from the second look on."""
     with visiting(chromium, bare) as visitor:
@@ -44,26 +66,38 @@ def test_what_is_unchanged_is_answered_304(chromium: Browser, bare: str) -> None
 
 
 def test_one_look_at_a_time(chromium: Browser, origin: str) -> None:
-    """While an answer is out no other is asked for, however often one presses."""
+    """While an answer is out no other is asked for, however often one presses; then one more, since one pressed."""
     with visiting(chromium, origin) as visitor:
-        held = []
-        page = visitor.see("/")
-        page.route("**/*", lambda route: held.append(route) if is_look(route.request) else route.continue_())
+        held: list[Route] = []
+        page = visitor.page
+
+        def hold_the_first(route: Route) -> None:
+            if held or not is_look(route.request):
+                route.continue_()
+            else:
+                held.append(route)
+
+        page.route("**/*", hold_the_first)
+        with page.expect_request(is_look):  # by itself, to have its times in the zone of who looks
+            page.goto(f"{visitor.origin}/")
         for _ in range(5):
             page.keyboard.press("r")
         page.wait_for_timeout(4500)  # two intervals: time is what this is about
-        assert 1 == len(held)
-        held[0].continue_()
-        with page.expect_request(is_look):
-            pass
+        assert 1 == len(visitor.polls())
+        page.locator("[data-live]").click()  # from here on only what was pressed is asked for
+        first = held[0].request
+        with page.expect_response(lambda answer: is_look(answer.request) and answer.request != first):
+            held[0].continue_()
+        assert 2 == len(visitor.polls())
 
 
 def test_a_hidden_tab_asks_for_nothing(visitor: Visitor) -> None:
     """And looks at once when it is seen again."""
+    visitor.page.clock.install()
     page = visitor.see("/")
     hide(page, is_hidden=True)
     before = len(visitor.polls())
-    page.wait_for_timeout(5000)  # more than two intervals: time is what this is about
+    page.clock.run_for(INTERVALS_MS)
     assert before == len(visitor.polls())
     with page.expect_request(is_look):
         hide(page, is_hidden=False)
@@ -81,13 +115,14 @@ def hide(page: Page, *, is_hidden: bool) -> None:
 
 def test_looking_can_be_stopped(visitor: Visitor) -> None:
     """By the button that says how it stands."""
+    visitor.page.clock.install()
     page = visitor.see("/")
     button = page.locator("[data-live]")
     expect(button).to_have_text("live · 2 s")
     button.click()
     expect(button).to_have_text("paused")
     before = len(visitor.polls())
-    page.wait_for_timeout(5000)  # as above
+    page.clock.run_for(INTERVALS_MS)
     assert before == len(visitor.polls())
     with page.expect_request(is_look):
         button.click()
@@ -96,11 +131,12 @@ def test_looking_can_be_stopped(visitor: Visitor) -> None:
 
 def test_selected_text_is_not_taken_away(visitor: Visitor) -> None:
     """Nobody looks while text is selected, and the page says so."""
+    visitor.page.clock.install()
     page = visitor.see("/")
     page.evaluate("getSelection().selectAllChildren(document.querySelector('#live h1'))")
     expect(page.locator("[data-live]")).to_have_text("held: text selected")
     before = len(visitor.polls())
-    page.wait_for_timeout(5000)  # as above
+    page.clock.run_for(INTERVALS_MS)
     assert before == len(visitor.polls())
     with page.expect_request(is_look):
         page.evaluate("getSelection().removeAllRanges()")
@@ -114,7 +150,7 @@ def test_what_is_open_stays_open(visitor: Visitor) -> None:
         "document.querySelector('main').append(one); one.style.height = '3000px'"
     )
     page.mouse.wheel(0, 400)
-    page.wait_for_function("scrollY === 400")
+    visitor.until("scrollY === 400")
     look_of(page)
     assert 400 == page.evaluate("scrollY")
 
@@ -140,15 +176,15 @@ def test_a_store_that_dies_is_told_of_and_its_return_is_shown(chromium: Browser,
             visitor.may_fail = True
             stage.store.kill()
             button = page.locator("[data-live]")
-            expect(button).to_have_text("no answer", timeout=30_000)
+            expect(button).to_have_text("no answer")
             expect(page.locator("#queue-mail")).to_be_visible()
-            expect(page.locator("#away")).to_contain_text("The store gives no answer since", timeout=30_000)
+            expect(page.locator("#away")).to_contain_text("The store gives no answer since")
             visitor.picture("store-away")
             visitor.see("/", status=503)
             expect(page.locator(".verdict")).to_contain_text("cannot be used")
             visitor.picture("store-away-page")
             stage.store.start()
-            expect(page.locator("#queue-mail")).to_be_visible(timeout=60_000)
+            expect(page.locator("#queue-mail")).to_be_visible()
             expect(page.locator("#away")).to_be_hidden()
             expect(button).to_have_text("live · 2 s")
 
@@ -168,4 +204,4 @@ def test_back_and_forward_show_pages_that_live(visitor: Visitor) -> None:
         pass
     assert visitor.origin + "/" == page.url
     page.go_forward()
-    expect(page.locator("h1")).to_have_text("Not Found")
+    expect(page.locator("h1")).to_have_text("Not found")

@@ -43,15 +43,15 @@ def test_forms_act_and_come_back(guest: Visitor, stage: Stage) -> None:
     """The page after a form is the console's, with its notice."""
     page = guest.see("/")
     page.locator("#queue-critical").get_by_role("button", name="Pause").click()
-    expect(page.locator(".notice[role=status]")).to_contain_text("Queue critical is paused")
+    expect(page.locator(".notice[role=status]")).to_contain_text("Queue “critical” is paused")
     page.locator("#queue-critical").get_by_role("button", name="Resume").click()
-    expect(page.locator(".notice[role=status]")).to_contain_text("Queue critical is resumed")
+    expect(page.locator(".notice[role=status]")).to_contain_text("Queue “critical” is resumed")
     assert not stage.look(lambda inspector: inspector.stats("critical").paused)
 
 
 def test_what_is_remembered_is_the_console_s_alone(guest: Visitor) -> None:
     """Cookies do not go to what else stands at the origin."""
     guest.see("/").keyboard.press("t")
-    guest.page.wait_for_function("document.cookie.includes('onebeat_zone')")
+    guest.until("document.cookie.includes('onebeat_zone')")
     cookies = {cookie["name"]: cookie["path"] for cookie in guest.context.cookies()}
     assert {"onebeat_theme": "/ops/a%20b/", "onebeat_zone": "/ops/a%20b/"} == cookies

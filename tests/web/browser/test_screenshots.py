@@ -38,7 +38,7 @@ def test_a_picture_is_taken(chromium: Browser, origin: str, names: dict[str, str
     address, theme, size = SHOWN[name]
     with visiting(chromium, origin, size=size, theme=theme) as visitor:
         visitor.see(address.format_map(names))
-        visitor.page.wait_for_function("document.cookie.includes('onebeat_zone')")
+        visitor.until("document.cookie.includes('onebeat_zone')")
         visitor.page.wait_for_load_state("networkidle")
         if name.startswith("palette"):
             open_palette(visitor.page)

@@ -43,6 +43,7 @@ def go_in(visitor: Visitor, name: str) -> None:
     visitor.see("/settings")
     sign_in(visitor, name)
     expect(visitor.page.get_by_role("heading", name="Settings")).to_be_visible()
+    visitor.rest()
 
 
 def test_one_signs_in_and_goes_where_one_wanted_to(chromium: Browser, locked: str) -> None:

@@ -37,7 +37,8 @@ def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     """Fill the form and send it."""
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Sign in").click()
 
 
 def test_a_stranger_is_asked_and_comes_to_the_page_that_was_wanted(stranger: Visitor) -> None:
@@ -66,6 +67,7 @@ def test_who_looks_is_shown_no_button_and_no_hidden_queue(stranger: Visitor) -> 
     page = stranger.see("/")
     sign_in(page, "bob")
     expect(page.locator("#queue-critical")).to_be_visible()
+    stranger.rest()
     expect(page.locator("#queue-reports")).to_have_count(0)
     assert "reports" not in page.locator("main").inner_text()
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
@@ -81,7 +83,7 @@ def test_a_page_whose_session_is_over_goes_to_the_form(stranger: Visitor) -> Non
     sign_in(page, "ann")
     expect(page.locator("#queue-critical")).to_be_visible()
     stranger.context.clear_cookies()
-    expect(page.get_by_label("Password")).to_be_visible(timeout=15_000)
+    expect(page.get_by_label("Password")).to_be_visible()
     expect(page.locator(".rail")).to_have_count(0)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 PICTURES = Path(os.environ.get("ONEBEAT_PICTURES") or Path(__file__).parents[3] / "build" / "console")
 WIDE, NARROW = (1360, 900), (390, 844)
+PATIENCE_MS = 60_000
+"""How long anything may take to come about, on a machine with other work; nothing takes so long."""
 
 REPORTS = """
 window.reports = [];
@@ -30,14 +34,17 @@ class Visitor:
     Attributes:
         context: Playwright's, with the strict policy that the console sends.
 
+        has_scripts: Whether pages may run scripts.
+
         troubles: What pages said that they must not have to say: script errors, reports of the policy, complaints on
             the console, requests that leave the origin, answers of 500 and more.
 
         requests: What was asked for, in order.
     """
 
-    def __init__(self, context: BrowserContext, origin: str) -> None:
+    def __init__(self, context: BrowserContext, origin: str, *, has_scripts: bool = True) -> None:
         self.context = context
+        self.has_scripts = has_scripts
         self.origin = origin.rstrip("/")
         self.troubles: list[str] = []
         self.requests: list[Request] = []
@@ -71,14 +78,37 @@ class Visitor:
         return f"{parts.scheme}://{parts.netloc}" == "{0.scheme}://{0.netloc}".format(urlsplit(self.origin))
 
     def see(self, path: str, *, status: int = 200) -> Page:
-        """Open a page in the first tab."""
+        """Open a page in the first tab, and wait until it is at rest."""
         answer = self.page.goto(f"{self.origin}{path}")
         assert answer is not None
         assert status == answer.status, f"{path} answered {answer.status}:\n{self.page.inner_text('body')[:500]}"
         policy = answer.headers.get("content-security-policy", "")
         assert "default-src 'none'" in policy, f"{path} has no policy: {policy!r}"
         assert "unsafe" not in policy
+        self.rest()
         return self.page
+
+    def rest(self) -> None:
+        """
+        Wait until the page that is seen has all that it is made of, and listens, and no look is under way.
+
+        There is one as soon as the viewer's zone is known.
+        """
+        self.page.wait_for_load_state("load")
+        if self.has_scripts and self.page.locator("#live").count():
+            self.page.locator("#live[data-htmx-powered]:not(.htmx-request)").wait_for(state="attached")
+
+    def until(self, words: str) -> None:
+        """Wait until this is so on the page; `wait_for_function` would have its policy broken to ask again."""
+        end = time.monotonic() + PATIENCE_MS / 1000
+        while not self.page.evaluate(words):
+            assert time.monotonic() < end, f"it did not come about: {words}"
+            self.page.wait_for_timeout(20)
+
+    def stop_time(self) -> None:
+        """Let no timer of the page fire until its clock is told to run; `page.clock.install()` must come before."""
+        self.page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+        self.rest()
 
     def polls(self, page: Page | None = None) -> list[Request]:
         """Return the looks that pages took by themselves."""
@@ -93,6 +123,7 @@ class Visitor:
 
     def axe(self) -> list[str]:
         """Return what axe finds on the page that is seen: rule, help and place."""
+        self.rest()
         self.page.evaluate(AXE)
         found: dict[str, Any] = self.page.evaluate("axe.run()")
         return [
@@ -124,7 +155,7 @@ def visiting(
         reduced_motion="reduce",
         **options,
     ) as context:
-        context.set_default_timeout(15_000)
-        visitor = Visitor(context, origin)
+        context.set_default_timeout(PATIENCE_MS)
+        visitor = Visitor(context, origin, has_scripts=options.get("java_script_enabled", True))
         yield visitor
         visitor.check()

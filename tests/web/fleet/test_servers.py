@@ -71,7 +71,7 @@ async def test_a_queue_that_nobody_serves_comes_first(web: httpx2.AsyncClient, s
     await lists(store, 1, sheet=SHEET)
     await client.enqueue(Task("t"), queue="bounces")
     text = (await web.get("/servers")).text
-    assert "bounces has no workers for 1 task" in text
+    assert "Queue “bounces” has no workers for 1 task" in text
     assert "onebeat run myapp:app --queue bounces" in text
 
 
@@ -105,7 +105,7 @@ async def test_the_command_is_not_all_that_is_said_where_servers_are_drained(
     """One of them can be taken back."""
     await client.enqueue(Task("mail:send"), queue="mail")
     await lists(store, 1, queues={"mail": 1}, status="stopped")
-    assert "take back one of those that serve it" in (await web.get("/servers")).text
+    assert "take back one of the servers that serve it" in (await web.get("/servers")).text
 
 
 async def test_a_server_has_a_page_with_all_that_it_says(web: httpx2.AsyncClient, store: Store, noon: Clock) -> None:

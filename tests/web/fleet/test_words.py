@@ -146,7 +146,7 @@ def test_a_server_stands_as_its_status_says(fields: Any, kind: str, word: str) -
 def test_a_fleet_whose_slots_are_all_busy_is_a_warning() -> None:
     """Those that come have to wait."""
     assert ("warn", "All 10 slots of 1 server are busy: what comes waits for one") == fleets.verdict(
-        [server(active_workers=10)], [], {}, NOW
+        [server(active_workers=10)], [], [], NOW
     )
 
 

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from onebeat.web import forms, links
-from onebeat.web.security.gate import guarded, identity
+from onebeat.web.security.gate import doors, guarded, identity
+from onebeat.web.security.login import PASSWORD as PASSWORD_WAY
 from onebeat.web.security.login import Login, Refused, safe_next
 from onebeat.web.security.roles import Role, User
 from onebeat.web.security.rules import Rules
@@ -70,7 +71,7 @@ async def login(request: Request) -> Response:
     if isinstance(found, Refused):
         return JSONResponse({"detail": found.message}, found.status)
     answer = RedirectResponse(links.root(request) + safe_next(form.get("next", "/")), 303)
-    door.begin(request, answer, found)
+    await doors(request).begin(request, answer, found.name, PASSWORD_WAY, door.key_of)
     return answer
 
 

@@ -34,7 +34,7 @@ PERSONAL = frozenset({"/login", "/logout", "/settings"})
 JOB = "JOB"
 """Stands for the id of a job that archives in the queue, and was begun by somebody else."""
 
-GLOBAL = frozenset({"server.drain", "server.resume", "server.stop", "health.repair"})
+GLOBAL = frozenset({"server.drain", "server.resume", "server.stop", "health.repair", "session.end"})
 """What belongs to no queue."""
 
 
@@ -107,6 +107,7 @@ PAGES: tuple[Change, ...] = (
     Change("/server/cancel", "task.cancel", {"queue": QUEUE, "id": "active"}),
     Change("/server/drain", "server.drain", {"id": "one"}, is_global=True),
     Change("/server/stop", "server.stop", {"id": "one"}, is_global=True),
+    Change("/sessions/end", "session.end", {"user": "somebody"}, is_global=True),
     Change("/server/resume", "server.resume", {"id": "one"}, is_global=True),
 )
 """Changes that forms make."""

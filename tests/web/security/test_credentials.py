@@ -9,7 +9,8 @@ import pytest
 from onebeat.errors import ConfigurationError
 from onebeat.web.security.access import Access
 from onebeat.web.security.credentials import NOBODY, PasswordHash, TokenHash, new_token, password_hash
-from onebeat.web.security.roles import Role, User
+from onebeat.web.security.grants import Grant
+from onebeat.web.security.roles import User
 from onebeat.web.security.ways import Passwords, ProxyHeader, Tokens
 
 
@@ -121,6 +122,7 @@ role = "operate"
 
 [groups]
 oncall = "operate"
+payments = {{ role = "view", queues = {{ "payments-*" = "admin" }} }}
 """
 
 
@@ -135,7 +137,7 @@ def test_the_access_file_says_who_there_is(tmp_path: Path) -> None:
     assert ("ann", None) == (found.passwords.first_name, found.passwords.user("bob"))
     assert User("deploy", "operate") == found.tokens.user(token)
     assert User("bob", "view", {"mail": "operate", "payroll-*": None}) == found.users["bob"]
-    assert {"oncall": Role.OPERATE} == found.groups
+    assert {"oncall": Grant("operate"), "payments": Grant("view", {"payments-*": "admin"})} == found.groups
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def place(url: str) -> Iterator[tuple[str, int]]:
 
 def answered(place: tuple[str, int], sent: bytes) -> bytes:
     """Send bytes, and return all that comes back until the end."""
-    with socket.create_connection(place, timeout=30) as open_:
+    with socket.create_connection(place, timeout=60) as open_:
         try:
             open_.sendall(sent)
             open_.shutdown(socket.SHUT_WR)
@@ -91,6 +91,6 @@ def test_who_does_not_finish_the_head_is_waited_for_no_longer(
 ) -> None:
     """The connection is closed; uvicorn would hold it for ever."""
     monkeypatch.setattr(serving, "HEAD_WITHIN_S", 0.05)
-    with socket.create_connection(place, timeout=30) as open_:
+    with socket.create_connection(place, timeout=60) as open_:
         open_.sendall(sent)
         assert b"" == open_.recv(1)

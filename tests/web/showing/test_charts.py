@@ -83,6 +83,45 @@ def test_a_line_is_straight_from_value_to_value() -> None:
     assert ["M0.0 143.0L0.0 8.0L500.0 143.0L1000.0 53.0L1000.0 143.0Z"] == paths(drawn([3, 0, 2]), "chart-area")
 
 
+def test_a_count_that_is_not_over_is_no_slump() -> None:
+    """The line ends before it; what there is so far stands beside it as a pale column, and is said to be so far."""
+    series = [Series("attempts", [60, 60, 6])]
+    markup = area_chart(series, label="Attempts a minute", until=NOW, step=MINUTE, is_under_way=True)
+    assert ["M0.0 8.0L500.0 8.0"] == paths(markup, "chart-line")
+    assert ["M583.3 143.0V129.5H1000.0V143.0Z"] == paths(markup, "chart-part")
+    assert "60 last, between 60 and 60. Since then, so far: 6 attempts." in markup
+    assert "2026-11-26 08:40:00 UTC, not over yet" in markup
+    assert "08:40:00 · 6 attempts · not over yet" in markup
+    assert "60 attempts" in texts(markup)
+
+
+def test_nothing_so_far_is_not_drawn() -> None:
+    """A minute that has just begun."""
+    series = [Series("attempts", [60, 60, 0])]
+    markup = area_chart(series, label="Attempts a minute", until=NOW, step=MINUTE, is_under_way=True)
+    assert [] == paths(markup, "chart-part")
+
+
+def test_what_is_no_count_is_joined_by_dashes() -> None:
+    """How long tasks waited so far does not grow with the minute; it stands alone where the line has a gap."""
+
+    def part(*values: float | None) -> list[str]:
+        markup = area_chart([Series("p95", values)], label="x", until=NOW, step=MINUTE, unit=SECONDS, is_under_way=True)
+        return [d for name in ("chart-line chart-part", "chart-line chart-dot chart-part") for d in paths(markup, name)]
+
+    assert ["M500.0 8.0L1000.0 53.0"] == part(3, 3, 2)
+    assert ["M1000.0 53.0h0"] == part(3, None, 2)
+    assert [] == part(3, 3, None)
+
+
+def test_a_bar_that_is_not_over_is_pale() -> None:
+    """And said to be; all others are as ever."""
+    markup = bars([60, 60, 6], label="Attempts", part=[0, 1, 1], is_under_way=True)
+    names = [found.attrib["class"] for found in read(markup).iter("path")]
+    assert ["s-completed", "s-archived", "s-completed chart-part", "s-archived chart-part"] == names
+    assert "126 in all, at most 60 at once, 2 failed, 6 of them in the last, which is not over" in markup
+
+
 def test_a_line_has_a_gap_where_nothing_was_written() -> None:
     """And a value that stands alone is a dot."""
     markup = drawn([3, 3, None, 3, None])
@@ -177,7 +216,7 @@ def test_a_long_table_has_the_greatest_of_several_steps() -> None:
     """And says so in its head."""
     root = read(drawn(list(range(1_440))))
     assert 120 == len(root.findall(".//tbody/tr"))
-    assert "Until (greatest of 12m)" == root.findall(".//th")[0].text
+    assert "From (greatest of 12m)" == root.findall(".//th")[0].text
     assert "1,439" == root.findall(".//tbody/tr/td")[0].text
 
 

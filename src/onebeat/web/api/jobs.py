@@ -17,6 +17,7 @@ from onebeat.inspector.searching import named_queues
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import MANY, Operation
 from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
+from onebeat.web.scope import right
 from onebeat.web.security.searching import look_of
 
 Text = Annotated[str, msgspec.Meta(max_length=10_000)]
@@ -115,6 +116,8 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         user, action, queue, job: Only those that name these.
 
+        kind: Only actions that begin with this and a dot: "task", "queue", "session".
+
         limit: How many at most.
 
         cursor: Where to go on: `cursor` of the answer before.
@@ -124,6 +127,7 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     action: MaybeName = ""
     queue: MaybeName = ""
     job: MaybeName = ""
+    kind: Annotated[str, msgspec.Meta(pattern="^[a-z]{0,20}$")] = ""
     limit: Limit = 50
     cursor: Cursor = ""
 
@@ -182,7 +186,6 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
     about = str(wanted) or "all tasks"
     if barred := [name for name in named_queues(wanted) if not asked.may(deed, name)]:
         await asked.perform(deed, _nothing, queues=barred, about=about)
-    queues = asked.doable(deed)
     concerned = await _concerned(asked, wanted, deed)
     asked.console.background.check()
 
@@ -191,7 +194,8 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
             action, wanted, user=asked.who, role=asked.role, address=asked.address, group=body.group, limit=body.limit,
             rate=body.rate,
         )  # fmt: skip
-        await asked.console.background.start(inspector, job.id, queues, look_of(asked.console.settings.redaction))
+        still, look = right(asked.request, deed), look_of(asked.console.settings.redaction)
+        await asked.console.background.start(inspector, job.id, still.may, look, still.barred)
         return job
 
     return JobDocument.of(
@@ -248,8 +252,8 @@ async def continue_job(asked: Asked, body: JobNamed) -> JobDocument:
     async def go_on(inspector: Inspector) -> Job:
         if not found.may_go_on:
             raise WrongState(f"job {shown(found.id)} is {found.state.value}: there is nothing to go on with")
-        look = look_of(asked.console.settings.redaction)
-        await asked.console.background.start(inspector, found.id, asked.doable(f"task.{found.action}"), look)
+        still, look = right(asked.request, f"task.{found.action}"), look_of(asked.console.settings.redaction)
+        await asked.console.background.start(inspector, found.id, still.may, look, still.barred)
         return found
 
     return JobDocument.of(await _steer(asked, found, "go on with", go_on))
@@ -300,7 +304,7 @@ async def list_audit(asked: Asked, query: AuditQuery) -> AuditPage:
 
     inspector = await asked.inspector()
     wanted = {"user": query.user, "action": query.action, "queue": query.queue, "job": query.job}
-    page = await inspector.audit(**wanted, where=may_see, size=query.limit, cursor=query.cursor)
+    page = await inspector.audit(**wanted, kind=query.kind, where=may_see, size=query.limit, cursor=query.cursor)
     records = [AuditDocument.of(record) for record in page.records]
     return AuditPage(records=records, cursor=page.cursor or None, kept=page.kept)
 

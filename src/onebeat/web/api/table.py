@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from onebeat.web.api import description, health, jobs, queues, schedules, series, servers, stats, task_changes, tasks
+from onebeat.web.api import (
+    description,
+    health,
+    jobs,
+    queues,
+    schedules,
+    series,
+    servers,
+    sessions,
+    stats,
+    task_changes,
+    tasks,
+)
 from onebeat.web.api.operation import Operation
 
 RESOURCES: Mapping[str, tuple[Operation, ...]] = {
@@ -19,6 +31,7 @@ RESOURCES: Mapping[str, tuple[Operation, ...]] = {
     "Metrics": series.OPERATIONS,
     "Health": health.OPERATIONS,
     "Audit": jobs.AUDIT_OPERATIONS,
+    "Sessions": sessions.OPERATIONS,
     "This API": description.OPERATIONS,
 }
 """Operations by what they are about."""

@@ -55,8 +55,11 @@ document.addEventListener("change", (event) => {
 // What ends in "…" asks first: its answer is a page with a form, and a way back in the same bar.
 const asks = (one) => one?.textContent.trim().endsWith("…") ?? false;
 
+// Where one goes on: the word that must be typed, else the way back, so that a key too many does nothing.
+const PLACES = ["[autofocus]", "input[required]:not([type=hidden])", "[data-close], .bar > a.button", "input:not([type=hidden]), select, textarea, button"];
+
 // The server's own page about what is to be done; where it cannot be had, the browser goes there.
-async function open(address, options) {
+export async function open(address, options) {
   let answer;
   try {
     answer = await fetch(address, { ...options, headers: { "HX-Request": "true" } });
@@ -70,7 +73,7 @@ async function open(address, options) {
   box().classList.toggle("is-wide", box().querySelector("table") !== null);
   tellTimes(box());
   box().showModal();
-  (box().querySelector("[autofocus]") ?? box().querySelector("input:not([type=hidden]), select, textarea, button"))?.focus();
+  PLACES.map((place) => box().querySelector(place)).find(Boolean)?.focus();
   return true;
 }
 
@@ -131,8 +134,12 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   const text = button.dataset.copy ?? document.getElementById(button.dataset.copyOf)?.textContent ?? "";
   const word = (button.dataset.word ??= button.textContent);
+  button.dataset.keep = ""; // a look must not take the answer away
   button.textContent = (await copy(text)) ? "Copied" : "Not copied";
   document.getElementById("announce").textContent = button.textContent;
   button.focus();
-  setTimeout(() => (button.textContent = word), 1500);
+  setTimeout(() => {
+    button.textContent = word;
+    delete button.dataset.keep;
+  }, 1500);
 });

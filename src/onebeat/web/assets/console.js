@@ -26,6 +26,7 @@ let isStill = root.dataset.refresh === "0";
 let failures = 0;
 let timer = 0;
 let isLooking = false;
+let isAskedAgain = false;
 let lastWord = 0;
 let lastAnswer = new Date();
 let said = "";
@@ -42,7 +43,9 @@ function held() {
   return isSelecting ? "text selected" : "";
 }
 
+// One look at a time; whoever asks during one gets another after it, since the first may have read before he asked.
 export function look() {
+  isAskedAgain = isLooking;
   if (!isLooking) live()?.dispatchEvent(new CustomEvent("look"));
 }
 
@@ -52,7 +55,7 @@ function plan() {
   if (!polls() || document.hidden) return;
   const seconds = Number(root.dataset.refresh) || 2;
   const after = failures ? Math.min(seconds * 1000 * 2 ** Math.min(failures, 6), Math.max(LONGEST_MS, seconds * 1000)) : seconds * 1000;
-  timer = setTimeout(() => (held() ? (showLive(), plan()) : look()), after);
+  timer = setTimeout(() => (held() ? (showLive(), plan()) : isLooking || look()), after);
 }
 
 function showLive() {
@@ -78,6 +81,19 @@ function announce() {
     lastWord = Date.now();
   }
   said = gist;
+}
+
+// What stands beside the names in the rail comes in a header: a page that did not change has no body.
+function tellTallies(said) {
+  if (!said) return;
+  const tallies = JSON.parse(said);
+  for (const link of document.querySelectorAll(".rail [data-page]")) {
+    const [number, kind, words] = tallies[link.dataset.page] ?? [];
+    if (words === undefined) continue; // not told this time: what was stays
+    link.dataset.tally = number.toLocaleString("en-GB");
+    link.dataset.tallyKind = kind;
+    link.title = words;
+  }
 }
 
 // Says how old what is seen is. One lost answer is nothing to be told of.
@@ -124,9 +140,11 @@ document.addEventListener("htmx:finally:request", (event) => {
   isLooking = false;
   if (status === 401 || event.detail.ctx.response?.raw?.redirected) return location.reload(); // the session is over
   failures = status === 0 || status >= 500 ? failures + 1 : 0;
+  tellTallies(event.detail.ctx.response?.raw?.headers.get("Onebeat-Tallies"));
   tellAway(status);
   showLive();
   plan();
+  if (isAskedAgain) queueMicrotask(look); // htmx lets nobody in before this event is over
 });
 document.addEventListener("htmx:after:swap", tidy);
 document.addEventListener("selectionchange", showLive);
@@ -168,7 +186,9 @@ function settleZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zone) return;
   remember("zone", zone);
-  if (zone !== root.dataset.zone) look();
+  if (zone === root.dataset.zone) return;
+  if (live()?.hasAttribute("data-htmx-powered")) return look();
+  document.addEventListener("htmx:after:process", () => look(), { once: true }); // it does not listen yet
 }
 
 root.dataset.js = "";

@@ -1,5 +1,7 @@
-// The command palette: pages, queues, what can be done here, and any task by its id.
+// The command palette: pages, what can be done here, and what the server finds: queues, and pausing them, schedules,
+// servers, errors, any task by its id.
 
+import { open } from "./acts.js";
 import { Choices } from "./choosing.js";
 import { look, turnTheme } from "./console.js";
 
@@ -35,19 +37,22 @@ async function ask() {
   asked?.abort();
   asked = new AbortController();
   try {
-    const answer = await fetch(`${box.dataset.from}?q=${encodeURIComponent(words)}`, { signal: asked.signal });
-    if (!answer.ok) return;
-    const { items } = await answer.json();
-    const at = Math.max(choices.at, 0);
-    choices.show([...own, ...items], at);
+    let found = own;
+    for (const more of ["", "&what=errors"]) { // errors take longer than all else
+      const answer = await fetch(`${box.dataset.from}?q=${encodeURIComponent(words)}${more}`, { signal: asked.signal });
+      if (!answer.ok) return;
+      found = [...found, ...(await answer.json()).items];
+      choices.show(found, Math.max(choices.at, 0));
+    }
   } catch (error) {
     if (error.name !== "AbortError" && error.name !== "TypeError") throw error;
   }
 }
 
-function take(item, event) {
+async function take(item, event) {
   box.close();
   if (item.does) return item.does();
+  if (item.asks && (await open(item.href))) return;
   if (event.ctrlKey || event.metaKey) return void window.open(item.href, "_blank", "noopener");
   location.assign(item.href);
 }

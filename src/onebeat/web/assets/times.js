@@ -1,4 +1,4 @@
-// Says instants in words ("3 minutes ago"); what the server wrote stays as the title.
+// Says instants in words ("3 minutes ago"), and how long something has waited ("4m 12s"); what the server wrote stays as the title.
 
 const UNITS = [
   ["year", 31557600],
@@ -8,23 +8,35 @@ const UNITS = [
   ["minute", 60],
   ["second", 1],
 ];
-const words = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
 
 function said(instant, now) {
   const seconds = (instant - now) / 1000;
   for (const [unit, length] of UNITS) {
-    if (Math.abs(seconds) >= length) return words.format(Math.trunc(seconds / length), unit);
+    if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
   }
   return "now";
 }
 
+// As the server writes durations: the two units that matter, "4m 12s", "3h", "12 s".
+function spanned(ms) {
+  const seconds = Math.max(0, Math.trunc(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const lengths = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
+  const at = lengths.findIndex(([, length]) => seconds >= length);
+  const [[unit, length], [less, short]] = [lengths[at], lengths[at + 1]];
+  const rest = Math.trunc((seconds % length) / short);
+  return `${Math.trunc(seconds / length).toLocaleString("en")}${unit}${rest ? ` ${rest}${less}` : ""}`;
+}
+
 export function tellTimes(root) {
   const now = Date.now();
-  for (const element of root.querySelectorAll("time[data-words]")) {
+  for (const element of root.querySelectorAll("time[data-words], time[data-span]")) {
     const instant = Date.parse(element.dateTime);
     if (Number.isNaN(instant)) continue;
     if (!element.title) element.title = element.textContent;
-    element.textContent = said(instant, now);
+    const words = "span" in element.dataset ? spanned(now - instant) : said(instant, now);
+    if (element.textContent !== words) element.textContent = words;
   }
 }
 

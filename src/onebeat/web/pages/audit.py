@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from onebeat.errors import shown
 from onebeat.inspector.auditing import AuditOutcome, AuditPage, AuditRecord
 from onebeat.web import consoles
 from onebeat.web.page import render
@@ -14,6 +16,12 @@ from onebeat.web.showing.signs import short
 
 ROWS = 50
 FILTERS = ("user", "action", "queue", "job")
+ABOUT = {
+    "task": "tasks", "queue": "queues", "group": "groups", "schedule": "schedules", "server": "servers",
+    "lock": "locks", "health": "repairs", "session": "signing in and out",
+}  # fmt: skip
+"""What actions are about, by the word that they begin with."""
+
 KINDS = {
     AuditOutcome.BEGUN: "warn", AuditOutcome.DONE: "", AuditOutcome.REFUSED: "warn", AuditOutcome.FAILED: "bad",
 }  # fmt: skip
@@ -22,7 +30,9 @@ KINDS = {
 async def audit(request: Request) -> Response:
     """Show what was done, the latest first."""
     asked = {name: request.query_params.get(name, "").strip() for name in FILTERS}
-    cursor = request.query_params.get("cursor", "")
+    kind, cursor = request.query_params.get("kind", ""), request.query_params.get("cursor", "")
+    if kind and kind not in ABOUT:
+        raise HTTPException(400, f"Kind is {shown(kind)}: give one of {', '.join(ABOUT)}.")
     inspector = await consoles.of(request).inspector()
     sees, me = visible(request), name_of(request)
 
@@ -31,7 +41,8 @@ async def audit(request: Request) -> Response:
             return True
         return bool(record.queue) and sees(record.queue)
 
-    page = await inspector.audit(**asked, where=may_see, size=ROWS, cursor=cursor)
+    page = await inspector.audit(**asked, kind=kind, where=may_see, size=ROWS, cursor=cursor)
+    is_asked = bool(kind) or any(asked.values())
     return render(
         request,
         "audit.html",
@@ -40,9 +51,11 @@ async def audit(request: Request) -> Response:
         page=page,
         kinds=KINDS,
         asked=asked,
-        is_asked=any(asked.values()),
+        is_asked=is_asked,
+        about=ABOUT,
+        kind=kind,
         cursor=cursor,
-        sentence=_verdict(page, is_asked=any(asked.values())),
+        sentence=_verdict(page, is_asked=is_asked),
         line=short,
     )
 

@@ -63,11 +63,11 @@ async def errors(request: Request) -> Response:
     asked = request.query_params.get("q", "").strip()
     scan = _scan(request.query_params.get("scan", ""))
     try:
-        found = await _look(request, wanted(request, asked), scan)
+        found = await look(request, wanted(request, asked), scan)
     except (InvalidFilter, InvalidTask, QueueNotFound) as error:
         return render(
             request, "errors.html", status=status_of(error), place="errors", polls=False, q=asked, found=None, rows=[],
-            kind="bad", sentence=str(error), wider=None, scan=scan,
+            kind="bad", sentence=f"{str(error)[:1].upper()}{str(error)[1:]}", wider=None, scan=scan,
         )  # fmt: skip
     kind, sentence = verdict(found, hidden(request))
     return render(
@@ -84,7 +84,8 @@ async def errors(request: Request) -> Response:
     )
 
 
-async def _look(request: Request, chosen: Filter, scan: int) -> ErrorGroups:
+async def look(request: Request, chosen: Filter, scan: int) -> ErrorGroups:
+    """Read the groups of what failed, once for all viewers who see the same queues."""
     console = consoles.of(request)
     inspector = await console.inspector()
     queues, look = visible(request), seen(request)
@@ -112,7 +113,7 @@ def verdict(found: ErrorGroups, rules: Redaction) -> tuple[str, str]:
     most = found.groups[0]
     told = f"{counted(found.tasks, 'task')} failed in {counted(ways, 'way')}"
     if ways > 1:
-        name = short(rules.text(f"{most.error_class} {most.message}".strip() or most.type), 60)
+        name = short(rules.text(": ".join(part for part in (most.error_class, most.message) if part) or most.type), 60)
         told += f"; {share(most.count, found.tasks)} of them: {name}"
     if not found.is_whole:
         told += f" · looked at {count(found.scanned)} of {count(found.total)}"

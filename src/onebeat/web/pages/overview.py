@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -12,17 +12,21 @@ from starlette.routing import Route
 from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
-from onebeat.web import consoles, past
+from onebeat.web import consoles, past, viewer
 from onebeat.web.acting import perform
-from onebeat.web.forms import read
+from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render
+from onebeat.web.rights import check_sees, may
 from onebeat.web.security import gate
-from onebeat.web.showing import pace
+from onebeat.web.showing import pace, signs
 from onebeat.web.showing.bars import STATES
-from onebeat.web.showing.concerns import FAILING_LEAST, LATELY, Concern, concern, serving, verdict
+from onebeat.web.showing.concerns import FAILING_LEAST, LATELY, Concern, concerns, serving, verdict
 
 ROWS = 50
 """Queues on a page."""
+
+FINDABLE = 8
+"""From more queues on, there is a field to find one by a part of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,18 @@ class Row:
 
     name: str
     stats: QueueStats | None
-    concern: Concern | None
-    servers: int
+    concerns: Sequence[Concern]
+
+    @property
+    def concern(self) -> Concern | None:
+        """What hurts most."""
+        return self.concerns[0] if self.concerns else None
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What sorts rows: those that somebody should look at first."""
+        worst = self.concern
+        return worst is None, worst.order if worst is not None else ()
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -40,32 +54,64 @@ class Row:
         return {state.value: getattr(self.stats, state.value, 0) for state in STATES}
 
 
-async def look(request: Request) -> tuple[Mapping[str, QueueStats | BrokerError], list[ServerInfo]]:
-    """Read the figures of all queues and the servers, once for all viewers."""
+async def judged(request: Request, *, seconds: float = 1.0) -> tuple[list[Row], list[ServerInfo]]:
+    """
+    Read the figures of all queues that the viewer sees, and the servers, once for all viewers.
+
+    Args:
+        seconds: For how long they are good.
+    """
     console = consoles.of(request)
     inspector = await console.inspector()
-    every = await console.reads.get("stats", inspector.stats_each)
+    every = await console.reads.get("stats", inspector.stats_each, seconds=seconds)
     sees = gate.user(request).sees
     stats = {name: found for name, found in every.items() if sees(name)}
-    servers = await console.reads.get("servers", inspector.servers)
-    return stats, servers
+    servers = await console.reads.get("servers", inspector.servers, seconds=seconds)
+    served, lately = serving(servers), await _lately(request, stats)
+    rows = [
+        Row(
+            name,
+            found if isinstance(found, QueueStats) else None,
+            concerns(name, found, served, lately.get(name, (0, 0)), servers=len(servers)),
+        )
+        for name, found in stats.items()
+    ]
+    return rows, servers
+
+
+Key = Callable[[Row], tuple[object, ...]]
+
+
+def _by(name: str) -> Key:
+    return lambda row: (-getattr(row.stats, name, 0),)
+
+
+ORDERS: Mapping[str, Key] = {
+    "": lambda row: row.order,
+    "name": lambda _row: (),
+    "size": _by("size"),
+    "latency": _by("latency_ms"),
+    "processed": _by("processed_today"),
+    "failed": _by("failed_today"),
+}
+"""By what queues are sorted, and in the end by their names; at first those that somebody should look at."""
 
 
 async def overview(request: Request) -> Response:
     """Show the first page."""
-    stats, servers = await look(request)
-    served = serving(servers)
-    lately = await _lately(request, stats)
-    rows = [_row(name, found, served, lately.get(name, (0, 0))) for name, found in stats.items()]
+    rows, servers = await judged(request)
     asked = request.query_params.get("find", "").strip()
     wanted = [row for row in rows if asked.lower() in row.name.lower()]
-    wanted.sort(key=lambda row: (row.concern is None or row.concern.kind != "bad", row.concern is None, row.name))
+    sort = query(request).choice("sort", ORDERS, "")
+    wanted.sort(key=lambda row: (*ORDERS[sort](row), row.name))
     page = _page(request.query_params.get("page", ""), len(wanted))
-    concerns = [row.concern for row in rows if row.concern is not None]
-    whole = [found for found in stats.values() if isinstance(found, QueueStats)]
+    whole = [row.stats for row in rows if row.stats is not None]
     totals = {state.value: sum(getattr(found, state.value) for found in whole) for state in STATES}
     shown = wanted[(page - 1) * ROWS : page * ROWS]
-    kind, sentence = verdict(concerns, len(servers), totals["active"], len(rows))
+    kind, sentence = verdict(
+        [row.concern for row in rows if row.concern is not None],
+        servers=len(servers), active=totals["active"], queues=len(rows), place=viewer.of(request).zone,
+    )  # fmt: skip
     return render(
         request,
         "overview.html",
@@ -79,10 +125,12 @@ async def overview(request: Request) -> Response:
         page=page,
         pages=max(1, -(-len(wanted) // ROWS)),
         find=asked,
+        findable=FINDABLE,
+        sort=sort,
         processed=sum(found.processed_today for found in whole),
         failed=sum(found.failed_today for found in whole),
         servers=servers,
-        past=await past.past(request, past.names_of(request, list(stats))),
+        past=await past.past(request, past.names_of(request, [row.name for row in rows])),
         sparks=await past.sparks(request, [row.name for row in shown]),
         pace=pace,
     )
@@ -100,11 +148,6 @@ async def _lately(request: Request, stats: Mapping[str, QueueStats | BrokerError
     }
 
 
-def _row(name: str, found: QueueStats | BrokerError, served: Mapping[str, int], lately: tuple[int, int]) -> Row:
-    stats = found if isinstance(found, QueueStats) else None
-    return Row(name, stats, concern(name, found, served, lately), served.get(name, 0))
-
-
 def _page(said: str, count: int) -> int:
     wanted = int(said) if said.isascii() and said.isdigit() and len(said) < 7 else 1
     return min(max(wanted, 1), max(1, -(-count // ROWS)))
@@ -119,11 +162,44 @@ async def pause(request: Request) -> Response:
     await perform(request, f"queue.{action}", queue=queue, deed=lambda: deed(queue))
     done = "is resumed: servers take its tasks again" if action == "resume" else "is paused: what runs goes on"
     back = "/queue" if form.get("back") == "queue" else "/"
-    return redirect(request, back, f"Queue {queue} {done}.", name=queue if back == "/queue" else None)
+    return redirect(request, back, f"Queue {signs.quoted(queue)} {done}.", name=queue if back == "/queue" else None)
+
+
+EFFECTS = {
+    "pause": "Servers take no more of its tasks; what runs goes on, and what is enqueued waits",
+    "resume": "Servers take its tasks again",
+}
+
+
+async def ask_pause(request: Request) -> Response:
+    """Ask whether a queue is to be paused or resumed, as the palette does from anywhere."""
+    name, action = query(request).needed("queue"), request.url.path.rpartition("/")[2]
+    check_sees(request, name)
+    console = consoles.of(request)
+    inspector = await console.inspector()
+    stats = await inspector.stats(name)
+    is_so = stats.paused is (action == "pause")
+    return render(
+        request,
+        "queue_ask.html",
+        place="overview",
+        polls=False,
+        queue=name,
+        shown_name=signs.plain(name),
+        quoted=signs.quoted(name),
+        action=action,
+        word=action.capitalize(),
+        is_so=is_so,
+        sentence=f"It is {'paused already' if action == 'pause' else 'not paused'}" if is_so else EFFECTS[action],
+        stats=stats,
+        servers=serving(await console.reads.get("servers", inspector.servers)).get(name, 0),
+        may_do=may(request, f"queue.{action}", name),
+    )
 
 
 routes: list[Route] = [
     Route("/", overview),
+    *(Route(f"/queue/{action}", ask_pause) for action in EFFECTS),
     Route("/queue/pause", pause, methods=["POST"]),
     Route("/queue/resume", pause, methods=["POST"]),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from markupsafe import Markup
@@ -22,10 +23,10 @@ from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.rights import check_sees, may
-from onebeat.web.showing import charts, signs
+from onebeat.web.showing import charts, instants, signs
 from onebeat.web.showing.bars import STATES
-from onebeat.web.showing.concerns import LATELY, concern, serving
-from onebeat.web.showing.words import counted, duration
+from onebeat.web.showing.concerns import LATELY, Concern, concerns, serving
+from onebeat.web.showing.words import counted
 
 DAYS = 14
 """Days of history that are shown."""
@@ -44,11 +45,14 @@ class Serving:
 
     Attributes:
         weight, share: Of the queue on this server: its number, and in which part of its looks it comes first.
+
+        runs: How many tasks of the queue run on it.
     """
 
     info: ServerInfo
     weight: int
     share: str
+    runs: int
 
 
 async def queue(request: Request) -> Response:
@@ -65,7 +69,8 @@ async def queue(request: Request) -> Response:
     here = [server for server in servers if name in server.queues]
     minutes = series.points[-LATELY:] if isinstance(series, Series) else ()
     lately = sum(point.processed for point in minutes), sum(point.failed for point in minutes)
-    found = concern(name, stats, serving(servers), lately)
+    found = concerns(name, stats, serving(servers), lately, servers=len(servers))
+    zone = viewer.of(request).zone
     return render(
         request,
         "queue.html",
@@ -73,9 +78,9 @@ async def queue(request: Request) -> Response:
         queue=name,
         shown_name=signs.plain(name),
         stats=stats,
-        kind=found.kind if found else "good",
-        badge=found,
-        sentence=f"It {found.sentence}" if found else _well(stats, here),
+        kind=found[0].kind if found else "good",
+        sentence=_it(found[0], zone) if found else _well(stats, here, zone),
+        more_concerns=[(one.kind, _it(one, zone)) for one in found[1:]],
         counts=[(state.value, int(getattr(stats, state.value)), _in_state(name, state)) for state in STATES],
         details=details if isinstance(details, QueueDetails) else None,
         days=history if isinstance(history, list) else [],
@@ -109,25 +114,31 @@ def _in_state(name: str, state: TaskState) -> str:
     return str(Filter().narrowed("queue", name, operator="=").narrowed("state", state.value))
 
 
-def _well(stats: QueueStats, here: list[ServerInfo]) -> str:
+def _it(one: Concern, zone: tzinfo) -> Markup:
+    return Markup("It {}").format(one.told(zone))
+
+
+def _well(stats: QueueStats, here: list[ServerInfo], zone: tzinfo) -> str | Markup:
     if not here:
         return "No server takes its tasks; none waits"
-    waits = f", the next waits {duration(stats.latency_ms / 1000)}" if stats.latency_ms else ""
-    return f"All is well: {counted(len(here), 'server')}, {counted(stats.active, 'task')} running{waits}"
+    told = f"All is well: {counted(len(here), 'server')}, {counted(stats.active, 'task')} running"
+    if stats.pending_since is None:
+        return told
+    return Markup("{}, the next has waited {}").format(told, instants.waited(stats.pending_since, zone))
 
 
 def _serving(server: ServerInfo, name: str) -> Serving:
-    weight = server.queues[name]
+    weight, total = server.queues[name], sum(server.queues.values())
+    share = f"{100 * weight / total:.0f} %" if total else "-"
     if server.strict_priority:
         higher = sum(other > weight for other in server.queues.values())
-        return Serving(server, weight, "first" if not higher else f"after {counted(higher, 'queue')}")
-    total = sum(server.queues.values())
-    return Serving(server, weight, f"{100 * weight / total:.0f} %" if total else "-")
+        share = "first" if not higher else f"after {counted(higher, 'queue')}"
+    return Serving(server, weight, share, sum(worker.queue == name for worker in server.workers))
 
 
 def _chart(request: Request, series: Series) -> Markup:
-    """Draw what it did minute by minute; the last one is not over, and left out."""
-    points = series.points[:-1]
+    """Draw what it did minute by minute, the one under way among them."""
+    points = series.points
     return charts.area_chart(
         [
             charts.Series("attempts", [point.processed for point in points]),
@@ -137,6 +148,7 @@ def _chart(request: Request, series: Series) -> Markup:
         until=points[-1].at,
         step=series.step,
         place=viewer.of(request).zone,
+        is_under_way=True,
     )
 
 
@@ -155,7 +167,7 @@ async def remove(request: Request) -> Response:
         request, "queue.remove", queue=name, about="with its tasks" if is_forced else "",
         deed=lambda: inspector.remove_queue(name, force=is_forced),
     )  # fmt: skip
-    return redirect(request, "/", f"Queue {name} is removed, with {counted(removed, 'task')}.")
+    return redirect(request, "/", f"Queue {signs.quoted(name)} is removed, with {counted(removed, 'task')}.")
 
 
 routes: list[Route] = [Route("/queue", queue), Route("/queue/remove", remove, methods=["POST"])]

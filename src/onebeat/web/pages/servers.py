@@ -14,14 +14,14 @@ from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError, ServerNotFound
 from onebeat.inspector.models import LostServer, ServerInfo, WorkerInfo
 from onebeat.states import Cancellation
-from onebeat.web import consoles
+from onebeat.web import consoles, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.paging import paged
 from onebeat.web.rights import check_sees, may, sees
 from onebeat.web.showing import fleets
-from onebeat.web.showing.concerns import serving
+from onebeat.web.showing.concerns import Concern, concerns, serving
 from onebeat.web.showing.fleets import Standing
 
 RUNNING = 50
@@ -70,8 +70,8 @@ async def look(request: Request) -> Fleet:
 async def servers(request: Request) -> Response:
     """Show all servers."""
     fleet = await look(request)
-    unserved = {name: count for name, count in waiting(fleet).items() if sees(request, name)}
-    kind, sentence = fleets.verdict(fleet.living, fleet.lost, unserved, fleet.now)
+    unserved = [one for one in lonely(fleet) if sees(request, one.queue)]
+    kind, sentence = fleets.verdict(fleet.living, fleet.lost, unserved, fleet.now, viewer.of(request).zone)
     asked = query(request).text("find").strip()
     wanted = [one for one in fleet.living if _is_meant(request, one, asked)]
     wanted.sort(key=lambda one: fleets.standing(one).kind != "bad")
@@ -88,7 +88,7 @@ async def servers(request: Request) -> Response:
         page=page,
         find=asked,
         lost=fleet.lost,
-        unserved=sorted(unserved.items(), key=lambda item: -item[1]),
+        unserved=unserved,
         running=running[:RUNNING],
         more_running=len(running) - RUNNING,
         resting={name for one in fleet.living if one.status != "active" for name in one.queues},
@@ -121,16 +121,12 @@ def _makers(living: Iterable[ServerInfo]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def waiting(fleet: Fleet) -> dict[str, int]:
-    """Count the tasks of queues which nobody takes from; where no server lives at all, those that one ran, too."""
-    served = serving(fleet.living)
-    left_running = not fleet.living
-    counts = {
-        name: found.pending + found.scheduled + found.retry + found.aggregating + left_running * found.active
-        for name, found in fleet.stats.items()
-        if isinstance(found, QueueStats) and not served.get(name)
-    }
-    return {name: count for name, count in counts.items() if count}
+def lonely(fleet: Fleet) -> list[Concern]:
+    """Return the queues whose tasks wait, and which nobody takes from; the worst first."""
+    served, servers = serving(fleet.living), len(fleet.living)
+    every = (one for name, found in fleet.stats.items() for one in concerns(name, found, served, servers=servers))
+    found = (one for one in every if one.badge == "no workers" and one.kind == "bad")
+    return sorted(found, key=lambda one: one.order)
 
 
 def _running(request: Request, living: Iterable[ServerInfo]) -> list[WorkerInfo]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from onebeat.clock import Clock
-from onebeat.web.security import sessions
 from onebeat.web.security.attempts import AT_ONCE, Attempts
+from onebeat.web.security.doors import Doors
 from onebeat.web.security.proxies import client
 from onebeat.web.security.roles import User
+from onebeat.web.security.sessions import Session
 from onebeat.web.security.ways import Passwords
+
+PASSWORD: Final = "password"  # noqa: S105 - the way, not one
+"""The way in of who signs in here."""
 
 _NEXT = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]{0,4000}")
 
@@ -44,15 +48,14 @@ class Login:
     Args:
         passwords: Of whom.
 
-        secret: What sessions are signed with besides.
+        doors: Begins sessions.
 
         clock: Where time is taken from.
     """
 
-    def __init__(self, passwords: Passwords, secret: str, clock: Clock) -> None:
+    def __init__(self, passwords: Passwords, doors: Doors, clock: Clock) -> None:
         self.passwords = passwords
-        self._secret = secret
-        self._clock = clock
+        self.doors = doors
         self._attempts = Attempts(clock.monotonic)
 
     async def attempt(self, request: Request, name: str, password: str) -> User | Refused:
@@ -74,38 +77,16 @@ class Login:
         self._attempts.succeeded(address, name)
         return user
 
-    def begin(self, request: Request, answer: Response, user: User) -> None:
-        """Sign a user in: the browser keeps the session."""
-        password = self.passwords.hash_of(user.name)
-        if password is None:
-            raise KeyError(user.name)
-        answer.set_cookie(
-            sessions.cookie_name(request),
-            sessions.begin(user.name, password, self._secret, now=self._clock.now()),
-            max_age=int(sessions.LASTS.total_seconds()),
-            path=sessions.cookie_path(request),
-            secure=request.scope.get("scheme") == "https",
-            httponly=True,
-            samesite="strict",
-        )
+    def find(self, request: Request) -> tuple[User, Session] | None:
+        """Return whose session a request bears; that it was ended before its time is not asked here."""
+        session = self.doors.find(request, self.key_of)
+        user = None if session is None else self.passwords.user(session.user)
+        return None if session is None or user is None else (user, session)
 
-    def end(self, request: Request, answer: Response) -> None:
-        """Sign out: the browser forgets the session."""
-        answer.delete_cookie(
-            sessions.cookie_name(request),
-            path=sessions.cookie_path(request),
-            secure=request.scope.get("scheme") == "https",
-            httponly=True,
-            samesite="strict",
-        )
-
-    def user(self, request: Request) -> User | None:
-        """Return whose session a request bears."""
-        cookie = request.cookies.get(sessions.cookie_name(request))
-        if cookie is None:
-            return None
-        name = sessions.read(cookie, self.passwords.hash_of, self._secret, now=self._clock.now())
-        return None if name is None else self.passwords.user(name)
+    def key_of(self, name: str, way: str) -> str | None:
+        """Return what signs the sessions of a user: the hash of the password."""
+        kept = self.passwords.hash_of(name) if way == PASSWORD else None
+        return None if kept is None else kept.text
 
 
 def safe_next(text: str) -> str:

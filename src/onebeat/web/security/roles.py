@@ -71,12 +71,17 @@ ACTIONS: Final[Mapping[str, Role]] = MappingProxyType(
         "server.resume": Role.ADMIN,
         "server.stop": Role.ADMIN,
         "health.repair": Role.ADMIN,
+        "session.end": Role.ADMIN,
     }
 )
 """
 Every change that the console can make, and the role it needs: on the queue that it is about, or on each of them. Where
 it is about no queue, such as draining a server, on everything. Who stops or slows a job needs what began it.
 """
+
+
+ALWAYS: Final = frozenset({"session.end"})
+"""What a console that is read-only does as well: it changes nothing but who may look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +179,7 @@ def refusal(
 
         read_only: Whether the console is, so that nothing is allowed to anybody.
     """
-    if read_only:
+    if read_only and action not in ALWAYS:
         return "This console is read-only: nothing can be changed here. It was started with read-only set."
     for queue in sorted(queues or (None,), key=str):
         if not allowed(user, action, queue):

@@ -42,6 +42,7 @@ def bars(
     part_tone: str = "archived",
     width: int = 120,
     height: int = 20,
+    is_under_way: bool = False,
 ) -> Markup:
     """
     Return a small row of bars, without labels: what happened lately, in a cell of a table.
@@ -54,23 +55,29 @@ def bars(
         part: What of each value is shown in another colour, such as failures.
 
         tone, part_tone: States whose colours they have.
+
+        is_under_way: The time of the last one is not over: it is pale, since it may still grow.
     """
     values, part = list(map(finite, values)), list(map(finite, part))
     top = max((value for value in values if value is not None), default=0)
     wide = width / max(len(values), 1)
-    shapes: dict[str, list[str]] = {"chart-zero": [], f"s-{tone}": [], f"s-{part_tone}": []}
+    names = ("chart-zero", f"s-{tone}", f"s-{part_tone}")
+    shapes: dict[str, list[str]] = {f"{name}{pale}": [] for pale in ("", " chart-part") for name in names}
     for i, value in enumerate(values):
+        pale = " chart-part" if is_under_way and i == len(values) - 1 else ""
         if value is None:
             continue
         room = (i * wide, max(wide - 1, wide * 0.7))
         bad = (part[i] if i < len(part) else None) or 0
         tall = _tall(value, top, height)
         low = min(max(height * bad / top, 0.5), tall) if top else 0  # a few failures are no red foot under all bars
-        shapes[f"s-{tone}" if value else "chart-zero"].append(_bar(*room, tall if value else 1, height))
+        shapes[f"s-{tone}{pale}" if value else f"chart-zero{pale}"].append(_bar(*room, tall if value else 1, height))
         if bad:
-            shapes[f"s-{part_tone}"].append(_bar(*room, low, height))
+            shapes[f"s-{part_tone}{pale}"].append(_bar(*room, low, height))
     paths = (element("path", class_=name, d="".join(path)) for name, path in shapes.items() if path)
-    said = f"{label}: {_summary(values, part)}"
+    newest = values[-1] if is_under_way and values else None
+    open_ = f", {count(newest)} of them in the last, which is not over" if newest else ""
+    said = f"{label}: {_summary(values, part)}{open_}"
     return element(
         "svg",
         *paths,
@@ -122,6 +129,27 @@ def composition(counts: Mapping[str, int], *, label: str = "") -> Markup:
         x += wide
     name = f"{label}: {said}" if label else said
     return element("svg", *parts, class_="composition", height=8, role="img", aria_label=name)
+
+
+def parted(well: float, failed: float, most: float) -> Markup:
+    """
+    Return attempts as a bar beside others, what failed in its own colour.
+
+    Args:
+        well, failed: How many did not fail, and did.
+
+        most: What a whole bar is: the greatest of those that stand below one another.
+    """
+    well, failed = max(well, 0), max(failed, 0)
+    parts, x = [], 0.0
+    for name, number, tone in (("done", well, "completed"), ("failed", failed, "archived")):
+        if number:
+            wide = 100 * max(number / max(most, well + failed), _LEAST)
+            place = {"x": f"{min(x, 100 - wide):.2f}%", "width": f"{wide:.2f}%", "height": 8}
+            parts.append(element("rect", element("title", f"{count(number)} {name}"), class_=f"s-{tone}", **place))
+            x += wide
+    said = f"{count(well + failed)} attempts, {count(failed)} failed"
+    return element("svg", *parts, class_="composition", height=8, role="img", aria_label=said)
 
 
 def _parts(numbers: Sequence[int]) -> list[float]:
@@ -194,9 +222,10 @@ def _lines(marks: Mapping[str, float], buckets: Sequence[tuple[float, float]], h
     for name, value in sorted(marks.items(), key=lambda mark: mark[1]):
         at = _place(value, buckets)
         yield element("line", class_="chart-mark", x1=f"{at:.2f}%", x2=f"{at:.2f}%", y1=14, y2=height)
-        if at - free >= 12:  # else its name would lie on the one before
+        if at - free >= 4:  # else its name would lie on the one before
             side = "start" if at < 4 else "end" if at > 96 else "middle"
-            yield element("text", name, x=f"{at:.2f}%", y=10, text_anchor=side)
+            more = "chart-more" if at - free < 12 else None  # where it is narrow, it would
+            yield element("text", name, x=f"{at:.2f}%", y=10, text_anchor=side, class_=more)
             free = at
 
 

@@ -93,6 +93,7 @@ def area_chart(
     place: tzinfo = UTC,
     height: int = 144,
     hints: bool = True,
+    is_under_way: bool = False,
 ) -> Markup:
     """
     Return lines over time, each with its area, and the table of their numbers.
@@ -102,7 +103,7 @@ def area_chart(
 
         label: What is shown, as the beginning of a sentence: "Attempts a minute, last 30 minutes".
 
-        until: The instant of the newest values.
+        until: The instant of the newest values; of values of a time such as a minute, when that begins.
 
         step: Between two values.
 
@@ -113,6 +114,9 @@ def area_chart(
         height: Of the drawing in pixels, without the labels below.
 
         hints: Whether a pointer is told the numbers of where it is.
+
+        is_under_way: The time of the newest values is not over. They are no end of the line, where a count would look
+            like a slump: a count so far is a pale column beside it, anything else is joined to it by dashes.
     """
     length = max((len(one.values) for one in series), default=0)
     series = [replace(one, values=list(map(finite, one.values))) for one in series]
@@ -120,9 +124,12 @@ def area_chart(
     grid = lines(max(known, default=0), unit)
     times = [until - (length - 1 - i) * step for i in range(length)]
     field = _Field(length, height, grid[-1])
-    shapes = [_grid(field, grid), *(_shape(one, field) for one in series)]
+    over = series if not is_under_way else [replace(one, values=[*one.values[:-1], None]) for one in series]
+    shapes = [_grid(field, grid), *(_shape(one, field) for one in over)]
+    if is_under_way:
+        shapes += [_open(one, field, is_count=unit is COUNT) for one in series]
     if hints:
-        shapes.append(_columns(field, _hints(series, times, unit, place)))
+        shapes.append(_columns(field, _hints(series, times, unit, place, is_under_way)))
     drawing = element(
         "svg",
         *shapes,
@@ -137,13 +144,14 @@ def area_chart(
         "div",
         _left(field, grid, unit),
         middle,
-        _right(field, series, unit),
+        _right(field, over, unit),
         class_="chart-plot",
         role="img",
-        aria_label=f"{label}. {_sentence(series, unit)}",
+        aria_label=f"{label}. {_sentence(over, unit)}{_so_far(series, unit) if is_under_way else ''}",
     )
     columns = [(one.name or "value", one.values) for one in series]
-    return element("figure", plot, numbers(label, times, columns, unit.full, step, place), class_="chart")
+    table = numbers(label, times, columns, unit.full, step, place, is_under_way=is_under_way)
+    return element("figure", plot, table, class_="chart")
 
 
 class _Field:
@@ -199,6 +207,22 @@ def _shape(one: Series, field: _Field) -> Markup:
     )
 
 
+def _open(one: Series, field: _Field, *, is_count: bool) -> Markup:
+    """Draw what there is so far of the step that is not over."""
+    *before, last = [None, *one.values]
+    if not last and (is_count or last is None):
+        return Markup()
+    start, end, y = field.x(field.length - 2), field.x(field.length - 1), f"{field.y(last):.1f}"
+    if is_count:
+        foot, gap = f"{field.y(0):.1f}", (end - start) / 6
+        path, name = f"M{start + gap:.1f} {foot}V{y}H{end:.1f}V{foot}Z", "chart-part"
+    elif before[-1] is None:
+        path, name = f"M{end:.1f} {y}h0", "chart-line chart-dot chart-part"
+    else:
+        path, name = f"M{start:.1f} {field.y(before[-1]):.1f}L{end:.1f} {y}", "chart-line chart-part"
+    return element("g", element("path", class_=name, d=path), class_=_tone(one))
+
+
 def _tone(one: Series) -> str:
     """Return the class of a line: zero is grey."""
     return f"s-{one.tone}" if any(one.values) else "s-zero"
@@ -233,23 +257,33 @@ def _columns(field: _Field, hints: Iterable[str]) -> Markup:
     )
 
 
-def _hints(series: Sequence[Series], times: Sequence[datetime], unit: Unit, place: tzinfo) -> Iterator[str]:
+def _hints(
+    series: Sequence[Series], times: Sequence[datetime], unit: Unit, place: tzinfo, is_under_way: bool
+) -> Iterator[str]:
     is_day = len(times) > 1 and times[-1] - times[0] <= timedelta(days=1)
     for at, when in enumerate(times):
-        told = [f"{_value(one, at, unit)} {one.name}".rstrip() for one in series]
-        yield " · ".join([clock(when, place) if is_day else absolute(when, place), *told])
+        told = [_named(one, at, unit) for one in series]
+        said = clock(when, place) if is_day else absolute(when, place)
+        open_ = ["not over yet"] if is_under_way and at == len(times) - 1 else []
+        yield " · ".join([said, *told, *open_])
 
 
-def _value(one: Series, at: int, unit: Unit) -> str:
+def _named(one: Series, at: int, unit: Unit) -> str:
     value = one.values[at] if at < len(one.values) else None
-    return "nothing written" if value is None else unit.full(value)
+    return f"nothing written {one.name}".rstrip() if value is None else _with_name(unit.full(value), one, value, unit)
+
+
+def _with_name(text: str, one: Series, value: float, unit: Unit) -> str:
+    """Write a value with what it is of: "60 attempts", "1 attempt", "2.0 s p95"."""
+    name = one.name.removesuffix("s") if unit is COUNT and value == 1 else one.name
+    return f"{text} {name}".rstrip()
 
 
 def _right(field: _Field, series: Sequence[Series], unit: Unit) -> Markup:
     """Label lines at their ends, far enough from one another to be read."""
     known = ((one, _last(one.values)) for one in series)
     ends = sorted(((last, one) for one, last in known if last is not None), key=lambda end: end[0])
-    texts = [f"{unit.brief(last)} {one.name}".rstrip() for last, one in ends]
+    texts = [_with_name(unit.brief(last), one, last, unit) for last, one in ends]
     rows, lowest = [], float(field.height + _APART)
     for (last, one), text in zip(ends, texts, strict=True):
         lowest = min(field.y(last) + 4, lowest - _APART)
@@ -259,6 +293,14 @@ def _right(field: _Field, series: Sequence[Series], unit: Unit) -> Markup:
 
 def _last(values: Sequence[float | None]) -> float | None:
     return next((value for value in reversed(values) if value is not None), None)
+
+
+def _so_far(series: Sequence[Series], unit: Unit) -> str:
+    """Say what there is of the step that is not over."""
+    told = [
+        _with_name(unit.full(last), one, last, unit) for one in series for last in one.values[-1:] if last is not None
+    ]
+    return f" Since then, so far: {', '.join(told)}." if told else ""
 
 
 def _sentence(series: Sequence[Series], unit: Unit) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from markupsafe import Markup
 
 from onebeat.inspector.models import LostServer, ServerInfo
+from onebeat.web.showing import concerns
+from onebeat.web.showing.concerns import Concern
 from onebeat.web.showing.words import counted, duration
 
 BLOCKED, LAG = timedelta(seconds=5), timedelta(seconds=1)
@@ -114,8 +118,12 @@ def shares(server: ServerInfo) -> list[tuple[str, int, str]]:
 
 
 def verdict(
-    servers: Sequence[ServerInfo], lost: Collection[LostServer], unserved: Mapping[str, int], now: datetime
-) -> tuple[str, str]:
+    servers: Sequence[ServerInfo],
+    lost: Collection[LostServer],
+    unserved: Sequence[Concern],
+    now: datetime,
+    place: tzinfo = UTC,
+) -> tuple[str, str | Markup]:
     """
     Return the kind and the sentence that stand first.
 
@@ -124,12 +132,12 @@ def verdict(
 
         lost: Those that fell silent.
 
-        unserved: How many tasks are due in queues that nobody serves.
+        unserved: Queues whose tasks wait, and which nobody takes from.
+
+        place: The viewer's zone.
     """
     if unserved:
-        name, count = max(unserved.items(), key=lambda item: item[1])
-        more = f" · {counted(len(unserved) - 1, 'more queue')} without workers" if len(unserved) > 1 else ""
-        return "bad", f"{name} has no workers for {counted(count, 'task')}{more}"
+        return concerns.verdict(unserved, servers=len(servers), active=0, queues=len(unserved), place=place)
     troubled = _worst(servers)
     if troubled is not None and troubled[1].kind == "bad":
         return "bad", f"{place_of(troubled[0])}: {troubled[1].sentence}"

@@ -72,6 +72,25 @@ def time(at: datetime | None, place: tzinfo = UTC, *, words: bool = True, ms: bo
     return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(exact(at), told, mark, told)
 
 
+def waited(since: datetime, place: tzinfo = UTC, *, brief: bool = False) -> Markup:
+    """
+    Return for how long something has waited, as `<time>`: "since 2026-11-26 08:34:49 UTC".
+
+    A script says it as a duration ("4m 12s"), which ticks; the text does not, so that an unchanged page stays so. Both
+    follow "has waited".
+
+    Args:
+        since: Since when.
+
+        place: The viewer's zone.
+
+        brief: Without the day and the zone, for a table; they stand in its title all the same.
+    """
+    told = absolute(since, place)
+    text = clock(since, place) if brief else told
+    return Markup('<time datetime="{}" title="since {}" data-span>since {}</time>').format(exact(since), told, text)
+
+
 def clock_time(at: datetime | None, place: tzinfo = UTC, *, ms: bool = True, today: datetime | None = None) -> Markup:
     """
     Return an instant as `<time>` that shows the time of day, with the whole of it as its title.

@@ -11,9 +11,7 @@ from markupsafe import Markup
 from onebeat.inspector.series_models import Distribution, Series, Spark, TypePoint, TypeSeries, bounds
 from onebeat.web.showing import charts, words
 from onebeat.web.showing.charts import COUNT, SECONDS
-
-WARNS, ALARMS = 0.05, 0.5
-"""Which share of attempts fails where something is amiss, and where something is broken."""
+from onebeat.web.showing.concerns import kind_of
 
 SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
@@ -35,7 +33,7 @@ def percentile(of: Distribution, share: float) -> float | None:
 
 def throughput(series: Series, minutes: int, place: tzinfo) -> Markup:
     """Return the chart of attempts a minute, and of those that failed."""
-    points = series.points[:-1]  # of the slot that is not over yet the count would look like a slump
+    points = series.points
     per_minute = series.step / timedelta(minutes=1)
     known = [(point.processed / per_minute, point.failed / per_minute) for point in points]
     ran: list[float | None] = [number if series.is_recorded else None for number, _ in known]
@@ -47,12 +45,13 @@ def throughput(series: Series, minutes: int, place: tzinfo) -> Markup:
         step=series.step,
         unit=COUNT,
         place=place,
+        is_under_way=True,
     )
 
 
 def waiting(series: Series, minutes: int, place: tzinfo) -> Markup:
     """Return the chart of how long tasks had waited when they were taken."""
-    points = series.points[:-1]
+    points = series.points
     return charts.area_chart(
         [
             charts.Series("p95", [percentile(point.waits, 0.95) for point in points], "pending"),
@@ -63,12 +62,13 @@ def waiting(series: Series, minutes: int, place: tzinfo) -> Markup:
         step=series.step,
         unit=SECONDS,
         place=place,
+        is_under_way=True,
     )
 
 
 def running(one: TypeSeries, minutes: int, place: tzinfo) -> Markup:
     """Return the chart of how long attempts at tasks of a type ran."""
-    points = one.points[:-1]
+    points = one.points
     tones = {"p99": "archived", "p95": "retry", "p50": "active"}
     return charts.area_chart(
         [
@@ -80,13 +80,14 @@ def running(one: TypeSeries, minutes: int, place: tzinfo) -> Markup:
         step=one.step,
         unit=SECONDS,
         place=place,
+        is_under_way=True,
     )
 
 
 def attempts(one: TypeSeries, minutes: int, place: tzinfo) -> Markup:
     """Return the chart of attempts at tasks of a type, and of those that failed."""
     per_minute = one.step / timedelta(minutes=1)
-    points: Sequence[TypePoint] = one.points[:-1]
+    points: Sequence[TypePoint] = one.points
     return charts.area_chart(
         [
             charts.Series("attempts", [point.processed / per_minute for point in points], "completed"),
@@ -97,6 +98,7 @@ def attempts(one: TypeSeries, minutes: int, place: tzinfo) -> Markup:
         step=one.step,
         unit=COUNT,
         place=place,
+        is_under_way=True,
     )
 
 
@@ -123,7 +125,7 @@ def spark(found: Spark | None) -> Markup:
             '<span class="zero" title="Nothing was recorded: no server of Onebeat has served it lately">–</span>'
         )
     label = "Attempts each minute of the last hour"
-    return charts.bars(found.processed, label=label, part=found.failed)
+    return charts.bars(found.processed, label=label, part=found.failed, is_under_way=True)
 
 
 def trend(one: TypeSeries) -> Markup:
@@ -135,6 +137,7 @@ def trend(one: TypeSeries) -> Markup:
         [sum(point.processed for point in group) for group in groups],
         label=f"Attempts at {one.type}",
         part=[sum(point.failed for point in group) for group in groups],
+        is_under_way=True,
     )
 
 
@@ -146,12 +149,6 @@ def share_of(failed: int, processed: int) -> str:
     return f"{part:.0f} %" if part >= 9.5 else f"{part:.1f} %" if part >= 0.05 else "<0.1 %"
 
 
-def kind_of(failed: int, processed: int) -> str:
-    """Judge how many fail."""
-    part = failed / processed if processed else 0
-    return "bad" if part >= ALARMS else "warn" if part >= WARNS else ""
-
-
 def verdict(series: Series, types: Sequence[TypeSeries], minutes: int) -> tuple[str, str]:
     """
     Judge in a sentence what was done.
@@ -161,17 +158,17 @@ def verdict(series: Series, types: Sequence[TypeSeries], minutes: int) -> tuple[
     """
     when = span(minutes)
     if not series.is_recorded:
-        return "", f"No server of Onebeat has recorded anything in the {when}."
+        return "", f"No server of Onebeat has recorded anything in the {when}"
     if not series.processed:
-        return "", f"No attempt in the {when}."
+        return "", f"No attempt in the {when}"
     told = f"{words.counted(series.processed, 'attempt')} in the {when}"
     if not series.failed:
-        return "good", f"{told}, none failed{_slowest(types)}."
+        return "good", f"{told}, none failed{_slowest(types)}"
     part = share_of(series.failed, series.processed)
     worst = max(types, key=lambda one: one.failed, default=None)
     most = f", most of them {worst.type}" if worst is not None and worst.failed * 2 > series.failed else ""
     kind = kind_of(series.failed, series.processed) or "good"
-    return kind, f"{told}, {series.failed:,} failed ({part}){most}."
+    return kind, f"{told}, {series.failed:,} failed ({part}){most}"
 
 
 def _slowest(types: Sequence[TypeSeries]) -> str:

@@ -55,6 +55,11 @@ def weight(text: str) -> int:
     return len(text) + 50 * sum(1 for _ in HIDDEN_SIGNS.finditer(text))
 
 
+def quoted(name: str) -> str:
+    """Write a name within a sentence, where one such as "default" could be read as a word of it."""
+    return f"“{plain(short(name, 80))}”"
+
+
 def plain(text: str) -> str:
     """Return a text in which hidden signs are named, for places that take no elements: titles, labels."""
     return HIDDEN_SIGNS.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)

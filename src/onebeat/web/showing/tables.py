@@ -41,16 +41,20 @@ def numbers(
     write: Callable[[float], str],
     step: timedelta,
     place: tzinfo = UTC,
+    *,
+    is_under_way: bool = False,
 ) -> Markup:
-    """Return the table of values over time, the newest first."""
+    """Return the table of values over time, the newest first; of those of a time that is not over it says so."""
     at_once = max(math.ceil(len(times) / MOST), 1)
     rows = []
     for end in range(len(times), 0, -at_once):
         start = max(end - at_once, 0)
         found = [_greatest(values[start:end]) for _, values in columns]
-        rows.append([absolute(times[end - 1], place), *(None if one is None else write(one) for one in found)])
+        at = absolute(times[start], place)
+        told = f"{at}, not over yet" if is_under_way and end == len(times) else at
+        rows.append([told, *(None if one is None else write(one) for one in found)])
     said = f" (greatest of {duration(step * at_once)})" if at_once > 1 else ""
-    return table(caption, [f"Until{said}" if at_once > 1 else "At", *(name for name, _ in columns)], rows)
+    return table(caption, [f"From{said}", *(name for name, _ in columns)], rows)
 
 
 def _greatest(values: Sequence[float | None]) -> float | None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from onebeat.words import counted, share, size
 
-__all__ = ["brief", "count", "counted", "duration", "rate", "relative", "share", "size"]
+__all__ = ["brief", "count", "counted", "duration", "rate", "relative", "share", "size", "wait"]
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 _SHORT = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -71,6 +71,11 @@ def brief(number: float | None) -> str:
             scaled = number / length
             return f"{scaled:.0f}{unit}" if abs(scaled) >= 100 else f"{scaled:.1f}".removesuffix(".0") + unit
     return f"{number:.2f}".rstrip("0").rstrip(".") if number != round(number) else f"{number:.0f}"
+
+
+def wait(number: int) -> str:
+    """Say that so many tasks wait: "1 task waits", "3 tasks wait"."""
+    return f"{counted(number, 'task')} wait{'s' if number == 1 else ''}"
 
 
 def rate(number: float, seconds: float) -> str:
