@@ -65,6 +65,8 @@ class TaskRecord:
 
         archived_at: When it was archived.
 
+        joined_at: When it joined the group that it waits in, to the second; None of one that is being aggregated.
+
         fields: Its record as it stands in the store, by field; `msg` is the message.
     """
 
@@ -77,6 +79,7 @@ class TaskRecord:
     schedule: str
     archived_at: datetime | None
     fields: Mapping[str, bytes]
+    joined_at: datetime | None = None
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -109,6 +112,8 @@ def record(queue: str, task_id: str) -> Procedure[TaskRecord]:
     fields = _pairs(told)
     lease = yield from _score(queue, "lease", task_id)
     archived = (yield from _score(queue, "archived", task_id)) if info.state is TaskState.ARCHIVED else None
+    is_member = info.state is TaskState.AGGREGATING and info.group
+    joined = (yield from _score(queue, f"g:{info.group}", task_id)) if is_member else None
     tick = info.headers.get("tick") or fields.get("ob_tick", b"").decode("utf-8", "replace")
     schedule, _, digits = task_id.rpartition(":")
     timeout_ms = fields.get("ob_timeout_ms", b"")
@@ -122,6 +127,7 @@ def record(queue: str, task_id: str) -> Procedure[TaskRecord]:
         schedule=schedule if tick and digits == tick else "",
         archived_at=archived,
         fields=fields,
+        joined_at=joined,
     )
 
 
