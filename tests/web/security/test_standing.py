@@ -21,6 +21,7 @@ from onebeat.web import Access, Console, Passwords, ProxyHeader, Tokens, User, c
 from onebeat.web.api.operation import PREFIX
 from onebeat.web.security import standing, watching
 from onebeat.web.security.credentials import PasswordHash, TokenHash
+from onebeat.web.security.grants import Grant
 from onebeat.web.security.roles import Role
 from onebeat.web.security.rules import Rules
 from onebeat.web.security.standing import Right, Standing
@@ -62,10 +63,10 @@ def test_a_changed_file_holds_at_once(path: Path) -> None:
     write(path, ANN.replace("admin", "operate") + '[users.carl]\nrole = "view"\n[groups]\noncall = "operate"\n')
     assert (Role.OPERATE, None) == (access.passwords.user("ann").role, access.passwords.user("bob"))  # type: ignore[union-attr]
     assert (None, None) == (access.passwords.hash_of("bob"), access.tokens.user(TOKEN))
-    assert (["ann", "carl"], {"oncall": Role.OPERATE}) == (list(access.users), dict(access.groups))
+    assert (["ann", "carl"], {"oncall": Grant(Role.OPERATE)}) == (list(access.users), dict(access.groups))
     header = ProxyHeader(groups="X-Groups", users=access.users, group_roles=access.groups)
     write(path, ANN + '[groups]\noncall = "admin"\n')
-    assert ({"ann"}, {"oncall": Role.ADMIN}) == (set(header.users), dict(header.group_roles))
+    assert ({"ann"}, {"oncall": Grant(Role.ADMIN)}) == (set(header.users), dict(header.group_roles))
 
 
 @pytest.mark.parametrize("broken", ["[users", '[users.ann]\nrole = "root"\n', None])
