@@ -115,10 +115,9 @@ def test_a_right_is_what_it_is_now() -> None:
     }
     for way, lower in kinds.items():
         known, one = right(rules, Identity(ann, way))
-        assert (None, None, True) == (one.barred(None), one.barred("q"), one.may("q")), way
+        assert (None, None) == (one.barred(None), one.barred("q")), way
         lower()
         assert "task.archive needs the role operate on queue 'q'; ann has view there" == one.barred("q"), way
-        assert not one.may("q")
     passwords.become(None)
     for queue in (None, "q"):
         assert "ann is no user of this console any more" == right(rules, Identity(ann, "password"))[1].barred(queue)
@@ -128,7 +127,7 @@ def test_a_right_on_one_queue_is_none_on_all() -> None:
     """It goes on where it may, and is asked of each."""
     who = Identity(User("ann", None, {"q": "operate"}), "function")
     _, one = right(Rules.make(lambda _request: None), who)
-    assert (None, None, False) == (one.barred(None), one.barred("q"), one.may("other"))
+    assert (None, None, False) == (one.barred(None), one.barred("q"), one.barred("other") is None)
 
 
 def test_a_console_that_is_read_only_now_does_nothing_more() -> None:
