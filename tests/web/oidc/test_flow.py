@@ -102,6 +102,11 @@ async def test_of_several_public_addresses_it_is_that_which_is_asked(
         assert f"{origin}/login/oidc/callback" == back
 
 
+async def test_an_address_that_is_none_is_told_to_nobody(visiting: Visiting) -> None:
+    """As one with a port that there cannot be."""
+    assert 400 == (await visiting(headers={"Host": "127.0.0.1:99999"}).http.get("/login/oidc")).status_code
+
+
 async def test_a_name_that_is_not_ours_is_sent_nowhere(visiting: Visiting) -> None:
     """Who has another name point here gets no address with that name."""
     visitor = visiting(headers={"Host": "evil.example"})
@@ -212,8 +217,8 @@ async def test_grants_are_signed_with_the_rest_of_a_session(visiting: Visiting) 
     [cookie] = cookies(answer, "onebeat_session_8080=")
     said, signature = cookie.partition("=")[2].partition(";")[0].split(".")
     session = json.loads(base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)))
-    assert "0" == session[-1]
-    for grants, expected in (("0", "operate"), ("1", None)):
+    assert "1" == session[-1]
+    for grants, expected in (("1", "operate"), ("2", None)):
         changed = json.dumps([*session[:-1], grants], separators=(",", ":")).encode()
         forged = base64.urlsafe_b64encode(changed).decode().rstrip("=")
         other = visiting(headers={"Cookie": f"onebeat_session_8080={forged}.{signature}"})
@@ -308,6 +313,15 @@ async def test_a_public_client_proves_itself_by_pkce_alone(
     await visitor.sign_in()
     assert ("ann", "operate", {}) == await visitor.who()
     assert ["public"] == provider.clients
+
+
+async def test_however_many_groups_somebody_is_in_the_session_fits(visiting: Visiting, provider: Provider) -> None:
+    """Browsers keep no more than 4 KB, and the console takes less."""
+    names = [f"a group with a long name, number {number}" for number in range(1000)]
+    provider.person = {"sub": "1", "preferred_username": "ann", "groups": names}
+    visitor = visiting(roles=dict.fromkeys(names, "view"))
+    await visitor.sign_in()
+    assert ("ann", "view", {}) == await visitor.who()
 
 
 async def test_roles_of_several_groups_count_each_on_its_queues(visiting: Visiting) -> None:

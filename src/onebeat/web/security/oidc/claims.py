@@ -115,7 +115,7 @@ def user_of(name: str, numbers: tuple[int, ...], settings: OpenIDConnect) -> Use
     Args:
         numbers: Which ones.
     """
-    grants = [settings.grants[number][1] for number in numbers if 0 <= number < len(settings.grants)]
+    grants = [settings.grants[number][1] for number in numbers]
     if not grants:
         return None if settings.role is None else Grant.of(settings.role).to(name)
     return united(name, grants)

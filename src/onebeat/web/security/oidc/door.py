@@ -85,6 +85,7 @@ class Door:
         self.settings = settings
         self.provider = Provider(settings, clock.monotonic)
         self.flows = Flows(hmac.digest(secret.encode("utf-8", "surrogatepass"), settings.key.encode(), "sha256"), clock)
+        self._key = settings.key
         self._doors = doors
         self._origins = origins
         self._taken = taken
@@ -208,7 +209,7 @@ class Door:
 
     def _entry(self, claims: Mapping[str, Any], token: str) -> Entry:
         name = self._name(claimed.name_of(claims, self.settings))
-        grants = ",".join(map(str, claimed.granted(claims, self.settings)))
+        grants = f"{sum(1 << number for number in claimed.granted(claims, self.settings)):x}"
         try:
             user = self._user(name, grants)
         except ConfigurationError as error:
@@ -221,7 +222,9 @@ class Door:
         return f"{name} ({self.settings.name})" if name in self._taken else name
 
     def _user(self, name: str, grants: str) -> User | None:
-        numbers = tuple(int(number) for number in grants.split(",") if number.isdecimal())
+        """Return who has some grants, written as the bits of a number: as many as there may be fit into a cookie."""
+        bits = int(grants, 16)
+        numbers = tuple(number for number in range(len(self.settings.grants)) if bits >> number & 1)
         return claimed.user_of(name, numbers, self.settings)
 
     def find(self, request: Request) -> tuple[User, Session] | None:
@@ -232,7 +235,7 @@ class Door:
 
     def key_of(self, _name: str, way: str) -> str | None:
         """Return what signs sessions: of all that they hang on."""
-        return self.settings.key if way == WAY else None
+        return self._key if way == WAY else None
 
     def keep_hint(self, request: Request, answer: Response, hint: str) -> None:
         """Have the browser keep an ID token for when it signs out, and send it then alone."""
@@ -296,6 +299,8 @@ class Door:
                     f"asked at {here}",
                 )
             here = next(iter(self._origins))
+        if here is None:
+            raise Trouble(400, "The address that this console is asked at is none.", request.headers.get("host", ""))
         return f"{here}{links.root(request)}{path}"
 
 
