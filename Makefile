@@ -45,10 +45,17 @@ check: lint ## lint, types, import contract, fast tests: under a minute
 
 .PHONY: lint
 lint: setup ## format, lint, types, import contract
+	@$(MAKE) --no-print-directory --keep-going --jobs 4 --output-sync=target lint-style lint-mypy lint-pyright lint-imports
+
+.PHONY: lint-style lint-mypy lint-pyright lint-imports # beside one another; what each says stands together
+lint-style:
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
+lint-mypy:
 	@$(BIN)/mypy
+lint-pyright:
 	@$(BIN)/pyright --level error
+lint-imports:
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
 .PHONY: docs

@@ -77,15 +77,21 @@ ONCE = {
 """What another kind of store would prove nothing about, and why: it runs on one node only."""
 
 
+ROOTS = frozenset(Path(__file__).parent / name for name in ONCE)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Do not even look into what runs on one node only, where there are several."""
+    return True if TOPOLOGY != "one" and collection_path in ROOTS else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what runs on one node only, where there are several."""
     if TOPOLOGY == "one":
         return
-    here = Path(__file__).parent
-    roots = tuple(here / name for name in ONCE)
 
     def is_once(item: pytest.Item) -> bool:
-        return item.get_closest_marker("one_store") is not None or any(item.path.is_relative_to(root) for root in roots)
+        return item.get_closest_marker("one_store") is not None
 
     config.hook.pytest_deselected(items=[item for item in items if is_once(item)])
     items[:] = [item for item in items if not is_once(item)]

@@ -47,7 +47,9 @@ def test_it_says_first_what_is_wrong_and_then_what_to_type(onebeat: Call, url: s
     found = onebeat()
     assert 1 == found.exit_code
     lines = found.output.splitlines()
-    assert re.fullmatch(r"Something is wrong: \d+ errors, \d+ warnings?(, \d+ hints?)? by \d+ checks\.", lines[0]), lines[0]
+    assert re.fullmatch(r"Something is wrong: \d+ errors, \d+ warnings?(, \d+ hints?)? by \d+ checks\.", lines[0]), (
+        lines[0]
+    )
     assert "error    queue mail  [queue-without-server]" == lines[2]
     assert "         It has 2 pending tasks, and no server lives." == lines[3]
     assert f"         → onebeat run module:app --queue mail --url {shlex.quote(url)}" in lines

@@ -228,7 +228,9 @@ async def test_a_cancelled_task_runs_again_when_told_to(bench: Bench) -> None:
         await Inspector(bench.store).cancel("default", task_id)
         await bench.reaches(archived=1)
         await Inspector(bench.store).run("default", task_id)
-        await until(lambda: asyncio.sleep(0, [task_id, task_id] == bench.ran))  # it is active before its handler has begun
+        await until(
+            lambda: asyncio.sleep(0, [task_id, task_id] == bench.ran)
+        )  # it is active before its handler has begun
         await bench.reaches(active=1)
     assert b"pending" == await bench.field(task_id, "state")
 

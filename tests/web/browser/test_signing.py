@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from onebeat.web import Passwords, Role, Settings, User, serving
-from onebeat.web.security.credentials import PasswordHash
 from tests.web.browser.visitor import NARROW, Visitor, visiting
+from tests.web.conftest import cheap_hash
 
 PASSWORD = "correct horse battery"  # noqa: S105
-HASH = PasswordHash.make(PASSWORD)
+HASH = cheap_hash(PASSWORD)
 
 
 @pytest.fixture(scope="module")

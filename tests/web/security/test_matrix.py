@@ -19,11 +19,10 @@ from onebeat.web.admitting import BEGIN
 from onebeat.web.api.limits import Rate
 from onebeat.web.api.operation import PREFIX
 from onebeat.web.api.table import OPERATIONS
-from onebeat.web.security.credentials import PasswordHash
 from onebeat.web.security.roles import ALWAYS
 from tests.conftest import NOON
 from tests.web.api.filling import fill
-from tests.web.conftest import ORIGIN
+from tests.web.conftest import ORIGIN, cheap_hash
 from tests.web.security.rights import JOB, PAGES, PERSONAL, QUEUE, Change, api, pages, posting
 
 USERS = (
@@ -38,7 +37,7 @@ USERS = (
 WAYS = ("password", "token", "proxy", "function")
 CHANGES = (*PAGES, *api())
 PASSWORD = "one for all of them"  # noqa: S105
-HASH = PasswordHash.make(PASSWORD)
+HASH = cheap_hash(PASSWORD)
 PASSED = 409
 """What the deed is answered by: that it was allowed is all that one wants to know."""
 
