@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from onebeat.web.security.credentials import PasswordHash, TokenHash
+from tests.web.oidc.provider import CLIENT, SECRET, Provider
 
 pytestmark = pytest.mark.slow
 
@@ -77,17 +78,29 @@ def test_the_access_file_lets_in_who_stands_in_it(tmp_path: Path) -> None:
         f'[users.ann]\npassword = "{PasswordHash.make("correct horse").text}"\nrole = "view"\n'
         f'[users.bob]\nrole = "operate"\n[tokens.ci]\ntoken = "{TokenHash.make(token).text}"\nrole = "admin"\n'
     )
-    options = ("--access", str(path), "--user-header", "X-User", "--proxy", "127.0.0.1", "--prefix", "/jobs")
+    options = ("--access", str(path), "--user-header", "X-User", "--proxy", "127.0.0.1", "--prefix", "/ops")
     with serving(*options) as at, httpx2.Client() as client:
-        assert at.endswith("/jobs")  # where it says that it is
-        client.base_url = httpx2.URL(at.removesuffix("/jobs"))
-        client.headers["Origin"] = at.removesuffix("/jobs")
-        assert "/jobs/login" == client.get("/").headers["location"]
-        who = "/jobs/api/v1/whoami"
+        assert at.endswith("/ops")  # where it says that it is
+        client.base_url = httpx2.URL(at.removesuffix("/ops"))
+        client.headers["Origin"] = at.removesuffix("/ops")
+        assert "/ops/login" == client.get("/").headers["location"]
+        who = "/ops/api/v1/whoami"
         assert ("ci", "admin") == named(client.get(who, headers={"Authorization": f"Bearer {token}"}))
         assert ("bob", "operate") == named(client.get(who, headers={"X-User": "bob"}))
-        client.post("/jobs/login", data={"name": "ann", "password": "correct horse"})
+        client.post("/ops/login", data={"name": "ann", "password": "correct horse"})
         assert ("ann", "view") == named(client.get(who))
+
+
+def test_a_provider_signs_users_in() -> None:
+    """As the environment and the options say; others may come as soon as there is one."""
+    environ = {"ONEBEAT_WEB_OIDC_CLIENT_ID": CLIENT, "ONEBEAT_WEB_OIDC_SECRET": SECRET}
+    with Provider().serving() as provider, httpx2.Client() as client:
+        options = ("--oidc-issuer", provider.issuer, "--oidc-role", "oncall=operate", "--oidc-name", "Acme")
+        with serving("--host", "0.0.0.0", *options, **environ) as at:  # noqa: S104
+            assert "Sign in with Acme" in client.get(f"{at}/login").text
+            to = client.get(f"{at}/login/oidc").headers["location"]
+            assert 200 == client.get(provider.authorize(to)).status_code
+            assert '<span class="who">ann' in client.get(f"{at}/settings").text  # though the store is away
 
 
 def named(answer: httpx2.Response) -> tuple[str, str]:
@@ -105,8 +118,11 @@ def named(answer: httpx2.Response) -> tuple[str, str]:
         (("--password-file", "/nowhere/password"), {}, "file '/nowhere/password' cannot be read"),
         (("--user-header", "X-User", "--header-role", "view"), {}, "no proxy is named that may send it"),
         (("--user-header", "X-User", "--proxy", "10.0.0.1"), {}, "nobody whom header X-User names has a role"),
+        (("--oidc-issuer", "http://login.example.com", "--oidc-client-id", "a"), {}, "give it with https://"),
+        (("--oidc-role", "oncall=view"), {}, "no provider: give --oidc-issuer"),
+        ((), {"ONEBEAT_WEB_OIDC_ISSUER": "https://login.example.com"}, "give --oidc-client-id"),
         (("--proxy", "0.0.0.0/0"), {}, "is every address"),
-        (("--prefix", "jobs"), {}, "prefix is 'jobs': give a path such as /tasks"),
+        (("--prefix", "jobs"), {}, "prefix is 'jobs': give a path such as /onebeat"),
         (("--redact-pattern", "("), {}, "is no regular expression"),
         (("--allow-host", "https://a"), {}, "is no name"),
     ],

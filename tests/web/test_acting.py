@@ -323,3 +323,10 @@ async def test_a_job_that_somebody_runs_is_not_begun_once_more(
         await board.background.start(inspector, job.id, lambda _queue: True, None)
     await board.aclose()
     assert JobState.STOPPED is (await inspector.job(job.id)).state
+
+
+async def test_a_question_says_that_nothing_is_done_yet(web: httpx2.AsyncClient, store: Store) -> None:
+    """And what would be done to how many."""
+    await put_in(store, "retry", "a")
+    page = (await web.get("/act", params={"action": "delete", "q": "state:retry"})).text
+    assert "1 task would be deleted; nothing is done yet" in page

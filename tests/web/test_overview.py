@@ -85,8 +85,8 @@ async def test_a_form_pauses_a_queue_and_the_next_page_says_so(
     answer = await web.post("/queue/pause", data={"queue": "reports"})
     assert (303, "/") == (answer.status_code, answer.headers["location"])
     assert (await inspector.stats("reports")).paused
-    assert "Queue reports is paused" in (await web.get("/")).text
-    assert "Queue reports is paused" not in (await web.get("/")).text
+    assert "Queue “reports” is paused" in (await web.get("/")).text
+    assert "Queue “reports” is paused" not in (await web.get("/")).text
 
 
 async def test_what_did_not_change_is_not_sent_again(web: httpx2.AsyncClient, client: Client) -> None:

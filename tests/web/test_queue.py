@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import httpx2
 
@@ -11,7 +12,7 @@ from onebeat.broker.store import Store
 from onebeat.inspector.inspector import Inspector
 from tests.conftest import NOON, Clock
 from tests.inspector.conftest import STATES, everything, put, put_in
-from tests.inspector.test_fleet import list_server, server
+from tests.inspector.test_fleet import list_server, server, worker
 from tests.web.test_tasks import HOSTILE
 
 QUEUE = HOSTILE.replace("{", "").replace("}", "")
@@ -32,17 +33,17 @@ async def test_it_shows_what_a_queue_holds(web: httpx2.AsyncClient, store: Store
     for state in STATES:
         assert f'/tasks?q=queue%3Dq%20state%3A{state}"><b>1</b>' in page
     assert "7 tasks" in page
-    assert "Groups that gather tasks" in page
+    assert "<h2>Groups</h2>" in page
     assert "about " in page  # its memory
 
 
 async def test_it_names_the_servers_that_take_its_tasks(web: httpx2.AsyncClient, store: Store, clock: Clock) -> None:
-    """With the part of their looks that it gets; Go's are told apart."""
+    """With the part of their looks that it gets, and how many of its tasks they run; Go's are told apart."""
     await put(store, "a")
-    await list_server(store, 1, server(1, concurrency=7).encode(), {})
+    runs = {"one": worker(1, "one").encode(), "other": replace(worker(1, "other"), queue="low").encode()}
+    await list_server(store, 1, server(1, concurrency=7, active_worker_count=2).encode(), runs)
     page = await show(web)
-    assert "75 %" in page
-    assert '<td class="n">7</td>' in page
+    assert ["3", "75 %", "1", "2 of 7"] == re.findall(r'<td class="n">(.*?)</td>', page.partition("server-id1")[2])[:4]
     assert ">Go<" in page
 
 
@@ -83,10 +84,11 @@ async def test_it_is_paused_and_resumed(web: httpx2.AsyncClient, store: Store, i
 
 
 async def test_it_is_removed_once_its_name_is_typed(
-    web: httpx2.AsyncClient, store: Store, inspector: Inspector
+    web: httpx2.AsyncClient, store: Store, clock: Clock, inspector: Inspector
 ) -> None:
     """Else nothing is done; one that holds tasks wants a second word."""
     await put(store, "a", queue=QUEUE)
+    await inspector.sample_sizes()  # else the page notes it
     before = await everything(store)
     answer = await web.post("/queue/remove", data={"queue": QUEUE, "typed": "yes", "force": "yes"})
     assert "Type the queue's name" in html.unescape((await web.get(answer.headers["location"])).text)

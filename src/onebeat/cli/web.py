@@ -12,6 +12,7 @@ import click
 from onebeat.cli.common import url_option
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+PROVIDER = {"oidc_claim": "claims", "oidc_role": "roles", "oidc_scope": "scopes"}
 KEYS = {"allow_host": "hosts", "origin": "origins", "proxy": "proxies", "redact_key": "redact_keys"}
 KEYS |= {"redact_pattern": "redact_patterns"}
 
@@ -34,10 +35,27 @@ KEYS |= {"redact_pattern": "redact_patterns"}
     type=click.Choice(["view", "operate", "admin"]),
     help="The role of whom it names, unless --access does.",
 )
+@click.option("--oidc-issuer", envvar="ONEBEAT_WEB_OIDC_ISSUER", show_envvar=True, help="Who signs users in: https://…")
+@click.option("--oidc-client-id", envvar="ONEBEAT_WEB_OIDC_CLIENT_ID", show_envvar=True, help="As what it knows this.")
+@click.option("--oidc-secret-file", type=FILE, help="The client's secret. Default: $ONEBEAT_WEB_OIDC_SECRET.")
+@click.option("--oidc-name", default="", help="What the button calls it. Default: its host.")
+@click.option("--oidc-claim", multiple=True, help="Where groups or roles stand. Default: groups. More than once: each.")
+@click.option(
+    "--oidc-role", multiple=True, help="What a value there grants: oncall=operate. Also [groups] of --access."
+)
+@click.option(
+    "--oidc-default-role",
+    type=click.Choice(["view", "operate", "admin"]),
+    help="The role of everybody whom it signs in, and nothing grants another. Default: they are not let in.",
+)
+@click.option("--oidc-scope", multiple=True, help="What to ask for besides openid, profile and email.")
 @click.option("--proxy", multiple=True, help="An address or network whose headers are believed. More than once: each.")
 @click.option("--allow-host", multiple=True, help="A name that is answered to, beside localhost and addresses.")
 @click.option("--origin", multiple=True, help="Where browsers reach it, if a proxy changes Host: https://…")
-@click.option("--prefix", default="", help="What paths begin with in front of a proxy, stripped or kept: /tasks")
+@click.option("--prefix", default="", help="What paths begin with in front of a proxy, stripped or kept: /onebeat")
+@click.option(
+    "--prefix-stripped/--prefix-kept", default=None, help="Which of both the proxy does, where a path does not show it."
+)
 @click.option("--redact-key", multiple=True, help="A field whose value nobody sees, or a glob of such.")
 @click.option("--redact-pattern", multiple=True, help="A regular expression: what it finds nobody sees.")
 @click.option("--redact/--no-redact", default=True, show_default=True, help="Hide what is called like a secret, too.")
@@ -51,16 +69,19 @@ def web(url: str | None, host: str, port: int, *, hash_password: bool, new_token
     It goes on until Ctrl-C or SIGTERM.
 
     On this machine nobody is asked who they are, and others are not let in. Another --host needs a way to say who one
-    is: a password, a token, or a proxy that signs users in.
+    is: a password, a token, an OpenID Connect provider, or a proxy that signs users in.
     """
     from onebeat.web import configured  # first: it says what is missing
+    from onebeat.web.security.oidc.given import Provider
     from onebeat.web.serving import serve
 
     if hash_password or new_token:
         _make_password() if hash_password else _make_token()
         return
+    oidc = {name: given.pop(name) for name in list(given) if name.startswith("oidc_")}
+    told = {PROVIDER.get(name, name.removeprefix("oidc_")): value for name, value in oidc.items()}
     named = {KEYS.get(name, name): value for name, value in given.items()}
-    settings = configured.settings(configured.Given(**named), os.environ)
+    settings = configured.settings(configured.Given(**named, oidc=Provider(**told)), os.environ)
     serve(url, settings, host=host, port=port, told=click.echo)
 
 

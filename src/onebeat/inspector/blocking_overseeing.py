@@ -11,7 +11,7 @@ from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
 from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.found import Selection
 from onebeat.inspector.job_models import Job, Preview
-from onebeat.inspector.job_run import JobRun
+from onebeat.inspector.job_run import Barred, JobRun
 from onebeat.inspector.jobs import PREVIEWED, Named
 from onebeat.inspector.searching import Visible, Where, as_filter
 from onebeat.inspector.signing import ConsoleSession
@@ -96,6 +96,7 @@ class BlockingOverseeing:
         where: Where | None = None,
         queues: Visible | None = None,
         look: Look | None = None,
+        barred: Barred | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
     ) -> Job:
@@ -103,7 +104,7 @@ class BlockingOverseeing:
         Run a job, or go on with one that ended early; returns it as it ended: done, stopped or failed. See
         `Inspector.run_job`.
         """
-        run = JobRun(job_id, where=where, queues=queues, look=look, stopping=stopping, progress=progress)
+        run = JobRun(job_id, where=where, queues=queues, look=look, barred=barred, stopping=stopping, progress=progress)
         return self._do(run.run())
 
     def job(self, job_id: str) -> Job:
@@ -148,9 +149,9 @@ class BlockingOverseeing:
         """List who is signed in to consoles of this store, those seen last first. See `Inspector.console_sessions`."""
         return self._do(signing.every(user))
 
-    def end_console_sessions(self, user: str, *, session: str = "") -> int:
+    def end_console_sessions(self, user: str, *, session: str = "", by: str = "") -> int:
         """
         End sessions of a user of consoles: within two seconds, none of them lets anybody in. Returns how many. See
         `Inspector.end_console_sessions`.
         """
-        return self._do(signing.end(user, session))
+        return self._do(signing.end(user, session, by=by))

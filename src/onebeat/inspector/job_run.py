@@ -28,6 +28,9 @@ from onebeat.states import TaskState
 
 T = TypeVar("T")
 
+Barred = Callable[[str | None], str | None]
+"""Says of a queue, or with None of all, why nothing may be done there; None: it may."""
+
 BEAT_S = 1.0
 """How often a runner says how far it is."""
 
@@ -75,6 +78,10 @@ class _StoppedError(Exception):
     """The job was told to stop."""
 
 
+class _BarredError(Exception):
+    """Who it is done for may not any more."""
+
+
 class _TakenError(Exception):
     """Somebody else runs the job by now."""
 
@@ -88,6 +95,8 @@ class JobRun:
 
         look: Returns a task as who began the job sees it; its filter decides by that. None: as it is.
 
+        barred: Asked before each step, with the queue that it is in or None of all: why nothing may be done there.
+
         stopping: Asked between two steps whether to stop, beside what the store says.
 
         progress: Told as it begins, and after each sign of life, how far the job is.
@@ -100,6 +109,7 @@ class JobRun:
         where: Where | None = None,
         queues: Visible | None = None,
         look: Look | None = None,
+        barred: Barred | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -107,6 +117,8 @@ class JobRun:
         self._id, self._runner = job_id, new_id()
         self._where, self._visible, self._look = where, queues, look
         self._stopping, self._progress, self._monotonic = stopping, progress, monotonic
+        self._barred = barred
+        self._at: str | None = None
         self._told = monotonic()
         self._chosen = _Memory()
         self._far: dict[str, str | int] = {}
@@ -128,6 +140,8 @@ class JobRun:
             yield from self._choose(begun)
             yield from self._act(begun)
             yield from self._end(begun, JobState.DONE)
+        except _BarredError as reason:
+            yield from self._end(begun, JobState.STOPPED, str(reason), AuditOutcome.FAILED)
         except _StoppedError as reason:
             yield from self._end(begun, JobState.STOPPED, str(reason))
         except _TakenError:
@@ -135,7 +149,7 @@ class JobRun:
         except BrokerUnavailable:
             raise
         except OnebeatError as error:
-            yield from self._end(begun, JobState.FAILED, str(error))
+            yield from self._end(begun, JobState.FAILED, str(error), AuditOutcome.FAILED)
         return (yield from job(self._id))
 
     def _take(self) -> Procedure[Job]:
@@ -176,7 +190,9 @@ class JobRun:
         for tasks in self._chosen.batches():
             part = Selection(action=begun.action, filter=begun.filter, tasks=tasks, first=(), scanned=0, is_whole=True)
             for batch in acting.batches(part, begun.rate):
+                self._at = batch[0].queue
                 yield from self._wait(pace.wait(len(batch)))
+                self._check()
                 self._note((yield from self._lasting(partial(deed.step, batch))))
                 yield from self._tell()
 
@@ -193,7 +209,13 @@ class JobRun:
             yield Pause(min(left, BEAT_S))
             yield from self._tell()
 
+    def _check(self) -> None:
+        """See to it that it may go on: rights are taken away while it runs."""
+        if self._barred is not None and (why := self._barred(self._at)) is not None:
+            raise _BarredError(why)
+
     def _tell(self, *, now: bool = False) -> Procedure[None]:
+        self._check()
         if self._stopping is not None and self._stopping():
             raise _StoppedError("its console was ended: go on with it")
         if not now and self._monotonic() - self._told < BEAT_S:
@@ -218,8 +240,9 @@ class JobRun:
             yield Pause(BEAT_S)
         raise AssertionError
 
-    def _end(self, begun: Job, state: JobState, error: str = "") -> Procedure[None]:
-        outcome = AuditOutcome.FAILED if state is JobState.FAILED else AuditOutcome.DONE
+    def _end(
+        self, begun: Job, state: JobState, error: str = "", outcome: AuditOutcome = AuditOutcome.DONE
+    ) -> Procedure[None]:
         changed = int(self._far.get("changed", self._before)) - self._before
         record = AuditRecord(
             user=begun.user, role=begun.role, action=f"task.{begun.action}", about=begun.filter, count=changed,

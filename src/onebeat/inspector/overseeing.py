@@ -10,7 +10,7 @@ from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
 from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.found import Selection
 from onebeat.inspector.job_models import Job, Preview
-from onebeat.inspector.job_run import JobRun
+from onebeat.inspector.job_run import Barred, JobRun
 from onebeat.inspector.jobs import PREVIEWED, Named
 from onebeat.inspector.searching import Visible, Where, as_filter
 from onebeat.inspector.signing import ConsoleSession
@@ -158,6 +158,7 @@ class Overseeing(Following):
         where: Where | None = None,
         queues: Visible | None = None,
         look: Look | None = None,
+        barred: Barred | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
     ) -> Job:
@@ -174,6 +175,9 @@ class Overseeing(Following):
 
             look: Returns a task as who began the job sees it, and its filter decides by that; None: as it is.
 
+            barred: Asked before each step, with the queue that it is in or None of all, why nothing may be done there;
+                then the job stops, and says so. None: it may.
+
             stopping: Asked between two steps whether to stop; None: nobody is.
 
             progress: Told as it begins, and once a second, how far it is.
@@ -183,7 +187,7 @@ class Overseeing(Following):
             WrongState: It is done, or somebody else runs it.
             BrokerUnavailable: The store could not be reached for some 20 seconds.
         """
-        run = JobRun(job_id, where=where, queues=queues, look=look, stopping=stopping, progress=progress)
+        run = JobRun(job_id, where=where, queues=queues, look=look, barred=barred, stopping=stopping, progress=progress)
         return await self._do(run.run())
 
     async def job(self, job_id: str) -> Job:
@@ -269,16 +273,19 @@ class Overseeing(Following):
         """
         return await self._do(signing.every(user))
 
-    async def end_console_sessions(self, user: str, *, session: str = "") -> int:
+    async def end_console_sessions(self, user: str, *, session: str = "", by: str = "") -> int:
         """
         End sessions of a user of consoles: within two seconds, none of them lets anybody in. Returns how many.
 
-        All are ended whether they are in the list or not; who knows the password can sign in again.
+        All are ended whether they are in the list or not, and jobs that the user began stop. Who knows the password
+        can sign in again.
 
         Args:
             session: The id of one; "": all.
 
+            by: Who ends them, as the jobs say who stopped them; "": the user.
+
         Raises:
             InvalidTask: No user is named, or the session is none.
         """
-        return await self._do(signing.end(user, session))
+        return await self._do(signing.end(user, session, by=by))

@@ -9,7 +9,9 @@ from datetime import datetime
 
 from onebeat.broker import sessions
 from onebeat.errors import BrokerError, InvalidTask, shown
+from onebeat.inspector import jobs
 from onebeat.inspector.auditing import cut
+from onebeat.inspector.job_models import JobState
 from onebeat.inspector.showing import at
 from onebeat.inspector.steps import Procedure, ask, ask_each, command
 from onebeat.options import text
@@ -111,16 +113,29 @@ def _is_ms(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) < 16
 
 
-def end(user: object, session_id: str, begun_ms: int = 0, until_ms: int = 0) -> Procedure[int]:
+def end(user: object, session_id: str, begun_ms: int = 0, until_ms: int = 0, *, by: str = "") -> Procedure[int]:
     """
-    End a session of a user, or with "" all; returns how many were in the list.
+    End a session of a user, or with "" all, and stop the user's jobs; returns how many were in the list.
 
     Args:
         begun_ms, until_ms: Of one that need not be in the list.
+
+        by: Who ends them; "": the user.
 
     Raises:
         InvalidTask: No user is named, or the session is none.
     """
     if session_id and not ID.fullmatch(session_id):
         raise InvalidTask(f"session is {shown(session_id)}: give the id of one that is listed")
-    return (yield from ask(sessions.end(text("user", user), session_id, begun_ms, until_ms)))
+    name = text("user", user)
+    ended = yield from ask(sessions.end(name, session_id, begun_ms, until_ms))
+    if not session_id:
+        yield from _stop_jobs(name, by or name)
+    return ended
+
+
+def _stop_jobs(user: str, by: str) -> Procedure[None]:
+    """Stop the jobs of a user: one that was begun with a stolen session is not to go on behind it."""
+    for one in (yield from jobs.every()):
+        if one.user == user and one.state is JobState.RUNNING:
+            yield from jobs.stop(one.id, by)

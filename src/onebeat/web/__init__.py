@@ -21,6 +21,8 @@ except ImportError:
 
 from onebeat.web.console import Console, console
 from onebeat.web.security.access import Access
+from onebeat.web.security.grants import Grant
+from onebeat.web.security.oidc.settings import OpenIDConnect
 from onebeat.web.security.roles import Role, User
 from onebeat.web.security.ways import Passwords, ProxyHeader, Tokens
 from onebeat.web.settings import Settings
@@ -31,6 +33,8 @@ onebeat_web = console
 __all__ = [
     "Access",
     "Console",
+    "Grant",
+    "OpenIDConnect",
     "Passwords",
     "ProxyHeader",
     "Redaction",

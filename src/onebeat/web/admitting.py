@@ -34,16 +34,16 @@ BURST, EVERY_S = 20, 60.0
 """Failed logins that are written at once, and after how many seconds one more: a flood leaves the audit as it was."""
 
 
-async def admit(request: Request, answer: Response, user: User, way: str, key_of: Key) -> Session:
+async def admit(request: Request, answer: Response, user: User, way: str, key_of: Key, grants: str = "") -> Session:
     """
     Sign a user in: begin a session, and write that down. Whoever signs users in calls this, once it knows them.
 
     Args:
         answer: Gets the cookie.
 
-        way, key_of: See `Doors.begin`.
+        way, key_of, grants: See `Doors.begin`.
     """
-    session = await gate.doors(request).begin(request, answer, user.name, way, key_of)
+    session = await gate.doors(request).begin(request, answer, user.name, way, key_of, grants)
     await _note(request, AuditRecord(user=user.name, role=_role(user), action=BEGIN, about=way))
     return session
 

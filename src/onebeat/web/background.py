@@ -10,6 +10,7 @@ from typing import Any
 from onebeat.errors import OnebeatError, WrongState
 from onebeat.inspector.filters import Look
 from onebeat.inspector.inspector import Inspector
+from onebeat.inspector.job_run import Barred
 from onebeat.inspector.searching import Visible
 
 log: logging.Logger = logging.getLogger("onebeat.web")
@@ -44,7 +45,9 @@ class Background:
         if len(self._alive()) >= MOST:
             raise WrongState(f"{MOST} jobs run in this console already: wait until one ends, or stop one")
 
-    async def start(self, inspector: Inspector, job_id: str, queues: Visible, look: Look | None) -> None:
+    async def start(
+        self, inspector: Inspector, job_id: str, queues: Visible, look: Look | None, barred: Barred | None = None
+    ) -> None:
         """
         Run a job; returns when it has begun.
 
@@ -52,6 +55,8 @@ class Background:
             queues: In which it may act.
 
             look: Returns a task as who began it sees it; None: as it is.
+
+            barred: Asked before each step why nothing may be done any more; None: it may.
 
         Raises:
             WrongState: As `check`; or it is done, or somebody else runs it.
@@ -61,18 +66,25 @@ class Background:
         self._is_ending = False
         loop = asyncio.get_running_loop()
         begun: asyncio.Future[None] = loop.create_future()
-        task = loop.create_task(self._run(inspector, job_id, queues, look, begun))
+        task = loop.create_task(self._run(inspector, job_id, queues, look, barred, begun))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         await begun
 
     async def _run(
-        self, inspector: Inspector, job_id: str, queues: Visible, look: Look | None, begun: asyncio.Future[None]
+        self,
+        inspector: Inspector,
+        job_id: str,
+        queues: Visible,
+        look: Look | None,
+        barred: Barred | None,
+        begun: asyncio.Future[None],
     ) -> None:
         try:
             await inspector.run_job(
-                job_id, queues=queues, look=look, stopping=lambda: self._is_ending, progress=lambda _job: _set(begun)
-            )
+                job_id, queues=queues, look=look, barred=barred, stopping=lambda: self._is_ending,
+                progress=lambda _job: _set(begun),
+            )  # fmt: skip
         except Exception as error:
             if not begun.done():  # who begins it is told
                 begun.set_exception(error)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from onebeat.errors import ConfigurationError, shown
 from onebeat.web.security.access import Access
+from onebeat.web.security.oidc.given import Provider, provider
 from onebeat.web.security.roles import Role, User
 from onebeat.web.security.rules import Way
 from onebeat.web.security.ways import Passwords, ProxyHeader, Tokens
@@ -18,6 +19,8 @@ from onebeat.web.showing.redaction import KEYS, PATTERNS, Redaction
 PASSWORD: Final = "ONEBEAT_WEB_PASSWORD"  # noqa: S105 - the name of a variable
 TOKEN: Final = "ONEBEAT_WEB_TOKEN"  # noqa: S105 - likewise
 SECRET: Final = "ONEBEAT_WEB_SECRET"  # noqa: S105 - likewise
+
+OIDC_SECRET: Final = "ONEBEAT_WEB_OIDC_SECRET"  # noqa: S105 - likewise
 
 ADMIN: Final = User("admin", Role.ADMIN)
 """Who has the one password that stands in the environment or a file."""
@@ -46,9 +49,11 @@ class Given:
     hosts: Sequence[str] = ()
     origins: Sequence[str] = ()
     prefix: str = ""
+    prefix_stripped: bool | None = None
     redact_keys: Sequence[str] = ()
     redact_patterns: Sequence[str] = ()
     redact: bool = True
+    oidc: Provider = field(default_factory=Provider)
 
 
 def settings(given: Given, environ: Mapping[str, str]) -> Settings:
@@ -64,13 +69,14 @@ def settings(given: Given, environ: Mapping[str, str]) -> Settings:
     access = Access.read(given.access) if given.access is not None else Access()
     ways: list[Way] = [
         *_passwords(access, _secret(given.password_file, environ, PASSWORD)),
+        *provider(given.oidc, _secret(given.oidc.secret_file, environ, OIDC_SECRET), access.groups),
         *_tokens(access, _secret(given.token_file, environ, TOKEN)),
         *_headers(access, given),
     ]
     if given.access is not None and not ways:
         raise ConfigurationError(
-            f"access file {shown(str(given.access))} has neither a password nor a token, and --user-header is not "
-            "given: nobody could come in"
+            f"access file {shown(str(given.access))} has neither a password nor a token, and neither --user-header nor "
+            "--oidc-issuer is given: nobody could come in"
         )
     return Settings(
         title=given.title,
@@ -80,6 +86,7 @@ def settings(given: Given, environ: Mapping[str, str]) -> Settings:
         origins=given.origins,
         proxies=given.proxies,
         prefix=given.prefix,
+        prefix_stripped=given.prefix_stripped,
         secret=environ.get(SECRET, ""),
         redaction=_redaction(given),
     )

@@ -87,7 +87,7 @@ def failure(request: Request, status: int, sentence: str) -> Response:
         status=status,
         place="",
         polls=status == 503,
-        title=HTTPStatus(status).phrase,
+        title=HTTPStatus(status).phrase.capitalize(),
         sentence=sentence,
         remedy=REMEDIES.get(status, ""),
     )
@@ -95,14 +95,14 @@ def failure(request: Request, status: int, sentence: str) -> Response:
 
 def outside(request: Request, status: int, sentence: str) -> Response:
     """Answer somebody who is not let in, and to whom nothing is shown of what is inside."""
-    may_sign_in = gate.login(request) is not None and gate.identity(request) is None
+    may_sign_in = gate.signs_in(request) and gate.identity(request) is None
     return render(
         request,
         "outside.html",
         status=status,
         place="",
         polls=False,
-        title=HTTPStatus(status).phrase,
+        title=HTTPStatus(status).phrase.capitalize(),
         sentence=sentence,
         may_sign_in=may_sign_in,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from onebeat.inspector.filters import Filter, Look
@@ -11,6 +12,7 @@ from onebeat.inspector.searching import Visible
 from onebeat.web.security import gate, proxies
 from onebeat.web.security.roles import User
 from onebeat.web.security.searching import as_seen, look_of
+from onebeat.web.security.standing import Right
 
 if TYPE_CHECKING:
     from onebeat.web.console import Console
@@ -42,6 +44,20 @@ def doable(request: Request, action: str) -> Visible:
     """
     user = gate.user(request)
     return lambda queue: user.may(action, queue)
+
+
+def right(request: Request, action: str) -> Right:
+    """
+    Return what a job that does something for who asks goes by: what they may at each moment.
+
+    Args:
+        action: Such as "task.run".
+    """
+    console: Console = request.app.state.console
+    who = gate.identity(request)
+    if who is None:
+        raise HTTPException(401, "Sign in first.")
+    return Right(console.standing, who, action, lambda: console.settings.read_only)
 
 
 def hidden(request: Request) -> Redaction:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from onebeat import SyncInspector
@@ -29,9 +31,9 @@ def test_j_and_k_move_from_row_to_row_and_enter_opens(visitor: Visitor) -> None:
     for key in "jjk":
         page.keyboard.press(key)
         seen.append(focused(page))
-    assert ["imports", "reports", "imports"] == seen
+    assert ["reports", "imports", "reports"] == seen
     page.keyboard.press("Enter")
-    page.wait_for_url("**/queue?name=imports")
+    page.wait_for_url("**/queue?name=reports")
 
 
 def test_enter_opens_a_row_whose_box_has_the_focus(visitor: Visitor) -> None:
@@ -49,7 +51,7 @@ def test_the_focus_stays_over_looks(visitor: Visitor) -> None:
     with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
         page.keyboard.press("r")
     visitor.rest()
-    assert "imports" == focused(page)
+    assert "reports" == focused(page)
 
 
 def test_t_turns_the_theme_and_the_next_page_has_it_from_the_start(visitor: Visitor) -> None:
@@ -103,7 +105,7 @@ def test_the_palette_finds_a_queue(visitor: Visitor) -> None:
     page = visitor.see("/")
     page.keyboard.press("Control+k")
     page.keyboard.type("report")
-    option = page.locator("#palette [role=option]", has_text="reports")
+    option = page.locator("#palette [role=option]", has_text=re.compile("^queuereports"))
     expect(option).to_contain_text("12 tasks")
     option.click()
     page.wait_for_url("**/queue?name=reports")
@@ -123,6 +125,45 @@ def test_the_palette_finds_a_task_by_its_id(visitor: Visitor, stage: Stage) -> N
     expect(option).to_contain_text("archived · default")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/task?queue=default&id={task}")
+
+
+def test_the_palette_asks_before_it_pauses_a_queue(visitor: Visitor, stage: Stage) -> None:
+    """From any page, in a dialog whose way back has the focus: Enter goes back, and nothing is done."""
+    page = visitor.see("/tasks")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("pause mail")
+    expect(page.locator("#palette [aria-selected=true]")).to_contain_text("Pause queue mail…")
+    page.keyboard.press("Enter")
+    expect(page.locator("#dialog h1")).to_have_text("Pause queue “mail”?")
+    assert "Back" == focused(page)
+    assert [] == visitor.axe()
+    page.keyboard.press("Enter")
+    expect(page.locator("#dialog")).to_be_hidden()
+    assert not stage.look(lambda inspector: inspector.stats("mail")).paused
+
+
+def test_a_dialog_has_the_focus_where_one_goes_on(visitor: Visitor) -> None:
+    """On the way back where one word is enough; on the field where a word must be typed."""
+    page = visitor.see("/tasks?q=state:completed")
+    page.get_by_role("link", name=re.compile("^Run ")).click()
+    expect(page.locator("#dialog")).to_be_visible()
+    assert "Leave them" == focused(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name=re.compile("^Delete ")).click()
+    expect(page.locator("#dialog #typed")).to_be_focused()
+
+
+def test_how_long_a_task_has_waited_is_told_without_asking_the_server(visitor: Visitor) -> None:
+    """The verdict ticks as a duration, while looks are answered that nothing changed."""
+    page = visitor.see("/tasks?q=state:pending")
+    waited = page.locator("td time[data-span]").first
+    expect(waited).to_have_text(re.compile(r"^\d+( s|m \d+s|m)$"))
+    expect(waited).to_have_attribute("title", re.compile("^since 20"))
+    before = waited.text_content()
+    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true") as looked:
+        page.keyboard.press("r")
+    assert 304 == looked.value.status
+    expect(waited).not_to_have_text(before or "")
 
 
 OUTLINED = (

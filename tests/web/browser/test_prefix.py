@@ -43,9 +43,9 @@ def test_forms_act_and_come_back(guest: Visitor, stage: Stage) -> None:
     """The page after a form is the console's, with its notice."""
     page = guest.see("/")
     page.locator("#queue-critical").get_by_role("button", name="Pause").click()
-    expect(page.locator(".notice[role=status]")).to_contain_text("Queue critical is paused")
+    expect(page.locator(".notice[role=status]")).to_contain_text("Queue “critical” is paused")
     page.locator("#queue-critical").get_by_role("button", name="Resume").click()
-    expect(page.locator(".notice[role=status]")).to_contain_text("Queue critical is resumed")
+    expect(page.locator(".notice[role=status]")).to_contain_text("Queue “critical” is resumed")
     assert not stage.look(lambda inspector: inspector.stats("critical").paused)
 
 

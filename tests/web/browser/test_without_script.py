@@ -23,10 +23,10 @@ def test_a_form_acts_and_the_next_page_says_what_has_become_of_it(plain: Visitor
     page = plain.see("/")
     row = page.locator("#queue-low")
     row.get_by_role("button", name="Pause").click()
-    expect(page.locator(".notice[role=status]")).to_contain_text("Queue low is paused")
+    expect(page.locator(".notice[role=status]")).to_contain_text("Queue “low” is paused")
     assert stage.look(lambda inspector: inspector.stats("low").paused)
     row.get_by_role("button", name="Resume").click()
-    expect(page.locator(".notice[role=status]")).to_contain_text("Queue low is resumed")
+    expect(page.locator(".notice[role=status]")).to_contain_text("Queue “low” is resumed")
 
 
 def test_nothing_is_shown_that_needs_scripts(plain: Visitor) -> None:

@@ -74,7 +74,7 @@ async def test_a_group_that_nobody_aggregates_is_the_verdict(
     await lists(store, 1, sheet=DIGESTS)
     await join(store, "orphans")
     text = (await web.get("/groups")).text
-    assert "Group orphans of q: no server of q has a function for groups of this name" in text
+    assert "Group “orphans” of queue “q”: no server of its queue has a function for groups of this name" in text
     assert "no aggregator" in text
 
 
@@ -83,7 +83,7 @@ async def test_a_group_whose_queue_nobody_serves_is_the_verdict(
 ) -> None:
     """It waits for ever."""
     await join(store, "digest:7")
-    assert "Group digest:7 of q: no server serves its queue" in (await web.get("/groups")).text
+    assert "Group “digest:7” of queue “q”: its queue has no workers" in (await web.get("/groups")).text
 
 
 async def test_a_group_of_go_says_what_is_not_known(web: httpx2.AsyncClient, store: Store, noon: Clock) -> None:

@@ -58,7 +58,7 @@ async def test_a_tick_that_nobody_fired_is_the_verdict(web: httpx2.AsyncClient, 
     await declare(store, entry("beat", Every(10), Task("t", queue="q")))
     await noon.advance(60)
     text = (await web.get("/schedules")).text
-    assert "beat has a tick that is past and did not fire" in text
+    assert "Schedule “beat” has a tick that is past and did not fire" in text
     assert "overdue" in text
     assert "nobody" in text
 
@@ -69,7 +69,7 @@ async def test_a_schedule_whose_queue_nobody_serves_is_called_out(
     """It fires, and its tasks wait for ever."""
     await lists(store, 1, sheet=SHEET)
     await declare(store, entry("report", Every(3600), Task("t", queue="reports")))
-    assert "report enqueues into reports, which no server serves" in (await web.get("/schedules")).text
+    assert "Schedule “report” enqueues into queue “reports”, which has no workers" in (await web.get("/schedules")).text
 
 
 async def test_late_and_missed_ticks_are_told(web: httpx2.AsyncClient, store: Store, noon: Clock) -> None:
@@ -174,7 +174,7 @@ async def test_a_form_pauses_and_another_resumes(
     answer = await web.post("/schedule/pause", data={"id": "beat", "back": "schedules"})
     assert (303, "/schedules") == (answer.status_code, answer.headers["location"])
     assert ScheduleState.PAUSED is (await inspector.schedule("beat")).state
-    assert "beat is paused: an operator said so" in (await web.get("/schedules")).text
+    assert "Schedule “beat” is paused: an operator said so" in (await web.get("/schedules")).text
     await noon.advance(60)
     asks = (await web.get("/schedule/resume", params={"id": "beat"})).text
     assert "6 ticks passed meanwhile" in asks
@@ -203,7 +203,7 @@ async def test_a_schedule_is_run_by_hand_after_a_page_that_asks(
     await web.post("/schedule/run", data={"id": "nightly"})
     assert 1 == (await inspector.stats("q")).pending
     text = (await web.get("/schedule", params={"id": "nightly"})).text
-    assert "Schedule nightly was run: task nightly:m:" in text
+    assert "Schedule “nightly” was run: task nightly:m:" in text
     assert "by hand" in text
     assert ">pending<" in text
 
@@ -286,7 +286,7 @@ async def test_a_scheduler_that_runs_is_told_of(bench: Bench, live: httpx2.Async
         await until(has_fired)
         text = (await live.get("/schedules")).text
         assert "a scheduler of shop" in text
-        assert "beat enqueues into q, which no server serves" in text
+        assert "enqueues into queue “q”, which has no workers" in text
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,15 +14,19 @@ from starlette.requests import Request
 from onebeat.broker.store import Store
 from onebeat.inspector.auditing import AuditOutcome, AuditRecord
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import Console, Passwords, ProxyHeader, Tokens, User, console
+from onebeat.web import Console, Grant, Passwords, ProxyHeader, Tokens, User, console
 from onebeat.web.admitting import BEGIN
 from onebeat.web.api.limits import Rate
 from onebeat.web.api.operation import PREFIX
 from onebeat.web.api.table import OPERATIONS
+from onebeat.web.security.oidc.flows import CALLBACK
+from onebeat.web.security.oidc.flows import PATH as SIGN_IN
 from onebeat.web.security.roles import ALWAYS
 from tests.conftest import NOON
 from tests.web.api.filling import fill
 from tests.web.conftest import ORIGIN, cheap_hash
+from tests.web.oidc.conftest import told
+from tests.web.oidc.provider import Provider
 from tests.web.security.rights import JOB, PAGES, PERSONAL, QUEUE, Change, api, pages, posting
 
 USERS = (
@@ -34,7 +38,7 @@ USERS = (
     User("sees-another", None, {"other": "admin"}),
     User("all-but-one", "admin", {QUEUE: None}),
 )
-WAYS = ("password", "token", "proxy", "function")
+WAYS = ("password", "oidc", "token", "proxy", "function")
 CHANGES = (*PAGES, *api())
 PASSWORD = "one for all of them"  # noqa: S105
 HASH = cheap_hash(PASSWORD)
@@ -50,8 +54,19 @@ def authenticate(request: Request) -> User | None:
     return next((user for user in USERS if user.name == request.headers.get("x-test-user")), None)
 
 
+PROVIDER = Provider()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _provider() -> Iterator[None]:
+    """Serve the provider."""
+    with PROVIDER.serving():
+        yield
+
+
 MADE: dict[str, Callable[[], dict[str, Any]]] = {
     "password": lambda: {"auth": Passwords([(HASH, user) for user in USERS])},
+    "oidc": lambda: {"auth": told(PROVIDER, roles={user.name: Grant(user.role, user.queues) for user in USERS})},
     "token": lambda: {"auth": Tokens([(token(user), user) for user in USERS])},
     "proxy": lambda: {"auth": ProxyHeader(users={user.name: user for user in USERS}), "proxies": ["127.0.0.1"]},
     "function": lambda: {"auth": authenticate},
@@ -74,6 +89,10 @@ async def asking(board: Console, way: str, user: User | None) -> AsyncIterator[h
         if way == "password" and user is not None:
             answer = await http.post("/login", data={"name": user.name, "password": PASSWORD})
             assert 303 == answer.status_code
+        if way == "oidc" and user is not None:
+            PROVIDER.person = {"sub": "1", "preferred_username": user.name, "groups": [user.name]}
+            answer = await http.get(PROVIDER.authorize((await http.get(SIGN_IN)).headers["location"]))
+            assert 200 == answer.status_code
         yield http
 
 
@@ -156,10 +175,10 @@ async def test_nobody_may_do_or_read_anything(filled: Store, noted: list[AuditRe
     """Without saying who one is one gets to the login, and nothing else; the store is not asked."""
     board = console(filled, **MADE[way]())
     async with asking(board, way, None) as http:
-        read = {path: (await http.get(path)).status_code for path in pages() - {"/login"}}
+        read = {path: (await http.get(path)).status_code for path in pages() - {"/login", SIGN_IN, CALLBACK}}
         told = {(await http.get(f"{PREFIX}{one.path}")).status_code for one in OPERATIONS if not one.writes}
         done = {str(change): await send(http, change) for change in CHANGES}
-    assert {303 if way == "password" else 403} == set(read.values())
+    assert {303 if way in ("password", "oidc") else 403} == set(read.values())
     assert {401} == told
     assert {True} == {status in (303, 401, 403) for status in done.values()}
     assert "" == board.store_name

@@ -48,23 +48,23 @@ def type_series(name: str, *counts: tuple[int, int], bucket: int = 4) -> TypeSer
 @pytest.mark.parametrize(
     ("given", "types", "kind", "sentence"),
     [
-        (series((0, 0), is_recorded=False), (), "", "No server of Onebeat has recorded anything in the last hour."),
-        (series((0, 0)), (), "", "No attempt in the last hour."),
-        (series((1, 0)), (), "good", "1 attempt in the last hour, none failed."),
+        (series((0, 0), is_recorded=False), (), "", "No server of Onebeat has recorded anything in the last hour"),
+        (series((0, 0)), (), "", "No attempt in the last hour"),
+        (series((1, 0)), (), "good", "1 attempt in the last hour, none failed"),
         (
             series((100, 4)),
             (type_series("a", (50, 2)), type_series("b", (50, 2))),
             "good",
-            "100 attempts in the last hour, 4 failed (4.0 %).",
+            "100 attempts in the last hour, 4 failed (4.0 %)",
         ),
         (
             series((100, 10)),
             (type_series("a", (50, 2)), type_series("b", (50, 8))),
             "warn",
-            "100 attempts in the last hour, 10 failed (10 %), most of them b.",
+            "100 attempts in the last hour, 10 failed (10 %), most of them b",
         ),
-        (series((2, 1)), (), "bad", "2 attempts in the last hour, 1 failed (50 %)."),
-        (series((100_000, 1)), (), "good", "100,000 attempts in the last hour, 1 failed (<0.1 %)."),
+        (series((2, 1)), (), "bad", "2 attempts in the last hour, 1 failed (50 %)"),
+        (series((100_000, 1)), (), "good", "100,000 attempts in the last hour, 1 failed (<0.1 %)"),
     ],
 )
 def test_the_verdict(given: Series, types: tuple[TypeSeries, ...], kind: str, sentence: str) -> None:
@@ -76,7 +76,7 @@ def test_where_nothing_fails_the_slowest_type_is_named() -> None:
     """By its p95."""
     types = (type_series("fast", (9, 0), bucket=2), type_series("slow", (1, 0), bucket=11))
     _, sentence = pace.verdict(series((10, 0)), types, 360)
-    assert "10 attempts in the last 6 hours, none failed; slowest is slow, p95 2.0 s." == sentence
+    assert "10 attempts in the last 6 hours, none failed; slowest is slow, p95 2.0 s" == sentence
 
 
 def test_a_minute_that_is_not_over_is_told_apart() -> None:

@@ -17,6 +17,7 @@ from onebeat.inspector.searching import named_queues
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import MANY, Operation
 from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
+from onebeat.web.scope import right
 from onebeat.web.security.searching import look_of
 
 Text = Annotated[str, msgspec.Meta(max_length=10_000)]
@@ -185,7 +186,6 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
     about = str(wanted) or "all tasks"
     if barred := [name for name in named_queues(wanted) if not asked.may(deed, name)]:
         await asked.perform(deed, _nothing, queues=barred, about=about)
-    queues = asked.doable(deed)
     concerned = await _concerned(asked, wanted, deed)
     asked.console.background.check()
 
@@ -194,7 +194,8 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
             action, wanted, user=asked.who, role=asked.role, address=asked.address, group=body.group, limit=body.limit,
             rate=body.rate,
         )  # fmt: skip
-        await asked.console.background.start(inspector, job.id, queues, look_of(asked.console.settings.redaction))
+        still, look = right(asked.request, deed), look_of(asked.console.settings.redaction)
+        await asked.console.background.start(inspector, job.id, asked.doable(deed), look, still.barred)
         return job
 
     return JobDocument.of(
@@ -251,8 +252,9 @@ async def continue_job(asked: Asked, body: JobNamed) -> JobDocument:
     async def go_on(inspector: Inspector) -> Job:
         if not found.may_go_on:
             raise WrongState(f"job {shown(found.id)} is {found.state.value}: there is nothing to go on with")
-        look = look_of(asked.console.settings.redaction)
-        await asked.console.background.start(inspector, found.id, asked.doable(f"task.{found.action}"), look)
+        action = f"task.{found.action}"
+        still, look = right(asked.request, action), look_of(asked.console.settings.redaction)
+        await asked.console.background.start(inspector, found.id, asked.doable(action), look, still.barred)
         return found
 
     return JobDocument.of(await _steer(asked, found, "go on with", go_on))

@@ -98,11 +98,11 @@ async def end_sessions(asked: Asked, body: SessionsEnd) -> SessionsEnded:
     """
     Sign a user out: end one session, or all that there are by now, within two seconds in every console.
 
-    Jobs that were begun in sessions that are ended together stop. Who knows the password can sign in again.
+    Where all are ended, jobs that the user began stop. Who knows the password can sign in again.
     """
 
     async def deed(inspector: Inspector) -> int:
-        return await inspector.end_console_sessions(body.user, session=body.session)
+        return await inspector.end_console_sessions(body.user, session=body.session, by=asked.who)
 
     return SessionsEnded(ended=await asked.perform(END, deed, about=f"{body.user} {body.session or 'all'}"))
 

@@ -26,7 +26,7 @@ from onebeat.web.page import redirect, render
 from onebeat.web.pages.rows import rows
 from onebeat.web.pages.tasks import FINAL, WORDS
 from onebeat.web.rights import may, sees
-from onebeat.web.scope import address_of, doable, hidden, name_of, role_of, seen, wanted
+from onebeat.web.scope import address_of, doable, hidden, name_of, right, role_of, seen, wanted
 from onebeat.web.security.searching import look_of
 from onebeat.web.showing.signs import visible as visible_text
 from onebeat.web.showing.words import count, counted
@@ -223,7 +223,8 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
             order.action, chosen, user=name_of(request), role=role_of(request), address=address_of(request),
             group=order.group, limit=order.limit, rate=order.rate,
         )  # fmt: skip
-        await console.background.start(inspector, job.id, queues, look_of(hidden(request)))
+        still = right(request, f"task.{order.action}")
+        await console.background.start(inspector, job.id, queues, look_of(hidden(request)), still.barred)
         return job.id
 
     job_id = await perform(request, f"task.{order.action}", queues=where, about=about, deed=begin, job=str)
@@ -307,11 +308,15 @@ def _leave(request: Request, order: Order) -> str:
     return url(request, "/tasks", q=order.q or None, group=order.group or None)
 
 
+BECOMES = {"run": "run", "archive": "archived", "cancel": "cancelled", "delete": "deleted"}
+
+
 def _sentence(preview: Preview, order: Order) -> str:
     if not preview.count:
         return "Nothing to do: no such task fits" + ("" if preview.is_whole else " among those looked at")
     if preview.is_whole:
-        return f"{counted(preview.count, 'task')}{' of one group of errors' if order.group else ''}"
+        of = " of one group of errors" if order.group else ""
+        return f"{counted(preview.count, 'task')}{of} would be {BECOMES[order.action]}; nothing is done yet"
     return (
         f"{counted(preview.count, 'task')} among the first {count(preview.scanned)} of {count(preview.total)}: "
         "the rest is looked at as it is done"

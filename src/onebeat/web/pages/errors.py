@@ -67,7 +67,7 @@ async def errors(request: Request) -> Response:
     except (InvalidFilter, InvalidTask, QueueNotFound) as error:
         return render(
             request, "errors.html", status=status_of(error), place="errors", polls=False, q=asked, found=None, rows=[],
-            kind="bad", sentence=str(error), wider=None, scan=scan,
+            kind="bad", sentence=f"{str(error)[:1].upper()}{str(error)[1:]}", wider=None, scan=scan,
         )  # fmt: skip
     kind, sentence = verdict(found, hidden(request))
     return render(

@@ -17,7 +17,7 @@ from onebeat.web.page import redirect, render
 from onebeat.web.pages.act import DONE
 from onebeat.web.pages.tasks import WORDS
 from onebeat.web.rights import may
-from onebeat.web.scope import doable, hidden, name_of, visible
+from onebeat.web.scope import doable, hidden, name_of, right, visible
 from onebeat.web.security.searching import look_of
 from onebeat.web.showing.words import count, counted
 
@@ -150,10 +150,11 @@ async def go_on(request: Request) -> Response:
         return redirect(
             request, "/job", f"It is {found.state.value}: there is nothing to go on with.", kind="bad", id=found.id
         )
-    queues = doable(request, f"task.{found.action}")
+    action = f"task.{found.action}"
+    queues, still = doable(request, action), right(request, action)
 
     async def deed() -> None:
-        await console.background.start(inspector, found.id, queues, look_of(hidden(request)))
+        await console.background.start(inspector, found.id, queues, look_of(hidden(request)), still.barred)
 
     await perform(
         request, f"task.{found.action}", about=f"go on with job: {found.filter}", deed=deed, job=lambda _done: found.id,

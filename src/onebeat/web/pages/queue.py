@@ -18,12 +18,12 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.models import QueueDetails, ServerInfo
 from onebeat.inspector.series_models import Series
 from onebeat.states import TaskState
-from onebeat.web import consoles, viewer
+from onebeat.web import consoles, past, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.rights import check_sees, may
-from onebeat.web.showing import charts, instants, signs
+from onebeat.web.showing import charts, instants, pace, signs
 from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.concerns import LATELY, Concern, concerns, serving
 from onebeat.web.showing.words import counted
@@ -45,11 +45,14 @@ class Serving:
 
     Attributes:
         weight, share: Of the queue on this server: its number, and in which part of its looks it comes first.
+
+        runs: How many tasks of the queue run on it.
     """
 
     info: ServerInfo
     weight: int
     share: str
+    runs: int
 
 
 async def queue(request: Request) -> Response:
@@ -84,6 +87,8 @@ async def queue(request: Request) -> Response:
         most=max((day.processed for day in history), default=0) if isinstance(history, list) else 0,
         series=series if isinstance(series, Series) else None,
         chart=_chart(request, series) if isinstance(series, Series) and series.is_recorded else None,
+        sizes=await past.sizes(request, (name,)),
+        pace=pace,
         unread=[str(one) for one in (details, history, series) if isinstance(one, BrokerError)],
         servers=[_serving(server, name) for server in here[:LISTED]],
         more_servers=len(here) - LISTED,
@@ -125,12 +130,12 @@ def _well(stats: QueueStats, here: list[ServerInfo], zone: tzinfo) -> str | Mark
 
 
 def _serving(server: ServerInfo, name: str) -> Serving:
-    weight = server.queues[name]
+    weight, total = server.queues[name], sum(server.queues.values())
+    share = f"{100 * weight / total:.0f} %" if total else "-"
     if server.strict_priority:
         higher = sum(other > weight for other in server.queues.values())
-        return Serving(server, weight, "first" if not higher else f"after {counted(higher, 'queue')}")
-    total = sum(server.queues.values())
-    return Serving(server, weight, f"{100 * weight / total:.0f} %" if total else "-")
+        share = "first" if not higher else f"after {counted(higher, 'queue')}"
+    return Serving(server, weight, share, sum(worker.queue == name for worker in server.workers))
 
 
 def _chart(request: Request, series: Series) -> Markup:
@@ -164,7 +169,7 @@ async def remove(request: Request) -> Response:
         request, "queue.remove", queue=name, about="with its tasks" if is_forced else "",
         deed=lambda: inspector.remove_queue(name, force=is_forced),
     )  # fmt: skip
-    return redirect(request, "/", f"Queue {name} is removed, with {counted(removed, 'task')}.")
+    return redirect(request, "/", f"Queue {signs.quoted(name)} is removed, with {counted(removed, 'task')}.")
 
 
 routes: list[Route] = [Route("/queue", queue), Route("/queue/remove", remove, methods=["POST"])]

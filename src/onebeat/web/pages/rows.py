@@ -38,7 +38,7 @@ class Row:
 
         type, id, queue, payload, error: Each in one line.
 
-        word, at: What its instant says, and when: "due", "waits since"; None where nothing is known.
+        word, at: What its instant says, and when: "due", "waiting"; None where nothing is known.
 
         worker: What runs it; None: nothing does, or it is not known.
     """
@@ -95,9 +95,9 @@ def _payload(info: TaskInfo, rules: Redaction) -> Markup:
 def _instant(info: TaskInfo, worker: WorkerInfo | None) -> tuple[str, datetime | None]:
     match info.state:
         case TaskState.PENDING:
-            return "waits since", info.pending_since
+            return "waiting", info.pending_since
         case TaskState.ACTIVE:
-            return "runs since", worker.started_at if worker is not None else None
+            return "running", worker.started_at if worker is not None else None
         case TaskState.SCHEDULED:
             return "due", info.next_process_at
         case TaskState.RETRY:

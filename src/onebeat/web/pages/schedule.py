@@ -26,6 +26,7 @@ from onebeat.web.showing import payloads, plans
 from onebeat.web.showing.calendar import Day, go_row, row
 from onebeat.web.showing.concerns import serving
 from onebeat.web.showing.instants import absolute
+from onebeat.web.showing.signs import quoted
 from onebeat.web.showing.strips import day_axis
 from onebeat.web.showing.words import counted
 
@@ -199,7 +200,7 @@ async def run(request: Request) -> Response:
     task = await perform(
         request, "schedule.run", queue=info.queue, about=info.id, deed=lambda: inspector.run_schedule(info.id)
     )
-    return redirect(request, "/schedule", f"Schedule {info.id} was run: task {task} is enqueued.", id=info.id)
+    return redirect(request, "/schedule", f"Schedule {quoted(info.id)} was run: task {task} is enqueued.", id=info.id)
 
 
 async def pause(request: Request) -> Response:
@@ -209,7 +210,7 @@ async def pause(request: Request) -> Response:
         request, "schedule.pause", queue=info.queue, about=info.id, deed=lambda: inspector.pause_schedule(info.id)
     )
     back = "/schedules" if form.get("back") == "schedules" else "/schedule"
-    notice = f"Schedule {info.id} is paused: no tick fires until it is resumed."
+    notice = f"Schedule {quoted(info.id)} is paused: no tick fires until it is resumed."
     return redirect(request, back, notice, id=info.id if back == "/schedule" else None)
 
 
@@ -228,7 +229,7 @@ async def resume(request: Request) -> Response:
     )
     passed = f"{'' if done.is_exact else 'more than '}{counted(done.passed, 'tick')} passed meanwhile"
     fire = f"{done.firing:,} of them fire{'s' if done.firing == 1 else ''} now" if done.firing else "none of them fires"
-    return redirect(request, "/schedule", f"Schedule {info.id} fires again; {passed}, {fire}.", id=info.id)
+    return redirect(request, "/schedule", f"Schedule {quoted(info.id)} fires again; {passed}, {fire}.", id=info.id)
 
 
 async def _meant(request: Request) -> tuple[ScheduleInfo, Inspector, Form]:

@@ -81,7 +81,7 @@ async def end(request: Request) -> Response:
 
 async def _ended(request: Request, user: str, session_id: str) -> int:
     inspector: Inspector = await consoles.of(request).inspector()
-    return await inspector.end_console_sessions(user, session=session_id)
+    return await inspector.end_console_sessions(user, session=session_id, by=gate.user(request).name)
 
 
 def _back(form: forms.Form) -> str:

@@ -9,8 +9,11 @@ from starlette.routing import Route
 
 from onebeat.web import admitting, forms, links
 from onebeat.web.page import redirect, render
+from onebeat.web.pages import signing_oidc
 from onebeat.web.security import gate
 from onebeat.web.security.login import PASSWORD, Login, Refused, safe_next
+from onebeat.web.security.oidc import flows
+from onebeat.web.security.ways import Passwords
 
 UNTOLD = "The store took no note of it: a copy of the session still opens other processes of this console."
 
@@ -18,19 +21,21 @@ UNTOLD = "The store took no note of it: a copy of the session still opens other 
 async def login(request: Request) -> Response:
     """Show the form, or let somebody in."""
     door = gate.login(request)
-    if door is None:
+    if not gate.signs_in(request):
         raise HTTPException(404)
     if request.method != "POST":
         there = safe_next(forms.query(request).get("next", "/"))
         if gate.identity(request) is not None:
             return RedirectResponse(links.root(request) + there, status_code=303)
-        return _form(request, door, there)
+        return _form(request, there)
+    if door is None:
+        raise HTTPException(405, "Nobody has a password here.")
     form = await forms.read(request)
     there, name = safe_next(form.get("next", "/")), form.text("name", most=200)
     found = await door.attempt(request, name, form.text("password", most=2000))
     if isinstance(found, Refused):
         await admitting.turn_away(request, name if door.passwords.user(name) else None, found.message)
-        answer = _form(request, door, there, name=name, refused=found)
+        answer = _form(request, there, name=name, refused=found)
         if found.wait_s:
             answer.headers["Retry-After"] = str(found.wait_s)
         return answer
@@ -39,7 +44,8 @@ async def login(request: Request) -> Response:
     return answer
 
 
-def _form(request: Request, door: Login, there: str, *, name: str = "", refused: Refused | None = None) -> Response:
+def _form(request: Request, there: str, *, name: str = "", refused: Refused | None = None) -> Response:
+    passwords, oidc = _passwords(gate.login(request)), gate.oidc(request)
     return render(
         request,
         "login.html",
@@ -48,9 +54,16 @@ def _form(request: Request, door: Login, there: str, *, name: str = "", refused:
         polls=False,
         there=there,
         given=name,
-        only_name=door.passwords.first_name if door.passwords.is_for_one else None,
+        has_passwords=passwords is not None,
+        only_name=passwords.first_name if passwords is not None and passwords.is_for_one else None,
+        provider=None if oidc is None else oidc.settings.name,
+        to_provider=links.url(request, flows.PATH, next=there if there != "/" else None),
         why=refused.message if refused is not None else "",
     )
+
+
+def _passwords(door: Login | None) -> Passwords | None:
+    return None if door is None else door.passwords
 
 
 async def logout(request: Request) -> Response:
@@ -59,7 +72,10 @@ async def logout(request: Request) -> Response:
     if who is None or who.session is None:
         raise HTTPException(404)
     is_told = await admitting.leave(request)
-    answer = redirect(request, "/login", signed_out("You are signed out.", is_told), kind="good" if is_told else "bad")
+    answer = await signing_oidc.leave(request) if is_told else None
+    answer = answer or redirect(
+        request, "/login", signed_out("You are signed out.", is_told), kind="good" if is_told else "bad"
+    )
     gate.doors(request).forget(request, answer)
     return answer
 

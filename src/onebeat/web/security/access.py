@@ -30,6 +30,7 @@ from onebeat.errors import ConfigurationError, shown
 from onebeat.web.security.credentials import PasswordHash, TokenHash
 from onebeat.web.security.grants import Grant
 from onebeat.web.security.roles import Role, User
+from onebeat.web.security.watching import Live, Watch
 from onebeat.web.security.ways import Passwords, Tokens
 
 _PARTS: Final = {"users": "password", "tokens": "token"}
@@ -47,6 +48,10 @@ class Access:
         users: All users, with and without a password, by name.
 
         groups: What groups grant that a proxy's header names, or a claim of OpenID Connect.
+
+    What `read` returns reads the file again when it is changed: a role that is taken away there, a user that is
+    removed, a new password hold within two seconds. A file that says something that cannot work is left for the log to
+    tell of; what it said before holds. A first password or token, where there was none, needs a new start.
     """
 
     passwords: Passwords | None = None
@@ -62,6 +67,12 @@ class Access:
         Raises:
             ConfigurationError: It cannot be read, or says something that cannot work; the message says where.
         """
+        made = cls._read(path)
+        made._watch(Path(path))
+        return made
+
+    @classmethod
+    def _read(cls, path: str | Path) -> Self:
         try:
             with Path(path).open("rb") as file:
                 said = tomllib.loads(file.read(MAX_FILE).decode())
@@ -74,6 +85,28 @@ class Access:
             return cls._of(said)
         except ConfigurationError as error:
             raise ConfigurationError(f"access file {shown(str(path))}: {error}") from None
+
+    def _watch(self, path: Path) -> None:
+        """Have all that was read from a file read it again when it was changed."""
+        users, groups = dict(self.users), dict(self.groups)
+
+        def take() -> None:
+            now = type(self)._read(path)
+            if self.passwords is not None:
+                self.passwords.become(now.passwords)
+            if self.tokens is not None:
+                self.tokens.become(now.tokens)
+            users.clear()
+            users.update(now.users)
+            groups.clear()
+            groups.update(now.groups)
+
+        watch = Watch(path, take)
+        for way in (self.passwords, self.tokens):
+            if way is not None:
+                way.renew = watch.look
+        object.__setattr__(self, "users", Live(users, watch.look))
+        object.__setattr__(self, "groups", Live(groups, watch.look))
 
     @classmethod
     def _of(cls, said: Mapping[str, Any]) -> Self:

@@ -30,7 +30,7 @@ def origins(given: Collection[str]) -> frozenset[str]:
     """
     found: set[str] = set()
     for text in [given] if isinstance(given, str) else given:
-        origin = _origin(text)
+        origin = origin_of(text)
         if origin is None or urlsplit(text).path not in ("", "/") or urlsplit(text).query:
             raise ConfigurationError(
                 f"origin {shown(text)} is no address of a site: give scheme, host and port, such as "
@@ -58,7 +58,7 @@ def crossing(request: Request, allowed: Collection[str], *, has_token: bool) -> 
         return f"Another site asked for this ({shown(site)} by Sec-Fetch-Site): use the console's own pages."
     origin = request.headers.get("origin")
     if origin is not None:
-        known = _origin(origin)
+        known = origin_of(origin)
         if known is not None and (known in allowed or known.partition("://")[2] == _host(request)):
             return None
         return (
@@ -73,11 +73,11 @@ def crossing(request: Request, allowed: Collection[str], *, has_token: bool) -> 
 def _host(request: Request) -> str:
     """Return where the browser thinks that it is: host and port as `Origin` writes them."""
     scheme = str(request.scope.get("scheme", "http"))
-    origin = _origin(f"{scheme}://{request.headers.get('host', '')}")
+    origin = origin_of(f"{scheme}://{request.headers.get('host', '')}")
     return "" if origin is None else origin.partition("://")[2]
 
 
-def _origin(text: object) -> str | None:
+def origin_of(text: object) -> str | None:
     """Write an origin in one way: lower case, no port that goes without saying; None: it is none, such as "null"."""
     if not isinstance(text, str):
         return None

@@ -29,7 +29,9 @@ class Doors:
         self._secret = secret
         self._clock = clock
 
-    async def begin(self, request: Request, answer: Response, user: str, way: str, key_of: Key) -> Session:
+    async def begin(
+        self, request: Request, answer: Response, user: str, way: str, key_of: Key, grants: str = ""
+    ) -> Session:
         """
         Begin a session: the browser keeps it. Every session begins here.
 
@@ -40,12 +42,16 @@ class Doors:
 
             key_of: Returns what signs the user's sessions; see `sessions.read`.
 
+            grants: See `Session`.
+
         Raises:
             KeyError: It knows no such user.
         """
         if (key := key_of(user, way)) is None:
             raise KeyError(user)
-        session = await self.ledger.begin(sessions.new(user, way, now=self._clock.now()), client(request.scope))
+        session = await self.ledger.begin(
+            sessions.new(user, way, now=self._clock.now(), grants=grants), client(request.scope)
+        )
         answer.set_cookie(
             sessions.cookie_name(request),
             sessions.write(session, key, self._secret),

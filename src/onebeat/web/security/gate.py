@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
-from html import escape
-from typing import Final
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from onebeat.clock import Clock, SystemClock
@@ -26,13 +25,19 @@ from onebeat.web.security import hosts
 from onebeat.web.security.crossing import SAFE, crossing
 from onebeat.web.security.doors import Doors
 from onebeat.web.security.headers import Headed
+from onebeat.web.security.leading import leading
 from onebeat.web.security.ledger import Ledger
 from onebeat.web.security.limits import MAX_API_BODY, MAX_BODY, bounded, check_size
 from onebeat.web.security.login import Login
-from onebeat.web.security.proxies import Proxied
+from onebeat.web.security.oidc import flows
+from onebeat.web.security.proxies import Proxied, check_unambiguous
 from onebeat.web.security.roles import Role, User
 from onebeat.web.security.rules import Rules
+from onebeat.web.security.sessions import Session
 from onebeat.web.security.ways import Function, Identity, bearer
+
+if TYPE_CHECKING:
+    from onebeat.web.security.oidc.door import Door
 
 log: logging.Logger = logging.getLogger("onebeat.web")
 
@@ -42,12 +47,14 @@ Answer = Callable[[Request, int, str], Response | Awaitable[Response]]
 LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"
 PUBLIC: Final = ("/assets/",)
+OIDC: Final = frozenset({flows.PATH, flows.CALLBACK})
 API: Final = "/api/"
 
 OPEN: Final = Identity(User("local", Role.ADMIN), "open")
 """Whoever asks, where nobody is asked."""
 
 _IDENTITY, _LOGIN, _DOORS = "onebeat.identity", "onebeat.login", "onebeat.doors"
+_OIDC = "onebeat.oidc"
 
 
 def identity(request: Request) -> Identity | None:
@@ -60,6 +67,17 @@ def login(request: Request) -> Login | None:
     """Return what signs users in by password; None: nobody has one."""
     found: Login | None = request.scope.get(_LOGIN)
     return found
+
+
+def oidc(request: Request) -> Door | None:
+    """Return what signs users in with a provider; None: there is none."""
+    found: Door | None = request.scope.get(_OIDC)
+    return found
+
+
+def signs_in(request: Request) -> bool:
+    """Whether there is a page where users sign in."""
+    return login(request) is not None or oidc(request) is not None
 
 
 def doors(request: Request) -> Doors:
@@ -100,7 +118,14 @@ def path_of(scope: Scope) -> str:
 
 
 def guarded(
-    app: ASGIApp, rules: Rules, *, answer: Answer = plain, clock: Clock | None = None, ledger: Ledger | None = None
+    app: ASGIApp,
+    rules: Rules,
+    *,
+    answer: Answer = plain,
+    clock: Clock | None = None,
+    ledger: Ledger | None = None,
+    heard: Callable[[Identity], object] = lambda _found: None,
+    paths: Collection[str] = (),
 ) -> ASGIApp:
     """
     Return an application that asks this one only for what may be asked.
@@ -115,10 +140,19 @@ def guarded(
         clock: Where sessions take their time from.
 
         ledger: Knows which sessions were ended before their time; None: none of another process.
+
+        heard: Told whose each request is that comes in.
+
+        paths: Of the application, so that none is taken for a prefix.
+
+    Raises:
+        ConfigurationError: The prefix is one of them, and whether a proxy strips it is not said.
     """
+    check_unambiguous(rules.prefix, paths, stripped=rules.prefix_stripped)
     clock = clock or SystemClock()
-    gate = Gate(app, rules, answer, clock, ledger or Ledger(_no_store, SharedReads(clock.monotonic), clock))
-    return Proxied(Headed(gate), proxies=rules.proxies, prefix=rules.prefix, headers=rules.private_headers)
+    gate = Gate(app, rules, answer, clock, ledger or Ledger(_no_store, SharedReads(clock.monotonic), clock), heard)
+    return Proxied(Headed(gate), proxies=rules.proxies, prefix=rules.prefix, stripped=rules.prefix_stripped,
+        paths=paths, headers=rules.private_headers)  # fmt: skip
 
 
 async def _no_store() -> None:
@@ -128,12 +162,21 @@ async def _no_store() -> None:
 class Gate:
     """Refuses what may not come in, and tells the application whose the rest is. To be made by `guarded`."""
 
-    def __init__(self, app: ASGIApp, rules: Rules, answer: Answer, clock: Clock, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: Rules,
+        answer: Answer,
+        clock: Clock,
+        ledger: Ledger,
+        heard: Callable[[Identity], object],
+    ) -> None:
         self._app = app
         self._rules = rules
-        self._answer = answer
+        self._answer, self._heard = answer, heard
         self.doors = Doors(rules.secret, ledger, clock)
         self.login: Login | None = Login(rules.passwords, self.doors, clock) if rules.passwords is not None else None
+        self.oidc: Door | None = _door(rules, self.doors, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -142,7 +185,7 @@ class Gate:
         most = MAX_API_BODY if path_of(scope).startswith(API) else MAX_BODY
         receive = bounded(receive, max_body=most)
         request = Request(scope, receive)
-        scope[_LOGIN], scope[_DOORS] = self.login, self.doors
+        scope[_LOGIN], scope[_DOORS], scope[_OIDC] = self.login, self.doors, self.oidc
         try:
             check_size(scope, max_body=most)
             refused = await self._refuse(request)
@@ -170,7 +213,9 @@ class Gate:
         has_token = found is not None and (not found.is_forgeable or (found is OPEN and bearer(request) is not None))
         if (why := crossing(request, self._rules.origins, has_token=has_token)) is not None:
             return await self._say(request, 403, why)
-        if found is not None or (path == LOGIN and self.login is not None):
+        if found is not None:
+            self._heard(found)
+        if found is not None or (path == LOGIN and signs_in(request)) or (path in OIDC and self.oidc is not None):
             return None
         return await self._ask(request, path)
 
@@ -186,7 +231,7 @@ class Gate:
             return OPEN
         if token is not None and rules.tokens is not None and (known := rules.tokens.user(token)) is not None:
             return Identity(known, "token", is_forgeable=False)
-        if token is None and self.login is not None and (found := self.login.find(request)) is not None:
+        if token is None and (found := self._session(request)) is not None:
             signed_in, session = found
             return await self._on(request, Identity(signed_in, session.way, session=session))
         if token is None and rules.header is not None and (known := rules.header.find(request)) is not None:
@@ -195,6 +240,11 @@ class Gate:
             if (known := await _asked(function, request)) is not None:
                 return Identity(known, "function", is_forgeable=token is None)
         return None
+
+    def _session(self, request: Request) -> tuple[User, Session] | None:
+        """Return whose session a request bears, however it was begun."""
+        found = self.login.find(request) if self.login is not None else None
+        return self.oidc.find(request) if found is None and self.oidc is not None else found
 
     async def _on(self, request: Request, found: Identity) -> Identity | None:
         """
@@ -224,18 +274,27 @@ class Gate:
             return await self._say(request, 403, "Nobody is known by this: who signs users in has sent no name.")
         if request.headers.get("hx-request") == "true":  # the page as a whole goes there, not the part that asks
             return Response(status_code=401, headers={"HX-Redirect": to})
-        if self.login is not None and _is_from_elsewhere(request):
+        if signs_in(request) and _is_from_elsewhere(request):
             return _again(request)
         return RedirectResponse(to, status_code=303)
 
     def _login_url(self, request: Request, path: str) -> str | None:
         root = str(request.scope.get("root_path", ""))
-        if self.login is None:
+        if not signs_in(request):
             return self._rules.login_url
         query = request.scope.get("query_string", b"").decode("latin-1")
         is_place = path not in ("/", LOGIN) and request.method in SAFE
         there = f"{path}?{query}" if query else f"{path}"
         return f"{quote(root)}{LOGIN}" + (f"?next={quote(there, safe='')}" if is_place and len(there) < 2000 else "")
+
+
+def _door(rules: Rules, doors: Doors, clock: Clock) -> Door | None:
+    if rules.oidc is None:
+        return None
+    from onebeat.web.security.oidc.door import Door  # it needs the extra `oidc`
+
+    names = {*(rules.passwords.names if rules.passwords else ()), *(rules.tokens.names if rules.tokens else ())}
+    return Door(rules.oidc, doors, secret=rules.secret, origins=rules.origins, taken=names, clock=clock)
 
 
 async def _asked(function: Function, request: Request) -> User | None:
@@ -261,8 +320,4 @@ def _again(request: Request) -> Response:
     """Have the browser ask once more, by our own page: then it sends the session, if it has one."""
     to = quote(str(request.scope["path"]))
     query = request.scope.get("query_string", b"").decode("latin-1")
-    address = escape(f"{to}?{query}" if query else to)
-    return HTMLResponse(
-        f'<!doctype html><html lang="en"><title>Onebeat</title><meta http-equiv="refresh" content="0;url={address}">'
-        f'<p><a href="{address}">Go on</a></p></html>'
-    )
+    return leading(f"{to}?{query}" if query else to)

@@ -10,10 +10,11 @@ from onebeat.errors import ConfigurationError, shown
 from onebeat.web.security.access import Access
 from onebeat.web.security.crossing import origins as read_origins
 from onebeat.web.security.hosts import host_names
+from onebeat.web.security.oidc.settings import OpenIDConnect
 from onebeat.web.security.proxies import Network, check_prefix, networks
 from onebeat.web.security.ways import Authenticate, Function, Passwords, ProxyHeader, Tokens
 
-Way = Passwords | Tokens | ProxyHeader | Access | Authenticate
+Way = Passwords | OpenIDConnect | Tokens | ProxyHeader | Access | Authenticate
 """One way to say who one is."""
 
 Auth = Way | Iterable[Way] | None
@@ -26,7 +27,7 @@ class Rules:
     What a console's security is told.
 
     Attributes:
-        passwords, tokens, header, functions: The ways in which a request can say whose it is.
+        passwords, oidc, tokens, header, functions: The ways in which a request can say whose it is.
 
         hosts: Names that `Host` may be.
 
@@ -36,12 +37,15 @@ class Rules:
 
         prefix: What all paths begin with in front of the proxies.
 
-        secret: What sessions are signed with besides the hashes of passwords.
+        prefix_stripped: Whether they strip it; None: that is seen from the path.
+
+        secret: What sessions are signed with besides the hashes of passwords and the secret of a provider's client.
 
         login_url: Where the application signs its users in itself.
     """
 
     passwords: Passwords | None = None
+    oidc: OpenIDConnect | None = None
     tokens: Tokens | None = None
     header: ProxyHeader | None = None
     functions: tuple[Function, ...] = ()
@@ -49,6 +53,7 @@ class Rules:
     origins: frozenset[str] = frozenset()
     proxies: tuple[Network, ...] = ()
     prefix: str = ""
+    prefix_stripped: bool | None = None
     secret: str = ""
     login_url: str | None = None
 
@@ -61,6 +66,7 @@ class Rules:
         origins: Collection[str] = (),
         proxies: Collection[str] = (),
         prefix: str = "",
+        prefix_stripped: bool | None = None,
         secret: str = "",
         login_url: str | None = None,
     ) -> Self:
@@ -76,6 +82,7 @@ class Rules:
         ways = _Ways(auth)
         made = cls(
             passwords=ways.passwords,
+            oidc=ways.oidc,
             tokens=ways.tokens,
             header=ways.header,
             functions=tuple(ways.functions),
@@ -83,6 +90,7 @@ class Rules:
             origins=public,
             proxies=networks(proxies),
             prefix=check_prefix(prefix),
+            prefix_stripped=prefix_stripped,
             secret=secret,
             login_url=login_url,
         )
@@ -91,12 +99,14 @@ class Rules:
                 f"header {made.header.user} is to say who a user is, and no proxy is named that may send it: give "
                 'proxies=["10.0.0.5"], or --proxy'
             )
+        if made.oidc is not None:
+            _check_oidc(made.oidc, made)
         return made
 
     @property
     def is_asked(self) -> bool:
         """Whether there is any way to say who one is."""
-        return bool(self.passwords or self.tokens or self.header or self.functions)
+        return bool(self.passwords or self.oidc or self.tokens or self.header or self.functions)
 
     @property
     def private_headers(self) -> tuple[str, ...]:
@@ -109,6 +119,7 @@ class _Ways:
 
     def __init__(self, auth: object) -> None:
         self.passwords: Passwords | None = None
+        self.oidc: OpenIDConnect | None = None
         self.tokens: Tokens | None = None
         self.header: ProxyHeader | None = None
         self.functions: list[Function] = []
@@ -118,24 +129,39 @@ class _Ways:
     def _take(self, way: object) -> None:
         if isinstance(way, Passwords) and self.passwords is None:
             self.passwords = way
+        elif isinstance(way, OpenIDConnect) and self.oidc is None:
+            self.oidc = way
         elif isinstance(way, Tokens) and self.tokens is None:
             self.tokens = way
         elif isinstance(way, ProxyHeader) and self.header is None:
             self.header = way
-        elif isinstance(way, (Passwords, Tokens, ProxyHeader)):
+        elif isinstance(way, (Passwords, OpenIDConnect, Tokens, ProxyHeader)):
             raise ConfigurationError(f"auth has two of {type(way).__name__}: give one that knows all")
         elif callable(way):
             self.functions.append(Function(cast(Authenticate, way)))
         else:
             raise ConfigurationError(
-                f"auth is {shown(way)}: give Passwords, Tokens, ProxyHeader, Access.read(…), or a function that takes "
-                "a request and returns a User or None"
+                f"auth is {shown(way)}: give Passwords, OpenIDConnect, Tokens, ProxyHeader, Access.read(…), or a "
+                "function that takes a request and returns a User or None"
             )
 
 
 def _check_secret(secret: object) -> None:
     if not isinstance(secret, str) or 0 < len(secret) < 16:
         raise ConfigurationError("secret is too short: give 16 characters or more, the same to each process")
+
+
+def _check_oidc(oidc: OpenIDConnect, rules: Rules) -> None:
+    if not oidc.signs and not rules.secret:
+        raise ConfigurationError(
+            f"sessions of {oidc.name} have nothing that signs them, as its client has no secret, or a short one: give "
+            "secret= of 16 characters or more, the same to each process (ONEBEAT_WEB_SECRET)"
+        )
+    if "*" in rules.hosts and not rules.origins:
+        raise ConfigurationError(
+            f"hosts are any, and {oidc.name} has to be told where to send browsers back to: give "
+            'origins=["https://jobs.example.com"], or --origin'
+        )
 
 
 def _check_login_url(address: object) -> None:

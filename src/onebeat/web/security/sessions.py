@@ -48,6 +48,8 @@ class Session:
         id: Its own, of no use without the signature.
 
         begun, until: When it began, and when it ends by itself, ms since 1970.
+
+        grants: What the way in has to know again of what the user may do; "" if it knows that by the name.
     """
 
     user: str
@@ -55,12 +57,13 @@ class Session:
     id: str
     begun: int
     until: int
+    grants: str = ""
 
 
-def new(user: str, way: str, *, now: datetime) -> Session:
+def new(user: str, way: str, *, now: datetime, grants: str = "") -> Session:
     """Return a session that begins now."""
     begun = int(now.timestamp() * 1000)
-    return Session(user, way, secrets.token_hex(16), begun, begun + int(LASTS.total_seconds() * 1000))
+    return Session(user, way, secrets.token_hex(16), begun, begun + int(LASTS.total_seconds() * 1000), grants)
 
 
 def is_secure(request: Request) -> bool:
@@ -97,7 +100,7 @@ def write(session: Session, key: str, secret: str) -> str:
         secret: What else signs: who reads the hashes cannot make sessions without it.
     """
     said = json.dumps(
-        [session.user, session.way, session.id, session.begun, session.until], separators=(",", ":")
+        [session.user, session.way, session.id, session.begun, session.until, session.grants], separators=(",", ":")
     ).encode()
     return f"{_write(said)}.{_write(_sign(said, key, secret))}"
 
@@ -124,8 +127,8 @@ def read(cookie: str, key_of: Key, secret: str, *, now: datetime) -> Session | N
 
 def _session(said: object) -> Session | None:
     match said:
-        case [str(user), str(way), str(id_), int(begun), int(until)] if ID.fullmatch(id_):
-            return Session(user, way, id_, begun, until)
+        case [str(user), str(way), str(id_), int(begun), int(until), str(grants)] if ID.fullmatch(id_):
+            return Session(user, way, id_, begun, until, grants)
     return None
 
 

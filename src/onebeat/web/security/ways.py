@@ -30,7 +30,7 @@ class Identity:
     Whose a request is, and how one knows.
 
     Attributes:
-        way: "password", "token", "proxy", "function", or "open" where nobody is asked.
+        way: "password", "oidc", "token", "proxy", "function", or "open" where nobody is asked.
 
         is_forgeable: Whether a browser says so by itself, such as by a cookie, so that another site could make it.
 
@@ -55,6 +55,9 @@ class Passwords:
     """
 
     def __init__(self, users: Iterable[tuple[str | PasswordHash, User]]) -> None:
+        self.renew: Callable[[], object] = lambda: None
+        """Called before each look: an access file reads itself again if it was changed."""
+
         self._users: dict[str, tuple[PasswordHash, User]] = {}
         for secret, user in users:
             if user.name in self._users:
@@ -63,26 +66,39 @@ class Passwords:
         if not self._users:
             raise ConfigurationError("passwords are given for no user: nobody could sign in")
 
+    def become(self, other: Passwords | None) -> None:
+        """Know whom another knows, and nobody else; None: nobody."""
+        self._users = {} if other is None else dict(other._users)
+
+    def _known(self) -> dict[str, tuple[PasswordHash, User]]:
+        self.renew()
+        return self._users
+
     def user(self, name: str) -> User | None:
         """Return a user by name."""
-        found = self._users.get(name)
+        found = self._known().get(name)
         return found[1] if found is not None else None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all users."""
+        return frozenset(self._known())
 
     def hash_of(self, name: str) -> PasswordHash | None:
         """Return what is kept of a user's password."""
-        found = self._users.get(name)
+        found = self._known().get(name)
         return found[0] if found is not None else None
 
     async def check(self, name: str, password: str) -> User | None:
         """Return the user of a name and a password; takes as long for a name that nobody has."""
-        kept, user = self._users.get(name, (NOBODY, None))
+        kept, user = self._known().get(name, (NOBODY, None))
         fits = await asyncio.to_thread(kept.fits, password)
         return user if fits else None
 
     @property
     def is_for_one(self) -> bool:
         """Whether there is one user alone, so that no name need be asked for."""
-        return len(self._users) == 1
+        return len(self._known()) == 1
 
     @property
     def first_name(self) -> str:
@@ -102,14 +118,38 @@ class Tokens:
     """
 
     def __init__(self, users: Iterable[tuple[str | TokenHash, User]]) -> None:
+        self.renew: Callable[[], object] = lambda: None
+        """See `Passwords`."""
+
         self._users: list[tuple[TokenHash, User]] = [(token_hash(secret, user.name), user) for secret, user in users]
         if not self._users:
             raise ConfigurationError("tokens are given for no user: nobody could come in by one")
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all users."""
+        return frozenset(user.name for _, user in self._known())
+
+    def become(self, other: Tokens | None) -> None:
+        """Know the tokens that another knows, and no others; None: none."""
+        self._users = [] if other is None else list(other._users)
+
+    def _known(self) -> list[tuple[TokenHash, User]]:
+        self.renew()
+        return self._users
+
+    def has(self, user: User) -> bool:
+        """Whether somebody comes in by a token with these very rights."""
+        return any(known == user for _, known in self._known())
+
+    def named(self, name: str) -> User | None:
+        """Return the first user of a name; None: nobody of that name has a token."""
+        return next((user for _, user in self._known() if user.name == name), None)
+
     def user(self, token: str) -> User | None:
         """Return whose token it is; all are compared, whichever fits."""
         found: User | None = None
-        for kept, user in self._users:
+        for kept, user in self._known():
             if kept.fits(token):
                 found = user
         return found

@@ -222,9 +222,10 @@ def _lines(marks: Mapping[str, float], buckets: Sequence[tuple[float, float]], h
     for name, value in sorted(marks.items(), key=lambda mark: mark[1]):
         at = _place(value, buckets)
         yield element("line", class_="chart-mark", x1=f"{at:.2f}%", x2=f"{at:.2f}%", y1=14, y2=height)
-        if at - free >= 12:  # else its name would lie on the one before
+        if at - free >= 4:  # else its name would lie on the one before
             side = "start" if at < 4 else "end" if at > 96 else "middle"
-            yield element("text", name, x=f"{at:.2f}%", y=10, text_anchor=side)
+            more = "chart-more" if at - free < 12 else None  # where it is narrow, it would
+            yield element("text", name, x=f"{at:.2f}%", y=10, text_anchor=side, class_=more)
             free = at
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from onebeat.inspector.models import GroupInfo, GroupRule, ServerInfo
-from onebeat.web.showing.words import counted, duration
+from onebeat.web.showing.signs import quoted
+from onebeat.web.showing.words import counted, duration, wait
 
 OVERDUE = timedelta(seconds=30)
 """For so long a group may be past its time before it is called overdue: it rests after a failure, or waits its turn."""
@@ -38,7 +39,7 @@ def due(info: GroupInfo, servers: Iterable[ServerInfo], now: datetime) -> Due:
     """Say when a group is aggregated, as far as the servers of its queue say it."""
     serving = [one for one in servers if info.queue in one.queues and one.status == "active"]
     if not serving:
-        return Due("bad", "no workers", "no server serves its queue")
+        return Due("bad", "no workers", "its queue has no workers")
     rules = [rule for one in serving for rule in [_rule(one, info.name)] if rule is not None]
     if rules:
         return min((_when(info, rule, now) for rule in rules), key=lambda found: found.at or now)
@@ -46,7 +47,7 @@ def due(info: GroupInfo, servers: Iterable[ServerInfo], now: datetime) -> Due:
         return Due("", "unknown", "Go's servers do not say whether, nor when")
     if any(one.sheet is not None and (one.sheet.is_cut or _fits(one, info.name)) for one in serving):
         return Due("", "unknown", "a server aggregates it, and does not say when")
-    return Due("bad", "no aggregator", f"no server of {info.queue} has a function for groups of this name")
+    return Due("bad", "no aggregator", "no server of its queue has a function for groups of this name")
 
 
 def _fits(server: ServerInfo, name: str) -> bool:
@@ -92,11 +93,11 @@ def verdict(found: Sequence[tuple[GroupInfo, Due]], cut: Collection[str]) -> tup
         if troubled:
             info, first = troubled[0]
             more = f" · {counted(len(troubled) - 1, 'more group')} to look at" if len(troubled) > 1 else ""
-            return kind, f"Group {info.name} of {info.queue}: {first.why}{more}"
+            return kind, f"Group {quoted(info.name)} of queue {quoted(info.queue)}: {first.why}{more}"
     if not found:
         return "", "No task waits in a group"
     count = sum(info.size for info, _ in found)
-    waiting = f"{counted(count, 'task')} wait{'s' if count == 1 else ''}"
+    waiting = wait(count)
     there = f"{counted(len(found), 'group')}{' and more' if cut else ''}"
     return (
         "good",

@@ -14,6 +14,7 @@ from onebeat.scheduler.triggers import Cron, Every, parse_spec
 from onebeat.scheduler.wording import in_words
 from onebeat.web.showing.fleets import Standing
 from onebeat.web.showing.redaction import Redaction
+from onebeat.web.showing.signs import quoted
 from onebeat.web.showing.words import counted
 from onebeat.wire import gotext
 
@@ -69,7 +70,7 @@ def standing(info: ScheduleInfo, now: datetime, served: Mapping[str, int]) -> St
     if info.state is ScheduleState.DONE:
         return Standing("", "done", "has no more ticks")
     if not served.get(info.queue):
-        return Standing("bad", "no workers", f"enqueues into {info.queue}, which no server serves")
+        return Standing("bad", "no workers", f"enqueues into queue {quoted(info.queue)}, which has no workers")
     return Standing("good", "live")
 
 
@@ -149,13 +150,13 @@ def verdict(
     warned = [(name, found) for name, found in standings if found.kind == "warn"]
     if bad:
         more = len(bad) - 1 + len(warned) + len(twice)
-        return "bad", f"{bad[0][0]} {bad[0][1].sentence}{_more(more)}"
+        return "bad", f"Schedule {quoted(bad[0][0])} {bad[0][1].sentence}{_more(more)}"
     if twice:
         first = twice[0]
         sentence = f"Each tick of {first[0].spec} of {first[0].task_type} fires {len(first)} times: {_keepers(first)}"
         return "bad", f"{sentence}{_more(len(twice) - 1 + len(warned))}"
     if warned:
-        return "warn", f"{warned[0][0]} {warned[0][1].sentence}{_more(len(warned) - 1)}"
+        return "warn", f"Schedule {quoted(warned[0][0])} {warned[0][1].sentence}{_more(len(warned) - 1)}"
     if not standings and not go:
         return "", "No schedule is known here"
     live = sum(found.word == "live" for _, found in standings)

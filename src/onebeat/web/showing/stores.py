@@ -166,7 +166,7 @@ def _memory(node: StoreNode) -> list[Fact]:
         _policy(node),
         Fact("Peak", _size(node.memory_peak)),
         Fact("Resident", _size(node.resident)),
-        Fact("Fragmentation", NONE if node.fragmentation is None else f"{node.fragmentation:.2f}"),
+        Fact("Fragmentation", NONE if node.fragmentation is None else f"{node.fragmentation:.2f} × used"),
         Fact("Of the machine", _size(node.memory_machine)),
         Fact(
             "Evicted keys",
@@ -210,7 +210,7 @@ def _traffic(node: StoreNode) -> list[Fact]:
     is_crowded = bool(node.clients and node.clients_limit and node.clients > HIGH * node.clients_limit)
     return [
         Fact("Clients", number(node.clients), "warn" if is_crowded else "", limit),
-        Fact("Waiting for something", number(node.blocked), note="servers wait so for tasks" if node.blocked else ""),
+        Fact("Of them waiting", number(node.blocked), note="as servers do for tasks" if node.blocked else ""),
         Fact("Refused connections", number(node.rejected), "warn" if node.rejected else ""),
         Fact("Commands a second", number(node.commands_per_second)),
         Fact("Commands so far", number(node.commands)),
@@ -230,5 +230,5 @@ def _keys(node: StoreNode) -> list[Fact]:
         Fact("Keys", number(node.keys)),
         Fact("That end by themselves", number(node.expiring)),
         Fact("Ended so far", number(node.expired)),
-        Fact("Look-ups that found a key", NONE if rate is None else f"{rate:.1%}", "", looked),
+        Fact("Look-ups that found a key", NONE if rate is None else f"{100 * rate:.1f} %", "", looked),
     ]
