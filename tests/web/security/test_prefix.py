@@ -90,7 +90,7 @@ async def test_every_page_is_found_behind_either_proxy(
         answer = await http.post(f"{prefix}/login", data={"name": "ann", "password": PASSWORD, "next": "/tasks"})
         assert (303, f"{prefix}/tasks") == (answer.status_code, answer.headers["location"])
         assert f"Path={prefix}/;" in answer.headers["set-cookie"]
-        titles = {}
+        titles, asset = {}, ""
         for path in ("/", "/tasks", "/jobs", "/login?next=/queue"):
             answer = await http.get(f"{prefix}{path}")
             titles[path] = answer.headers.get("location") or re.findall("<h1>(.*?)</h1>", answer.text)[0]
