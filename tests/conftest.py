@@ -9,6 +9,7 @@ sleeps. Tests whose subject is none of the store's are marked `one_store`, and r
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from hypothesis import settings
 
 from onebeat.broker.store import Store
 from tests import engines
+
+sys.dont_write_bytecode = False  # tests are compiled once, not by each worker of each run anew
 
 TOPOLOGY = os.environ.get("ONEBEAT_TEST_TOPOLOGY") or "one"
 
