@@ -19,5 +19,10 @@ def size(count: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """Say how many of a hundred; "-" of none."""
-    return f"{100 * part / whole:.1f} %" if whole else "-"
+    """Say how many of a hundred, "-" of none; some are never 0.0 %, and not all never 100.0 %."""
+    if not whole:
+        return "-"
+    hundredths = 100 * part / whole
+    if 0 < hundredths < 0.05:
+        return "<0.1 %"
+    return ">99.9 %" if 99.95 <= hundredths < 100 else f"{hundredths:.1f} %"

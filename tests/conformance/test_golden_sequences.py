@@ -105,7 +105,7 @@ async def test_a_task_fails_once_and_is_kept(store: Store, clock: Clock) -> None
     assert {**running, f"{D}lease": {b"job-1": 1900000040.0}} == await state(store)
 
     await clock.set(1900000012)
-    await worker.write(outcome.failed(first, LookupError("boom"), 0.0, delay=lambda _n, _e: 30.0))
+    await worker.write(outcome.failed(first, outcome.PlainError("boom"), 0.0, delay=lambda _n, _e: 30.0))
     counted: dict[str, Any] = {
         f"{D}{name}{day}": b"1" for name in ("processed", "failed") for day in ("", ":2030-03-17")
     }
@@ -148,7 +148,7 @@ async def test_a_task_without_retries_is_archived(store: Store, clock: Clock) ->
     """Sequence B: the message, the archive's score and the four counters."""
     await enqueued(store, Task("t"), task_id="a-1", queue="low", max_retry=0)
     worker = Worker(store, "low")
-    await worker.write(outcome.failed(await worker.take(), LookupError("dead"), 0.0, delay=lambda _n, _e: 0.0))
+    await worker.write(outcome.failed(await worker.take(), outcome.PlainError("dead"), 0.0, delay=lambda _n, _e: 0.0))
     assert {
         "asynq:queues": {b"low"},
         f"{L}archived": {b"a-1": float(NOON)},

@@ -164,3 +164,18 @@ async def test_any_number_of_workers_is_shown(bench: Bench) -> None:
         for shown in (workers, workers[:3], []):
             await asyncio.to_thread(presence.show, store, "h:1:x", b"server", shown)
             assert len(shown) == await bench.store.command("HLEN", keys.workers("h:1:x"))
+
+
+async def test_entries_of_killed_servers_are_struck_off(bench: Bench) -> None:
+    """As asynq's readers do, whom nobody need run: of servers after a day, as one may look for them, else at once."""
+    now = int((await bench.store.command("TIME"))[0])
+    for name, age in (("old", 90_000), ("late", 60)):
+        await bench.store.command("ZADD", keys.SERVERS, now - age, keys.server(f"h:1:{name}"))
+        await bench.store.command("ZADD", keys.WORKERS, now - age, keys.workers(f"h:1:{name}"))
+    with closing(BlockingStore(bench.store.endpoint)) as store:
+        await asyncio.to_thread(presence.show, store, "h:1:new", b"", [])
+    listed = [sorted(await bench.store.command("ZRANGE", index, 0, -1)) for index in (keys.SERVERS, keys.WORKERS)]
+    assert [
+        [b"asynq:servers:{h:1:late}", b"asynq:servers:{h:1:new}"],
+        [b"asynq:workers:{h:1:new}"],
+    ] == listed

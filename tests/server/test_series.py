@@ -12,6 +12,8 @@ from onebeat.broker.consume import Finished, Outcome
 from onebeat.broker.maintain import Lost
 from onebeat.broker.series import MAX_TYPES_OF_ALL, OTHER, Runs
 from onebeat.broker.store import Store
+from onebeat.clock import SystemClock
+from onebeat.errors import BrokerUnavailable
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.series_models import TypeSeries
 from onebeat.server import series as module
@@ -200,3 +202,51 @@ async def test_what_is_refused_costs_nothing_but_itself(bench: Bench, caplog: py
     assert 1 == (await inspector.series("good")).processed
     assert 2 == (await inspector.series()).processed
     assert "recording series" in caplog.text
+
+
+async def test_what_cannot_be_written_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And added at the next flush, of each queue and of all together."""
+    series = Series(bench.store)
+
+    async def away(call: object) -> None:
+        raise BrokerUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store, "run", away)
+        series.answered("q", [ended("t", Outcome.DONE)], ["applied"], False)
+        await series.flush()
+        series.answered("q", [ended("t", Outcome.DONE)], ["applied"], False)
+        await series.flush()
+    series.answered("r", [ended("t", Outcome.DONE)], ["applied"], False)
+    await series.flush()
+    inspector = Inspector(bench.store)
+    assert (2, 1, 3) == tuple(
+        [(await inspector.series(queue)).processed for queue in ("q", "r")] + [(await inspector.series()).processed]
+    )
+
+
+async def test_what_is_too_old_is_let_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would stand in a minute far from its own."""
+    clock = FakeClock()
+    series = Series(bench.store, clock=clock)
+
+    async def away(call: object) -> None:
+        raise BrokerUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store, "run", away)
+        series.answered("q", [ended("t", Outcome.DONE)], ["applied"], False)
+        await series.flush()
+    clock.passed += module.KEPT_S + 1
+    series.answered("q", [ended("t", Outcome.DONE)], ["applied"], False)
+    await series.flush()
+    assert 1 == (await Inspector(bench.store).series("q")).processed
+
+
+class FakeClock(SystemClock):
+    """A clock that a test moves."""
+
+    passed = 0.0
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.passed

@@ -225,7 +225,7 @@ async def test_a_console_runs_a_few_jobs_at_once(
     assert 303 == (await web.post("/act", data=slow)).status_code
     refused = await web.post("/act", data=slow)
     assert 409 == refused.status_code
-    assert "1 jobs run in this console already" in refused.text
+    assert "1 job runs in this console already" in refused.text
     [job] = await inspector.jobs()
     await board.aclose()
     stopped = await inspector.job(job.id)

@@ -13,8 +13,10 @@ import pytest
 from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.inspector.inspector import Inspector
+from onebeat.options import Unique
 from onebeat.task import Task
 from onebeat.web import Redaction, Role, User, console
+from tests.inspector.conftest import put
 from tests.web import hostile
 from tests.web.conftest import ORIGIN
 from tests.web.forms import filled
@@ -449,3 +451,10 @@ async def test_an_edit_is_written_down(web: httpx2.AsyncClient, inspector: Inspe
         (record.action, record.queue, record.about, str(record.outcome)) for record in (await inspector.audit()).records
     ]
     assert [("task.update", "q", "a", "refused"), ("task.update", "q", "a", "done")] == told
+
+
+async def test_until_when_a_lock_holds_is_the_same_at_each_look(store: Store, inspector: Inspector) -> None:
+    """Else the page would change from look to look, and be sent again."""
+    await put(store, "a", unique=Unique(600, key="a"))
+    looks = [(await inspector.record("q", "a")).lock for _ in range(20)]
+    assert 1 == len({look and look.until for look in looks})

@@ -12,7 +12,7 @@ from onebeat.broker import driver, embedded
 from onebeat.broker.again import refuse_again
 from onebeat.broker.blocking_nodes import BlockingNodes
 from onebeat.broker.call import Argument, Call, Script, load
-from onebeat.broker.each import each
+from onebeat.broker.each import each, interpreted
 from onebeat.broker.endpoint import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Endpoint
 from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
@@ -105,7 +105,7 @@ class BlockingStore:
             raise
         except BrokerError:
             return [self._told(call) for call in calls]
-        return [call.interpret(answer) for call, answer in zip(calls, answers, strict=True)]
+        return [interpreted(call, answer) for call, answer in zip(calls, answers, strict=True)]
 
     def _run_each_here(self, calls: Sequence[Call[T]]) -> list[T | BrokerError]:
         plan = each(calls, self._failed, injected_clock=self._injected_clock)

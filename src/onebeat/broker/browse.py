@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from onebeat.broker.call import Call, texts
+from onebeat.broker.spoiled import Spoiled
 from onebeat.errors import BrokerError, TaskNotFound, shown
 from onebeat.states import Cancellation, TaskState
 
@@ -250,15 +251,36 @@ class QueueStats:
 MAX_GROUPS = 500
 """Groups that one script counts."""
 
+_FIGURES = list(QueueStats.__dataclass_fields__)
+
+NOTHING: QueueStats = QueueStats(*[0] * _FIGURES.index("paused"), paused=False, latency_ms=0)
+"""What an empty queue holds, or one of which nothing is known."""
+
 
 def stats(queue: str) -> Call[QueueStats]:
-    """Count what one queue holds and did; of more than `MAX_GROUPS` groups only so many are counted."""
+    """
+    Count what one queue holds and did; of more than `MAX_GROUPS` groups only so many are counted.
+
+    Where keys are of a foreign type it is `Spoiled`, whose `rest` has the other counts.
+    """
 
     def interpret(answer: Any) -> QueueStats:
-        named: dict[str, Any] = dict(zip(QueueStats.__dataclass_fields__, map(int, answer), strict=True))
-        return QueueStats(**{**named, "paused": bool(named["paused"])})
+        size = len(_FIGURES)
+        named: dict[str, Any] = dict(zip(_FIGURES, map(int, answer[:size]), strict=True))
+        found = QueueStats(**{**named, "paused": bool(named["paused"])})
+        if foreign := answer[size:]:
+            words = texts(foreign)
+            types = dict(zip(words[::2], words[1::2], strict=True))
+            raise Spoiled(f"queue {shown(queue)} cannot be read whole", types, found)
+        return found
 
     return Call("stats", queue, (MAX_GROUPS,), interpret)
+
+
+def readable(found: QueueStats | BrokerError) -> QueueStats | None:
+    """Return what could be counted of a queue, a key of a foreign type as empty; None if nothing could."""
+    counted = found.rest if isinstance(found, Spoiled) else found
+    return counted if isinstance(counted, QueueStats) else None
 
 
 def groups(queue: str, cursor: str) -> Call[tuple[str, dict[str, int]]]:
@@ -307,6 +329,15 @@ def memory(queue: str, *, tasks: int, groups: int) -> Call[tuple[int, str]]:
         return int(answer[0]), answer[1].decode("utf-8", "replace")
 
     return Call("memory", queue, (tasks, groups), interpret)
+
+
+def lock(queue: str, key: str) -> Call[tuple[str, int, int]]:
+    """Read a unique lock: who holds it, "" nobody, for how long (ms, below 0: no end), and until when (ms)."""
+
+    def interpret(answer: Any) -> tuple[str, int, int]:
+        return answer[0].decode("utf-8", "replace"), int(answer[1]), int(answer[2])
+
+    return Call("lock", queue, (key,), interpret)
 
 
 def now(queue: str) -> Call[int]:

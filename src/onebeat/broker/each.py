@@ -41,8 +41,16 @@ def each(
     found: list[T | BrokerError] = []
     for call, answer in zip(calls, answers, strict=True):
         error = _error(answer, translated)
-        found.append(call.interpret(answer) if error is None else error)
+        found.append(interpreted(call, answer) if error is None else error)
     return found
+
+
+def interpreted(call: Call[Any], answer: Any) -> Any:
+    """Return what an answer means, or the error that it is."""
+    try:
+        return call.interpret(answer)
+    except BrokerError as error:
+        return error
 
 
 def _verb(script: str, told: set[str]) -> str:

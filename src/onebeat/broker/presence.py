@@ -14,6 +14,9 @@ from onebeat.wire import keys
 SHOWN_FOR_S = 10
 """How long a server is listed after its last sign of life (asynq: heartbeat.go)."""
 
+KEPT_S = 86_400
+"""How long the entry of a server that was killed stays for those who look for servers that fell silent."""
+
 MAX_WORKERS = 500
 """Workers per script."""
 
@@ -65,6 +68,9 @@ def show(
         [
             ("ZADD", keys.SERVERS, expires, keys.server(tag)),
             ("ZADD", keys.WORKERS, expires, keys.workers(tag)),
+            # asynq's readers strike off what has expired, and where none reads nobody would
+            ("ZREMRANGEBYSCORE", keys.SERVERS, "-inf", expires - KEPT_S),
+            ("ZREMRANGEBYSCORE", keys.WORKERS, "-inf", expires - SHOWN_FOR_S - 1),
         ]
     )
     ahead_us = (here - EPOCH) / timedelta(microseconds=1) + took / 2 * 1_000_000 - now_us

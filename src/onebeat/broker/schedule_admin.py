@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from onebeat.broker.call import Call, texts
+from onebeat.broker.spoiled import Spoiled
+from onebeat.wire import keys
 
 MAX_DESCRIBED = 100
 """Schedules that one script describes."""
@@ -86,14 +88,32 @@ def describe(queue: str, ids: Sequence[str]) -> Call[Described]:
     """Read schedules of a queue, at most `MAX_DESCRIBED`."""
 
     def interpret(answer: Any) -> Described:
-        rows = dict(zip(ids, answer[1:], strict=True))
+        rows = dict(zip(ids, answer[2:], strict=True))
+        words = texts(answer[1])
+        foreign = dict(zip(words[::2], words[1::2], strict=True))
+        found = [_raw(id_, row) if row else _lost(id_) for id_, row in rows.items() if len(row) != 1]
         return Described(
             now_ms=int(answer[0]),
-            schedules=[_raw(id_, row) for id_, row in rows.items() if len(row) > 1],
+            schedules=[one for one in (_marked(queue, raw, foreign) for raw in found) if one.fields],
             moved={id_: row[0].decode() for id_, row in rows.items() if len(row) == 1},
         )
 
     return Call("describe_schedules", queue, list(ids), interpret)
+
+
+def _lost(id_: str) -> RawSchedule:
+    return RawSchedule(id=id_, fields={}, next_ms=None, lacks_ticks=False, declared_ms=None, forms={})
+
+
+def _marked(queue: str, raw: RawSchedule, foreign: Mapping[str, str]) -> RawSchedule:
+    """Say of a schedule that keys of it, or of all of its queue, are of a foreign type: it cannot fire."""
+    own = keys.own_root(queue)
+    names = [f"{own}d:{raw.id}", f"{own}seen:{raw.id}", *(f"{own}{name}" for name in ("due", "stuck", "declared"))]
+    found = {name: foreign[name] for name in names if name in foreign}
+    if not found or not (raw.fields or names[0] in found):
+        return raw
+    error = str(Spoiled("one of its keys cannot be read", found))
+    return replace(raw, fields={**raw.fields, "state": b"error", "error": error.encode()})
 
 
 def _raw(id_: str, row: list[Any]) -> RawSchedule:

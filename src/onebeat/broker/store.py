@@ -22,7 +22,7 @@ from onebeat.broker.blocking_store import BlockingStore as BlockingStore
 from onebeat.broker.blocking_store import Ear as Ear
 from onebeat.broker.call import Argument, Call, Script, load
 from onebeat.broker.connection import replicas
-from onebeat.broker.each import each
+from onebeat.broker.each import each, interpreted
 from onebeat.broker.endpoint import BLOCK_S, Endpoint
 from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.nodes import Nodes
@@ -220,7 +220,7 @@ class Store:
             raise
         except BrokerError:  # a node has not cached the script, or one of them failed: which is found one by one
             return [await self._told(call) for call in calls]
-        return [call.interpret(answer) for call, answer in zip(calls, answers, strict=True)]
+        return [interpreted(call, answer) for call, answer in zip(calls, answers, strict=True)]
 
     async def _run_each_here(self, calls: Sequence[Call[T]]) -> list[T | BrokerError]:
         plan = each(calls, self._failed, injected_clock=self._injected_clock)

@@ -113,6 +113,8 @@ class PreviewDocument(msgspec.Struct, frozen=True, kw_only=True):
         scanned, total: How many were looked at, of how many.
 
         is_whole: Whether `count` is all of them.
+
+        unread: What could not be looked at, since what stands in the store is damaged: a sentence each.
     """
 
     action: str
@@ -122,6 +124,7 @@ class PreviewDocument(msgspec.Struct, frozen=True, kw_only=True):
     scanned: int
     total: int
     is_whole: bool
+    unread: list[str]
 
     @classmethod
     def of(cls, found: Preview) -> Self:
@@ -136,6 +139,7 @@ class PreviewDocument(msgspec.Struct, frozen=True, kw_only=True):
             scanned=found.scanned,
             total=found.total,
             is_whole=found.is_whole,
+            unread=list(found.unread),
         )
 
 

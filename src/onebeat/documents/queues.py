@@ -221,6 +221,9 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 
         next_due: When the first scheduled or retried task is due; null: there is none.
 
+        unread: What could not be read, since what stands in the store is damaged: a sentence each. What a key of a
+            foreign type should hold counts as nothing.
+
         key_slot: The slot of a Redis Cluster that its keys are in.
 
         nodes: Who holds it, "host:port", the node that takes writes first.
@@ -236,6 +239,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     types: list[TypeCount]
     sampled: int
     next_due: Instant | None
+    unread: list[str]
     key_slot: int
     nodes: list[str]
 
@@ -252,6 +256,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
             types=[TypeCount(type=type_, count=count) for type_, count in found.types.items()],
             sampled=found.sampled,
             next_due=found.next_due,
+            unread=list(found.unread),
             key_slot=key_slot,
             nodes=nodes,
         )

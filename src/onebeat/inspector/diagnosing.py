@@ -55,6 +55,8 @@ class Doctor:
         self._parts = {need for check in self._checks for need in check.needs}
         if self._parts & {DAMAGE, KEYS}:
             self._parts |= {"queues", "servers"}  # who mends itself is told, too
+        if "types" in self._parts:
+            self._parts |= {"queues"}  # some queues fail for other reasons
         self._gathering = Gathering(
             queues=self._only,
             budget=_budget(budget),
@@ -103,6 +105,9 @@ class Doctor:
         gathering = self._gathering
         yield from gathering.begin()
         yield from gathering.gather(self._parts)
+        if "queues" in gathering.facts.missing:  # without their names nothing can be told from a leftover
+            gathering.facts.missing |= dict.fromkeys((DAMAGE, KEYS), gathering.facts.missing["queues"])
+            return gathering.facts
         walk = Walk(gathering, self._only)
         if DAMAGE in self._parts:
             yield from gathering.tried(DAMAGE, walk.along_lists)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from onebeat.broker import browse, failures
 from onebeat.broker.failures import Failures
+from onebeat.broker.spoiled import Spoiled
 from onebeat.errors import BrokerError, InvalidTask, shown
 from onebeat.inspector.error_text import Kind, kind_of, pattern_of
 from onebeat.inspector.filters import MAX_LENGTH, Filter, Look
@@ -19,6 +20,7 @@ from onebeat.inspector.steps import Procedure, ask, ask_each
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
+from onebeat.wire import keys
 
 SCAN = 20_000
 """Tasks that are looked at unless more are asked for."""
@@ -319,7 +321,11 @@ class Errors:
         )
 
     def _plan(self) -> Procedure[list[_Part]]:
-        queues = yield from chosen_queues(self._filter, self._visible)
+        try:
+            queues = yield from chosen_queues(self._filter, self._visible)
+        except Spoiled as error:
+            self._refused[keys.QUEUES] = str(error)
+            queues = []
         states = [state for state in STATES if state in self._filter.states]
         parts: list[_Part] = []
         for start in range(0, len(queues), QUEUES_STEP):
@@ -327,9 +333,9 @@ class Errors:
             for queue, stats in zip(some, (yield from ask_each([browse.stats(queue) for queue in some])), strict=True):
                 if isinstance(stats, BrokerError):
                     self._refused[queue] = str(stats)
-                    continue
+                counted = browse.readable(stats) or browse.NOTHING
                 for state in states:
-                    if count := int(getattr(stats, state.value)):
+                    if count := int(getattr(counted, state.value)):
                         parts.append(_Part(queue, state))
                         self._total += count
         return parts

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from onebeat.broker import browse, presence
 from onebeat.broker.connection import Endpoint
-from onebeat.errors import BrokerError, InvalidTask, shown
+from onebeat.errors import BrokerError, BrokerUnavailable, InvalidTask, shown
 from onebeat.inspector.models import (
     GroupRule,
     LostServer,
@@ -81,7 +81,7 @@ def servers() -> Procedure[list[ServerInfo]]:
     found: list[ServerInfo] = []
     for start in range(0, len(listed), SERVERS_STEP):
         part = listed[start : start + SERVERS_STEP]
-        answers = yield from ask_each([presence.attendance(_tag(key)) for key, _ in part])
+        answers = yield from ask_each([presence.attendance(tag_of(key)) for key, _ in part])
         for (key, expires), answer in zip(part, answers, strict=True):
             if isinstance(answer, BrokerError):
                 log.warning("%s is not shown: %s", key, answer)
@@ -171,7 +171,7 @@ def lost_servers(within: object) -> Procedure[list[LostServer]]:
     words = (keys.SERVERS, f"({now_s}", first, "WITHSCORES", "LIMIT", 0, MAX_LOST)
     found = []
     for key, expired in _scored((yield from command("ZREVRANGEBYSCORE", *words))):
-        place, _, id_ = _tag(key).rpartition(":")
+        place, _, id_ = tag_of(key).rpartition(":")
         host, _, pid = place.rpartition(":")
         if pid.isascii() and pid.isdigit():
             found.append(LostServer(id=id_, host=host, pid=int(pid), seen_at=at(expired - presence.SHOWN_FOR_S)))
@@ -185,7 +185,7 @@ def _seconds(within: object) -> int:
     return math.ceil(length)
 
 
-def _tag(key: str) -> str:
+def tag_of(key: str) -> str:
     """Return "host:pid:id" out of the key of a server."""
     return key.removeprefix(keys.server("").removesuffix("{}")).removeprefix("{").removesuffix("}")
 
@@ -201,7 +201,14 @@ def _scored(answer: Any) -> list[tuple[str, float]]:
 def schedules() -> Procedure[list[ScheduleEntry]]:
     found: list[ScheduleEntry] = []
     for key in (yield from _listed(keys.SCHEDULERS)):
-        records = _decoded(EntryRecord, (yield from command("LRANGE", key, 0, -1)), key)
+        try:
+            told = yield from command("LRANGE", key, 0, -1)
+        except BrokerUnavailable:
+            raise
+        except BrokerError as error:
+            log.warning("the schedules of %s are not shown: %s", key, error)
+            continue
+        records = _decoded(EntryRecord, told, key)
         found += [_entry(record, _keeper(key)) for record in records]
     return sorted(found, key=lambda entry: (entry.next_at is None, entry.next_at or 0, entry.id))
 

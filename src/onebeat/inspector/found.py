@@ -22,12 +22,16 @@ class Found:
         total: How many there are to look at; while tasks come and go, about.
 
         cursor: What `search` goes on with behind the last of these tasks; "" when all was looked at.
+
+        unread: What could not be looked at so far, since what stands in the store is damaged: a sentence each, with the
+            queue, the key and the remedy. Without a part like that it is empty.
     """
 
     tasks: tuple[TaskInfo, ...]
     scanned: int
     total: int
     cursor: str
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,9 @@ class Selection:
 
         scanned: How many tasks were looked at.
 
-        is_whole: Whether all were; else the limit was reached, and there may be more.
+        is_whole: Whether all were; else the limit was reached, or something could not be read, and there may be more.
+
+        unread: What could not be looked at, as in `Found`.
     """
 
     action: str
@@ -72,6 +78,7 @@ class Selection:
     first: tuple[TaskInfo, ...]
     scanned: int
     is_whole: bool
+    unread: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[tuple[str, TaskState], int]:

@@ -123,6 +123,8 @@ class Preview:
         scanned, total: How many were looked at, of how many.
 
         is_whole: Whether `count` is all of them: all were looked at, or the lists need only be counted.
+
+        unread: What could not be looked at, since what stands in the store is damaged: a sentence each.
     """
 
     action: str
@@ -133,6 +135,7 @@ class Preview:
     scanned: int
     total: int
     is_whole: bool
+    unread: tuple[str, ...] = ()
 
 
 def shown(job_id: str, now_ms: int, fields: Mapping[str, str]) -> Job:

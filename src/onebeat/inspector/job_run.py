@@ -181,7 +181,9 @@ class JobRun:
                 self._chosen.add(hit)
             self._far |= {"scanned": search.scanned, "total": search.total}
             yield from self._tell()
-        self._far |= {"matched": self._chosen.count, "whole": "" if search.cursor else "1"}
+        self._far |= {"matched": self._chosen.count, "whole": "" if search.cursor or search.unread else "1"}
+        if search.unread:
+            self._far["why"] = auditing.cut("why", search.unread[0])
         yield from self._tell(now=True)
 
     def _act(self, begun: Job) -> Procedure[None]:
@@ -199,7 +201,7 @@ class JobRun:
     def _note(self, done: Applied) -> None:
         self._far |= {
             "changed": self._before + done.done, "skipped": done.skipped, "failed": done.failed,
-            "why": auditing.cut("why", done.why),
+            "why": auditing.cut("why", done.why) or self._far.get("why", ""),
         }  # fmt: skip
 
     def _wait(self, seconds: float) -> Procedure[None]:

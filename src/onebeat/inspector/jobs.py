@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 
@@ -21,6 +22,8 @@ from onebeat.options import text
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
 from onebeat.wire import keys
+
+log: logging.Logger = logging.getLogger("onebeat.inspector")
 
 MOST = 1_000_000
 """Tasks that one job chooses; it takes about 60 bytes of memory for each."""
@@ -71,7 +74,8 @@ def preview(
             counts[part.queue, part.state] += part.count
     return Preview(
         action=name, filter=str(filter), count=counts.total(), counts=dict(counts), first=tuple(first),
-        scanned=search.scanned, total=search.total, is_whole=is_counted or not search.cursor,
+        scanned=search.scanned, total=search.total,
+        is_whole=(is_counted or not search.cursor) and not search.unread, unread=search.unread,
     )  # fmt: skip
 
 
@@ -181,7 +185,8 @@ def every() -> Procedure[list[Job]]:
     listed: list[Job] = []
     for id_, answer in zip(ids, answers, strict=True):
         if isinstance(answer, BrokerError):
-            raise answer
+            log.warning("job %s is not shown: %s", id_, answer)
+            continue
         now_ms, fields = answer
         if fields.get("action") in DEEDS:
             listed.append(job_models.shown(id_, now_ms, fields))

@@ -349,6 +349,9 @@ class QueueDetails:
         sampled: How many pending tasks were looked at for it, the next to run first.
 
         next_due: When the first scheduled or retried task is due; None: there is none.
+
+        unread: What could not be read, since what stands in the store is damaged: a sentence each, with the key and the
+            remedy. What a key of a foreign type should hold counts as nothing.
     """
 
     queue: str
@@ -361,3 +364,4 @@ class QueueDetails:
     types: Mapping[str, int]
     sampled: int
     next_due: datetime | None
+    unread: tuple[str, ...] = ()

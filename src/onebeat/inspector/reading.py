@@ -23,6 +23,9 @@ CHUNK = 100
 MAX_DAYS, DAYS_STEP = 3650, 100
 """Days of history: the counters themselves are kept for 90."""
 
+NO_UTF8 = "\ufffd"
+"""What stands in a text for bytes that are none."""
+
 LAST_PAGE, EVERYTHING = -1, 2**62
 
 QUEUES_STEP = 250
@@ -33,6 +36,12 @@ SAMPLES, GROUP_SAMPLES = 10, 5
 
 
 def queues() -> Procedure[list[str]]:
+    """List the queues that have a name: what is blank, or no UTF-8, is none, and named by the doctor alone."""
+    return [name for name in (yield from listed()) if name.strip() and NO_UTF8 not in name]
+
+
+def listed() -> Procedure[list[str]]:
+    """List all that stands among the queues; "\ufffd" where it is no UTF-8."""
     names = yield from command("SMEMBERS", keys.QUEUES)
     return sorted(name.decode("utf-8", "replace") for name in names)
 

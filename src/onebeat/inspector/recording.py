@@ -13,7 +13,7 @@ from onebeat.inspector.history import kept
 from onebeat.inspector.models import WorkerInfo
 from onebeat.inspector.series_models import Attempt
 from onebeat.inspector.showing import at, instant, task_info
-from onebeat.inspector.steps import Procedure, ask, ask_each, command
+from onebeat.inspector.steps import Procedure, alone, ask, ask_each, command
 from onebeat.options import text
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
@@ -36,11 +36,14 @@ class Lock:
         holder: The id of the task that holds it now; "" if none does.
 
         left: How long it still holds; None: without end, or not at all.
+
+        until: When it ends, by the store's clock; None: as `left`.
     """
 
     key: str
     holder: str
     left: timedelta | None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,8 @@ class TaskRecord:
         archived_at: When it was archived.
 
         fields: Its record as it stands in the store, by field; `msg` is the message.
+
+        unread: What beside it could not be read, since what stands in the store is damaged: a sentence each.
     """
 
     info: TaskInfo
@@ -77,6 +82,7 @@ class TaskRecord:
     schedule: str
     archived_at: datetime | None
     fields: Mapping[str, bytes]
+    unread: tuple[str, ...] = ()
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -89,14 +95,17 @@ def locate(task_id: str) -> Procedure[list[TaskInfo]]:
     text("task id", task_id)
     queues = yield from reading.queues()
     found: list[TaskInfo] = []
+    damaged: BrokerError | None = None
     for start in range(0, len(queues), STEP):
         part = queues[start : start + STEP]
         answers = yield from ask_each([browse.info(queue, task_id) for queue in part])
         for queue, raw in zip(part, answers, strict=True):
             if isinstance(raw, BrokerError):
-                raise raw
-            if raw is not None:
+                damaged = raw
+            elif raw is not None:
                 found.append(task_info(queue, task_id, raw))
+    if damaged is not None and not found:
+        raise damaged
     return found
 
 
@@ -107,21 +116,25 @@ def record(queue: str, task_id: str) -> Procedure[TaskRecord]:
     info = task_info(queue, task_id, raw)
     told = yield from command("HGETALL", keys.task(queue, task_id))
     fields = _pairs(told)
-    lease = yield from _score(queue, "lease", task_id)
-    archived = (yield from _score(queue, "archived", task_id)) if info.state is TaskState.ARCHIVED else None
+    unread: list[str] = []
+    lease = yield from alone(_score(queue, "lease", task_id), unread)
+    archived = (
+        (yield from alone(_score(queue, "archived", task_id), unread)) if info.state is TaskState.ARCHIVED else None
+    )
     tick = info.headers.get("tick") or fields.get("ob_tick", b"").decode("utf-8", "replace")
     schedule, _, digits = task_id.rpartition(":")
     timeout_ms = fields.get("ob_timeout_ms", b"")
     return TaskRecord(
         info=info,
-        lock=(yield from _lock(fields)),
+        lock=(yield from alone(_lock(queue, fields), unread)),
         lease_until=lease if info.state is TaskState.ACTIVE else None,
-        worker=(yield from _worker(queue, task_id)) if info.state is TaskState.ACTIVE else None,
+        worker=(yield from alone(_worker(queue, task_id), unread)) if info.state is TaskState.ACTIVE else None,
         timeout=timedelta(milliseconds=int(timeout_ms)) if _is_number(timeout_ms) else info.timeout,
         tick=instant(int(tick) / 1000) if _is_number(tick.encode()) else None,
         schedule=schedule if tick and digits == tick else "",
         archived_at=archived,
         fields=fields,
+        unread=tuple(unread),
     )
 
 
@@ -143,7 +156,7 @@ def _score(queue: str, suffix: str, task_id: str) -> Procedure[datetime | None]:
     return None if score is None else at(float(score))
 
 
-def _lock(fields: Mapping[str, bytes]) -> Procedure[Lock | None]:
+def _lock(queue: str, fields: Mapping[str, bytes]) -> Procedure[Lock | None]:
     key = fields.get("unique_key", b"").decode("utf-8", "replace")
     if not key:
         try:
@@ -152,13 +165,17 @@ def _lock(fields: Mapping[str, bytes]) -> Procedure[Lock | None]:
             return None
     if not key:
         return None
-    holder = yield from command("GET", key)
-    left = yield from command("PTTL", key)
-    return Lock(
-        key=key,
-        holder=holder.decode("utf-8", "replace") if holder is not None else "",
-        left=timedelta(milliseconds=left) if int(left) >= 0 else None,
-    )
+    if f"{{{queue}}}" not in key:  # of no queue, or of another one: a node of a cluster need not have it
+        told, left = (yield from command("GET", key)), int((yield from command("PTTL", key)))
+        return Lock(key=key, holder=_text(told), left=timedelta(milliseconds=left) if left >= 0 else None)
+    holder, left, until_ms = yield from ask(browse.lock(queue, key))
+    if left < 0:
+        return Lock(key=key, holder=holder, left=None)
+    return Lock(key=key, holder=holder, left=timedelta(milliseconds=left), until=at(until_ms / 1000))
+
+
+def _text(told: bytes | None) -> str:
+    return told.decode("utf-8", "replace") if told is not None else ""
 
 
 def _worker(queue: str, task_id: str) -> Procedure[WorkerInfo | None]:

@@ -19,7 +19,7 @@ import msgspec
 
 from onebeat.broker import browse, seek
 from onebeat.broker.seek import Place
-from onebeat.errors import BrokerError, InvalidTask, shown
+from onebeat.errors import BrokerError, BrokerUnavailable, InvalidTask, shown
 from onebeat.inspector import fleet, reading
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.found import Found
@@ -124,6 +124,7 @@ class Search:
             self._before, self._here = self._mark.before, self._mark.here
         self._parts: deque[Part] | None = None
         self.planned: tuple[Part, ...] = ()
+        self._unread: dict[str, None] = {}
         self._now = at(0)
         self._started: dict[tuple[str, str], datetime] = {}
         self._given: set[str] = set()
@@ -155,10 +156,15 @@ class Search:
         mark = _Mark(self._digest, self._parts[0], place.offset, place.id, place.score, self._before, self._here)
         return base64.urlsafe_b64encode(msgspec.msgpack.encode(mark)).decode().rstrip("=")
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What could not be looked at, and why, a sentence each."""
+        return tuple(self._unread)
+
     def found(self, hits: list[Hit]) -> Found:
         """Say what a step found."""
         tasks = tuple(hit.info for hit in hits)
-        return Found(tasks=tasks, scanned=self.scanned, total=self.total, cursor=self.cursor)
+        return Found(tasks=tasks, scanned=self.scanned, total=self.total, cursor=self.cursor, unread=self.unread)
 
     def more(self) -> Procedure[list[Hit] | None]:
         """Take one step; None when there is nothing more to look at, or enough was."""
@@ -167,17 +173,29 @@ class Search:
             self.planned = tuple((yield from self._plan()))
             self._parts = deque(self.planned)
             yield from self._see_what_runs()
+            if not self._parts and self._unread:
+                return []  # so that it is said
         if not self._parts or self._limit <= 0 or self._scan <= 0:
             return None
         part = self._parts[0]
-        step = yield from ask(
-            seek.search(
-                part.queue, part.state, part.group, self._place,
-                needles=self._filter.needles, scores=self._filter.range(part.state, self._now), limit=self._scan,
-                down=self._latest,
-            )
+        call = seek.search(
+            part.queue, part.state, part.group, self._place,
+            needles=self._filter.needles, scores=self._filter.range(part.state, self._now), limit=self._scan,
+            down=self._latest,
         )  # fmt: skip
+        try:
+            step = yield from ask(call)
+        except BrokerError as error:
+            self._pass_over(error)
+            self._next_part()
+            return []
         return self._take(part, step)
+
+    def _pass_over(self, error: BrokerError) -> None:
+        """Take note of what is damaged; a store that is away leaves nothing to go on with."""
+        if isinstance(error, BrokerUnavailable):
+            raise error
+        self._unread[str(error)] = None
 
     def _take(self, part: Part, step: seek.Step) -> list[Hit]:
         begun = step.end.offset - step.seen
@@ -220,21 +238,33 @@ class Search:
         return None
 
     def _see_what_runs(self) -> Procedure[None]:
-        if self._filter.needs_start:
-            for server in (yield from fleet.servers()):
-                for worker in server.workers:
-                    self._started[worker.queue, worker.task_id] = worker.started_at
+        if not self._filter.needs_start:
+            return
+        try:
+            servers = yield from fleet.servers()
+        except BrokerError as error:
+            self._pass_over(error)
+            return
+        for server in servers:
+            for worker in server.workers:
+                self._started[worker.queue, worker.task_id] = worker.started_at
 
     def _plan(self) -> Procedure[list[Part]]:
         first = self._mark.part.queue if self._mark is not None else ""
-        queues = [queue for queue in (yield from chosen_queues(self._filter, self._visible)) if queue >= first]
+        try:
+            chosen = yield from chosen_queues(self._filter, self._visible)
+        except BrokerError as error:
+            self._pass_over(error)
+            chosen = []
+        queues = [queue for queue in chosen if queue >= first]
         parts: list[Part] = []
         for start in range(0, len(queues), QUEUES_STEP):
             some = queues[start : start + QUEUES_STEP]
             for queue, stats in zip(some, (yield from ask_each([browse.stats(queue) for queue in some])), strict=True):
                 if isinstance(stats, BrokerError):
-                    raise stats
-                parts += yield from self._parts_of(queue, stats)
+                    self._pass_over(stats)
+                if (counted := browse.readable(stats)) is not None:
+                    parts += yield from self._parts_of(queue, counted)
         if self._mark is None:
             return parts
         rest = [part for part in parts if _order(part) >= _order(self._mark.part)]
@@ -245,13 +275,21 @@ class Search:
     def _parts_of(self, queue: str, stats: browse.QueueStats) -> Procedure[list[Part]]:
         parts: list[Part] = []
         for state in self._states:
-            count = int(getattr(stats, state.value))
-            if state is TaskState.AGGREGATING:
-                waiting = (yield from reading.waiting_groups(queue)) if count else {}
-                names = sorted(name for name in waiting if self._filter.may_be("group", name))
-                parts += [Part(queue, state, name, waiting[name]) for name in names]
-            elif count:
-                parts.append(Part(queue, state, "", (yield from self._count(queue, state, count))))
+            try:
+                parts += yield from self._parts_in(queue, state, stats)
+            except BrokerError as error:
+                self._pass_over(error)
+        return parts
+
+    def _parts_in(self, queue: str, state: TaskState, stats: browse.QueueStats) -> Procedure[list[Part]]:
+        parts: list[Part] = []
+        count = int(getattr(stats, state.value))
+        if state is TaskState.AGGREGATING:
+            waiting = (yield from reading.waiting_groups(queue)) if count else {}
+            names = sorted(name for name in waiting if self._filter.may_be("group", name))
+            parts += [Part(queue, state, name, waiting[name]) for name in names]
+        elif count:
+            parts.append(Part(queue, state, "", (yield from self._count(queue, state, count))))
         return parts
 
     def _count(self, queue: str, state: TaskState, count: int) -> Procedure[int]:

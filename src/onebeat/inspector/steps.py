@@ -15,11 +15,18 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from onebeat.broker import spoiled
 from onebeat.broker.call import Argument, Call
+from onebeat.broker.spoiled import Spoiled
 from onebeat.broker.store import BlockingStore, Store
-from onebeat.errors import BrokerError, OnebeatError
+from onebeat.errors import BrokerError, BrokerUnavailable, OnebeatError
 
 T = TypeVar("T")
+
+_FOREIGN = "WRONGTYPE"
+
+MAX_EXPLAINED = 10
+"""Errors of one round trip that are looked into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +56,62 @@ Procedure = Generator[Step, Any, T]
 
 
 def ask(call: Call[T]) -> Procedure[T]:
-    """Run one script."""
-    answer: T = yield call
+    """Run one script; of a key of a foreign type its error says which, and what to do."""
+    try:
+        answer: T = yield call
+    except BrokerError as error:
+        better = yield from _explained(call, error)
+        raise better from (error if better is not error else error.__cause__)
     return answer
 
 
 def ask_each(calls: list[Call[T]]) -> Procedure[list[T | BrokerError]]:
     """Run scripts that only read, of any queues, in one round trip per node; an error stands in place of an answer."""
     answers: list[T | BrokerError] = yield calls
+    failed = [place for place, answer in enumerate(answers) if isinstance(answer, BrokerError)]
+    for place in failed[:MAX_EXPLAINED]:
+        error = answers[place]
+        if isinstance(error, BrokerError):
+            answers[place] = yield from _explained(calls[place], error)
     return answers
 
 
+def alone(part: Procedure[T], unread: list[str]) -> Procedure[T | None]:
+    """Follow a part that fails alone where what stands in the store is damaged: then it is None, `unread` says why."""
+    try:
+        return (yield from part)
+    except BrokerUnavailable:
+        raise
+    except BrokerError as error:
+        if str(error) not in unread:
+            unread.append(str(error))
+        return None
+
+
 def command(*words: Argument) -> Procedure[Any]:
-    """Run one plain command, on one key or none."""
-    return (yield words)
+    """Run one plain command, on one key or none; of a key of a foreign type its error says so, and what to do."""
+    try:
+        return (yield words)
+    except BrokerError as error:
+        if _FOREIGN not in str(error) or len(words) < 2 or not isinstance(words[1], str):
+            raise
+        kind = spoiled.name_of((yield ("TYPE", words[1])))
+        if not spoiled.is_foreign(words[1], kind):
+            raise
+        raise Spoiled(f"key {words[1]} cannot be read", {words[1]: kind}) from error
+
+
+def _explained(call: Call[Any], error: BrokerError) -> Procedure[BrokerError]:
+    """Return an error that names the keys which are of a foreign type, if that is what it is about."""
+    if _FOREIGN not in str(error) or isinstance(error, Spoiled):
+        return error
+    names = spoiled.candidates(call)
+    try:
+        kinds: list[str] = yield spoiled.types(call.queue, names) if not call.keys else spoiled.types_at(call.keys)
+    except BrokerError:
+        return error
+    found = {name: kind for name, kind in zip(names, kinds, strict=True) if spoiled.is_foreign(name, kind)}
+    return Spoiled(spoiled.subject(call.queue, list(found)), found) if found else error
 
 
 async def taken(store: Store, step: Step) -> Any:

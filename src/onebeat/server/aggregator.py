@@ -31,7 +31,7 @@ from onebeat.preparing import Prepared, tell_combined, tell_delivered
 from onebeat.server.aggregation import Aggregation, Aggregations, rule
 from onebeat.server.combining import Misfit, Read, add, checked
 from onebeat.server.config import ServerConfig
-from onebeat.server.outcome import error_text, error_type
+from onebeat.server.outcome import PlainError, error_text, error_type
 from onebeat.server.traces import in_handler
 from onebeat.upkeep.foreign import in_pool
 from onebeat.upkeep.service import Backoff, TroubleLog, cancelled, is_being_cancelled
@@ -200,7 +200,7 @@ class Aggregator:
     async def _aggregate(self, of: GroupSet) -> str:
         aggregation = self._aggregations.find(of.group)
         if aggregation is None:
-            raise LookupError(f"aggregator not found for group {of.group!r}")
+            raise PlainError(f"aggregator not found for group {of.group!r}")
         read = await self._read(of, aggregation)
         if not read.items:
             return "lost"

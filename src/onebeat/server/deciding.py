@@ -14,7 +14,7 @@ from onebeat.clock import Clock
 from onebeat.errors import HandlerNotFound
 from onebeat.server import outcome
 from onebeat.server.config import ServerConfig
-from onebeat.server.failures import log_failure, log_success
+from onebeat.server.failures import Storm, log_failure, log_success
 from onebeat.server.hooks import Hooks
 from onebeat.server.logs import about
 from onebeat.server.mux import Route
@@ -46,6 +46,7 @@ class Decider:
         self._clock = clock
         self._audience = audience
         self._jitter = jitter
+        self._storm = Storm(clock.monotonic)
 
     def returned(self, attempt: Running, route: Route, result: object) -> Finished | None:
         """Decide for a handler that returned."""
@@ -126,11 +127,11 @@ class Decider:
             log.exception("back-off of task %s raised; the default is used", attempt.id, extra=about(attempt))
             attempt.route = None
             finished = decide(delay=outcome.default_retry_delay)
-        log_failure(attempt, error, finished)
+        log_failure(attempt, error, finished, self._storm)
         return finished
 
 
-class _CancelledItselfError(LookupError):
+class _CancelledItselfError(outcome.PlainError):
     """A handler raised CancelledError though nobody stopped it. The text is asynq's."""
 
 

@@ -58,7 +58,6 @@ class Fetcher:
         asking: Callable[[str], None],
         taken: Callable[[str, Taken], None],
         clock: Clock | None = None,
-        is_watched: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._shares = shares
@@ -68,7 +67,6 @@ class Fetcher:
         self._room = room
         self._asking = asking
         self._taken = taken
-        self._is_watched = is_watched
         self._sequences = dict.fromkeys(shares.queues, 0)
         self._vacant = asyncio.Event()
         self._stopping = False
@@ -169,7 +167,7 @@ class Fetcher:
             sequence=self._sequences[queue],
             limit=number,
             lease_ms=self._lease_ms,
-            is_watched=self._is_watched(),
+            is_watched=True,  # how long tasks have waited, and which had expired
         )
         backoff, trouble = Backoff(), self._trouble
         while True:

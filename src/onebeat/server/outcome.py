@@ -130,7 +130,7 @@ def cancelled(attempt: Running, ended: float) -> Finished:
 def error_text(error: BaseException) -> str:
     """Say an error in one line of valid UTF-8, at most 8,192 characters."""
     text = str(error).strip()
-    plain = isinstance(error, (SkipRetry, Retry, StopError, HandlerError, LookupError)) and type(error) is not KeyError
+    plain = isinstance(error, (SkipRetry, Retry, StopError, HandlerError, HandlerNotFound, PlainError))
     name = type(error).__name__
     shown = (text or name) if plain else f"{name}: {text}" if text else name
     return clean_text(shown[:MAX_ERROR_TEXT])
@@ -154,6 +154,10 @@ _NAMES = {
     "ProcessEndedError": "TaskCrashed",
 }
 """Classes of our own that stand for one that is known."""
+
+
+class PlainError(LookupError):
+    """An error of our own whose text says it all, as asynq's does."""
 
 
 class HandlerError(Exception):

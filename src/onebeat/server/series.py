@@ -2,8 +2,9 @@
 Counts what a server does, and adds it to the series of its queues every few seconds.
 
 What is counted in a minute is what the store has accepted in it, as asynq's counters have it: an outcome that counts
-as neither success nor failure there is not here either. A process that is killed loses what it has not written, and
-what was sent without an answer is not sent again: it would count twice.
+as neither success nor failure there is not here either. While the store is away what was counted is kept, for a minute
+at most, so that it does not stand in a minute far from its own. A process that is killed loses what it has not written,
+and what was sent without an answer is not sent again: it would count twice.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from onebeat.broker.browse import now
 from onebeat.broker.consume import Outcome, Taken
 from onebeat.broker.maintain import Lost
 from onebeat.broker.series import MAX_TYPES_OF_ALL, OTHER, Runs, record
 from onebeat.broker.store import Store
+from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError, BrokerUnavailable
+from onebeat.options import DEFAULT_QUEUE
 from onebeat.server.running import Running
 from onebeat.upkeep.service import TroubleLog
 
@@ -24,6 +28,9 @@ log: logging.Logger = logging.getLogger("onebeat.series")
 
 EVERY_S = 5.0
 """Seconds between two writes: what is lost at most."""
+
+KEPT_S = 60.0
+"""For so long what was counted is kept while it cannot be written."""
 
 _ROOM = 64
 """Buckets that are counted here, since a number of milliseconds has no more bits."""
@@ -88,13 +95,18 @@ class Series:
 
     Args:
         store: The server's.
+
+        clock: Its clock.
     """
 
     name = "series"
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, clock: Clock | None = None) -> None:
         self._store = store
+        self._clock = clock or SystemClock()
         self._queues: dict[str, _Counts] = {}
+        self._waiting: dict[str | None, _Counts] = {}
+        self._since = 0.0
         self._trouble = TroubleLog("recording series", log)
 
     def _of(self, queue: str) -> _Counts:
@@ -165,20 +177,35 @@ class Series:
 
     async def flush(self) -> None:
         """Write what was counted: a script for each queue where something happened, and one for all of them."""
-        queues, self._queues = self._queues, {}
-        whole = _Counts()
-        for counts in queues.values():
-            whole.add(counts)
-        written: list[tuple[str | None, _Counts]] = [(None, whole), *queues.items()]
-        for queue, counts in written if queues else ():
+        self._gather()
+        try:
+            if self._waiting:
+                await self._store.run(now(DEFAULT_QUEUE))  # a store that is away is sent nothing which may count
+        except BrokerError as error:
+            self._trouble.trouble(error)
+            return
+        while self._waiting:
+            queue = next(iter(self._waiting))
             try:
-                await self._write(queue, counts)
+                await self._write(queue, self._waiting.pop(queue))
             except BrokerError as error:
                 self._trouble.trouble(error)
                 if isinstance(error, BrokerUnavailable) and not self._store.is_spread:
                     return
             else:
                 self._trouble.over()
+
+    def _gather(self) -> None:
+        """Put what was counted to what waits to be written, of all queues together first; what is too old is let go."""
+        if self._clock.monotonic() - self._since > KEPT_S:
+            self._waiting.clear()
+        if not self._waiting:
+            self._since = self._clock.monotonic()
+        queues, self._queues = self._queues, {}
+        for counts in queues.values():
+            self._waiting.setdefault(None, _Counts()).add(counts)
+        for queue, counts in queues.items():
+            self._waiting.setdefault(queue, _Counts()).add(counts)
 
     async def _write(self, queue: str | None, counts: _Counts) -> None:
         types = {name: found.runs() for name, found in counts.types.items()}

@@ -222,8 +222,7 @@ class Serving(Traffic):
         shares = Shares(config.queues, strict=config.strict)
         tag = tag_of(self.id)
         history = History(config.attempts, tag)
-        self._series = Series(self.store) if config.series else None
-        is_recorded = history.keeps_any or self._series is not None
+        self._series = Series(self.store, clock=self._clock) if config.series else None
         self.acknowledger: Acknowledger = Acknowledger(
             self.store,
             self._answered,
@@ -255,7 +254,6 @@ class Serving(Traffic):
             asking=self.acknowledger.forget_refused,
             taken=self._taken,
             clock=self._clock,
-            is_watched=lambda: is_recorded or bool(self._audience.hears),
         )
         self.watchdog: Watchdog = Watchdog(
             loop.call_soon_threadsafe,

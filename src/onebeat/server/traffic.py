@@ -22,6 +22,7 @@ from onebeat.server.logs import about
 from onebeat.server.running import Running, Stop
 from onebeat.server.series import Series
 from onebeat.server.telling import Teller
+from onebeat.upkeep.telling import log_expired
 
 log: logging.Logger = logging.getLogger("onebeat.server")
 
@@ -62,6 +63,7 @@ class Traffic:
 
     def _taken(self, queue: str, taken: Taken) -> None:
         self._teller.taken(queue, taken)
+        log_expired(queue, taken.expired)
         if self._series is not None:
             self._series.taken(queue, taken)
         attempts = self.executor.start(queue, self._without_our_own(queue, taken))

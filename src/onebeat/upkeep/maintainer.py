@@ -24,7 +24,7 @@ from onebeat.clock import Clock, SystemClock
 from onebeat.errors import BrokerError
 from onebeat.upkeep.service import Crew, TroubleLog
 from onebeat.upkeep.survey import Survey, period
-from onebeat.upkeep.telling import tell
+from onebeat.upkeep.telling import log_expired, tell
 from onebeat.wire import keys
 
 log: logging.Logger = logging.getLogger("onebeat.maintainer")
@@ -166,6 +166,7 @@ class Maintainer:
         if self._audience.hears:
             tell(self._audience, queue, done, self._clock.now())
         self._log_recovered(queue, done)
+        log_expired(queue, done.filed)
         if done.lonely:
             log.warning(
                 "group %s of queue %s: its tasks wait for more than a minute, and no server here aggregates it: give "

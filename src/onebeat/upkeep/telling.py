@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -11,6 +12,15 @@ from onebeat.broker.maintain import Lost, Maintained
 from onebeat.clock import EPOCH
 from onebeat.events import Event, ScheduleFired, ScheduleMissed, TaskArchived, TaskCancelled, TaskRecovered
 from onebeat.states import TaskState
+from onebeat.words import counted
+
+log: logging.Logger = logging.getLogger("onebeat.upkeep")
+
+EXPIRED = "expired"
+"""What stands in a task as its error that was not started in time."""
+
+NAMED = 3
+"""Ids of tasks in one line of the log."""
 
 _STATES = {"front": TaskState.PENDING, "retry": TaskState.RETRY, "archived": TaskState.ARCHIVED}
 
@@ -31,6 +41,22 @@ def tell(audience: Audience, queue: str, done: Maintained, at: datetime) -> None
             audience.event(event)
 
 
+def log_expired(queue: str, filed: Sequence[Filed]) -> None:
+    """Log tasks that were archived because the time in which they might start was over: a line for all of a type."""
+    by_type: dict[str, list[str]] = {}
+    for item in filed:
+        if item.error == EXPIRED:
+            by_type.setdefault(item.type, []).append(item.id)
+    for type_, ids in by_type.items():
+        shown = ", ".join(ids[:NAMED]) + (", …" if len(ids) > NAMED else "")
+        said = {"task_type": type_, "queue": queue, "outcome": "archived", "error_type": "TaskExpired"}
+        log.warning(
+            "%s (%s) of queue %s expired before %s could start and %s archived: %s",
+            counted(len(ids), "task"), type_, queue, "it" if len(ids) == 1 else "they",
+            "is" if len(ids) == 1 else "are", shown, extra=said if len(ids) > 1 else {**said, "task_id": ids[0]},
+        )  # fmt: skip
+
+
 def tell_filed(
     audience: Audience, queue: str, filed: Sequence[Filed], *, at: datetime, error_type: str = "TaskCrashed"
 ) -> None:
@@ -44,7 +70,7 @@ def tell_filed(
                 type=item.type,
                 retried=item.retried,
                 error=item.error,
-                error_type="TaskExpired" if item.error == "expired" else error_type,
+                error_type="TaskExpired" if item.error == EXPIRED else error_type,
             )
         )
 

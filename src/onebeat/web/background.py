@@ -43,7 +43,8 @@ class Background:
             WrongState: So many run here already.
         """
         if len(self._alive()) >= MOST:
-            raise WrongState(f"{MOST} jobs run in this console already: wait until one ends, or stop one")
+            run = "job runs" if MOST == 1 else "jobs run"
+            raise WrongState(f"{MOST} {run} in this console already: wait until one ends, or stop one")
 
     async def start(
         self, inspector: Inspector, job_id: str, queues: Visible, look: Look | None, barred: Barred | None = None

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from onebeat.errors import (
     BrokerError,
     BrokerUnavailable,
+    BrokerUnsupported,
     ConfigurationError,
     InvalidFilter,
     InvalidTask,
@@ -39,7 +40,8 @@ STATUSES: Mapping[type[OnebeatError], int] = {
     PayloadError: 400,
     ConfigurationError: 400,
     BrokerUnavailable: 503,
-    BrokerError: 502,
+    BrokerUnsupported: 502,
+    BrokerError: 409,
     OnebeatError: 409,
 }
 """The HTTP status of an error: of its class, or of the nearest above it."""

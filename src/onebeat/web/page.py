@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from onebeat import __version__
-from onebeat.web import assets, links, rights, viewer
+from onebeat.web import assets, links, parts, rights, viewer
 from onebeat.web.icons import icon
 from onebeat.web.security import gate
 from onebeat.web.showing import bars, instants, words
@@ -65,6 +65,7 @@ def render(request: Request, name: str, *, status: int = 200, **values: Any) -> 
     """
     template = environment().get_template(name)
     context = {**shared(request), **values}
+    context |= _spoken(context)
     if request.headers.get("hx-request") == "true" and "live" in template.blocks:
         return _varied(_part(request, template, context, status))
     notice = _notice(request)
@@ -73,6 +74,17 @@ def render(request: Request, name: str, *, status: int = 200, **values: Any) -> 
     if notice is not None:
         answer.delete_cookie(NOTICE, path=f"{links.root(request)}/")
     return _varied(answer)
+
+
+def _spoken(context: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the verdict of a page of which not all could be read: nothing is well then as far as one knows."""
+    kind, sentence = context.get("kind"), context.get("sentence")
+    if not context["unread"] or not sentence or "cannot be read" in sentence:
+        return {}
+    return {
+        "kind": "warn" if kind in ("good", "") else kind,
+        "sentence": f"Not all could be read. Of the rest: {sentence}",
+    }
 
 
 def _varied(answer: Response) -> Response:
@@ -97,6 +109,7 @@ def shared(request: Request) -> Mapping[str, Any]:
         "asset": lambda name: links.root(request) + assets.address(name),
         "same": links.same(request),
         "tallies": getattr(request.state, "tallies", {}),  # see rail.py
+        "unread": parts.unread(request),
         "place": "",
         "polls": True,
         "rendered_at": datetime.now(UTC),
@@ -116,7 +129,9 @@ def _block(template: Template, context: Mapping[str, Any]) -> Markup:
     block = template.blocks.get("live")
     if block is None:
         return Markup("")
-    return Markup("".join(block(template.new_context(dict(context)))))  # noqa: S704 - it comes out of a template, escaped
+    text = "".join(block(template.new_context(dict(context))))
+    ui: Any = environment().globals["ui"]
+    return Markup(str(ui.unread(context["unread"])) + text)  # noqa: S704 - out of templates, escaped
 
 
 def _tag(text: str) -> str:

@@ -23,6 +23,7 @@ from onebeat.inspector.models import ScheduleEntry
 from onebeat.inspector.schedule_models import ScheduleInfo
 from onebeat.web import consoles
 from onebeat.web.pages import overview, schedules
+from onebeat.web.parts import quiet_part
 from onebeat.web.rights import sees
 from onebeat.web.security import gate
 from onebeat.web.showing import fleets, plans
@@ -128,7 +129,7 @@ def _alone(read: Callable[[Request], Awaitable[dict[str, Tally]]]) -> Callable[[
 
 @_alone
 async def _of_queues(request: Request) -> dict[str, Tally]:
-    rows, servers = await overview.judged(request, seconds=STATS_S)
+    rows, servers = await overview.judged(request, seconds=STATS_S, read=quiet_part)
     if not rows:
         return {}
     queues, concerns = counted(len(rows), "queue"), [row.concern.kind for row in rows if row.concern is not None]
@@ -139,7 +140,7 @@ async def _of_queues(request: Request) -> dict[str, Tally]:
         "errors": Tally(failed, "", f"{counted(failed, 'task')} in retry or archived"),
         "groups": Tally(groups, "", counted(groups, "group")),
     }
-    if sees(request, None):
+    if servers is not None and sees(request, None):
         kinds = [fleets.standing(one).kind for one in servers]
         found["servers"] = _judged(len(servers), kinds, counted(len(servers), "server"))
     return found

@@ -414,7 +414,8 @@ async def test_a_key_of_a_foreign_type_is_told_and_nothing_is_touched(inspector:
     before = await everything(store)
     found = {one.check: one for one in (await inspector.diagnose()).findings}
     assert "queue bad" == found["key-damaged"].subject
-    assert "WRONGTYPE" in found["key-damaged"].text
+    assert "key asynq:{bad}:pending is a string, where a list belongs" == found["key-damaged"].text
+    assert "redis-cli RENAMENX 'asynq:{bad}:pending' 'moved:asynq:{bad}:pending'" == found["key-damaged"].remedies[0]
     assert "queue q" == found["lost-record"].subject
     assert before == await everything(store)
 

@@ -281,11 +281,14 @@ async def test_a_cursor_of_another_list_is_refused(api: Api, path: str) -> None:
 
 
 async def test_a_damaged_record_is_no_error_of_the_console(api: Api, filled: Store) -> None:
-    """It is answered 409, with what stands in the store."""
-    await filled.command("DEL", "asynq:{q}:paused", "asynq:{q}:retry")
+    """What is asked for itself is answered 409, with what stands in the store; of a queue the rest is told."""
+    await filled.command("DEL", "asynq:{q}:paused", "asynq:{q}:retry", "asynq:{q}:t:archived")
     await filled.command("SET", "asynq:{q}:retry", "no sorted set")
-    found = await api.get("/queue", 409, name="q")
-    assert ("damaged", True) == (found["code"], "WRONGTYPE" in found["detail"])
+    await filled.command("SET", "asynq:{q}:t:archived", "no hash")
+    found = await api.get("/task", 409, queue="q", id="archived")
+    assert ("damaged", True) == (found["code"], "asynq:{q}:t:archived is a string" in found["detail"])
+    found = await api.get("/queue", name="q")
+    assert (1, 0, 1) == (found["counts"]["archived"], found["counts"]["retry"], len(found["unread"]))
 
 
 async def test_the_answer_is_json_for_any_reader(api: Api) -> None:

@@ -122,3 +122,15 @@ def test_a_trend_has_at_most_sixty_bars() -> None:
     """Of more slots several are one bar."""
     drawn = pace.trend(type_series("t", *[(1, 0)] * 144))
     assert "144 in all, at most 3 at once, 0 failed" in drawn
+
+
+@pytest.mark.parametrize(
+    ("failed", "processed", "expected"),
+    [
+        (9999, 10_000, ">99.9 %"), (10_000, 10_000, "100 %"), (1, 100_000, "<0.1 %"), (996, 1000, "99.6 %"),
+        (12, 100, "12 %"), (3, 100, "3.0 %"), (0, 10, ""),
+    ],
+)  # fmt: skip
+def test_a_share_is_neither_all_nor_nothing_unless_it_is(failed: int, processed: int, expected: str) -> None:
+    """One that succeeded among 10,000 is not nothing."""
+    assert expected == pace.share_of(failed, processed)

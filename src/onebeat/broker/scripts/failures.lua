@@ -1,5 +1,5 @@
 -- failures: look at some tasks of one sorted set, those of the highest score first, without their payloads.
--- uses: clock, describe, rank
+-- uses: clock, readable, describe, rank
 --
 -- KEYS[1] root  asynq:{q}:     t:<id> hash · retry, archived zset
 -- KEYS[2] root  onebeat:{q}:   exact zset (due, ms)
@@ -48,11 +48,11 @@ end
 local rest = ARGV[3] == "" and redis.call("ZCARD", key) or rank_before(key, ARGV[2], ARGV[3])
 local page = rest > 0 and redis.call("ZRANGE", key, math.max(0, rest - limit), rest - 1, "WITHSCORES") or {}
 local answer = { 0, "", "", "" }
-local read, seen = 0, 0
+local weight, seen = 0, 0
 for i = #page - 1, 1, -2 do
   local id, score = page[i], page[i + 1]
-  read = read + redis.call("HSTRLEN", KEYS[1] .. "t:" .. id, "msg")
-  if seen > 0 and read > max_bytes then
+  weight = weight + read(0, "HSTRLEN", KEYS[1] .. "t:" .. id, "msg")
+  if seen > 0 and weight > max_bytes then
     break
   end
   seen = seen + 1

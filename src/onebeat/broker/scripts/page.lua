@@ -1,5 +1,5 @@
 -- page: some tasks of one state, whole, in the order of asynq's tools (inspect.go listMessages, listZSetEntries).
--- uses: clock, describe, front
+-- uses: clock, readable, describe, front
 --
 -- KEYS[1] root  asynq:{q}:     t:<id> hash · pending, active list · the other states' zsets, g:<group>, lease
 -- KEYS[2] root  onebeat:{q}:   exact zset (due, ms)

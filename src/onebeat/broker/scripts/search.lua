@@ -1,5 +1,5 @@
 -- search: look at some tasks of one state, on from where the last step ended, and give those that may be wanted.
--- uses: clock, describe, rank
+-- uses: clock, readable, describe, rank
 --
 -- KEYS[1] root  asynq:{q}:     t:<id> hash · pending, active list · the other states' zsets, g:<group>, lease
 -- KEYS[2] root  onebeat:{q}:   exact zset (due, ms)
@@ -101,11 +101,11 @@ end
 
 local ids, scores, start = entries()
 local answer = { int(now_us), 0, 0, "", "", "" }
-local read, given, seen = 0, 0, 0
+local looked, given, seen = 0, 0, 0
 for i, id in ipairs(ids) do
-  local message = redis.call("HGET", KEYS[1] .. "t:" .. id, "msg")
-  read = read + (message and #message or 0)
-  if seen > 0 and read > max_read then
+  local message = read(false, "HGET", KEYS[1] .. "t:" .. id, "msg")
+  looked = looked + (message and #message or 0)
+  if seen > 0 and looked > max_read then
     break
   end
   local found = message and may_be_wanted(id, message) and describe(id)

@@ -59,6 +59,8 @@ def _show(found: Details, *, is_cluster: bool) -> None:
     if found.groups:
         facts.append((output.counted(len(found.groups), "group"), _groups(found)))
     output.show_facts(facts)
+    for sentence in found.unread:
+        output.note(f"Not shown: {sentence}", matters=True)
 
 
 def _count(counts: object, state: str) -> Cell:

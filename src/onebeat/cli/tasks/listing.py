@@ -112,6 +112,8 @@ def _say_how_far(last: Found | None, count: int) -> None:
     if last.cursor:
         told += f" There may be more: --limit shows more at once, --cursor {last.cursor} goes on."
     output.note(told, matters=bool(last.cursor))
+    for sentence in last.unread:
+        output.note(f"Left out: {sentence}", matters=True)
 
 
 def show_tasks(found: Sequence[TaskInfo], *, nothing: str) -> None:

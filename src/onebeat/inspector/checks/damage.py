@@ -115,6 +115,13 @@ def _names(facts: Facts) -> Iterator[Found]:
                 (typed("redis-cli", "SREM", "asynq:queues", name),),
                 name,
             )
+        elif "\ufffd" in name:
+            yield Found(
+                Severity.ERROR,
+                f"queue {name!r}",
+                "its name is no UTF-8, so that no tool can open it; the console and the inspector leave it out",
+                ("find who wrote it, and take it out of asynq:queues by SREM, byte for byte",),
+            )
         elif "/" in name or "{" in name or "}" in name:
             yield Found(
                 Severity.HINT,

@@ -51,6 +51,8 @@ class Facts:
 
         broken: Queues that scripts fail on, with why.
 
+        foreign: Keys that are of a foreign type: the queue, "" of those of all, the key, and its type.
+
         before: What was pending, and processed, at a first look `interval` seconds ago.
 
         plans: Onebeat's schedules. entries: Go's.
@@ -77,6 +79,7 @@ class Facts:
     names: list[str] = field(default_factory=list)
     queues: list[Checkup] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
+    foreign: list[tuple[str, str, str]] = field(default_factory=list)
     before: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     interval: float = 0.0
     plans: list[Plan] = field(default_factory=list)

@@ -8,21 +8,26 @@ node, server or scheduler.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from onebeat.broker import browse
+from onebeat.broker import browse, spoiled
 from onebeat.broker.checkup import QUEUES_STEP, Checkup, checkup, plans
 from onebeat.broker.dangers import asked_rights
+from onebeat.broker.spoiled import Spoiled
 from onebeat.errors import BrokerError
 from onebeat.inspector import fleet, reading
 from onebeat.inspector.checks.facts import Facts, Slow
 from onebeat.inspector.checks.words import number
-from onebeat.inspector.steps import Everywhere, Pause, Procedure, ask, command
+from onebeat.inspector.steps import Everywhere, Pause, Procedure, alone, ask, ask_each, command
 from onebeat.options import DEFAULT_QUEUE
 from onebeat.wire import keys
 
 MAX_PLANS = 10_000
+
+TYPES_STEP = 100
+"""Queues the types of whose keys are asked for in one round trip."""
+
 FEWEST_SAMPLES, MOST_SAMPLES = 2, 20
 """Tasks of each queue that are looked into: fewer, if there are thousands of queues."""
 
@@ -70,6 +75,7 @@ class Gathering:
             "rights": self._rights,
             "slowlog": self._slow_log,
             "cluster": self._cluster,
+            "types": self._types,
             "servers": self._servers,
             "queues": self._queues,
             "second look": self._second_look,
@@ -91,13 +97,16 @@ class Gathering:
             trips.append(self._clock() - asked)
         self.facts.round_trip = min(trips)
         for queue in self._only:
-            yield from reading.check_queue(queue)
-        self.facts.names = list(self._only) or (yield from reading.queues())
+            yield from alone(reading.check_queue(queue), [])
+        try:
+            self.facts.names = list(self._only) or (yield from reading.listed())
+        except Spoiled as error:  # the rest can be judged
+            self.facts.missing["queues"] = str(error)
 
     def gather(self, wanted: set[str]) -> Procedure[None]:
         """Gather parts, as far as the store lets us."""
         for name, part in self._parts.items():
-            if name in wanted:
+            if name in wanted and name not in self.facts.missing:
                 yield from self.tried(name, part)
 
     def tried(self, name: str, part: Gather) -> Procedure[None]:
@@ -131,6 +140,34 @@ class Gathering:
         spread = Counter({address: 0 for address in holders if address})
         spread.update(holders[keys.slot(keys.root(name))] for name in self.facts.names)
         self.facts.spread = spread
+
+    def _types(self) -> Procedure[None]:
+        """Compare the types of keys with what they are to be: of the indexes, and of the queues that are looked at."""
+        if not self._only:
+            for key in spoiled.INDEXES:
+                kind = spoiled.name_of((yield from command("TYPE", key)))
+                if spoiled.is_foreign(key, kind):
+                    self.facts.foreign.append(("", key, kind))
+        yield from self._compare({queue: spoiled.of_queue(queue) for queue in self.facts.names[: self.budget]})
+        if not self._only and keys.SERVERS not in {key for _, key, _ in self.facts.foreign}:
+            listed = yield from command("ZRANGE", keys.SERVERS, 0, MAX_ENTRIES - 1)
+            tags = [fleet.tag_of(_text(key)) for key in listed]
+            yield from self._compare({tag: spoiled.of_server(tag) for tag in tags}, is_queue=False)
+
+    def _compare(self, names: Mapping[str, list[str]], *, is_queue: bool = True) -> Procedure[None]:
+        """Compare the types of the keys of queues, or of servers."""
+        each = list(names.items())
+        for start in range(0, len(each), TYPES_STEP):
+            part = each[start : start + TYPES_STEP]
+            answers = yield from ask_each([spoiled.types(tag, those) for tag, those in part])
+            for (tag, those), kinds in zip(part, answers, strict=True):
+                if isinstance(kinds, BrokerError):
+                    raise kinds
+                self.facts.foreign += [
+                    (tag if is_queue else "", key, kind)
+                    for key, kind in zip(those, kinds, strict=True)
+                    if spoiled.is_foreign(key, kind)
+                ]
 
     def _servers(self) -> Procedure[None]:
         self.facts.servers = yield from fleet.servers()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from onebeat.broker.checkup import Sample
+from onebeat.broker.spoiled import remedy, told
 from onebeat.inspector.checks.facts import Check, Facts, Found, server_name
 from onebeat.inspector.checks.finding import Severity
 from onebeat.inspector.checks.words import instant, list_tasks, number, run_tasks, serve, some, span, typed
@@ -188,7 +189,18 @@ def _storm(facts: Facts) -> Iterator[Found]:
 
 
 def _broken(facts: Facts) -> Iterator[Found]:
+    for queue, key, kind in facts.foreign:
+        yield Found(
+            Severity.ERROR,
+            f"queue {queue}" if queue else f"key {key}",
+            f"key {told(key, kind)}",
+            (remedy(key), "delete what was moved, once you know who wrote it, and what it was for"),
+            queue,
+        )
+    named = {queue for queue, _, _ in facts.foreign}
     for name, why in facts.broken.items():
+        if name in named:
+            continue
         yield Found(
             Severity.ERROR,
             f"queue {name}",
@@ -285,10 +297,10 @@ CHECKS = (
     ),
     Check(
         "key-damaged",
-        ("queues",),
-        "Queues one of whose keys has a type that is not asynq's.",
-        "Every script that meets it fails: nothing is taken, forwarded or counted.",
-        "Find who wrote the key, and rename or delete it.",
+        ("types",),
+        "Keys of queues, and those that all share, whose type is another than asynq's or Onebeat's.",
+        "Whatever meets it fails: tasks are not taken or counted, servers or schedules are not listed.",
+        "Find who wrote the key, and move it away by `RENAMENX`, which loses nothing, or delete it.",
         _broken,
     ),
     Check(

@@ -53,12 +53,15 @@ class TaskPage(msgspec.Struct, frozen=True, kw_only=True):
         scanned, total: How many were looked at so far, over all answers that a cursor joins, of about how many.
 
         cursor: Where the search goes on; null: all was looked at.
+
+        unread: What could not be looked at, since what stands in the store is damaged: a sentence each.
     """
 
     tasks: list[TaskItem]
     scanned: int
     total: int
     cursor: str | None
+    unread: list[str]
 
 
 class TaskQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -157,15 +160,16 @@ async def search_tasks(asked: Asked, query: TasksQuery) -> TaskPage:
     inspector = await asked.inspector()
     found: list[TaskInfo] = []
     scanned, total, cursor = 0, 0, ""
+    unread: tuple[str, ...] = ()
     end = time.monotonic() + SEARCH_S
     look = inspector.search(wanted, limit=query.limit, scan=query.scan, cursor=query.cursor, queues=asked.visible)
     async for step in look:
         found += step.tasks
-        scanned, total, cursor = step.scanned, step.total, step.cursor
+        scanned, total, cursor, unread = step.scanned, step.total, step.cursor, step.unread
         if time.monotonic() > end:
             break
     tasks = await asyncio.to_thread(lambda: [task_item(asked, info) for info in found])
-    return TaskPage(tasks=tasks, scanned=scanned, total=total, cursor=cursor or None)
+    return TaskPage(tasks=tasks, scanned=scanned, total=total, cursor=cursor or None, unread=list(unread))
 
 
 async def get_task(asked: Asked, query: TaskQuery) -> TaskWhole:

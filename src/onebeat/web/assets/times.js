@@ -32,9 +32,9 @@ function spanned(ms) {
 // By how much this machine's clock is ahead of the server's; less than two seconds is nothing.
 function ahead() {
   const told = Date.parse(document.documentElement.dataset.now);
-  const arrived = performance.timeOrigin + (performance.getEntriesByType("navigation")[0]?.responseStart ?? 0);
+  const arrived = performance.timeOrigin + performance.getEntriesByType("navigation")[0]?.responseStart;
   const off = arrived - told;
-  return Math.abs(off) < 2000 || Number.isNaN(off) ? 0 : off;
+  return Math.abs(off) > 2000 ? off : 0; // nor is what is not known
 }
 const AHEAD = ahead();
 

@@ -18,7 +18,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Preview
 from onebeat.inspector.jobs import Named, in_group
 from onebeat.inspector.searching import Visible, named_queues
-from onebeat.web import consoles
+from onebeat.web import consoles, parts
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, read
 from onebeat.web.links import url
@@ -243,7 +243,9 @@ async def _to_none(request: Request, order: Order, where: set[str]) -> Response:
 
 async def _reached(inspector: Inspector, chosen: Filter, queues: Visible) -> set[str]:
     """Return the queues in which something may be done that was not wholly looked at."""
-    return {queue for queue in await inspector.queues() if queues(queue) and chosen.may_be("queue", queue)}
+    return {
+        queue for queue in await parts.silent(inspector.queues()) if queues(queue) and chosen.may_be("queue", queue)
+    }
 
 
 def _barred(request: Request, chosen: Filter, queues: Visible) -> set[str]:
@@ -314,6 +316,8 @@ BECOMES = {"run": "run", "archive": "archived", "cancel": "cancelled", "delete":
 def _sentence(preview: Preview, order: Order) -> str:
     if not preview.count:
         return "Nothing to do: no such task fits" + ("" if preview.is_whole else " among those looked at")
+    if preview.unread:
+        return f"{counted(preview.count, 'task')}, as far as could be read"
     if preview.is_whole:
         of = " of one group of errors" if order.group else ""
         return f"{counted(preview.count, 'task')}{of} would be {BECOMES[order.action]}; nothing is done yet"

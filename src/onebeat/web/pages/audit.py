@@ -7,10 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onebeat.errors import shown
+from onebeat.errors import BrokerError, BrokerUnavailable, shown
 from onebeat.inspector.auditing import AuditOutcome, AuditPage, AuditRecord
 from onebeat.web import consoles
 from onebeat.web.page import render
+from onebeat.web.parts import note
 from onebeat.web.scope import name_of, visible
 from onebeat.web.showing.signs import short
 
@@ -41,8 +42,14 @@ async def audit(request: Request) -> Response:
             return True
         return bool(record.queue) and sees(record.queue)
 
-    page = await inspector.audit(**asked, kind=kind, where=may_see, size=ROWS, cursor=cursor)
     is_asked = bool(kind) or any(asked.values())
+    try:
+        page = await inspector.audit(**asked, kind=kind, where=may_see, size=ROWS, cursor=cursor)
+    except BrokerUnavailable:
+        raise
+    except BrokerError as error:
+        note(request, [str(error)])
+        page = AuditPage(records=(), cursor="")
     return render(
         request,
         "audit.html",

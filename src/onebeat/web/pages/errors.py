@@ -18,6 +18,7 @@ from onebeat.web.failures import status_of
 from onebeat.web.links import url
 from onebeat.web.page import render
 from onebeat.web.pages.tasks import WORDS
+from onebeat.web.parts import note
 from onebeat.web.rights import may
 from onebeat.web.scope import hidden, seen, sight, visible, wanted
 from onebeat.web.showing import payloads
@@ -95,7 +96,10 @@ async def look(request: Request, chosen: Filter, scan: int) -> ErrorGroups:
 
     key = ("errors", str(chosen), scan, sight(request))
     found = await console.reads.get(key, read, seconds=KEPT_S)
-    return found if found.scanned > FEW else await console.reads.get(key, read, seconds=FRESH_S)
+    if found.scanned <= FEW:
+        found = await console.reads.get(key, read, seconds=FRESH_S)
+    note(request, found.refused.values())
+    return found
 
 
 def _scan(said: str) -> int:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from onebeat.broker.browse import QueueStats
+from onebeat.broker.browse import QueueStats, readable
 from onebeat.inspector import jobs
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.searching import Visible, Where
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
-from onebeat.web import consoles
+from onebeat.web import consoles, parts
 from onebeat.web.scope import seen, sight, visible
 from onebeat.web.showing.bars import STATES
 
@@ -39,12 +39,15 @@ class Looked:
         scanned, total: How many were looked at, from the first page on, of how many.
 
         cursor: Where to go on; "" if all were looked at.
+
+        unread: What could not be looked at, a sentence each.
     """
 
     tasks: tuple[TaskInfo, ...]
     scanned: int
     total: int
     cursor: str
+    unread: tuple[str, ...] = ()
 
 
 def is_listed(filter: Filter, group: str) -> bool:
@@ -71,7 +74,9 @@ async def look(request: Request, filter: Filter, *, group: str = "", cursor: str
     async def read() -> Looked:
         return await _read(inspector, filter, jobs.in_group(group, look=seen(request)), queues, cursor)
 
-    return await console.reads.get(key, read, seconds=1.0 if listed else 10.0)
+    looked = await console.reads.get(key, read, seconds=1.0 if listed else 10.0)
+    parts.note(request, looked.unread)
+    return looked
 
 
 async def _read(
@@ -80,22 +85,21 @@ async def _read(
     found: list[TaskInfo] = []
     scanned = total = 0
     next_cursor = ""
+    unread: tuple[str, ...] = ()
     search = inspector.search(filter, limit=ROWS, scan=SCAN, cursor=cursor, where=where, queues=queues, latest=True)
     async for part in search:
         found += part.tasks
-        scanned, total, next_cursor = part.scanned, part.total, part.cursor
-    return Looked(tuple(found), scanned, total, next_cursor)
+        scanned, total, next_cursor, unread = part.scanned, part.total, part.cursor, part.unread
+    return Looked(tuple(found), scanned, total, next_cursor, unread)
 
 
 async def figures(request: Request) -> Mapping[str, QueueStats]:
-    """Return what each queue that the viewer sees holds; those that cannot be read are left out."""
-    console = consoles.of(request)
-    inspector = await console.inspector()
-    stats = await console.reads.get("stats", inspector.stats_each)
+    """Return what each queue that the viewer sees holds, as far as it can be read."""
+    inspector = await consoles.of(request).inspector()
+    stats = await parts.part(request, "stats", inspector.stats_each) or {}
     sees = visible(request)
-    return {
-        name: found for name, found in stats.items() if isinstance(found, QueueStats) and (sees is None or sees(name))
-    }
+    known = {name: readable(found) for name, found in stats.items() if sees is None or sees(name)}
+    return {name: found for name, found in known.items() if found is not None}
 
 
 def counts(stats: Mapping[str, QueueStats], filter: Filter) -> dict[TaskState, int]:

@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onebeat.broker.browse import QueueStats
+from onebeat.errors import BrokerError
 from onebeat.inspector.models import GroupInfo, GroupsFound, ServerInfo
 from onebeat.web import consoles
 from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.paging import paged
+from onebeat.web.parts import note, part
 from onebeat.web.rights import may, sees
 from onebeat.web.showing import gatherings
 from onebeat.web.showing.gatherings import Due
@@ -59,14 +60,15 @@ async def look(request: Request) -> tuple[GroupsFound, Sequence[ServerInfo], dat
     """Read the groups of all queues that have some, the servers, and the store's time, once for all viewers."""
     console = consoles.of(request)
     inspector = await console.inspector()
-    stats = await console.reads.get("stats", inspector.stats_each)
+    stats = await part(request, "stats", inspector.stats_each) or {}
     names = tuple(
         name
         for name, one in stats.items()
-        if isinstance(one, QueueStats) and (one.groups or one.staged) and sees(request, name)
+        if sees(request, name) and (isinstance(one, BrokerError) or one.groups or one.staged)
     )
-    servers = await console.reads.get("servers", inspector.servers)
+    servers = await part(request, "servers", inspector.servers) or []
     found = await console.reads.get(("groups", names), lambda: inspector.groups_each(names))
+    note(request, found.failed.values())
     return found, servers, await console.reads.get("now", inspector.now)
 
 

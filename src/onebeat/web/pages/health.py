@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onebeat.errors import shown
+from onebeat.errors import BrokerError, BrokerUnavailable, shown
 from onebeat.inspector.checks.catalog import CHECKS
 from onebeat.inspector.checks.finding import Diagnosis, Finding, Repaired, Severity
 from onebeat.web import consoles
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render
+from onebeat.web.parts import note
 from onebeat.web.rights import check_sees, may, sees
 from onebeat.web.showing import diagnoses
 
@@ -115,7 +116,13 @@ async def ask_repair(request: Request) -> Response:
     check_sees(request, None)
     check = _check(query(request))
     inspector = await consoles.of(request).inspector()
-    items = await inspector.repair([check] if check else [], budget=REPAIR_BUDGET, dry_run=True)
+    items: list[Repaired] = []
+    try:
+        items = await inspector.repair([check] if check else [], budget=REPAIR_BUDGET, dry_run=True)
+    except BrokerUnavailable:
+        raise
+    except BrokerError as error:
+        note(request, [str(error)])
     visible = [one for one in items if sees(request, one.queue)]
     return render(
         request,

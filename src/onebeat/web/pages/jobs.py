@@ -10,7 +10,7 @@ from starlette.routing import Route
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job, JobState
-from onebeat.web import consoles
+from onebeat.web import consoles, parts
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
@@ -70,12 +70,17 @@ def verdict(job: Job) -> str:
         case JobState.STOPPED:
             return f"Stopped{f' by {job.stopped_by}' if job.stopped_by else ''}: {changed}"
         case JobState.DONE:
-            more = "" if job.is_whole else "; its limit is reached, and there may be more"
+            more = "" if job.is_whole else f"; {_rest(job)}"
             return f"Done: {changed}{more}"
         case JobState.LOST:
             return f"Lost: who ran it was last heard of when {changed}; nothing is half done"
         case _:
             return f"Failed: {changed}"
+
+
+def _rest(job: Job) -> str:
+    """Say why there may be more of what a job was for."""
+    return "its limit is reached, and there may be more" if not job.why else f"not all could be looked at: {job.why}"
 
 
 def part(job: Job) -> tuple[int, int]:
@@ -106,9 +111,9 @@ async def _concerned(request: Request, inspector: Inspector, job: Job) -> list[s
 
 async def every(request: Request) -> Response:
     """Show the jobs that are remembered."""
-    console = consoles.of(request)
-    inspector = await console.inspector()
-    found = [one for one in await console.reads.get("jobs", inspector.jobs) if sees(request, one)]
+    inspector = await consoles.of(request).inspector()
+    remembered: list[Job] = await parts.part(request, "jobs", inspector.jobs) or []
+    found = [one for one in remembered if sees(request, one)]
     running = sum(one.is_under_way for one in found)
     lost = sum(one.state is JobState.LOST for one in found)
     sentence = f"{counted(running, 'job')} running" if running else "No job is running"

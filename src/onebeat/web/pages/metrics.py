@@ -15,6 +15,7 @@ from onebeat.web import consoles, past
 from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.paging import paged
+from onebeat.web.parts import part
 from onebeat.web.rights import check_sees, sees
 from onebeat.web.showing import pace
 
@@ -40,16 +41,16 @@ ORDERS: Mapping[str, Key] = {
 
 async def metrics(request: Request) -> Response:
     """Show what was done, of all queues or of one, and of one type more."""
-    console, asked = consoles.of(request), query(request)
-    inspector = await console.inspector()
+    asked = query(request)
+    inspector = await consoles.of(request).inspector()
     span = asked.choice("span", [name for name, _, _ in SPANS], "1h")
     sort = asked.choice("sort", ORDERS, "attempts")
     minutes = next(minutes for name, minutes, _ in SPANS if name == span)
     queue = asked.text("queue")
     if queue:
         check_sees(request, queue)
-        await inspector.check_queue(queue)
-    known = await console.reads.get("queues", inspector.queues, seconds=past.KEPT_S)
+        await part(request, ("known", queue), lambda: inspector.check_queue(queue))
+    known = await part(request, "queues", inspector.queues, seconds=past.KEPT_S) or []
     visible = [name for name in known if sees(request, name)]
     names = (queue,) if queue else past.names_of(request, visible)
     found = await past.past(request, names, minutes)

@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onebeat.broker.browse import QueueStats
+from onebeat.broker.browse import QueueStats, readable
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
 from onebeat.web import consoles, past, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render
+from onebeat.web.parts import Reader, part
 from onebeat.web.rights import check_sees, may
 from onebeat.web.security import gate
 from onebeat.web.showing import pace, signs
@@ -54,26 +55,26 @@ class Row:
         return {state.value: getattr(self.stats, state.value, 0) for state in STATES}
 
 
-async def judged(request: Request, *, seconds: float = 1.0) -> tuple[list[Row], list[ServerInfo]]:
+async def judged(
+    request: Request, *, seconds: float = 1.0, read: Reader = part
+) -> tuple[list[Row], list[ServerInfo] | None]:
     """
-    Read the figures of all queues that the viewer sees, and the servers, once for all viewers.
+    Read the figures of all queues that the viewer sees, and the servers, None if these cannot be read.
 
     Args:
-        seconds: For how long they are good.
+        seconds: For how long they are good; they are read once for all viewers.
+
+        read: Reads each part; what it makes of damage.
     """
-    console = consoles.of(request)
-    inspector = await console.inspector()
-    every = await console.reads.get("stats", inspector.stats_each, seconds=seconds)
+    inspector = await consoles.of(request).inspector()
+    every = await read(request, "stats", inspector.stats_each, seconds=seconds) or {}
     sees = gate.user(request).sees
     stats = {name: found for name, found in every.items() if sees(name)}
-    servers = await console.reads.get("servers", inspector.servers, seconds=seconds)
-    served, lately = serving(servers), await _lately(request, stats)
+    servers = await read(request, "servers", inspector.servers, seconds=seconds)
+    served, lately = None if servers is None else serving(servers), await _lately(request, stats)
+    alive = None if servers is None else len(servers)
     rows = [
-        Row(
-            name,
-            found if isinstance(found, QueueStats) else None,
-            concerns(name, found, served, lately.get(name, (0, 0)), servers=len(servers)),
-        )
+        Row(name, readable(found), concerns(name, found, served, lately.get(name, (0, 0)), servers=alive))
         for name, found in stats.items()
     ]
     return rows, servers
@@ -111,8 +112,11 @@ async def overview(request: Request) -> Response:
     names = past.names_of(request, [row.name for row in rows])
     kind, sentence = verdict(
         [row.concern for row in rows if row.concern is not None],
-        servers=len(servers), active=totals["active"], queues=len(rows), place=viewer.of(request).zone,
-    )  # fmt: skip
+        servers=None if servers is None else len(servers),
+        active=totals["active"],
+        queues=len(rows),
+        place=viewer.of(request).zone,
+    )
     return render(
         request,
         "overview.html",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
 
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onebeat.broker.browse import QueueStats
-from onebeat.errors import BrokerError
+from onebeat.broker.browse import NOTHING, QueueStats, readable
+from onebeat.errors import BrokerError, BrokerUnavailable
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.models import QueueDetails, ServerInfo
@@ -22,6 +21,7 @@ from onebeat.web import consoles, past, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
+from onebeat.web.parts import note, part
 from onebeat.web.rights import check_sees, may
 from onebeat.web.showing import charts, instants, pace, signs
 from onebeat.web.showing.bars import STATES
@@ -59,17 +59,19 @@ async def queue(request: Request) -> Response:
     """Show a queue."""
     name = request.query_params.get("name", "")
     check_sees(request, name)
-    console = consoles.of(request)
-    inspector = await console.inspector()
-    stats = await console.reads.get(("queue", name), lambda: inspector.stats(name))
-    details = await _alone(console.reads.get(("details", name), lambda: _details(inspector, name), seconds=15))
-    history = await _alone(console.reads.get(("history", name), lambda: inspector.history(name, DAYS), seconds=15))
-    series = await _alone(console.reads.get(("series", name), lambda: inspector.series(name, minutes=60), seconds=5))
-    servers = await console.reads.get("servers", inspector.servers)
-    here = [server for server in servers if name in server.queues]
-    minutes = series.points[-LATELY:] if isinstance(series, Series) else ()
+    inspector = await consoles.of(request).inspector()
+    told = await _stats(request, inspector, name)
+    stats = readable(told) or NOTHING
+    details = await part(request, ("details", name), lambda: _details(inspector, name), seconds=15)
+    note(request, details.unread if details is not None else ())
+    history = await part(request, ("history", name), lambda: inspector.history(name, DAYS), seconds=15) or []
+    series = await part(request, ("series", name), lambda: inspector.series(name, minutes=60), seconds=5)
+    servers = await part(request, "servers", inspector.servers)
+    here = [server for server in servers or () if name in server.queues]
+    minutes = series.points[-LATELY:] if series is not None else ()
     lately = sum(point.processed for point in minutes), sum(point.failed for point in minutes)
-    found = concerns(name, stats, serving(servers), lately, servers=len(servers))
+    served = None if servers is None else serving(servers)
+    found = concerns(name, told, served, lately, servers=None if servers is None else len(servers))
     zone = viewer.of(request).zone
     return render(
         request,
@@ -82,14 +84,13 @@ async def queue(request: Request) -> Response:
         sentence=_it(found[0], zone) if found else _well(stats, here, zone),
         more_concerns=[(one.kind, _it(one, zone)) for one in found[1:]],
         counts=[(state.value, int(getattr(stats, state.value)), _in_state(name, state)) for state in STATES],
-        details=details if isinstance(details, QueueDetails) else None,
-        days=history if isinstance(history, list) else [],
-        most=max((day.processed for day in history), default=0) if isinstance(history, list) else 0,
-        series=series if isinstance(series, Series) else None,
-        chart=_chart(request, series) if isinstance(series, Series) and series.is_recorded else None,
+        details=details,
+        days=history,
+        most=max((day.processed for day in history), default=0),
+        series=series,
+        chart=_chart(request, series) if series is not None and series.is_recorded else None,
         sizes=await past.sizes(request, (name,)),
         pace=pace,
-        unread=[str(one) for one in (details, history, series) if isinstance(one, BrokerError)],
         servers=[_serving(server, name) for server in here[:LISTED]],
         more_servers=len(here) - LISTED,
         q=str(Filter().narrowed("queue", name, operator="=")),
@@ -104,11 +105,14 @@ async def _details(inspector: Inspector, name: str) -> QueueDetails:
     return await inspector.details(name, sample=SAMPLED)
 
 
-async def _alone(reading: Any) -> Any:
-    """Let one statistic fail alone: what could not be read is the error."""
+async def _stats(request: Request, inspector: Inspector, name: str) -> QueueStats | BrokerError:
+    """Count what the queue holds; of one that is damaged the error, which has the counts that could be read."""
     try:
-        return await reading
+        return await consoles.of(request).reads.get(("queue", name), lambda: inspector.stats(name))
+    except BrokerUnavailable:
+        raise
     except BrokerError as error:
+        note(request, [str(error)])
         return error
 
 

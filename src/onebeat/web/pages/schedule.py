@@ -21,6 +21,7 @@ from onebeat.web.acting import perform
 from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.pages.schedules import firing, go_rows, look, row_of
+from onebeat.web.parts import part
 from onebeat.web.rights import may, sees, sees_all
 from onebeat.web.showing import payloads, plans
 from onebeat.web.showing.calendar import Day, go_row, row
@@ -48,7 +49,7 @@ async def schedule(request: Request) -> Response:
         info = await find(request, name, is_shared=True)
     except WrongState:
         return await _show_go(request, name)
-    servers = await console.reads.get("servers", inspector.servers)
+    servers = await part(request, "servers", inspector.servers) or []
     now = await console.reads.get("now", inspector.now)
     one = row_of(info, firing(servers), serving(servers), now)
     place = viewer.of(request).zone
@@ -59,8 +60,8 @@ async def schedule(request: Request) -> Response:
         place="schedules",
         info=info,
         one=one,
-        ticks=await console.reads.get(("ticks", name), lambda: _ticks(inspector, info)),
-        fires=await console.reads.get(("fires", name), lambda: inspector.fires(name, size=FIRES)),
+        ticks=await part(request, ("ticks", name), lambda: _ticks(inspector, info)) or [],
+        fires=await part(request, ("fires", name), lambda: inspector.fires(name, size=FIRES)) or [],
         clocks=plans.clocks(info, now),
         day=row(info, day),
         axis=day_axis(day.start, day.end, place),
@@ -154,7 +155,7 @@ async def _show_go(request: Request, name: str) -> Response:
         one=one,
         entry=one.entry,
         same=same,
-        events=await console.reads.get(("events", name), lambda: inspector.events(name, size=FIRES)),
+        events=await part(request, ("events", name), lambda: inspector.events(name, size=FIRES)) or [],
         day=go_row(one.entry, day),
         axis=day_axis(day.start, day.end, place),
         payload=_look(request, one.entry.payload),

@@ -17,6 +17,7 @@ from onebeat.web import consoles, viewer
 from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.paging import paged
+from onebeat.web.parts import part
 from onebeat.web.rights import may, sees
 from onebeat.web.showing import plans
 from onebeat.web.showing.calendar import Day, go_row, row
@@ -66,9 +67,9 @@ async def look(request: Request) -> Schedules:
     """Read schedules and servers, once for all viewers; of queues that this one may see."""
     console = consoles.of(request)
     inspector = await console.inspector()
-    infos = await console.reads.get("schedules", inspector.declared_schedules)
-    entries = await console.reads.get("entries", inspector.schedules)
-    servers = await console.reads.get("servers", inspector.servers)
+    infos = await part(request, "schedules", inspector.declared_schedules) or []
+    entries = await part(request, "entries", inspector.schedules) or []
+    servers = await part(request, "servers", inspector.servers) or []
     return Schedules(
         [info for info in infos if sees(request, info.queue)],
         [one for one in entries if not one.scheduler.startswith("{") and sees(request, queue_of(one))],

@@ -19,6 +19,7 @@ from onebeat.web.acting import perform
 from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.paging import paged
+from onebeat.web.parts import part
 from onebeat.web.rights import check_sees, may, sees
 from onebeat.web.showing import fleets
 from onebeat.web.showing.concerns import Concern, concerns, serving
@@ -61,9 +62,9 @@ async def look(request: Request) -> Fleet:
     check_sees(request, None)
     console = consoles.of(request)
     inspector = await console.inspector()
-    living = await console.reads.get("servers", inspector.servers)
-    lost = await console.reads.get("lost", inspector.lost_servers, seconds=5)
-    stats = await console.reads.get("stats", inspector.stats_each)
+    living = await part(request, "servers", inspector.servers) or []
+    lost = await part(request, "lost", inspector.lost_servers, seconds=5) or []
+    stats = await part(request, "stats", inspector.stats_each) or {}
     return Fleet(living, lost, stats, await console.reads.get("now", inspector.now))
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,6 +26,7 @@ from onebeat.web import consoles
 from onebeat.web.forms import query
 from onebeat.web.page import render
 from onebeat.web.pages.raw_record import raw_fields
+from onebeat.web.parts import note
 from onebeat.web.rights import check_sees, may, sees
 from onebeat.web.showing import payloads, signs
 from onebeat.web.showing.kept import Kept
@@ -75,6 +76,7 @@ async def task(request: Request) -> Response:
         return await _missing(request, queue, id_)
     rules = consoles.of(request).settings.redaction
     record, info = found.record, found.record.info
+    note(request, record.unread)
     codec = codecs.name_of(info.headers)
     kind, sentence = verdict(record, rules.text, found.attempts)
     return render(
@@ -145,13 +147,9 @@ def _may_edit(request: Request, info: TaskInfo) -> bool:
 
 
 def _locked_until(record: TaskRecord) -> datetime | None:
-    """Return until when its lock is held, to the second, so that it does not change from look to look."""
-    if record.lock is None or record.lock.left is None:
-        return None
-    try:
-        return (datetime.now(UTC) + record.lock.left + timedelta(milliseconds=500)).replace(microsecond=0)
-    except OverflowError:
-        return None
+    """Return until when its lock is held, to the second."""
+    until = record.lock.until if record.lock is not None else None
+    return None if until is None else until.replace(microsecond=0)
 
 
 def _trace(info: TaskInfo) -> str:

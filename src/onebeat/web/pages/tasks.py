@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from onebeat.errors import InvalidFilter, OnebeatError, shown
 from onebeat.inspector import acting
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
+from onebeat.inspector.models import ServerInfo
 from onebeat.inspector.payloads import Payload
 from onebeat.inspector.terms import NAMES
 from onebeat.inspector.words import Word
@@ -27,6 +29,7 @@ from onebeat.web.page import redirect, render
 from onebeat.web.pages import finding
 from onebeat.web.pages.finding import Looked
 from onebeat.web.pages.rows import rows
+from onebeat.web.parts import part, silent
 from onebeat.web.rights import may
 from onebeat.web.scope import hidden, sight, visible, wanted
 from onebeat.web.showing.bars import STATES
@@ -92,10 +95,10 @@ async def tasks(request: Request) -> Response:
             return _page(request, asked, chosen, None, error=str(error), status=_status(error), group=group)
         raise
     stats = await finding.figures(request)
-    servers = []
+    servers: Sequence[ServerInfo] = []
     if TaskState.ACTIVE in chosen.states:
         console = consoles.of(request)
-        servers = await console.reads.get("servers", (await console.inspector()).servers)
+        servers = await part(request, "servers", (await console.inspector()).servers) or []
     by_state = finding.counts(stats, chosen)
     listed = finding.is_listed(chosen, group)
     number = sum(by_state[state] for state in chosen.states) if listed else None
@@ -125,7 +128,8 @@ async def _by_id(request: Request, asked: str, id_: str) -> Response:
     """Go to the task of an id; where there are several, or none, say so."""
     console = consoles.of(request)
     sees = visible(request)
-    found = [info for info in await (await console.inspector()).locate(id_) if sees is None or sees(info.queue)]
+    located = await part(request, ("located", id_), partial((await console.inspector()).locate, id_)) or []
+    found = [info for info in located if sees is None or sees(info.queue)]
     if len(found) == 1:
         return redirect(request, "/task", queue=found[0].queue, id=found[0].id)
     words = [
@@ -278,7 +282,7 @@ async def complete(request: Request) -> Response:
     sees = visible(request)
 
     async def read() -> Mapping[str, list[str]]:
-        known = await inspector.queues()
+        known = await silent(inspector.queues())
         return await _sampled(inspector, [name for name in known if sees is None or sees(name)], hidden(request))
 
     sampled = await console.reads.get(("completions", sight(request)), read, seconds=30)
@@ -310,7 +314,7 @@ async def _sampled(inspector: Inspector, queues: list[str], rules: Redaction) ->
 async def _some(inspector: Inspector, queue: str) -> list[TaskInfo]:
     found: list[TaskInfo] = []
     for state in (TaskState.PENDING, TaskState.RETRY, TaskState.ARCHIVED, TaskState.COMPLETED):
-        found += await inspector.page(queue, state=state, size=SAMPLED // 4)
+        found += await silent(inspector.page(queue, state=state, size=SAMPLED // 4))
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from markupsafe import Markup
 
 from onebeat.broker.browse import QueueStats
+from onebeat.broker.spoiled import Spoiled, told
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
 from onebeat.web.showing import instants
@@ -95,10 +96,10 @@ def _waited(since: datetime | None, place: tzinfo) -> Markup:
 def concerns(
     queue: str,
     stats: QueueStats | BrokerError,
-    served: Mapping[str, int],
+    served: Mapping[str, int] | None,
     lately: tuple[int, int] = (0, 0),
     *,
-    servers: int = 1,
+    servers: int | None = None,
 ) -> list[Concern]:
     """
     Say what is wrong with a queue, that first which hurts most.
@@ -108,16 +109,17 @@ def concerns(
 
         stats: What it holds.
 
-        served: How many servers serve each queue.
+        served: How many servers serve each queue; None: nobody can tell.
 
         lately: Its attempts of the last `LATELY` minutes, and how many of them failed, as far as servers write that.
 
-        servers: How many live at all.
+        servers: How many live at all; None: nobody can tell.
     """
     if isinstance(stats, BrokerError):
-        told = "cannot be read: the health page says what to do"
-        return [Concern(queue=queue, kind="bad", badge="damaged", sentence=told)]
-    found = [*_failing(queue, lately), *_held(queue, stats, served.get(queue, 0), servers)]
+        sentence = f"cannot be read whole: {_spoiled(stats)}"
+        return [Concern(queue=queue, kind="bad", badge="damaged", sentence=sentence)]
+    serve = None if served is None else served.get(queue, 0)
+    found = [*_failing(queue, lately), *_held(queue, stats, serve, servers)]
     return sorted(found, key=lambda one: one.order)
 
 
@@ -134,40 +136,48 @@ def kind_of(failed: int, processed: int) -> str:
     return "bad" if part >= ALARMS else "warn" if part >= WARNS else ""
 
 
-def _held(queue: str, stats: QueueStats, served: int, servers: int) -> Iterator[Concern]:
-    """Say what holds its tasks up."""
+def _held(queue: str, stats: QueueStats, served: int | None, servers: int | None) -> Iterator[Concern]:
+    """Say what holds its tasks up; of whom nobody knows whether servers serve it, nobody says that none does."""
     number, later = waiting(stats, servers), stats.scheduled + stats.retry - stats.overdue
     since = stats.pending_since
-    if number and not served:
+    if number and served == 0:
         told = f"has no workers for {counted(number, 'task')}"
         yield Concern(queue=queue, kind="bad", badge="no workers", sentence=told, tasks=number, since=since)
-    elif later and not served:
+    elif later and served == 0:
         told = f"has no workers for {counted(later, 'task')} still to come due"
         yield Concern(queue=queue, kind="warn", badge="no workers", sentence=told, tasks=later)
     if stats.paused:
         held = f" while {wait(number)}" if number else "; nothing waits"
         yield Concern(
             queue=queue, kind="warn", badge="paused", sentence=f"is paused{held}", tasks=number,
-            since=since if number and served else None,
+            since=since if number and served != 0 else None,
         )  # fmt: skip
-    elif served and stats.latency_ms >= SLOW_S * 1000:
+    elif served != 0 and stats.latency_ms >= SLOW_S * 1000:
         told = f"is slow: {wait(stats.pending)}"
         yield Concern(queue=queue, kind="warn", badge="slow", sentence=told, tasks=stats.pending, since=since)
-    if stats.abandoned and served:
+    if stats.abandoned and served != 0:
         whose, them = ("its server", "it") if stats.abandoned == 1 else ("their servers", "them")
         told = f"has {counted(stats.abandoned, 'orphaned task')}: {whose} died, and nobody has taken {them} back"
         yield Concern(queue=queue, kind="warn", badge="orphaned", sentence=told, tasks=stats.abandoned)
 
 
-def waiting(stats: QueueStats, servers: int = 1) -> int:
+def waiting(stats: QueueStats, servers: int | None = None) -> int:
     """
     Count the tasks of a queue that a server could work on now: what is not due yet does not wait for one.
 
     Args:
-        servers: How many live at all. What the last one ran when it died waits for another.
+        servers: How many live at all; None: nobody can tell. What the last one ran when it died waits for another.
     """
-    ran = stats.abandoned if servers else stats.active
+    ran = stats.active if servers == 0 else stats.abandoned
     return stats.pending + stats.overdue + stats.aggregating + ran
+
+
+def _spoiled(error: BrokerError) -> str:
+    if not isinstance(error, Spoiled):
+        return "the health page says what to do"
+    key, kind = next(iter(error.found.items()))
+    more = f", and {counted(len(error.found) - 1, 'more key')}" if len(error.found) > 1 else ""
+    return f"{told(key, kind)}{more}; the health page says what to do"
 
 
 def serving(servers: Iterable[ServerInfo]) -> dict[str, int]:
@@ -181,7 +191,7 @@ def serving(servers: Iterable[ServerInfo]) -> dict[str, int]:
 
 
 def verdict(
-    found: Iterable[Concern], *, servers: int, active: int, queues: int, place: tzinfo = UTC
+    found: Iterable[Concern], *, servers: int | None, active: int, queues: int, place: tzinfo = UTC
 ) -> tuple[str, str | Markup]:
     """
     Return the kind and the sentence that stand first.
@@ -189,7 +199,7 @@ def verdict(
     Args:
         found: What is wrong with any queue.
 
-        servers: How many live.
+        servers: How many live; None: nobody can tell.
 
         active, queues: How many tasks run, and queues there are.
 
@@ -206,6 +216,8 @@ def verdict(
         return worst.kind, Markup("Queue {} {}{}").format(quoted(worst.queue), worst.told(place), more)
     if not queues:
         return "", "Nothing was enqueued yet"
+    if servers is None:
+        return "warn", f"{counted(active, 'task')} running; which servers live cannot be read"
     if not servers:
         return "warn", "No server lives; nothing waits for one"
     return "good", f"All is well: {counted(servers, 'server')}, {counted(active, 'task')} running"

@@ -184,7 +184,7 @@ def share_of(failed: int, processed: int) -> str:
     if not failed or not processed:
         return ""
     part = 100 * failed / processed
-    return f"{part:.0f} %" if part >= 9.5 else f"{part:.1f} %" if part >= 0.05 else "<0.1 %"
+    return f"{part:.0f} %" if 9.5 <= part < 99.5 or part == 100 else words.share(failed, processed)
 
 
 def verdict(series: Series, types: Sequence[TypeSeries], minutes: int) -> tuple[str, str]:

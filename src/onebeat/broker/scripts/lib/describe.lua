@@ -3,13 +3,14 @@
 -- describe(id) returns nil where there is no task, else a list: msg · state · result or "" · next (ms) or "" ·
 -- pending_since (ns) or "" · crashes or "" · why it was set aside or "" · how far it is, "<ms> <fraction> <text>",
 -- or "" · "1" if it is active and its lease is past or missing, else "" · ob_expires (ms) or "" · soft
--- failures or "". Needs clock.
+-- failures or "". What is of a foreign type is passed over: a record is none then, a time not known. Needs clock,
+-- readable.
 
 local SEEN = { "msg", "state", "result", "pending_since", "ob_crash", "ob_error", "ob_progress", "ob_expires", "ob_soft" }
 
 local function next_due(id, state)
-  local score = redis.call("ZSCORE", KEYS[1] .. state, id)
-  local exact = redis.call("ZSCORE", KEYS[2] .. "exact", id)
+  local score = read(false, "ZSCORE", KEYS[1] .. state, id)
+  local exact = read(false, "ZSCORE", KEYS[2] .. "exact", id)
   if score and exact and math.ceil(tonumber(exact) / 1000) == tonumber(score) then
     return exact
   end
@@ -17,7 +18,7 @@ local function next_due(id, state)
 end
 
 local function describe(id)
-  local f = redis.call("HMGET", KEYS[1] .. "t:" .. id, unpack(SEEN))
+  local f = read({}, "HMGET", KEYS[1] .. "t:" .. id, unpack(SEEN))
   if not f[1] then
     return nil
   end
@@ -27,7 +28,7 @@ local function describe(id)
   elseif state == "pending" then
     due = int(now_ms)
   elseif state == "active" then
-    local lease = redis.call("ZSCORE", KEYS[1] .. "lease", id)
+    local lease = read(false, "ZSCORE", KEYS[1] .. "lease", id)
     orphaned = (not lease or tonumber(lease) <= now_s) and "1" or ""
   end
   return {
