@@ -252,8 +252,9 @@ MAX_GROUPS = 500
 """Groups that one script counts."""
 
 _FIGURES = list(QueueStats.__dataclass_fields__)
+_COUNTS = [name for name in _FIGURES if name not in ("paused", "latency_ms")]
 
-NOTHING: QueueStats = QueueStats(*[0] * _FIGURES.index("paused"), paused=False, latency_ms=0)
+NOTHING: QueueStats = QueueStats(**dict.fromkeys(_COUNTS, 0), paused=False, latency_ms=0)
 """What an empty queue holds, or one of which nothing is known."""
 
 

@@ -68,6 +68,8 @@ class TaskRecord:
 
         archived_at: When it was archived.
 
+        joined_at: When it joined the group that it waits in, to the second; None of one that is being aggregated.
+
         fields: Its record as it stands in the store, by field; `msg` is the message.
 
         unread: What beside it could not be read, since what stands in the store is damaged: a sentence each.
@@ -82,6 +84,7 @@ class TaskRecord:
     schedule: str
     archived_at: datetime | None
     fields: Mapping[str, bytes]
+    joined_at: datetime | None = None
     unread: tuple[str, ...] = ()
 
     @property
@@ -121,6 +124,8 @@ def record(queue: str, task_id: str) -> Procedure[TaskRecord]:
     archived = (
         (yield from alone(_score(queue, "archived", task_id), unread)) if info.state is TaskState.ARCHIVED else None
     )
+    is_member = info.state is TaskState.AGGREGATING and info.group
+    joined = (yield from alone(_score(queue, f"g:{info.group}", task_id), unread)) if is_member else None
     tick = info.headers.get("tick") or fields.get("ob_tick", b"").decode("utf-8", "replace")
     schedule, _, digits = task_id.rpartition(":")
     timeout_ms = fields.get("ob_timeout_ms", b"")
@@ -135,6 +140,7 @@ def record(queue: str, task_id: str) -> Procedure[TaskRecord]:
         archived_at=archived,
         fields=fields,
         unread=tuple(unread),
+        joined_at=joined,
     )
 
 

@@ -364,8 +364,8 @@ async def test_a_job_that_has_ended_is_not_gone_on_with(api: Api) -> None:
 async def test_fields_are_set_and_taken_away(api: Api, filled: Store, inspector: Inspector) -> None:
     """All others stay byte for byte; the audit tells their names."""
     await put(filled, "a", b'{ "id":9007199254740993, "user":{"password":"hunter2","e.mail":"a"}, "old":1 }')
-    given: dict[str, Any] = {"queue": "q", "id": "a", "unset": ["old"]}
-    found = await api.post("/task/update", **given, set={"/user/e.mail": "b", "tags": [1]})
+    sets = {"/user/e.mail": "b", "tags": [1]}
+    found = await api.post("/task/update", queue="q", id="a", set=sets, unset=["old"])
     assert (
         '{ "id":9007199254740993, "user":{"password":"[hidden]","e.mail":"b"},"tags":[1]}' == found["payload"]["text"]
     )

@@ -49,7 +49,7 @@ def told(found: TaskRecord, *attempts: Attempt) -> list[str]:
 def test_each_attempt_is_told_with_its_server_and_its_end() -> None:
     """How long it had waited and ran, and what it failed with."""
     assert [
-        "Enqueued to q",
+        "Enqueued to q · no later than this: the instant itself is not kept",
         "Attempt 1 on web-1:41 · waited 15 ms",
         "Failed after 10 s – TypeError: b",
         "Next attempt retry 2 of 25",
@@ -120,6 +120,63 @@ def test_who_archives_a_task_that_waits_adds_no_failure_to_it() -> None:
     found = record(state=TaskState.ARCHIVED, last_failed_at=None)
     assert "Archived after 2 failed attempts: TypeError: b" == verdict(found, str, [attempt(2, "retried")])[1]
     assert "Archived after 3 failed attempts: TypeError: b" == verdict(found, str, [attempt(3, "archived")])[1]
+
+
+@pytest.mark.parametrize(
+    ("found", "attempts", "words", "at"),
+    [
+        (record(last_failed_at=None), [], "to q · asynq's format does not keep when", None),
+        (record(), [], "to q · no later than this: the instant itself is not kept", AT),
+        (record(last_failed_at=None, pending_since=AT - SECOND), [],
+         "to q · no later than this: the instant itself is not kept", AT - SECOND),
+        (record(), [attempt(1)], "to q · no later than this: the instant itself is not kept",
+         AT - 10 * SECOND - timedelta(milliseconds=15)),
+        (record(id="017f22e2-79b0-7cc3-98c4-dc0c0c07398f"), [], "to q · by the time in its id, a UUIDv7",
+         datetime(2022, 2, 22, 19, 22, 22, tzinfo=UTC)),
+        (record(id="0f0e0d0c-ac96-474b-bcce-b302099a8057", last_failed_at=None), [],
+         "to q · asynq's format does not keep when", None),
+    ],
+)  # fmt: skip
+def test_when_a_task_was_enqueued_is_told_as_far_as_it_is_known(
+    found: TaskRecord, attempts: list[Attempt], words: str, at: datetime | None
+) -> None:
+    """By its id; else by the first that is known of it, which is said; else why it is not."""
+    first = life(found, attempts, str)[0]
+    assert (words, at) == (first.told, first.at)
+
+
+@pytest.mark.parametrize(
+    ("fields", "attempts", "cause"),
+    [
+        ({"last_error": "expired"}, [], "it was too late to begin"),
+        ({"last_error": "cancelled"}, [], "it was cancelled"),
+        ({"last_error": "crashed 3 times"}, [], "its process died too often"),
+        ({"last_error": "", "last_failed_at": None}, [], "by an operator"),
+        ({}, [attempt(2, "retried")], "by an operator"),
+        ({"retried": 25}, [], "no retry of 25 is left"),
+        ({"retried": 0, "max_retry": 0}, [attempt(1, "archived")], "no retry was allowed"),
+        ({}, [attempt(3, "archived")], "its error is one after which nothing is retried"),
+        ({"type": ""}, [], "its bytes are no message"),
+    ],
+)
+def test_an_archived_task_says_why(fields: dict[str, Any], attempts: list[Attempt], cause: str) -> None:
+    """As far as its record and its attempts tell."""
+    last = life(record(state=TaskState.ARCHIVED, **fields), attempts, str)[-1]
+    assert ("Archived", f"{cause}; it runs no more by itself") == (last.title, last.told)
+
+
+def test_what_comes_next_is_told() -> None:
+    """Of a scheduled task its group, of one in a group what becomes of it, and until when each is worth beginning."""
+    found = record(state=TaskState.SCHEDULED, group="g", last_failed_at=None, expires_at=AT + 99 * SECOND)
+    assert ["Due then it joins group g", "Expires unless it has begun by then"] == told(found)[1:]
+    waiting = replace(record(state=TaskState.AGGREGATING, group="g", last_failed_at=None), joined_at=AT)
+    steps = life(waiting, (), str)
+    assert [("Enqueued", AT, False), ("Aggregating", AT, False), ("Aggregated", None, True)] == [
+        (step.title, step.at, step.is_ahead) for step in steps
+    ]
+    begun = record(state=TaskState.AGGREGATING, group="g", last_failed_at=None)
+    assert ["Aggregating with others of group g, now"] == told(begun)[1:]
+    assert "Expires" not in " ".join(told(record(state=TaskState.ACTIVE, expires_at=AT)))
 
 
 def test_a_retention_to_the_end_of_time_has_no_end() -> None:

@@ -291,9 +291,21 @@ async def run_schedule(asked: Asked, body: ScheduleRun) -> ScheduleRan:
 
 
 async def _queue(asked: Asked, id: str) -> str:
-    """Return the queue of a schedule of Onebeat that is to be changed."""
+    """
+    Return the queue of a schedule of Onebeat that is to be changed.
+
+    Raises:
+        ScheduleNotFound: There is none that who asks may look at.
+        WrongState: It is Go's.
+    """
     inspector = await asked.inspector()
-    found = await inspector.schedule(id)
+    try:
+        found = await inspector.schedule(id)
+    except WrongState:
+        for entry in await gos(inspector):
+            if entry.id == id:
+                _check_sees(asked, id, Schedule.of_go(entry).queue)
+        raise
     _check_sees(asked, id, found.queue)
     return found.queue
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from onebeat.errors import JobNotFound, shown
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job, JobState
@@ -33,9 +33,16 @@ def sees(request: Request, job: Job) -> bool:
 
 
 async def _job(request: Request, job_id: str) -> Job:
-    found = await (await consoles.of(request).inspector()).job(job_id)
-    if not sees(request, found):
-        raise HTTPException(403, "This job is somebody else's, and may be about queues that you do not see.")
+    inspector = await consoles.of(request).inspector()
+    nothing = JobNotFound(f"job {shown(job_id)} is not known here, or not for you to see")
+    try:
+        found = await inspector.job(job_id)
+    except JobNotFound:
+        if visible(request) is None:
+            raise
+        raise nothing from None
+    if not sees(request, found):  # of somebody else's it is not even said that there is one
+        raise nothing
     return found
 
 

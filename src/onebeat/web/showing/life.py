@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
+from onebeat.clock import EPOCH
 from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.series_models import Attempt
 from onebeat.states import TaskState
@@ -61,14 +63,47 @@ def life(record: TaskRecord, attempts: Sequence[Attempt], seen: Callable[[str], 
 
         seen: Replaces what is secret in an error.
     """
-    return [_enqueued(record), *_past(record.info, attempts, seen), *_now(record)]
+    return [_enqueued(record, attempts), *_past(record.info, attempts, seen), *_now(record, attempts), *_ahead(record)]
 
 
-def _enqueued(record: TaskRecord) -> Step:
+def _enqueued(record: TaskRecord, attempts: Sequence[Attempt]) -> Step:
+    """Tell of the beginning: no record holds that instant, but some hold one that it cannot be after."""
     if record.tick is not None:
         by = f"by schedule {record.schedule}" if record.schedule else "by a schedule"
         return Step("scheduled", "Enqueued", f"{by}, for its tick", record.tick)
-    return Step("pending", "Enqueued", f"to {record.info.queue}", None)
+    to = f"to {record.info.queue}"
+    if (made := _time_of(record.info.id)) is not None:
+        return Step("pending", "Enqueued", f"{to} · by the time in its id, a UUIDv7", made)
+    latest = _latest(record, attempts)
+    if latest is not None:
+        return Step("pending", "Enqueued", f"{to} · no later than this: the instant itself is not kept", latest)
+    return Step("pending", "Enqueued", f"{to} · asynq's format does not keep when", None)
+
+
+def _time_of(id_: str) -> datetime | None:
+    """Return the instant in an id that begins with one; others are drawn by chance."""
+    try:
+        found = UUID(id_)
+    except ValueError:
+        return None
+    if found.version != 7 or str(found) != id_.lower():
+        return None
+    try:
+        return EPOCH + timedelta(milliseconds=found.int >> 80)
+    except OverflowError:
+        return None
+
+
+def _latest(record: TaskRecord, attempts: Sequence[Attempt]) -> datetime | None:
+    """Return the first instant at which it is known to have been there."""
+    info = record.info
+    if attempts:
+        first = attempts[0]
+        began = first.started_at or first.ended_at
+        return began - first.waited if first.waited is not None and first.started_at is not None else began
+    return min(
+        (at for at in (info.pending_since, record.joined_at, info.last_failed_at) if at is not None), default=None
+    )
 
 
 def _past(info: TaskInfo, attempts: Sequence[Attempt], seen: Callable[[str], str]) -> Iterator[Step]:
@@ -124,7 +159,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 120 else f"{text[:119]}…"
 
 
-def _now(record: TaskRecord) -> Iterator[Step]:
+def _now(record: TaskRecord, attempts: Sequence[Attempt]) -> Iterator[Step]:
     info, worker = record.info, record.worker
     match info.state:
         case TaskState.PENDING:
@@ -135,18 +170,49 @@ def _now(record: TaskRecord) -> Iterator[Step]:
             where = f"on {worker.host}:{worker.pid}" if worker is not None else "no server has said that it runs it"
             yield Step("active", "Running", where, worker.started_at if worker is not None else None)
         case TaskState.SCHEDULED:
-            yield Step("scheduled", "Due", "", info.next_process_at, is_ahead=True)
+            told = f"then it joins group {info.group}" if info.group else ""
+            yield Step("scheduled", "Due", told, info.next_process_at, is_ahead=True)
         case TaskState.RETRY:
             told = f"retry {info.retried} of {info.max_retry}" if info.retried else "once more"
             yield Step("retry", "Next attempt", told, info.next_process_at, is_ahead=True)
         case TaskState.ARCHIVED:
-            yield Step("archived", "Archived", "it runs no more by itself", record.archived_at)
+            told = f"{_cause(record, attempts)}; it runs no more by itself"
+            yield Step("archived", "Archived", told, record.archived_at)
         case TaskState.COMPLETED:
             yield Step("completed", "Completed", "", info.completed_at)
             if info.completed_at is not None and info.retention:
                 yield Step("completed", "Forgotten", "its retention ends", _end(info), is_ahead=True)
         case TaskState.AGGREGATING:
-            yield Step("aggregating", "Aggregating", f"waits in group {info.group}", None)
+            told = f"waits in group {info.group}" if record.joined_at else f"with others of group {info.group}, now"
+            yield Step("aggregating", "Aggregating", told, record.joined_at)
+            if record.joined_at is not None:
+                told = "once its group is full, or has waited long enough: it goes on in the task that is made of all"
+                yield Step("completed", "Aggregated", told, None, is_ahead=True)
+
+
+def _cause(record: TaskRecord, attempts: Sequence[Attempt]) -> str:
+    """Say why a task was archived, as far as that is known."""
+    info = record.info
+    if not info.type:
+        return "its bytes are no message"
+    if info.last_error == "expired":
+        return "it was too late to begin"
+    if info.last_error == "cancelled":
+        return "it was cancelled"
+    if info.last_error.startswith("crashed "):
+        return "its process died too often"
+    if not info.last_error or _is_by_hand(record, attempts):
+        return "by an operator"
+    if info.retried >= info.max_retry:
+        return f"no retry of {info.max_retry} is left" if info.max_retry else "no retry was allowed"
+    return "its error is one after which nothing is retried"
+
+
+def _ahead(record: TaskRecord) -> Iterator[Step]:
+    """Tell what ends the waiting of a task that nobody begins."""
+    info = record.info
+    if info.expires_at is not None and info.state in (TaskState.PENDING, TaskState.SCHEDULED, TaskState.RETRY):
+        yield Step("archived", "Expires", "unless it has begun by then", info.expires_at, is_ahead=True)
 
 
 def _end(info: TaskInfo) -> datetime | None:
