@@ -27,28 +27,39 @@ setup: $(READY) ## make .venv with all that is needed
 demo: setup ## watch tasks and a steady beat on three servers, one of which is killed
 	@$(BIN)/onebeat demo
 
+.PHONY: compiled
+compiled: setup # once, and not by each process that tests start anew
+	@$(BIN)/python -m compileall -q src
+
 .PHONY: test
-test: setup ## everything deterministic
+test: compiled ## everything deterministic
 	@$(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
 
 .PHONY: test-sentinel
-test-sentinel: setup ## the same against a primary with two replicas and three sentinels
+test-sentinel: compiled ## the same against a primary with two replicas and three sentinels
 	@ONEBEAT_TEST_TOPOLOGY=sentinel $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
 
 .PHONY: test-cluster
-test-cluster: setup ## the same against a cluster of six nodes
+test-cluster: compiled ## the same against a cluster of six nodes
 	@ONEBEAT_TEST_TOPOLOGY=cluster $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
 
 .PHONY: check
-check: lint ## lint, types, import contract, fast tests: under a minute
+check: lint compiled ## lint, types, import contract, fast tests: under a minute
 	@$(PYTEST) -n 2 -q -m "not slow and not interop and not prometheus and not browser"
 
 .PHONY: lint
 lint: setup ## format, lint, types, import contract
+	@$(MAKE) --no-print-directory --keep-going --jobs 4 --output-sync=target lint-style lint-mypy lint-pyright lint-imports
+
+.PHONY: lint-style lint-mypy lint-pyright lint-imports # beside one another; what each says stands together
+lint-style:
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
+lint-mypy:
 	@$(BIN)/mypy
+lint-pyright:
 	@$(BIN)/pyright --level error
+lint-imports:
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
 .PHONY: docs
@@ -64,7 +75,7 @@ console-api: setup ## write the reference of the console's API from the table of
 	@$(BIN)/python docs/site/console_api.py
 
 .PHONY: interop
-interop: setup ## with the real asynq, and the table of who × what; needs Go
+interop: compiled ## with the real asynq, and the table of who × what; needs Go
 	@ONEBEAT_INTEROP=whole $(PYTEST) -n $(WORKERS) -q -m interop tests/interop
 
 .PHONY: prometheus
@@ -78,7 +89,7 @@ chromium:
 	  (echo "the browser tests need Chromium: apt-get install chromium" && false)
 
 .PHONY: browser
-browser: setup chromium ## the console in Chromium, over servers that work; pictures of all pages in build/console
+browser: compiled chromium ## the console in Chromium, over servers that work; pictures of all pages in build/console
 	@CI=true $(PYTEST) -n 2 -q -m browser tests/web/browser
 
 .PHONY: screenshots

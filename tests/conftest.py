@@ -9,6 +9,7 @@ sleeps. Tests whose subject is none of the store's are marked `one_store`, and r
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from hypothesis import settings
 
 from onebeat.broker.store import Store
 from tests import engines
+
+sys.dont_write_bytecode = False  # tests are compiled once, not by each worker of each run anew
 
 TOPOLOGY = os.environ.get("ONEBEAT_TEST_TOPOLOGY") or "one"
 
@@ -77,15 +80,21 @@ ONCE = {
 """What another kind of store would prove nothing about, and why: it runs on one node only."""
 
 
+ROOTS = frozenset(Path(__file__).parent / name for name in ONCE)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Do not even look into what runs on one node only, where there are several."""
+    return True if TOPOLOGY != "one" and collection_path in ROOTS else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what runs on one node only, where there are several."""
     if TOPOLOGY == "one":
         return
-    here = Path(__file__).parent
-    roots = tuple(here / name for name in ONCE)
 
     def is_once(item: pytest.Item) -> bool:
-        return item.get_closest_marker("one_store") is not None or any(item.path.is_relative_to(root) for root in roots)
+        return item.get_closest_marker("one_store") is not None
 
     config.hook.pytest_deselected(items=[item for item in items if is_once(item)])
     items[:] = [item for item in items if not is_once(item)]

@@ -45,7 +45,7 @@ from tests.anywhere import everywhere_blocking, keys_of
 from tests.conftest import NOON, NOW_KEYS
 
 GIVEN = os.environ.get("ONEBEAT_MACHINE_EXAMPLES")
-EXAMPLES = int(GIVEN or "400")
+EXAMPLES = int(GIVEN or "200")
 STEPS = 50
 POOL = [f"t{number}" for number in range(9)]
 CLIENTS, SERVERS = ["c1", "c2"], ["s1", "s2", "s3"]
@@ -684,7 +684,7 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.one_store  # the same scripts give the same histories on any node
-@pytest.mark.timeout(300 if GIVEN is None else 3600)
+@pytest.mark.timeout(900 if GIVEN is None else 3600)
 def test_random_histories_keep_every_promise(engine: str) -> None:
     """400 histories of fifty steps, always the same; `make proof-machine` runs thousands of new ones."""
     Machine.url = engine

@@ -69,7 +69,7 @@ class Handlers:
         async def is_so() -> bool:
             return task_id in self.runs
 
-        await until(is_so, 30)
+        await until(is_so, 120)
 
 
 @pytest.mark.parametrize("key", LISTS)
@@ -106,7 +106,7 @@ async def test_others_queues_are_served(apart: Cluster, key: str, how: str) -> N
         async def is_extended() -> bool:
             return bool(await store.command("ZSCORE", score, "held") > before)
 
-        await until(is_extended, 30)
+        await until(is_extended, 120)
         assert 1 == handlers.runs["held"]
         handlers.end.set()
         if how == "freeze":

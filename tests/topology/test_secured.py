@@ -143,8 +143,8 @@ async def test_every_role_works(secured: Secured) -> None:
         async def is_listed() -> bool:
             return bool(await inspector.store.command("ZCARD", "asynq:servers"))
 
-        await until(all_ran, 30)
-        await until(is_listed, 30)
+        await until(all_ran, 120)
+        await until(is_listed, 120)
         assert 1 == (await inspector.stats("low")).processed
     await cancelled(scheduling)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import httpx2
 import pytest
@@ -11,8 +12,24 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import Console, console
+from onebeat.web.security import credentials
+from onebeat.web.security.credentials import PasswordHash
 
 ORIGIN = "http://127.0.0.1:8080"
+
+
+@contextmanager
+def cheap() -> Iterator[None]:
+    """Have passwords hashed so that comparing takes no time; what a real one costs is for tests of it alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(credentials, "COST", {"n": 2, "r": 1, "p": 1})
+        yield
+
+
+def cheap_hash(password: str) -> PasswordHash:
+    """Hash a password so."""
+    with cheap():
+        return PasswordHash.make(password)
 
 
 @pytest.fixture

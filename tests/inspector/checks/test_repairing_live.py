@@ -58,5 +58,5 @@ async def test_a_queue_that_is_hurt_while_it_is_served_ends_all_its_tasks(bench:
             await repair()
             return not await everywhere(bench.store, "KEYS", ROOT + "t:*")
 
-        await until(is_over, 40)
+        await until(is_over, 120)
     assert set(ids) == set(ran)

@@ -114,7 +114,7 @@ async def test_opentelemetry_instrument_traces_untouched_programs(url: str, tmp_
 
         server = await begin("onebeat", "run", "shop:app", "--processes", "2")
         assert 0 == await (await begin("python", "order.py")).wait()
-        await until(are_there, 45)
+        await until(are_there, 120)
         server.terminate()
         assert 0 == await server.wait()
     said = (tmp_path / "spans").read_text()

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from onebeat.web import Passwords, Role, Settings, User, serving
-from onebeat.web.security.credentials import PasswordHash
+from tests.web.browser.stage import Stage
 from tests.web.browser.visitor import NARROW, Visitor, visiting
+from tests.web.conftest import cheap_hash
 
 PASSWORD = "correct horse battery"  # noqa: S105
-HASH = PasswordHash.make(PASSWORD)
+HASH = cheap_hash(PASSWORD)
 
 
 @pytest.fixture(scope="module")
-def locked(stage_url: str) -> Iterator[str]:
-    """Return the address of a console that asks who one is."""
-    ann, bob = User("ann", Role.ADMIN), User("bob", "view", {"mail": "operate", "payroll": None})
-    place = serving.listening("127.0.0.1", 0)
-    settings = Settings(title="staging", auth=Passwords([(HASH, ann), (HASH, bob)]))
-    with serving.beside(stage_url, settings, place):
-        yield serving.address(place).rstrip("/")
-
-
-@pytest.fixture(scope="module")
-def stage_url() -> str:
-    """Return a store that is not there: pages say so, and who may come in is known without it."""
-    return "redis://127.0.0.1:1"
+def locked() -> Iterator[str]:
+    """Return the address of a console that asks who one is, over an empty store."""
+    with tempfile.TemporaryDirectory(prefix="onebeat-locked-") as folder, Stage(Path(folder)) as opened:
+        access = Path(folder, "access.toml")
+        access.write_text(
+            f'[users.ann]\npassword = "{HASH.text}"\nrole = "admin"\n'
+            f'[users.bob]\npassword = "{HASH.text}"\nrole = "view"\n'
+            'queues = { mail = "operate", payroll = "none" }\n'
+        )
+        yield opened.console("--access", str(access), title="staging").rstrip("/")
 
 
 def sign_in(visitor: Visitor, name: str, password: str = PASSWORD) -> None:
@@ -39,7 +38,7 @@ def sign_in(visitor: Visitor, name: str, password: str = PASSWORD) -> None:
 
 
 def go_in(visitor: Visitor, name: str) -> None:
-    """Sign in, and go to a page that needs no store."""
+    """Sign in, and go to a page."""
     visitor.see("/settings")
     sign_in(visitor, name)
     expect(visitor.page.get_by_role("heading", name="Settings")).to_be_visible()
@@ -61,7 +60,7 @@ def test_one_signs_in_and_goes_where_one_wanted_to(chromium: Browser, locked: st
         expect(page.get_by_role("heading", name="Settings")).to_be_visible()
         expect(page.locator("main")).to_contain_text("bob")
         assert "payroll" not in page.content()
-        page.locator("main").get_by_role("button", name="Sign out").click()
+        page.locator("main").get_by_role("button", name="Sign out here").click()
         expect(page.locator(".notice[role=status]")).to_contain_text("You are signed out.")
         assert [] == [cookie for cookie in visitor.context.cookies() if "session" in str(cookie["name"])]
 

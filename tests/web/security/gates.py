@@ -21,6 +21,7 @@ from onebeat.web.security.login import Login, Refused, safe_next
 from onebeat.web.security.roles import Role, User
 from onebeat.web.security.rules import Rules
 from onebeat.web.security.ways import Passwords, Tokens
+from tests.web.conftest import cheap
 
 ORIGIN = "http://127.0.0.1:8080"
 SAME = {"Origin": ORIGIN}
@@ -89,7 +90,8 @@ def pages(rules: Rules, **more: Any) -> Any:
 @cache
 def passwords() -> Passwords:
     """Return ann and bob, each with a password."""
-    return Passwords([(PASSWORD, ANN), ("another long one", BOB)])
+    with cheap():
+        return Passwords([(PASSWORD, ANN), ("another long one", BOB)])
 
 
 def tokens() -> Tokens:

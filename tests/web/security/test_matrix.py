@@ -19,13 +19,12 @@ from onebeat.web.admitting import BEGIN
 from onebeat.web.api.limits import Rate
 from onebeat.web.api.operation import PREFIX
 from onebeat.web.api.table import OPERATIONS
-from onebeat.web.security.credentials import PasswordHash
 from onebeat.web.security.oidc.flows import CALLBACK
 from onebeat.web.security.oidc.flows import PATH as SIGN_IN
 from onebeat.web.security.roles import ALWAYS
 from tests.conftest import NOON
 from tests.web.api.filling import fill
-from tests.web.conftest import ORIGIN
+from tests.web.conftest import ORIGIN, cheap_hash
 from tests.web.oidc.conftest import told
 from tests.web.oidc.provider import Provider
 from tests.web.security.rights import JOB, PAGES, PERSONAL, QUEUE, Change, api, pages, posting
@@ -42,7 +41,7 @@ USERS = (
 WAYS = ("password", "oidc", "token", "proxy", "function")
 CHANGES = (*PAGES, *api())
 PASSWORD = "one for all of them"  # noqa: S105
-HASH = PasswordHash.make(PASSWORD)
+HASH = cheap_hash(PASSWORD)
 PASSED = 409
 """What the deed is answered by: that it was allowed is all that one wants to know."""
 

@@ -18,11 +18,10 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.web import Console, Passwords, User, admitting, console
 from onebeat.web.api.operation import PREFIX
 from onebeat.web.security import ledger
-from onebeat.web.security.credentials import PasswordHash
-from tests.web.conftest import ORIGIN
+from tests.web.conftest import ORIGIN, cheap_hash
 
 PASSWORD = "one for all of them"  # noqa: S105
-HASH = PasswordHash.make(PASSWORD)
+HASH = cheap_hash(PASSWORD)
 USERS = (User("ann", "view"), User("bob", "admin"), User("eve", None, {"mail": "view"}))
 
 
