@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         Distribution,
         Series,
         SeriesPoint,
+        SizePoint,
         Spark,
         TypePoint,
         TypeSeries,
@@ -169,7 +170,7 @@ _HOMES = {
     "inspector.schedule_models": ["ScheduleFire", "ScheduleForm", "ScheduleInfo", "ScheduleResumed", "ScheduleState"],
     "inspector.recording": ["Lock", "TaskRecord"],
     "inspector.series_models": [
-        "Attempt", "Distribution", "Series", "SeriesPoint", "Spark", "TypePoint", "TypeSeries",
+        "Attempt", "Distribution", "Series", "SeriesPoint", "SizePoint", "Spark", "TypePoint", "TypeSeries",
     ],
     "inspector.signing": ["ConsoleSession"],
     "inspector.store_models": [
@@ -226,10 +227,10 @@ __all__ = [
     "ResultTimeout", "Retry", "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "ScheduleFire",
     "ScheduleFired", "ScheduleForm", "ScheduleInfo", "ScheduleMissed", "ScheduleNotFound", "ScheduleResumed",
     "ScheduleState", "Scheduler", "Selection", "Semaphore", "SemaphoreFull", "Series", "SeriesPoint", "Server",
-    "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity", "SkipRetry", "Spark", "StoreCluster",
-    "StoreInfo", "StoreKey", "StoreNode", "StoreRefusal", "StoreReplica", "StoreReport", "SyncClient", "SyncHandle",
-    "SyncInspector", "Task", "TaskArchived", "TaskCancelled", "TaskCompleted", "TaskCrashed", "TaskEnqueued",
-    "TaskEvent", "TaskFailed", "TaskFilter", "TaskIdConflict", "TaskInfo", "TaskNotFound", "TaskRecord",
-    "TaskRecovered", "TaskRetried", "TaskReturned", "TaskStarted", "TaskState", "TypePoint", "TypeSeries", "Unique",
-    "WorkerInfo", "WrongState", "current", "exponential",
+    "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity", "SizePoint", "SkipRetry", "Spark",
+    "StoreCluster", "StoreInfo", "StoreKey", "StoreNode", "StoreRefusal", "StoreReplica", "StoreReport", "SyncClient",
+    "SyncHandle", "SyncInspector", "Task", "TaskArchived", "TaskCancelled", "TaskCompleted", "TaskCrashed",
+    "TaskEnqueued", "TaskEvent", "TaskFailed", "TaskFilter", "TaskIdConflict", "TaskInfo", "TaskNotFound",
+    "TaskRecord", "TaskRecovered", "TaskRetried", "TaskReturned", "TaskStarted", "TaskState", "TypePoint", "TypeSeries",
+    "Unique", "WorkerInfo", "WrongState", "current", "exponential",
 ]  # fmt: skip

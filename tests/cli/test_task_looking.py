@@ -18,6 +18,7 @@ from onebeat.broker.store import BlockingStore
 from onebeat.cli.output import show_table
 from onebeat.sync import SyncClient
 from onebeat.task import Task
+from onebeat.wire.attempts import AttemptRecord
 from onebeat.wire.message import decode, encode
 from tests.cli.conftest import Tasks
 from tests.cli.runner import document, lines, run
@@ -139,6 +140,58 @@ def test_show_finds_the_queue_and_tells_everything(url: str, client: SyncClient)
     assert (0.25, "a", {"text": "pending"}) == (found["timeout_s"], found["lock"]["holder"], found["raw"]["state"])
     assert found["raw"]["msg"]
     assert 0 == run("task", "inspect", "--url", url, "--queue", "low", "--id", "a").exit_code
+
+
+TRACE = 'Traceback (most recent call last):\n  File "shop.py", line 7, in pay'
+
+
+def keep(url: str, task_id: str, *kept: tuple[str, AttemptRecord], number: int) -> None:
+    """Write attempts into the record of a task, as servers do."""
+    text = b"".join(outcome.encode() + b" " + about.encode() + b"\n" for outcome, about in kept)
+    with closing(BlockingStore.open(url)) as store:
+        store.commands([("HSET", f"asynq:{{default}}:t:{task_id}", "ob_attempts", f"{number}\n".encode() + text)])
+
+
+def test_show_tells_of_attempts(url: str, client: SyncClient) -> None:
+    """How each went, where, and what it failed with; tracebacks where they are asked for; all of it as JSON."""
+    client.enqueue(Task("pay"), task_id="a")
+    at = 1_700_000_000_000
+    keep(
+        url, "a",
+        ("retried", AttemptRecord(at, at + 1500, 20, "web-1:7:s", f"no such order {EVIL}", "ValueError", TRACE)),
+        ("recovered", AttemptRecord(0, at + 9000)),
+        number=5,
+    )  # fmt: skip
+    shown = run("task", "show", "--url", url, "a").stdout
+    assert "attempts (3 earlier ones no longer kept)" in shown
+    assert "4  retried, 2023-11-14 22:13:20 UTC" in shown
+    assert "waited 20 ms, ran 1.5 s, on web-1:7\n     ValueError: no such order" in shown
+    assert "traceback of 2 lines: --full shows it" in shown
+    assert "5  recovered, 2023-11-14 22:13:29 UTC" in shown
+    assert set() == {sign for sign in shown if not sign.isprintable() and sign != "\n"}
+    assert "shop.py" not in shown
+    assert '"shop.py", line 7, in pay' in run("task", "show", "--url", url, "a", "--full").stdout
+    [found] = document("task show", "--url", url, "a")
+    [first, second] = found["attempts"]
+    assert (4, "retried", 20, 1500, TRACE) == (
+        first["number"], first["outcome"], first["waited_ms"], first["ran_ms"], first["traceback"],
+    )  # fmt: skip
+    assert (5, "recovered", None) == (second["number"], second["outcome"], second["started"])
+
+
+def test_show_says_that_no_attempt_is_kept(url: str, client: SyncClient) -> None:
+    """Of a task that failed on a server of Go; of one that never failed it says nothing."""
+    client.enqueue(Task("pay"), task_id="a")
+    assert "attempts" not in run("task", "show", "--url", url, "a").stdout
+    archive(url, "default", "a", "spoiled")
+    assert "attempts: none is kept; servers of Go keep none" in run("task", "show", "--url", url, "a").stdout
+
+
+def test_show_shows_a_long_payload_to_its_end(url: str, client: SyncClient) -> None:
+    """Where that is asked for."""
+    client.enqueue(Task("pay", {"text": "x" * 30_000 + "END"}), task_id="a")
+    assert "characters more: --full shows them" in run("task", "show", "--url", url, "a").stdout
+    assert "END" in run("task", "show", "--url", url, "a", "--full").stdout.replace("\n", "")
 
 
 def test_show_of_what_is_nowhere_or_in_two_places(url: str, client: SyncClient) -> None:

@@ -78,16 +78,16 @@ def test_the_access_file_lets_in_who_stands_in_it(tmp_path: Path) -> None:
         f'[users.ann]\npassword = "{PasswordHash.make("correct horse").text}"\nrole = "view"\n'
         f'[users.bob]\nrole = "operate"\n[tokens.ci]\ntoken = "{TokenHash.make(token).text}"\nrole = "admin"\n'
     )
-    options = ("--access", str(path), "--user-header", "X-User", "--proxy", "127.0.0.1", "--prefix", "/jobs")
+    options = ("--access", str(path), "--user-header", "X-User", "--proxy", "127.0.0.1", "--prefix", "/ops")
     with serving(*options) as at, httpx2.Client() as client:
-        assert at.endswith("/jobs")  # where it says that it is
-        client.base_url = httpx2.URL(at.removesuffix("/jobs"))
-        client.headers["Origin"] = at.removesuffix("/jobs")
-        assert "/jobs/login" == client.get("/").headers["location"]
-        who = "/jobs/api/v1/whoami"
+        assert at.endswith("/ops")  # where it says that it is
+        client.base_url = httpx2.URL(at.removesuffix("/ops"))
+        client.headers["Origin"] = at.removesuffix("/ops")
+        assert "/ops/login" == client.get("/").headers["location"]
+        who = "/ops/api/v1/whoami"
         assert ("ci", "admin") == named(client.get(who, headers={"Authorization": f"Bearer {token}"}))
         assert ("bob", "operate") == named(client.get(who, headers={"X-User": "bob"}))
-        client.post("/jobs/login", data={"name": "ann", "password": "correct horse"})
+        client.post("/ops/login", data={"name": "ann", "password": "correct horse"})
         assert ("ann", "view") == named(client.get(who))
 
 
@@ -122,7 +122,7 @@ def named(answer: httpx2.Response) -> tuple[str, str]:
         (("--oidc-role", "oncall=view"), {}, "no provider: give --oidc-issuer"),
         ((), {"ONEBEAT_WEB_OIDC_ISSUER": "https://login.example.com"}, "give --oidc-client-id"),
         (("--proxy", "0.0.0.0/0"), {}, "is every address"),
-        (("--prefix", "jobs"), {}, "prefix is 'jobs': give a path such as /tasks"),
+        (("--prefix", "jobs"), {}, "prefix is 'jobs': give a path such as /onebeat"),
         (("--redact-pattern", "("), {}, "is no regular expression"),
         (("--allow-host", "https://a"), {}, "is no name"),
     ],

@@ -84,10 +84,11 @@ async def test_it_is_paused_and_resumed(web: httpx2.AsyncClient, store: Store, i
 
 
 async def test_it_is_removed_once_its_name_is_typed(
-    web: httpx2.AsyncClient, store: Store, inspector: Inspector
+    web: httpx2.AsyncClient, store: Store, clock: Clock, inspector: Inspector
 ) -> None:
     """Else nothing is done; one that holds tasks wants a second word."""
     await put(store, "a", queue=QUEUE)
+    await inspector.sample_sizes()  # else the page notes it
     before = await everything(store)
     answer = await web.post("/queue/remove", data={"queue": QUEUE, "typed": "yes", "force": "yes"})
     assert "Type the queue's name" in html.unescape((await web.get(answer.headers["location"])).text)

@@ -17,6 +17,7 @@ from onebeat.task import Task
 from onebeat.web import Redaction, Role, User, console
 from tests.web import hostile
 from tests.web.conftest import ORIGIN
+from tests.web.forms import filled
 from tests.web.tasks import NOW_S, write
 
 ON = {"queue": "q", "id": "a"}
@@ -240,19 +241,6 @@ async def test_edit_changes_payload_and_options(web: httpx2.AsyncClient, client:
     assert (b'{"n":1e400}', 7, 90) == (info.payload, info.max_retry, info.timeout.total_seconds())
 
 
-async def filled(web: httpx2.AsyncClient, path: str, **given: str) -> dict[str, str]:
-    """Return the fields of a form, as a browser would send them."""
-    answer = await web.get(path, params={**ON, **given})
-    assert 200 == answer.status_code, answer.text
-    fields = dict(
-        re.findall(r'<input[^>]*name="([^"]+)"[^>]*? value="([^"]*)"', answer.text.partition('method="post"')[2])
-    )
-    area = re.search(r'<textarea[^>]*name="payload"[^>]*>\n(.*?)</textarea>', answer.text, re.DOTALL)
-    if area is not None:
-        fields["payload"] = area[1]
-    return {name: html.unescape(value) for name, value in fields.items()}
-
-
 async def test_an_edit_that_changes_nothing_writes_nothing(
     web: httpx2.AsyncClient, store: Store, client: Client
 ) -> None:
@@ -312,7 +300,7 @@ async def test_what_is_typed_wrong_is_said_and_kept(
     assert 0 == (await inspector.task("q", "a")).retention.total_seconds()
 
 
-async def test_a_redacted_payload_cannot_be_edited(
+async def test_a_redacted_payload_cannot_be_edited_as_a_text(
     web: httpx2.AsyncClient, client: Client, inspector: Inspector
 ) -> None:
     """Nobody sees it, and no placeholder is written; its options can be."""

@@ -52,7 +52,10 @@ KEYS |= {"redact_pattern": "redact_patterns"}
 @click.option("--proxy", multiple=True, help="An address or network whose headers are believed. More than once: each.")
 @click.option("--allow-host", multiple=True, help="A name that is answered to, beside localhost and addresses.")
 @click.option("--origin", multiple=True, help="Where browsers reach it, if a proxy changes Host: https://…")
-@click.option("--prefix", default="", help="What paths begin with in front of a proxy, stripped or kept: /tasks")
+@click.option("--prefix", default="", help="What paths begin with in front of a proxy, stripped or kept: /onebeat")
+@click.option(
+    "--prefix-stripped/--prefix-kept", default=None, help="Which of both the proxy does, where a path does not show it."
+)
 @click.option("--redact-key", multiple=True, help="A field whose value nobody sees, or a glob of such.")
 @click.option("--redact-pattern", multiple=True, help="A regular expression: what it finds nobody sees.")
 @click.option("--redact/--no-redact", default=True, show_default=True, help="Hide what is called like a secret, too.")

@@ -254,6 +254,8 @@ class AuditDocument(msgspec.Struct, frozen=True, kw_only=True):
 
         action, queue, about: What was done, in which queue, to what; "" where that does not apply.
 
+        changes: Of a task that was changed or cloned, the names of what is otherwise, without values.
+
         count: To how many tasks; null where tasks are not counted.
 
         outcome: "begun": that it ended was not written; "done"; "refused": nothing was changed; or "failed".
@@ -272,6 +274,7 @@ class AuditDocument(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     queue: str
     about: str
+    changes: str
     count: int | None
     outcome: OutcomeName
     why: str

@@ -8,7 +8,15 @@ from typing import Self
 import msgspec
 
 from onebeat.documents.values import Instant
-from onebeat.inspector.series_models import Attempt, Distribution, Series, SeriesPoint, TypePoint, TypeSeries
+from onebeat.inspector.series_models import (
+    Attempt,
+    Distribution,
+    Series,
+    SeriesPoint,
+    SizePoint,
+    TypePoint,
+    TypeSeries,
+)
 
 
 class AttemptDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +105,39 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, point: SeriesPoint) -> Self:
         return cls(at=point.at, processed=point.processed, failed=point.failed, waited=Spread.of(point.waits))
+
+
+class SizeDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How much work queues held in a minute.
+
+    Attributes:
+        at: When the minute begins.
+
+        pending, active, retry, archived: Tasks in these states; null: nobody noted it.
+
+        processed, failed: Attempts since the minute before, Go's servers' as well; null: not known.
+    """
+
+    at: Instant
+    pending: int | None
+    active: int | None
+    retry: int | None
+    archived: int | None
+    processed: int | None
+    failed: int | None
+
+    @classmethod
+    def of(cls, point: SizePoint) -> Self:
+        return cls(
+            at=point.at,
+            pending=point.pending,
+            active=point.active,
+            retry=point.retry,
+            archived=point.archived,
+            processed=point.processed,
+            failed=point.failed,
+        )
 
 
 class SeriesDocument(msgspec.Struct, frozen=True, kw_only=True):

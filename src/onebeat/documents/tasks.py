@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from onebeat.documents.series import AttemptDocument
 from onebeat.documents.values import Bytes, Instant
 from onebeat.inspector.models import WorkerInfo
 from onebeat.inspector.recording import Lock, TaskRecord
@@ -112,6 +113,8 @@ class TaskDetails(TaskRow, frozen=True, kw_only=True):
 
         archived_at: When it was archived.
 
+        attempts: What is kept of past attempts, at most the last 20, the oldest first; servers of Go keep none.
+
         raw: With `--raw`, its record by field.
     """
 
@@ -121,6 +124,7 @@ class TaskDetails(TaskRow, frozen=True, kw_only=True):
     tick: Instant | None
     schedule: str
     archived_at: Instant | None
+    attempts: list[AttemptDocument]
     raw: Mapping[str, Bytes] | None
 
 
@@ -176,6 +180,7 @@ def task_details(record: TaskRecord, *, raw: bool) -> TaskDetails:
         tick=record.tick,
         schedule=record.schedule,
         archived_at=record.archived_at,
+        attempts=[AttemptDocument.of(one) for one in record.attempts],
         raw={name: Bytes.of(value) for name, value in record.fields.items()} if raw else None,
     )
 

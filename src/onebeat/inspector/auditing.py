@@ -24,7 +24,8 @@ AHEAD = 200
 MAX_SIZE = 500
 
 LENGTHS = {
-    "user": 200, "role": 40, "action": 60, "queue": 300, "about": 500, "why": 500, "via": 20, "address": 100, "job": 60,
+    "user": 200, "role": 40, "action": 60, "queue": 300, "about": 500, "changes": 500, "why": 500, "via": 20,
+    "address": 100, "job": 60,
 }  # fmt: skip
 """Characters that are kept of each field."""
 
@@ -57,6 +58,9 @@ class AuditRecord:
 
         about: To what: the id of a task, a filter, a schedule, a server; at most 500 characters.
 
+        changes: Of a task that was changed or cloned, the names of the options and fields that are others: "payload
+            (user.email), max_retry"; no values, and at most 500 characters.
+
         count: To how many tasks; None where tasks are not counted.
 
         outcome: What became of it.
@@ -79,6 +83,7 @@ class AuditRecord:
     role: str = ""
     queue: str = ""
     about: str = ""
+    changes: str = ""
     count: int | None = None
     outcome: AuditOutcome = AuditOutcome.DONE
     why: str = ""

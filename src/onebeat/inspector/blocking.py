@@ -25,6 +25,7 @@ from onebeat.inspector import (
     reading,
     recording,
     removing,
+    sizing,
     steering,
     updating,
 )
@@ -48,7 +49,7 @@ from onebeat.inspector.models import (
 )
 from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.searching import Search, Visible, Where, as_filter
-from onebeat.inspector.series_models import Attempt, Series, Spark, TypeSeries
+from onebeat.inspector.series_models import Attempt, Series, SizePoint, Spark, TypeSeries
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
 from onebeat.inspector.store_models import StoreReport
@@ -137,6 +138,14 @@ class SyncInspector(BlockingOperating, BlockingOverseeing):
     def sparks(self, queues: Iterable[str] | None = None, *, minutes: int = 60) -> dict[str, Spark | None]:
         """Say what many queues did in each of the last minutes. See `Inspector.sparks`."""
         return self._do(history.sparks(queues, minutes, is_spread=self.store.is_spread))
+
+    def sizes(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> list[SizePoint]:
+        """Say how many tasks waited, ran and failed in each of the last minutes. See `Inspector.sizes`."""
+        return self._do(sizing.sizes(queues, minutes))
+
+    def sample_sizes(self) -> int:
+        """Note how many tasks each queue holds now. See `Inspector.sample_sizes`."""
+        return self._do(sizing.sample_sizes(is_spread=self.store.is_spread))
 
     def attempts(self, queue: str, task_id: str) -> list[Attempt]:
         """List what is kept of past attempts at a task, the oldest first. See `Inspector.attempts`."""

@@ -41,14 +41,19 @@ def attempts(queue: str, task_id: str) -> Procedure[list[Attempt]]:
     state, field = yield from command("HMGET", key, "state", wire.FIELD)
     if state is None:
         raise reading.not_found(queue, task_id)
-    return [_attempt(kept) for kept in wire.read(field)]
+    return kept(field)
 
 
-def _attempt(kept: wire.Kept) -> Attempt:
-    about = kept.about
+def kept(field: bytes | None) -> list[Attempt]:
+    """Read the attempts that a record keeps, the oldest first."""
+    return [_attempt(one) for one in wire.read(field)]
+
+
+def _attempt(one: wire.Kept) -> Attempt:
+    about = one.about
     return Attempt(
-        number=kept.number,
-        outcome=kept.outcome,
+        number=one.number,
+        outcome=one.outcome,
         started_at=_at_ms(about.started) if about.started else None,
         ended_at=_at_ms(about.ended),
         waited=timedelta(milliseconds=about.waited) if about.waited is not None else None,

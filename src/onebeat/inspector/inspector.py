@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 from onebeat.broker.store import Store, check_source
 from onebeat.clock import SystemClock
 from onebeat.errors import ConfigurationError
-from onebeat.inspector import about, fleet, history
+from onebeat.inspector import about, fleet, history, sizing
 from onebeat.inspector.checks.finding import Diagnosis, Repaired
 from onebeat.inspector.diagnosing import BUDGET, Doctor, repairable
 from onebeat.inspector.filtering import Filtering
@@ -71,6 +71,15 @@ class Inspector(Queueing, Tasking, Filtering, Operating, Overseeing):
     async def servers(self) -> list[ServerInfo]:
         """List the servers that live, Onebeat's and Go's, with what they run; by host and process."""
         return await self._do(fleet.servers())
+
+    async def sample_sizes(self) -> int:
+        """
+        Note how many tasks each queue holds now, for `sizes`, once a minute whoever asks; `onebeat web` does it.
+
+        Returns:
+            Of how many queues it was noted: 0 if this minute was noted before, or there are more than 5,000.
+        """
+        return await self._do(sizing.sample_sizes(is_spread=self.store.is_spread))
 
     async def sparks(self, queues: Iterable[str] | None = None, *, minutes: int = 60) -> dict[str, Spark | None]:
         """

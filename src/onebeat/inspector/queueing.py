@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError
-from onebeat.inspector import detailing, grouping, history, reading, removing, steering
+from onebeat.inspector import detailing, grouping, history, reading, removing, sizing, steering
 from onebeat.inspector.models import DayStats, GroupInfo, GroupsFound, QueueDetails
-from onebeat.inspector.series_models import Series, TypeSeries
+from onebeat.inspector.series_models import Series, SizePoint, TypeSeries
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Following
 
@@ -173,3 +173,17 @@ class Queueing(Following):
             QueueNotEmpty: It runs tasks; it holds some and `force` is not given; or tasks kept coming.
         """
         return await self._do(removing.remove_queue(queue, is_forced=force, progress=progress))
+
+    async def sizes(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> list[SizePoint]:
+        """
+        Say how many tasks waited, ran and failed in each of the last minutes, the oldest first, as consoles note it.
+
+        Args:
+            queues: Of which queue, or queues, added up; default: of all, in one small read.
+
+            minutes: How far back, this minute included: at most 120.
+
+        Raises:
+            InvalidTask: These are no names; or the number is none.
+        """
+        return await self._do(sizing.sizes(queues, minutes))

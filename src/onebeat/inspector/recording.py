@@ -9,13 +9,16 @@ from datetime import datetime, timedelta
 from onebeat.broker import browse
 from onebeat.errors import BrokerError
 from onebeat.inspector import fleet, reading
+from onebeat.inspector.history import kept
 from onebeat.inspector.models import WorkerInfo
+from onebeat.inspector.series_models import Attempt
 from onebeat.inspector.showing import at, instant, task_info
 from onebeat.inspector.steps import Procedure, ask, ask_each, command
 from onebeat.options import text
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
 from onebeat.wire import keys
+from onebeat.wire.attempts import FIELD
 from onebeat.wire.message import UndecodableMessage, decode
 
 STEP = 200
@@ -74,6 +77,11 @@ class TaskRecord:
     schedule: str
     archived_at: datetime | None
     fields: Mapping[str, bytes]
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """What is kept of past attempts, the oldest first; servers of Go keep none."""
+        return kept(self.fields.get(FIELD))
 
 
 def locate(task_id: str) -> Procedure[list[TaskInfo]]:

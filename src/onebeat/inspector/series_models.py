@@ -224,3 +224,26 @@ class Spark:
 
     processed: tuple[int, ...]
     failed: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizePoint:
+    """
+    How much work queues held in a minute, as a console noted it once.
+
+    Attributes:
+        at: When the minute begins.
+
+        pending, active, retry, archived: Tasks in these states; None: no console ran that noted it.
+
+        processed, failed: Attempts since the minute before, by asynq's counters, so those of Go's servers as well;
+            None where that was not noted either.
+    """
+
+    at: datetime
+    pending: int | None
+    active: int | None
+    retry: int | None
+    archived: int | None
+    processed: int | None
+    failed: int | None

@@ -35,9 +35,11 @@ from onebeat.server.config import ServerConfig
 from onebeat.server.context import Context
 from onebeat.server.deadlines import Deadlines
 from onebeat.server.executor import Executor
+from onebeat.server.history import History
 from onebeat.server.hooks import Hooks, HookSettings
 from onebeat.server.mux import Mux
 from onebeat.server.outcome import in_chain
+from onebeat.server.presence import tag_of
 from onebeat.server.reports import Crashes
 from onebeat.server.running import Running, Stop
 from onebeat.server.telling import Teller
@@ -144,7 +146,9 @@ class Bench:
             threads=threads,
         )
         self._executor.deadlines = _StandingStill(lambda _attempt: None, plan.clock)
-        self._acknowledger = Acknowledger(store, self._answered, self._teller.written)
+        self._tag = tag_of(self._id)
+        self._history = History(plan.config.attempts, self._tag)
+        self._acknowledger = Acknowledger(store, self._answered, self._teller.written, kept=self._history.of)
         self._sources = [source.copy() for source in plan.sources]
         self._scheduler = Scheduler(store, app=plan.app)
         self._maintainer = Maintainer(
@@ -272,11 +276,12 @@ class Bench:
         self._executor.start(queue, replace(taken, tasks=[task]))
 
     async def _take(self, queue: str) -> None:
-        self._sequences[queue] += 1
+        instant = self.plan.clock.now_us // 1000 if self._history.keeps_any else 0
+        self._sequences[queue] = max(self._sequences[queue] + 1, instant)
         number, lease_ms = self._sequences[queue], self.plan.config.lease_ms
         is_watched = bool(self.plan.audience.hears)
         call = take(
-            queue, server=self._id, sequence=number, limit=TAKEN_AT_ONCE, lease_ms=lease_ms, is_watched=is_watched
+            queue, server=self._tag, sequence=number, limit=TAKEN_AT_ONCE, lease_ms=lease_ms, is_watched=is_watched
         )
         taken = await self.store.run(call)
         self._teller.taken(queue, taken)

@@ -55,6 +55,7 @@ async def perform(
     queue: str | None = None,
     queues: Collection[str] | None = None,
     about: str = "",
+    changes: str = "",
     count: Callable[[T], int | None] | None = None,
     job: Callable[[T], str] | None = None,
 ) -> T:
@@ -72,6 +73,8 @@ async def perform(
 
         about: To what: the id of a task, a filter, a server.
 
+        changes: The names of what of it is changed, without values.
+
         count: Returns from what the deed returned to how many tasks it was done; by default that is not counted.
 
         job: Returns the id of the job that goes on with it.
@@ -83,7 +86,7 @@ async def perform(
     console: Console = request.app.state.console
     inspector = await console.inspector()
     concerned = (queue,) if queues is None else tuple(sorted(queues))
-    record = _record(request, action, concerned, about)
+    record = _record(request, action, concerned, about, changes)
     why = roles.refusal(gate.user(request), action, concerned, read_only=console.settings.read_only)
     if why is not None:
         is_read_only = console.settings.read_only and action not in roles.ALWAYS
@@ -106,7 +109,7 @@ async def perform(
     return found
 
 
-def _record(request: Request, action: str, queues: tuple[str | None, ...], about: str) -> AuditRecord:
+def _record(request: Request, action: str, queues: tuple[str | None, ...], about: str, changes: str) -> AuditRecord:
     console: Console = request.app.state.console
     rules, who = console.settings.redaction, gate.user(request)
     found = {who.role_on(queue) for queue in queues or (None,)}
@@ -117,6 +120,7 @@ def _record(request: Request, action: str, queues: tuple[str | None, ...], about
         action=action,
         queue=(queues[0] or "") if len(queues) == 1 else "",
         about=rules.text(about or ("" if len(queues) == 1 else ", ".join(map(str, queues)))),
+        changes=rules.text(changes),
         via="api" if gate.is_script(request) else "page",
         address=proxies.client(request.scope),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,8 +34,17 @@ def known() -> dict[str, Asset]:
 
 
 def _read(path: Path) -> Asset:
-    plain = path.read_bytes()
+    plain = _bare(path.suffix, path.read_bytes()) if not path.name.startswith("htmx") else path.read_bytes()
     return Asset(path.name, TYPES[path.suffix], plain, gzip.compress(plain, 9, mtime=0))
+
+
+def _bare(suffix: str, text: bytes) -> bytes:
+    """Leave out what is for who reads the source, a sixth of what a first page loads: comments of whole lines."""
+    if suffix == ".css":
+        text = re.sub(rb"/\*.*?\*/\n*", b"", text, flags=re.DOTALL)
+    elif suffix == ".js":
+        text = re.sub(rb"^\s*//.*\n", b"", text, flags=re.MULTILINE)
+    return text
 
 
 @cache

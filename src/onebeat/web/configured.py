@@ -49,6 +49,7 @@ class Given:
     hosts: Sequence[str] = ()
     origins: Sequence[str] = ()
     prefix: str = ""
+    prefix_stripped: bool | None = None
     redact_keys: Sequence[str] = ()
     redact_patterns: Sequence[str] = ()
     redact: bool = True
@@ -85,6 +86,7 @@ def settings(given: Given, environ: Mapping[str, str]) -> Settings:
         origins=given.origins,
         proxies=given.proxies,
         prefix=given.prefix,
+        prefix_stripped=given.prefix_stripped,
         secret=environ.get(SECRET, ""),
         redaction=_redaction(given),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -49,6 +50,7 @@ from onebeat.web.pages import (
     viewing,
 )
 from onebeat.web.reading import SharedReads
+from onebeat.web.sampling import keep_sampling
 from onebeat.web.security import gate
 from onebeat.web.security.ledger import Ledger
 from onebeat.web.security.rules import Auth
@@ -82,6 +84,7 @@ class ConsoleSettings(TypedDict, total=False):
     origins: Collection[str]
     proxies: Collection[str]
     prefix: str
+    prefix_stripped: bool | None
     secret: str
     login_url: str | None
     redaction: Redaction
@@ -147,8 +150,9 @@ class Console:
         self.ledger: Ledger = Ledger(self.inspector, self.reads, SystemClock())
         self.standing: Standing = Standing(settings.rules)
         self._gate: ASGIApp = gate.guarded(
-            self._app, settings.rules, answer=self._refused, ledger=self.ledger, heard=self.standing.hear
-        )
+            self._app, settings.rules, answer=self._refused, ledger=self.ledger, heard=self.standing.hear,
+            paths=[route.path for route in self._app.routes if isinstance(route, Route)],
+        )  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gate(scope, receive, send)
@@ -164,9 +168,13 @@ class Console:
 
     @asynccontextmanager
     async def _life(self, _app: Starlette) -> AsyncIterator[None]:
+        sampling = None if self.settings.read_only else asyncio.create_task(keep_sampling(self.inspector))
         try:
             yield
         finally:
+            if sampling is not None:
+                sampling.cancel()
+                await asyncio.gather(sampling, return_exceptions=True)
             await self.aclose()
 
     async def inspector(self) -> Inspector:
@@ -184,6 +192,11 @@ class Console:
             store = (await self._source.connected()).store
         self._name = store.endpoint.shown
         return Inspector(store)
+
+    @property
+    def app(self) -> Onebeat | None:
+        """The application that it was made for, whose declarations a payload must fit; None: it knows of none."""
+        return self._source if isinstance(self._source, Onebeat) else None
 
     @property
     def store_name(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ def shared(request: Request) -> Mapping[str, Any]:
         "tallies": getattr(request.state, "tallies", {}),  # see rail.py
         "place": "",
         "polls": True,
+        "rendered_at": datetime.now(UTC),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,9 +11,10 @@ from starlette.requests import Request
 
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import DayStats
-from onebeat.inspector.series_models import Series, Spark, TypeSeries
+from onebeat.inspector.series_models import Series, SizePoint, Spark, TypeSeries
 from onebeat.web import consoles
 from onebeat.web.rights import sees_all
+from onebeat.web.sampling import EVERY_S
 
 KEPT_S = 5.0
 """Seconds for which what was read is good: servers write no more often."""
@@ -53,6 +55,24 @@ async def past(request: Request, names: Sequence[str] | None, minutes: int = 60)
     except BrokerError as error:
         return Past(None, str(error))
     return Past(found)
+
+
+async def sizes(request: Request, names: Sequence[str] | None) -> list[SizePoint]:
+    """
+    Read how many tasks queues held in the last hour; nothing if the store refuses.
+
+    Where no lifespan notes it, as of a console that is mounted, a look does, once a minute.
+    """
+    console = consoles.of(request)
+    inspector = await console.inspector()
+    with suppress(BrokerError):
+        if not console.settings.read_only:
+            await console.reads.get("sampled", inspector.sample_sizes, seconds=EVERY_S)
+    try:
+        found = await console.reads.get(("sizes", names), lambda: inspector.sizes(names), seconds=KEPT_S)
+    except BrokerError:
+        return []
+    return found if found and found[-1].pending is not None else found[:-1]  # this minute was not noted yet
 
 
 async def types(request: Request, names: Sequence[str] | None, minutes: int) -> list[TypeSeries]:

@@ -36,9 +36,10 @@ def serve(source: object, settings: Settings, *, host: str, port: int, told: Cal
         ConfigurationError: There it cannot answer, or others would come in whom nobody asks who they are.
     """
     refuse_open_door(host, is_asked=settings.rules.is_asked)
+    board = Console(source, settings)
     with listening(host, port) as place:
         told(f"console: {address(place).rstrip('/')}{settings.rules.prefix}/")
-        asyncio.run(server(Console(source, settings)).serve(sockets=[place]))
+        asyncio.run(server(board).serve(sockets=[place]))
 
 
 class Patient(H11Protocol):

@@ -33,8 +33,11 @@ class Settings:
         proxies: Addresses and networks of proxies whose headers are believed: `X-Forwarded-For`, `-Proto` and
             `-Prefix`, and that of `ProxyHeader`.
 
-        prefix: What all paths begin with in front of the proxies, such as "/tasks", whether they strip it or keep it.
+        prefix: What all paths begin with in front of the proxies, such as "/onebeat", whether they strip it or keep it.
             A console that is mounted knows its mount without it.
+
+        prefix_stripped: Whether they strip it. None: it is seen from each path, which cannot be where the prefix is
+            what a page is called, such as "/tasks".
 
         secret: Signs sessions besides the hashes of passwords, so that who can read those cannot make sessions; the
             same in each process.
@@ -57,6 +60,7 @@ class Settings:
     origins: Collection[str] = ()
     proxies: Collection[str] = ()
     prefix: str = ""
+    prefix_stripped: bool | None = None
     secret: str = field(default="", repr=False)
     login_url: str | None = None
     redaction: Redaction = field(default_factory=Redaction)
@@ -65,6 +69,8 @@ class Settings:
     def __post_init__(self) -> None:
         _check_title(self.title)
         _check_flag("read_only", self.read_only)
+        if self.prefix_stripped is not None:
+            _check_flag("prefix_stripped", self.prefix_stripped)
         _check_redaction(self.redaction)
         rules = Rules.make(
             self.auth,
@@ -72,6 +78,7 @@ class Settings:
             origins=self.origins,
             proxies=self.proxies,
             prefix=self.prefix,
+            prefix_stripped=self.prefix_stripped,
             secret=self.secret,
             login_url=self.login_url,
         )

@@ -359,3 +359,43 @@ async def test_a_job_that_has_ended_is_not_gone_on_with(api: Api) -> None:
     await reached(api, job["id"])
     assert "is done: there is nothing to go on with" in (await api.post("/job/continue", 409, id=job["id"]))["detail"]
     assert "done" == (await api.post("/job/stop", id=job["id"]))["state"]
+
+
+async def test_fields_are_set_and_taken_away(api: Api, filled: Store, inspector: Inspector) -> None:
+    """All others stay byte for byte; the audit tells their names."""
+    await put(filled, "a", b'{ "id":9007199254740993, "user":{"password":"hunter2","e.mail":"a"}, "old":1 }')
+    given: dict[str, Any] = {"queue": "q", "id": "a", "unset": ["old"]}
+    found = await api.post("/task/update", **given, set={"/user/e.mail": "b", "tags": [1]})
+    assert (
+        '{ "id":9007199254740993, "user":{"password":"[hidden]","e.mail":"b"},"tags":[1]}' == found["payload"]["text"]
+    )
+    expected = b'{ "id":9007199254740993, "user":{"password":"hunter2","e.mail":"b"},"tags":[1]}'
+    assert expected == (await inspector.task("q", "a")).payload
+    [record] = (await inspector.audit()).records
+    assert ("task.update", "payload (/user/e.mail, tags, old)") == (record.action, record.changes)
+    assert record.changes == (await api.get("/audit"))["records"][0]["changes"]
+
+
+async def test_a_clone_is_set_by_field(api: Api, filled: Store, inspector: Inspector) -> None:
+    """With the secret of the first."""
+    await put(filled, "a", b'{"n":1,"password":"hunter2"}')
+    made = await api.post("/task/clone", 201, queue="q", id="a", set={"n": 2})
+    assert b'{"n":2,"password":"hunter2"}' == (await inspector.task("q", made["id"])).payload
+
+
+@pytest.mark.parametrize(
+    ("given", "detail"),
+    [
+        ({"set": {"n.x": 1}}, "payload has nothing to set at 'n.x'"),
+        ({"unset": ["z"]}, "payload has nothing to take away at 'z'"),
+        ({"set": {"n": "[hidden]"}}, "stands for a hidden value"),
+        ({"set": {"n": 1}, "payload": {"json": 1}}, "payload is given, and set or unset"),
+    ],
+)
+async def test_fields_that_cannot_be_set_are_named(
+    api: Api, filled: Store, inspector: Inspector, given: dict[str, Any], detail: str
+) -> None:
+    """And nothing is changed."""
+    await put(filled, "a", b'{"n":1}')
+    assert detail in (await api.post("/task/update", 422, queue="q", id="a", **given))["detail"]
+    assert b'{"n":1}' == (await inspector.task("q", "a")).payload

@@ -258,3 +258,15 @@ async def test_the_audit_shows_ones_own_and_what_one_sees(asks: Any, filled: Sto
 async def test_the_document_says_that_one_has_to_say_who_one_is(asks: Any) -> None:
     """By a token, or by a session."""
     assert [{"token": []}, {"session": []}] == (await asks("viewer").get("/openapi.json"))["security"]
+
+
+@pytest.mark.parametrize("given", [{"set": {"user.password": "x"}}, {"set": {"user": {}}}, {"payload": {"json": {}}}])
+async def test_what_is_hidden_is_replaced_by_an_administrator_alone(
+    asks: Any, secret: Store, given: dict[str, Any]
+) -> None:
+    """Since nobody sees what is lost; what is seen is changed by an operator."""
+    body = {"queue": "q", "id": "secret"}
+    refused = await asks("ops").post("/task/update", 403, **body, **given)
+    assert "task.replace_hidden needs the role admin on queue 'q'" in refused["detail"]
+    await asks("ops").post("/task/update", **body, set={"user.id": 7})
+    assert b'{"user":{"password":"hunter2hunter2","id":7}}' == (await Inspector(secret).task("q", "secret")).payload

@@ -7,7 +7,9 @@ import math
 import time
 from datetime import UTC, datetime
 
+from onebeat.broker import sizes
 from onebeat.broker.series import BUCKETS, Runs, record
+from onebeat.broker.sizes import Held
 from onebeat.broker.store import Store
 from onebeat.wire import keys
 
@@ -42,11 +44,30 @@ async def _write(url: str) -> None:
                 sums[queue] = [sums[queue][0] + part[0], sums[queue][1] + part[1]]
             await store.run(record(None, *_together(list(parts.values()))))
         await store.command("DEL", NOW)
+        await _hold(store, now)
         for queue, (processed, failed) in sums.items():
             for counter, number in (("processed", processed), ("failed", failed)):
                 day = datetime.fromtimestamp(now, UTC).date()
                 await store.command("INCRBY", keys.daily(queue, counter, day), number)
                 await store.command("INCRBY", keys.root(queue) + counter, number)
+
+
+async def _hold(store: Store, now: int) -> None:
+    """Write how much queues held, as a console would have noted it: a backlog that came with the bad quarter."""
+    for back in range(MINUTES, 0, -1):
+        at = now - back * 60
+        held = [_held(queue, back) for queue in SHARES]
+        for root, one in (*zip(map(keys.own_root, SHARES), held, strict=True), (keys.SERIES, Held.of(held))):
+            place, offset = sizes.place(at)
+            key = root + place.removeprefix(keys.SERIES)
+            await store.command("SETRANGE", key, offset, one.packed())
+            await store.command("EXPIRE", key, 10_800)
+
+
+def _held(queue: str, back: int) -> Held:
+    grown = max(0, 12 - abs(back - 18)) if queue == "default" else 0
+    wave = round(3 + 3 * math.sin(back / 5))
+    return Held(wave + 9 * grown, 2, 2 + 4 * grown, min(6, 28 // max(back, 1)), 100 * (MINUTES - back), 0)
 
 
 def _part(queue: str, back: int) -> Part:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from onebeat import SyncClient, Task
+from onebeat.web.showing import instants
 from tests.web.browser.stage import Stage, apart
 from tests.web.browser.visitor import Visitor, visiting
 
@@ -36,6 +39,26 @@ def test_a_page_looks_again_and_shows_what_has_changed(visitor: Visitor, stage: 
     finally:
         stage.look(lambda inspector: inspector.resume("critical"))
     expect(row.locator("button")).to_have_text("Pause")
+
+
+def test_times_are_told_by_the_clock_of_the_server(visitor: Visitor) -> None:
+    """Who looks from a machine whose clock is an hour behind reads how long tasks wait all the same."""
+    page = visitor.page
+
+    def later(route: Route) -> None:
+        if is_look(route.request):
+            route.continue_()
+            return
+        answer = route.fetch()
+        text = answer.text()
+        told = re.search(r'data-now="([^"]+)"', text)
+        assert told is not None
+        there = datetime.fromisoformat(told[1]) + timedelta(hours=1)
+        route.fulfill(response=answer, body=text.replace(told[0], f'data-now="{instants.exact(there)}"'))
+
+    page.route("**/tasks?q=state:pending", later)
+    visitor.see("/tasks?q=state:pending")
+    expect(page.locator("td time[data-span]").first).to_have_text(re.compile(r"^1h"))
 
 
 def test_the_rail_counts_what_other_pages_show(visitor: Visitor, stage: Stage) -> None:

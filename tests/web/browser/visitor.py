@@ -106,7 +106,7 @@ class Visitor:
             self.page.wait_for_timeout(20)
 
     def stop_time(self) -> None:
-        """Let no timer of the page fire, until its clock is told to run; `page.clock.install()` must have come before."""
+        """Let no timer of the page fire until its clock is told to run; `page.clock.install()` must come before."""
         self.page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
         self.rest()
 

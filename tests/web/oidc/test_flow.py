@@ -72,13 +72,13 @@ async def test_the_session_is_as_every_other(visiting: Visiting) -> None:
 async def test_over_https_behind_a_prefix(visiting: Visiting, store: Store, provider: Provider) -> None:
     """The address to come back to is the public one, and cookies are for that path, by https alone."""
     board = console(
-        store, auth=told(provider), origins=["https://jobs.example.com"], proxies=["10.0.0.1"], prefix="/jobs"
+        store, auth=told(provider), origins=["https://jobs.example.com"], proxies=["10.0.0.1"], prefix="/ops"
     )
     headers = {"X-Forwarded-Proto": "https", "Host": "10.0.0.7:8080"}
     visitor = visiting(board, peer="10.0.0.1", headers=headers)
-    to = await visitor.begin("/jobs/login/oidc")
-    assert ["https://jobs.example.com/jobs/login/oidc/callback"] == parse_qs(urlsplit(to).query)["redirect_uri"]
-    kept = "; ".join(re.findall(r"^[^;]+", "\n".join(cookies(await visitor.http.get("/jobs/login/oidc"), "__Secure-"))))
+    to = await visitor.begin("/ops/login/oidc")
+    assert ["https://jobs.example.com/ops/login/oidc/callback"] == parse_qs(urlsplit(to).query)["redirect_uri"]
+    kept = "; ".join(re.findall(r"^[^;]+", "\n".join(cookies(await visitor.http.get("/ops/login/oidc"), "__Secure-"))))
     assert kept.startswith("__Secure-onebeat_signin_")
 
 

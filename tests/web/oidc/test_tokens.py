@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from joserfc.errors import SecurityWarning
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import RSAKey
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from onebeat.web import OpenIDConnect, console
 from onebeat.web.security.oidc import asking
 from onebeat.web.security.oidc import provider as providing
 from tests.web.oidc.conftest import Visiting, told
-from tests.web.oidc.provider import CLIENT, ONE, SECRET, TWO, Later, Provider, b64
+from tests.web.oidc.provider import CLIENT, ONE, SECRET, TWO, Later, Provider
 
 HOUR = 3600
 
@@ -86,18 +86,14 @@ def _claims(claims: dict[str, Any]) -> bytes:
     return json.dumps(claims).encode()
 
 
-PUBLIC_AS_SECRET = OctKey.import_key({"kty": "oct", "k": b64(ONE.as_pem(private=False))})
-
 FORGED: dict[str, Callable[[Provider, dict[str, Any]], str]] = {
     "not signed": lambda it, claims: it.raw({"alg": "none"}, _claims(claims)),
     "not signed, with a key's name": lambda it, claims: it.raw({"alg": "none", "kid": "one"}, _claims(claims)),
-    "by the public key as a secret": lambda it, claims: it.raw(
-        {"alg": "HS256", "kid": "one"},
-        _claims(claims),
-        OctKey.import_key({"kty": "oct", "k": b64(ONE.as_pem(private=False))}),
+    "by the public key as a secret": lambda it, claims: it.sealed(
+        {"alg": "HS256", "kid": "one"}, _claims(claims), ONE.as_pem(private=False)
     ),
-    "by the client's secret": lambda it, claims: it.raw(
-        {"alg": "HS256", "kid": "one"}, _claims(claims), OctKey.import_key(SECRET)
+    "by the client's secret": lambda it, claims: it.sealed(
+        {"alg": "HS256", "kid": "one"}, _claims(claims), SECRET.encode()
     ),
     "by an algorithm that is not listed": lambda it, claims: it.raw(
         {"alg": "RS384", "kid": "one"}, _claims(claims), RSAKey.import_key(ONE.as_dict(private=True, alg="RS384"))

@@ -21,6 +21,7 @@ from onebeat.web import Access, Console, Passwords, ProxyHeader, Tokens, User, c
 from onebeat.web.api.operation import PREFIX
 from onebeat.web.security import standing, watching
 from onebeat.web.security.credentials import PasswordHash, TokenHash
+from onebeat.web.security.grants import Grant
 from onebeat.web.security.roles import Role
 from onebeat.web.security.rules import Rules
 from onebeat.web.security.standing import Right, Standing
@@ -62,10 +63,10 @@ def test_a_changed_file_holds_at_once(path: Path) -> None:
     write(path, ANN.replace("admin", "operate") + '[users.carl]\nrole = "view"\n[groups]\noncall = "operate"\n')
     assert (Role.OPERATE, None) == (access.passwords.user("ann").role, access.passwords.user("bob"))  # type: ignore[union-attr]
     assert (None, None) == (access.passwords.hash_of("bob"), access.tokens.user(TOKEN))
-    assert (["ann", "carl"], {"oncall": Role.OPERATE}) == (list(access.users), dict(access.groups))
+    assert (["ann", "carl"], {"oncall": Grant(Role.OPERATE)}) == (list(access.users), dict(access.groups))
     header = ProxyHeader(groups="X-Groups", users=access.users, group_roles=access.groups)
     write(path, ANN + '[groups]\noncall = "admin"\n')
-    assert ({"ann"}, {"oncall": Role.ADMIN}) == (set(header.users), dict(header.group_roles))
+    assert ({"ann"}, {"oncall": Grant(Role.ADMIN)}) == (set(header.users), dict(header.group_roles))
 
 
 @pytest.mark.parametrize("broken", ["[users", '[users.ann]\nrole = "root"\n', None])
@@ -114,10 +115,9 @@ def test_a_right_is_what_it_is_now() -> None:
     }
     for way, lower in kinds.items():
         known, one = right(rules, Identity(ann, way))
-        assert (None, None, True) == (one.barred(None), one.barred("q"), one.may("q")), way
+        assert (None, None) == (one.barred(None), one.barred("q")), way
         lower()
         assert "task.archive needs the role operate on queue 'q'; ann has view there" == one.barred("q"), way
-        assert not one.may("q")
     passwords.become(None)
     for queue in (None, "q"):
         assert "ann is no user of this console any more" == right(rules, Identity(ann, "password"))[1].barred(queue)
@@ -127,7 +127,7 @@ def test_a_right_on_one_queue_is_none_on_all() -> None:
     """It goes on where it may, and is asked of each."""
     who = Identity(User("ann", None, {"q": "operate"}), "function")
     _, one = right(Rules.make(lambda _request: None), who)
-    assert (None, None, False) == (one.barred(None), one.barred("q"), one.may("other"))
+    assert (None, None, False) == (one.barred(None), one.barred("q"), one.barred("other") is None)
 
 
 def test_a_console_that_is_read_only_now_does_nothing_more() -> None:

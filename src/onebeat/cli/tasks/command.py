@@ -51,18 +51,21 @@ def task_ls(url: str | None, words: tuple[str, ...], **given: Any) -> None:
 @click.argument("ids", nargs=-1, shell_complete=completing.task_ids)
 @click.option("-i", "--id", "more_ids", multiple=True, help="The task's id, as asynq has it.")
 @click.option("-q", "--queue", shell_complete=completing.queues, help="Its queue. Default: looked for in all.")
+@click.option("--full", is_flag=True, help="Tracebacks of past attempts as well, and payloads to their end.")
 @click.option("--raw", is_flag=True, help="Its record as well, as it stands in the store.")
 @json_option("task show", list[TaskDetails])
 def task_show(
     url: str | None, ids: tuple[str, ...], more_ids: tuple[str, ...], queue: str | None,
-    raw: bool, as_json: bool,
+    full: bool, raw: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Show all that is known of tasks: state, times, failures, payload, result, lock, who runs them, schedule."""
+    """
+    Show all that is known of tasks: state, times, failures, payload, result, lock, who runs them, schedule, attempts.
+    """
     from onebeat.cli.tasks.showing import show_tasks
 
     if not ids and not more_ids:
         raise click.UsageError("Name a task by its id: `onebeat task ls` lists them.", click.get_current_context())
-    run_async(show_tasks(url, [*ids, *more_ids], queue, raw=raw, as_json=as_json))
+    run_async(show_tasks(url, [*ids, *more_ids], queue, full=full, raw=raw, as_json=as_json))
 
 
 @task.command("enqueue")

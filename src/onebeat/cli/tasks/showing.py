@@ -13,6 +13,7 @@ from onebeat import codecs
 from onebeat.cli import output
 from onebeat.cli.documents import show
 from onebeat.cli.output import BAD, WARN, Cell, state_cell
+from onebeat.cli.tasks.attempts import show_attempts
 from onebeat.cli.tasks.payloads import is_json
 from onebeat.documents.tasks import task_details
 from onebeat.errors import TaskNotFound, shown
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from onebeat.inspector.recording import TaskRecord
 
 MAX_SHOWN = 20_000
-"""Characters of a payload or result that are shown; `--json` has them all."""
+"""Characters of a payload or result that are shown without `--full`."""
 
 
 async def queue_of(inspector: Inspector, task_id: str, queue: str | None) -> str:
@@ -49,7 +50,9 @@ async def queue_of(inspector: Inspector, task_id: str, queue: str | None) -> str
     return found[0].queue
 
 
-async def show_tasks(url: str | None, ids: Sequence[str], queue: str | None, *, raw: bool, as_json: bool) -> None:
+async def show_tasks(
+    url: str | None, ids: Sequence[str], queue: str | None, *, full: bool, raw: bool, as_json: bool
+) -> None:
     """Show each of them."""
     from onebeat.inspector.inspector import Inspector
 
@@ -61,15 +64,16 @@ async def show_tasks(url: str | None, ids: Sequence[str], queue: str | None, *, 
     for number, record in enumerate(records):
         if number:
             click.echo()
-        _show(record, raw=raw)
+        _show(record, full=full, raw=raw)
 
 
-def _show(record: TaskRecord, *, raw: bool) -> None:
+def _show(record: TaskRecord, *, full: bool, raw: bool) -> None:
     now = datetime.now(UTC)
     output.show_facts([*_who(record), *_times(record, now), *_ends(record, now), *_around(record, now)])
-    _show_bytes("payload", record.info.payload, codecs.name_of(record.info.headers))
+    _show_bytes("payload", record.info.payload, codecs.name_of(record.info.headers), full=full)
     if record.info.result is not None:
-        _show_bytes("result", record.info.result, codecs.name_of(record.info.headers))
+        _show_bytes("result", record.info.result, codecs.name_of(record.info.headers), full=full)
+    show_attempts(record, now, full=full)
     if raw:
         click.echo("\nrecord")
         output.show_facts([(name, _plain(value)) for name, value in record.fields.items()])
@@ -162,11 +166,11 @@ def _length(span: timedelta) -> str:
     return output.duration(span.total_seconds())
 
 
-def _show_bytes(name: str, data: bytes, codec: str) -> None:
+def _show_bytes(name: str, data: bytes, codec: str, *, full: bool) -> None:
     kind, text = pretty(data, codec)
     click.echo(f"\n{name} ({len(data):,} bytes{', ' if kind else ''}{kind})")
-    if len(text) > MAX_SHOWN:
-        text = f"{text[:MAX_SHOWN]}\n… {len(text) - MAX_SHOWN:,} characters more: --json has them all"
+    if len(text) > MAX_SHOWN and not full:
+        text = f"{text[:MAX_SHOWN]}\n… {len(text) - MAX_SHOWN:,} characters more: --full shows them"
     for line in text.splitlines():
         click.echo(f"  {output.visible(line)}")
 

@@ -157,10 +157,18 @@ class Asked:
         queue: str | None = None,
         queues: Collection[str] | None = None,
         about: str = "",
+        changes: str = "",
         job: Callable[[T], str] | None = None,
     ) -> T:
         """Make a change as pages do: the role is checked, the change is made and recorded. See `acting.perform`."""
         inspector = await self.inspector()
         return await perform(
-            self.request, action, queue=queue, queues=queues, about=about, job=job, deed=lambda: deed(inspector)
+            self.request,
+            action,
+            queue=queue,
+            queues=queues,
+            about=about,
+            changes=changes,
+            job=job,
+            deed=lambda: deed(inspector),
         )

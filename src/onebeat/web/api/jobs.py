@@ -195,7 +195,7 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
             rate=body.rate,
         )  # fmt: skip
         still, look = right(asked.request, deed), look_of(asked.console.settings.redaction)
-        await asked.console.background.start(inspector, job.id, still.may, look, still.barred)
+        await asked.console.background.start(inspector, job.id, asked.doable(deed), look, still.barred)
         return job
 
     return JobDocument.of(
@@ -252,8 +252,9 @@ async def continue_job(asked: Asked, body: JobNamed) -> JobDocument:
     async def go_on(inspector: Inspector) -> Job:
         if not found.may_go_on:
             raise WrongState(f"job {shown(found.id)} is {found.state.value}: there is nothing to go on with")
-        still, look = right(asked.request, f"task.{found.action}"), look_of(asked.console.settings.redaction)
-        await asked.console.background.start(inspector, found.id, still.may, look, still.barred)
+        action = f"task.{found.action}"
+        still, look = right(asked.request, action), look_of(asked.console.settings.redaction)
+        await asked.console.background.start(inspector, found.id, asked.doable(action), look, still.barred)
         return found
 
     return JobDocument.of(await _steer(asked, found, "go on with", go_on))

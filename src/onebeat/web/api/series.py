@@ -6,12 +6,12 @@ from typing import Annotated
 
 import msgspec
 
-from onebeat.documents.series import AttemptDocument, SeriesDocument, TypeSeriesDocument
+from onebeat.documents.series import AttemptDocument, SeriesDocument, SizeDocument, TypeSeriesDocument
 from onebeat.inspector.inspector import Inspector
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.paging import Name
-from onebeat.web.api.payloads import ALONE
+from onebeat.web.api.task_documents import attempt_shown
 from onebeat.web.api.tasks import ContentQuery
 
 Queues = Annotated[list[Name], msgspec.Meta(max_length=100)]
@@ -31,6 +31,26 @@ class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 60
 
 
+class SizesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    What of when.
+
+    Attributes:
+        queue: Of this queue; may be given several times, and is added up then. Default: of all.
+
+        minutes: How far back, this minute included: at most two hours.
+    """
+
+    queue: Queues = []
+    minutes: Annotated[int, msgspec.Meta(ge=1, le=120)] = 60
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How much work queues held, minute by minute, the oldest first."""
+
+    sizes: list[SizeDocument]
+
+
 class Attempts(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of past attempts at a task, the oldest first; servers of Go keep none."""
 
@@ -47,13 +67,10 @@ async def list_task_attempts(asked: Asked, query: ContentQuery) -> Attempts:
     """List past attempts at a task, at most the last 20: when, where, how long, and what each failed with."""
     inspector = await asked.inspector()
     return Attempts(
-        attempts=[_shown(asked, AttemptDocument.of(one)) for one in await inspector.attempts(query.queue, query.id)]
+        attempts=[
+            attempt_shown(asked, AttemptDocument.of(one)) for one in await inspector.attempts(query.queue, query.id)
+        ]
     )
-
-
-def _shown(asked: Asked, one: AttemptDocument) -> AttemptDocument:
-    error, traceback = asked.text(one.error, ALONE)[0], asked.text(one.traceback, ALONE)[0]
-    return msgspec.structs.replace(one, error=error, traceback=traceback)
 
 
 async def get_series(asked: Asked, query: SeriesQuery) -> SeriesDocument:
@@ -77,7 +94,17 @@ async def list_type_series(asked: Asked, query: SeriesQuery) -> TypeSeriesList:
     return await asked.read("types", _key(queues), query.minutes, read=read, seconds=5.0)
 
 
-async def _queues(asked: Asked, query: SeriesQuery) -> list[str] | None:
+async def list_sizes(asked: Asked, query: SizesQuery) -> Sizes:
+    """Say how many tasks waited, ran and failed in each minute, as a console noted it: whoever served them."""
+    queues = await _queues(asked, query)
+
+    async def read(inspector: Inspector) -> Sizes:
+        return Sizes(sizes=[SizeDocument.of(one) for one in await inspector.sizes(queues, minutes=query.minutes)])
+
+    return await asked.read("sizes of", _key(queues), query.minutes, read=read, seconds=5.0)
+
+
+async def _queues(asked: Asked, query: SeriesQuery | SizesQuery) -> list[str] | None:
     """Return whose series are added up; None: all together."""
     for queue in query.queue:
         asked.check_sees(queue)
@@ -95,4 +122,5 @@ TASK_OPERATIONS = (Operation("GET", "/task/attempts", list_task_attempts, refusa
 OPERATIONS = (
     Operation("GET", "/series", get_series),
     Operation("GET", "/series/types", list_type_series),
+    Operation("GET", "/series/sizes", list_sizes),
 )

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from onebeat import codecs
+from onebeat.broker.browse import stamp
 from onebeat.client import Client
 from onebeat.documents.tasks import EnqueuedRow, enqueued_row
 from onebeat.errors import PayloadError
+from onebeat.inspector.found import Chosen
 from onebeat.inspector.inspector import Inspector
+from onebeat.inspector.recording import TaskRecord
 from onebeat.preparing import Enqueued, prepare
 from onebeat.task import Task
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import BODY_WITH_PAYLOAD, Operation
 from onebeat.web.api.task_documents import TaskItem, task_item
 from onebeat.web.api.task_options import NewTask, TaskClone, TaskUpdate, of_record
+from onebeat.web.changing import OVER_HIDDEN, apply, told
+from onebeat.web.editing.fitting import misfit
+from onebeat.web.editing.paths import Changed, change
+from onebeat.web.showing.payloads import allowed
 from onebeat.web.showing.redaction import PLACEHOLDER
 
 GIVE_UP_AFTER_S = 2.0
@@ -44,18 +53,54 @@ async def clone_task(asked: Asked, body: TaskClone) -> EnqueuedRow:
     asked.check_sees(queue)
     inspector = await asked.inspector()
     record = await inspector.record(body.queue, body.id)
-    options = {**of_record(record), **body.given(), "queue": queue}
+    given = body.given()
+    options = {**of_record(record), **given, "queue": queue}
     deadline = options.get("deadline")
     if body.deadline is None and deadline is not None and deadline <= datetime.now(UTC):
         del options["deadline"]
-    _check_no_placeholder(asked, body)
-    payload = record.info.payload if body.payload is None else body.payload.data()
+    changed = _changed(asked, body, record)
+    payload = record.info.payload if changed is None or changed.payload is None else changed.payload
     task: Task[Any] = Task(record.info.type, payload)
     prepare(task, options)
     done = await asked.perform(
-        "task.clone", lambda inspector: _enqueue(inspector, task, options), queue=queue, about=body.id
+        "task.clone",
+        lambda inspector: _enqueue(inspector, task, options),
+        queue=queue,
+        about=body.id,
+        changes=_told(given, changed),
     )
     return enqueued_row(done)
+
+
+def _changed(asked: Asked, body: TaskClone | TaskUpdate, record: TaskRecord) -> Changed | None:
+    """
+    Return the payload that is asked for; None: it stays.
+
+    Raises:
+        PayloadError: It is given in two ways, stands for what is hidden, or does not fit what its task declares.
+    """
+    _check_no_placeholder(asked, body)
+    info, rules = record.info, asked.rules
+    codec, sets = codecs.name_of(info.headers), {path: bytes(value) for path, value in (body.set or {}).items()}
+    if body.payload is not None and (sets or body.unset):
+        raise PayloadError("payload is given, and set or unset: give one of them")
+    if body.payload is not None:
+        hides = allowed(info.payload, codec=codec, rules=rules).is_changed
+        changed = Changed(body.payload.data(), is_over_hidden=hides)
+    elif sets or body.unset:
+        changed = change(info.payload, codec, rules, sets, body.unset or ())
+    else:
+        return None
+    if changed.payload is not None and not body.raw:
+        found = misfit(asked.console.app, info, changed.payload, rules)
+        if found is not None:
+            raise PayloadError(f"payload was not written: {found.sentence}; with raw it is written all the same")
+    return changed
+
+
+def _told(given: Mapping[str, Any], changed: Changed | None) -> str:
+    names = {} if changed is None or changed.payload is None else {"payload": b""}
+    return told({**names, **given}, () if changed is None else changed.fields)
 
 
 def _check_no_placeholder(asked: Asked, body: TaskClone | TaskUpdate) -> None:
@@ -82,15 +127,28 @@ async def update_task(asked: Asked, body: TaskUpdate) -> TaskItem:
 
     A pending task that is put off is scheduled; `process_in_s` 0 makes it due now.
     """
-    _check_no_placeholder(asked, body)
-    options = body.given()
-    info = await asked.perform(
-        "task.update",
-        lambda inspector: inspector.update(body.queue, body.id, **options),
+    inspector = await asked.inspector()
+    record = await inspector.record(body.queue, body.id)
+    changed, options = _changed(asked, body, record), body.given()
+    if changed is not None and changed.payload is not None:
+        options["payload"] = changed.payload
+    is_by_field = changed is not None and body.payload is None
+    one = Chosen(body.queue, body.id, record.info.state, stamp(record.fields.get("msg", b"")))
+
+    async def deed(inspector: Inspector) -> None:
+        if not is_by_field:
+            await inspector.update(body.queue, body.id, **options)
+        elif options:  # else all is as it is asked for
+            await apply(inspector, one, options)
+
+    await asked.perform(
+        OVER_HIDDEN if changed is not None and changed.is_over_hidden else "task.update",
+        deed,
         queues={body.queue, body.move_to or body.queue},
         about=body.id,
+        changes=_told({name: value for name, value in options.items() if name != "payload"}, changed),
     )
-    return task_item(asked, info)
+    return task_item(asked, await inspector.task(body.move_to or body.queue, body.id))
 
 
 _LARGE: Any = {"most": BODY_WITH_PAYLOAD, "queue": "queue"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from onebeat.documents.series import AttemptDocument
 from onebeat.documents.tasks import TaskDetails, TaskRow, task_details, task_row
 from onebeat.documents.values import Bytes
 from onebeat.inspector.recording import TaskRecord
@@ -103,9 +104,16 @@ def task_item(asked: Asked, info: TaskInfo, most: int = IN_LISTS) -> TaskItem:
     return TaskItem(**_changed(asked, info, task_row(info), most))
 
 
+def attempt_shown(asked: Asked, one: AttemptDocument) -> AttemptDocument:
+    """Show an attempt without its secrets."""
+    error, traceback = asked.text(one.error, ALONE)[0], asked.text(one.traceback, ALONE)[0]
+    return msgspec.structs.replace(one, error=error, traceback=traceback)
+
+
 def task_whole(asked: Asked, record: TaskRecord, *, raw: bool) -> TaskWhole:
     """Show all of a task."""
     fields = _changed(asked, record.info, task_details(record, raw=False), ALONE)
+    fields["attempts"] = [attempt_shown(asked, one) for one in fields["attempts"]]
     if raw and fields["redacted"]:
         fields["redacted"].append("raw")
     elif raw:

@@ -18,6 +18,7 @@ from onebeat.web.api.payloads import GivenPayload
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=float(MAX_SECONDS))]
 Span = Annotated[float, msgspec.Meta(ge=0.001, le=float(MAX_SECONDS))]
+Fields = Annotated[dict[str, msgspec.Raw], msgspec.Meta(max_length=200)]
 Retries = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT32)]
 
 _SAME = {
@@ -150,6 +151,8 @@ class TaskClone(NewSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
         payload: In place of its own.
 
+        set, unset, raw: See `POST /task/update`.
+
         max_retry, timeout_s, deadline, retention_s, headers, group: In place of its own. A deadline that is over, and
             its own id, its lock and when it was due do not pass to the new one.
 
@@ -166,6 +169,9 @@ class TaskClone(NewSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     id: Name
     to_queue: Name | None = None
     payload: GivenPayload | None = None
+    set: Fields | None = None
+    unset: list[str] | None = None
+    raw: bool = False
 
 
 class TaskUpdate(TaskSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -175,7 +181,15 @@ class TaskUpdate(TaskSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         queue, id: Of which queue, and its id.
 
-        payload: In place of its own; a unique lock goes along.
+        payload: In place of its own; a unique lock goes along. If something of its own is hidden, the role admin is
+            needed.
+
+        set, unset: In place of `payload`: fields of a JSON or MessagePack payload that are set, and that are taken
+            away; all others stay byte for byte. By the way to each, `user.email` and `items.0.sku`, or behind slashes,
+            where `~1` is a slash and `~0` a tilde: `/user/e.mail`. A task that meanwhile ran or was changed is left
+            alone (409). To replace what is hidden, the role admin is needed.
+
+        raw: Also if the payload does not fit what the application declares of such tasks, where the console knows it.
 
         move_to: Another queue.
 
@@ -191,12 +205,13 @@ class TaskUpdate(TaskSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     queue: Name
     id: Name
     payload: GivenPayload | None = None
+    set: Fields | None = None
+    unset: list[str] | None = None
+    raw: bool = False
     move_to: Name | None = None
 
     def given(self) -> dict[str, Any]:
         found = super().given()
-        if self.payload is not None:
-            found["payload"] = self.payload.data()
         return found if self.move_to is None else {**found, "move_to": self.move_to}
 
 

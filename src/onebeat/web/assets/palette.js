@@ -41,7 +41,9 @@ async function ask() {
     for (const more of ["", "&what=errors"]) { // errors take longer than all else
       const answer = await fetch(`${box.dataset.from}?q=${encodeURIComponent(words)}${more}`, { signal: asked.signal });
       if (!answer.ok) return;
-      found = [...found, ...(await answer.json()).items];
+      const { items } = await answer.json();
+      if (found.length && choices.list.hidden) return; // Escape has closed it
+      found = [...found, ...items];
       choices.show(found, Math.max(choices.at, 0));
     }
   } catch (error) {

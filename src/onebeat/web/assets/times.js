@@ -29,8 +29,17 @@ function spanned(ms) {
   return `${Math.trunc(seconds / length).toLocaleString("en")}${unit}${rest ? ` ${rest}${less}` : ""}`;
 }
 
+// By how much this machine's clock is ahead of the server's; less than two seconds is nothing.
+function ahead() {
+  const told = Date.parse(document.documentElement.dataset.now);
+  const arrived = performance.timeOrigin + (performance.getEntriesByType("navigation")[0]?.responseStart ?? 0);
+  const off = arrived - told;
+  return Math.abs(off) < 2000 || Number.isNaN(off) ? 0 : off;
+}
+const AHEAD = ahead();
+
 export function tellTimes(root) {
-  const now = Date.now();
+  const now = Date.now() - AHEAD;
   for (const element of root.querySelectorAll("time[data-words], time[data-span]")) {
     const instant = Date.parse(element.dateTime);
     if (Number.isNaN(instant)) continue;

@@ -224,7 +224,7 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
             group=order.group, limit=order.limit, rate=order.rate,
         )  # fmt: skip
         still = right(request, f"task.{order.action}")
-        await console.background.start(inspector, job.id, still.may, look_of(hidden(request)), still.barred)
+        await console.background.start(inspector, job.id, queues, look_of(hidden(request)), still.barred)
         return job.id
 
     job_id = await perform(request, f"task.{order.action}", queues=where, about=about, deed=begin, job=str)

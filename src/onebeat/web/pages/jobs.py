@@ -150,10 +150,11 @@ async def go_on(request: Request) -> Response:
         return redirect(
             request, "/job", f"It is {found.state.value}: there is nothing to go on with.", kind="bad", id=found.id
         )
-    still = right(request, f"task.{found.action}")
+    action = f"task.{found.action}"
+    queues, still = doable(request, action), right(request, action)
 
     async def deed() -> None:
-        await console.background.start(inspector, found.id, still.may, look_of(hidden(request)), still.barred)
+        await console.background.start(inspector, found.id, queues, look_of(hidden(request)), still.barred)
 
     await perform(
         request, f"task.{found.action}", about=f"go on with job: {found.filter}", deed=deed, job=lambda _done: found.id,

@@ -108,6 +108,7 @@ async def overview(request: Request) -> Response:
     whole = [row.stats for row in rows if row.stats is not None]
     totals = {state.value: sum(getattr(found, state.value) for found in whole) for state in STATES}
     shown = wanted[(page - 1) * ROWS : page * ROWS]
+    names = past.names_of(request, [row.name for row in rows])
     kind, sentence = verdict(
         [row.concern for row in rows if row.concern is not None],
         servers=len(servers), active=totals["active"], queues=len(rows), place=viewer.of(request).zone,
@@ -130,7 +131,8 @@ async def overview(request: Request) -> Response:
         processed=sum(found.processed_today for found in whole),
         failed=sum(found.failed_today for found in whole),
         servers=servers,
-        past=await past.past(request, past.names_of(request, [row.name for row in rows])),
+        past=await past.past(request, names),
+        sizes=await past.sizes(request, names),
         sparks=await past.sparks(request, [row.name for row in shown]),
         pace=pace,
     )

@@ -18,12 +18,12 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.models import QueueDetails, ServerInfo
 from onebeat.inspector.series_models import Series
 from onebeat.states import TaskState
-from onebeat.web import consoles, viewer
+from onebeat.web import consoles, past, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.rights import check_sees, may
-from onebeat.web.showing import charts, instants, signs
+from onebeat.web.showing import charts, instants, pace, signs
 from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.concerns import LATELY, Concern, concerns, serving
 from onebeat.web.showing.words import counted
@@ -87,6 +87,8 @@ async def queue(request: Request) -> Response:
         most=max((day.processed for day in history), default=0) if isinstance(history, list) else 0,
         series=series if isinstance(series, Series) else None,
         chart=_chart(request, series) if isinstance(series, Series) and series.is_recorded else None,
+        sizes=await past.sizes(request, (name,)),
+        pace=pace,
         unread=[str(one) for one in (details, history, series) if isinstance(one, BrokerError)],
         servers=[_serving(server, name) for server in here[:LISTED]],
         more_servers=len(here) - LISTED,

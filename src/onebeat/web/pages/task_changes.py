@@ -24,15 +24,16 @@ from onebeat.errors import (
     WrongState,
 )
 from onebeat.inspector.acting import ACTIONS
-from onebeat.inspector.found import Chosen, Selection
+from onebeat.inspector.found import Chosen
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.recording import TaskRecord
 from onebeat.preparing import Enqueued, prepare
 from onebeat.states import TaskState
 from onebeat.task import Task
-from onebeat.web import consoles
+from onebeat.web import changing, consoles
 from onebeat.web.acting import perform
 from onebeat.web.api.task_options import of_record
+from onebeat.web.editing.paths import Changed
 from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.pages import task_forms
@@ -105,6 +106,9 @@ def _page(
         is_clone=is_clone,
         was=json.dumps(dict(was)),
         stamped=stamped or (stamp(record.fields.get("msg", b"")), info.state.value),
+        payload_stamp=stamp(info.payload),
+        may_replace=is_clone or may(request, changing.OVER_HIDDEN, info.queue),
+        is_declared=info.type in app.tasks if (app := consoles.of(request).app) is not None else False,
         error=error,
         holder=holder,
     )
@@ -121,25 +125,29 @@ async def edit(request: Request) -> Response:
         return redirect(request, "/task", "It is gone, so that nothing was changed.", kind="bad", queue=queue, id=id_)
     if not may(request, "task.update", queue):
         await perform(request, "task.update", queue=queue, about=id_, deed=_nothing)  # which refuses it
-    rules = console.settings.redaction
+    rules, inspector = console.settings.redaction, await console.inspector()
+    one = Chosen(queue, id_, TaskState(form.choice("state", list(TaskState), TaskState.PENDING)), form.needed("stamp"))
+    if (one.stamp, one.state) != (stamp(record.fields.get("msg", b"")), record.info.state):
+        return await _too_late(request, one)
     draft = task_forms.typed(form, record, rules, is_clone=False)
     was = {**task_forms.filled(record, rules, is_clone=False).values, **_was(form)}
-    stamped = (form.needed("stamp"), form.choice("state", [state.value for state in TaskState], TaskState.PENDING))
-    changes = _changes(draft, record, was, request)
+    changes, changed = _changes(draft, record, was, request)
     if not changes and not draft.errors:
         return redirect(request, "/task", "Nothing was changed: all is as it was.", queue=queue, id=id_)
+    action = changing.OVER_HIDDEN if changed.is_over_hidden else "task.update"
+    if not may(request, action, queue):
+        await perform(request, action, queue=queue, about=id_, deed=_nothing)  # which refuses it
     move_to = changes.get("move_to")
     error = ""
     if not draft.errors:
-        inspector = await console.inspector()
-        one = Chosen(queue, id_, TaskState(stamped[1]), stamped[0])
         try:
             await perform(
                 request,
-                "task.update",
+                action,
                 queues=[queue, move_to] if move_to else [queue],
                 about=id_,
-                deed=lambda: _apply(inspector, one, changes),
+                changes=changing.told(changes, changed.fields),
+                deed=lambda: changing.apply(inspector, one, changes),
             )
         except WrongState as passed:
             return redirect(request, "/task", str(passed), kind="bad", queue=queue, id=id_)
@@ -147,7 +155,20 @@ async def edit(request: Request) -> Response:
             error = str(refusal)
         else:
             return redirect(request, "/task", "It is changed.", queue=move_to or queue, id=id_)
-    return _page(request, record, draft, is_clone=False, was=was, stamped=stamped, error=error, status=400)
+    return _page(
+        request, record, draft, is_clone=False, was=was, stamped=(one.stamp, one.state.value), error=error, status=400
+    )
+
+
+async def _too_late(request: Request, one: Chosen) -> Response:
+    """Say what became of a task meanwhile; that it was to be changed is written down."""
+    inspector = await consoles.of(request).inspector()
+    try:
+        await perform(
+            request, "task.update", queue=one.queue, about=one.id, deed=lambda: changing.refuse(inspector, one)
+        )
+    except WrongState as passed:
+        return redirect(request, "/task", str(passed), kind="bad", queue=one.queue, id=one.id)
 
 
 async def _nothing() -> None:
@@ -165,44 +186,25 @@ def _was(form: Form) -> Mapping[str, str]:
     return {str(name): str(value) for name, value in found.items()}
 
 
-def _changes(draft: Draft, record: TaskRecord, was: Mapping[str, str], request: Request) -> dict[str, Any]:
+def _changes(
+    draft: Draft, record: TaskRecord, was: Mapping[str, str], request: Request
+) -> tuple[dict[str, Any], Changed]:
     changes = task_forms.options(draft, was, is_clone=False)
-    try:
-        payload = task_forms.new_payload(draft, record, consoles.of(request).settings.redaction)
-    except PayloadError as error:
-        draft.errors["payload"] = f"{error}."
-    else:
-        changes |= {} if payload is None else {"payload": payload}
+    changed = _payload(draft, record, request)
+    changes |= {} if changed.payload is None else {"payload": changed.payload}
     if draft.values["queue"] != record.info.queue:
         changes["move_to"] = draft.values["queue"]
-    return changes
+    return changes, changed
 
 
-async def _apply(inspector: Inspector, one: Chosen, changes: Mapping[str, Any]) -> None:
-    """
-    Change a task that still is what was chosen.
-
-    Raises:
-        WrongState: It is not.
-        InvalidTask, PayloadError: It cannot be changed so.
-    """
-    selection = Selection(action="update", filter="", tasks=(one,), first=(), scanned=1, is_whole=True)
-    given: Any = dict(changes)
-    report = [report async for report in inspector.apply(selection, changes=given)][-1]
-    if report.failed:
-        raise InvalidTask(report.why)
-    if not report.done:
-        raise WrongState(await _passed(inspector, one.queue, one.id))
-
-
-async def _passed(inspector: Inspector, queue: str, id_: str) -> str:
-    """Say why a task was left alone that was no more what the form was filled with."""
-    try:
-        info = await inspector.task(queue, id_)
-    except TaskNotFound:
-        return "It was gone meanwhile, so that nothing was changed."
-    state = "has begun" if info.state is TaskState.ACTIVE else f"is {info.state.value} now, or was changed by others"
-    return f"It {state}, so that nothing was changed: look at it, and begin again."
+def _payload(draft: Draft, record: TaskRecord, request: Request) -> Changed:
+    """Return the payload that was typed; what is wrong with it, or with what its task declares, is noted."""
+    console = consoles.of(request)
+    rules = console.settings.redaction
+    changed = task_forms.new_payload(draft, record, rules)
+    if changed.payload is not None and not draft.errors:
+        task_forms.check_fit(draft, console.app, record.info, changed.payload, rules)
+    return changed
 
 
 async def clone(request: Request) -> Response:
@@ -214,16 +216,19 @@ async def clone(request: Request) -> Response:
         await perform(request, "task.clone", queue=info.queue, about=info.id, deed=_nothing)  # which refuses it
     if not info.type:
         raise HTTPException(409, "Its bytes are no message, so that it cannot be cloned.")
-    draft, was = task_forms.typed(form, record, console.settings.redaction, is_clone=True), _was(form)
-    options = {**_same(record), **task_forms.options(draft, was, is_clone=True), "queue": draft.values["queue"]}
+    rules = console.settings.redaction
+    filled_with = form.get("payload_stamp")
+    if filled_with and filled_with != stamp(info.payload):
+        why = "Its payload was changed by others meanwhile, so that nothing was enqueued: this is how it is now."
+        draft = task_forms.filled(record, rules, is_clone=True)
+        return _page(request, record, draft, is_clone=True, was=draft.values, error=why, status=409)
+    draft, was = task_forms.typed(form, record, rules, is_clone=True), _was(form)
+    found = task_forms.options(draft, was, is_clone=True)
+    options = {**_same(record), **found, "queue": draft.values["queue"]}
     error, holder = "", ""
-    try:
-        payload = task_forms.new_payload(draft, record, console.settings.redaction)
-    except PayloadError as refusal:
-        draft.errors["payload"] = f"{refusal}."
-        payload = None
+    changed = _payload(draft, record, request)
     if not draft.errors:
-        task: Task[Any] = Task(info.type, (info.payload if payload is None else payload) or None)
+        task: Task[Any] = Task(info.type, (info.payload if changed.payload is None else changed.payload) or None)
         try:
             prepare(task, options)  # what cannot be is refused before anything is written down
             inspector = await console.inspector()
@@ -232,6 +237,7 @@ async def clone(request: Request) -> Response:
                 "task.clone",
                 queue=options["queue"],
                 about=info.id,
+                changes=changing.told({**found, **_given(changed)}, changed.fields),
                 deed=lambda: _enqueue(inspector, task, options),
             )
         except _REFUSALS as refusal:
@@ -239,6 +245,10 @@ async def clone(request: Request) -> Response:
         else:
             return redirect(request, "/task", f"It is enqueued, as a copy of {info.id}.", queue=done.queue, id=done.id)
     return _page(request, record, draft, is_clone=True, was=was, error=error, holder=holder, status=400)
+
+
+def _given(changed: Changed) -> dict[str, bytes]:
+    return {} if changed.payload is None else {"payload": changed.payload}
 
 
 def _same(record: TaskRecord) -> dict[str, Any]:

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
-from onebeat import codecs
+from onebeat.app.app import Onebeat
 from onebeat.errors import PayloadError
 from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.words import moment, span
 from onebeat.options import Unique
 from onebeat.states import TaskState
+from onebeat.task import TaskInfo
+from onebeat.web.editing.fitting import misfit
+from onebeat.web.editing.paths import Changed
+from onebeat.web.editing.trees import Uneditable
+from onebeat.web.editing.whole import payload_of, text_of
 from onebeat.web.forms import Form
-from onebeat.web.showing.documents import indented
-from onebeat.web.showing.payloads import allowed
-from onebeat.web.showing.redaction import PLACEHOLDER, Redaction
-from onebeat.web.showing.tokens import NotJson, json_tokens
+from onebeat.web.pages.task_fields import MAX_TYPED, Fields
+from onebeat.web.showing import signs
+from onebeat.web.showing.redaction import Redaction
 from onebeat.words import size
 
 EDITABLE = 200_000
 """Bytes of a payload that a form holds."""
 
-MAX_TYPED = 1_500_000
-"""Characters of a payload that may be typed."""
-
 FIELDS = ("queue", "due", "max_retry", "timeout", "deadline", "expires", "retention", "unique")
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _UNITS = (("w", 7 * 86_400), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
@@ -42,23 +41,43 @@ class Draft:
     Attributes:
         values: What stands in them.
 
-        payload: The payload as text; None: it stays as it is.
+        payload: The payload as text; None: it is not edited as one.
 
-        why: Why it cannot be edited.
+        why: Why it is not.
+
+        fields: The fields of the payload; None: it is not edited by them.
+
+        why_no_fields: Why it is not.
 
         errors: Sentences, by field.
+
+        is_unfit: The payload is not what its task declares.
+
+        is_raw: It is to be saved all the same.
     """
 
     values: dict[str, str]
-    payload: str | None
+    payload: str | None = None
     why: str = ""
+    fields: Fields | None = None
+    why_no_fields: str = ""
     errors: dict[str, str] = field(default_factory=dict)
+    is_unfit: bool = False
+    is_raw: bool = False
 
 
 def filled(record: TaskRecord, rules: Redaction, *, is_clone: bool) -> Draft:
     """Return the form of a task as it is."""
-    text, why = _editable(record, rules)
-    return Draft(_values(record, is_clone=is_clone), text, why)
+    draft, info = Draft(_values(record, is_clone=is_clone)), record.info
+    if len(info.payload) > EDITABLE:
+        draft.why = f"It has {size(len(info.payload))}, more than a form holds."
+        return draft
+    draft.payload, draft.why = text_of(info, rules)
+    try:
+        draft.fields = Fields(info, rules)
+    except Uneditable as why:
+        draft.why_no_fields = signs.plain(rules.text(str(why)))
+    return draft
 
 
 def _values(record: TaskRecord, *, is_clone: bool) -> dict[str, str]:
@@ -97,79 +116,45 @@ def lasting(length: timedelta) -> str:
     return "".join([*parts, f"{rest}ms" if rest else ""]) or "0s"
 
 
-def _editable(record: TaskRecord, rules: Redaction) -> tuple[str | None, str]:
-    """Return a payload as text that can be edited; or None, and why not."""
-    info = record.info
-    codec = codecs.name_of(info.headers)
-    if len(info.payload) > EDITABLE:
-        return None, f"It has {size(len(info.payload))}, more than a form holds, and stays as it is."
-    if allowed(info.payload, codec=codec, rules=rules).is_changed:
-        return None, (
-            "Redaction rules hide values in it, so that it cannot be edited here, and stays as it is. "
-            "onebeat task update changes one field of it, by --set."
-        )
-    if codec != codecs.JSON.name:
-        return None, f"It is in codec {codec}, not JSON, and stays as it is."
-    try:
-        text = info.payload.decode()
-    except UnicodeDecodeError:
-        return None, "It is no text, and stays as it is."
-    if _CONTROLS.search(text):
-        return None, "Control characters are in it, which no form keeps: it stays as it is."
-    try:
-        return indented(json_tokens(text)), ""
-    except NotJson:
-        return text, ""
-
-
 def typed(form: Form, record: TaskRecord, rules: Redaction, *, is_clone: bool) -> Draft:
     """Return the form with what was typed into it."""
-    now = filled(record, rules, is_clone=is_clone)
-    values = {name: form.text(name, now.values[name], most=1000).strip() for name in FIELDS}
-    payload = now.payload
-    if payload is not None:
-        payload = form.text("payload", payload, most=MAX_TYPED).replace("\r\n", "\n")
-    return Draft(values, payload, now.why)
+    draft = filled(record, rules, is_clone=is_clone)
+    draft.values = {name: form.text(name, draft.values[name], most=1000).strip() for name in FIELDS}
+    if draft.payload is not None:
+        draft.payload = form.text("payload", draft.payload, most=MAX_TYPED).replace("\r\n", "\n")
+    if draft.fields is not None:
+        draft.fields.take(form)
+    draft.is_raw = form.get("raw") == "yes"
+    return draft
 
 
-def new_payload(draft: Draft, record: TaskRecord, rules: Redaction) -> bytes | None:
-    """
-    Return the payload that was typed; None if it is what it was.
-
-    Raises:
-        PayloadError: It is no JSON any more; or something that stands for a hidden value is in it.
-    """
-    if draft.payload is None:
-        return None
-    was = record.info.payload.decode()
-    new, old = _compact(draft.payload), _compact(was)
-    if (old is not None and new == old) or draft.payload == was:
-        return None
-    if not rules.is_off and PLACEHOLDER in draft.payload and PLACEHOLDER not in was:
-        raise PayloadError(f"{PLACEHOLDER} stands for a hidden value, and is none itself: write the value")
-    if new is not None:
-        return codecs.escape_json(new.encode())
-    if old is not None:
-        raise PayloadError(f"It was JSON, and is none any more{_where(draft.payload)}")
-    return draft.payload.encode()
-
-
-def _compact(text: str) -> str | None:
+def new_payload(draft: Draft, record: TaskRecord, rules: Redaction) -> Changed:
+    """Return the payload that was typed, by field or as one text; what is wrong with it is noted in the form."""
+    by_field = draft.fields.changed(rules) if draft.fields is not None else Changed(None)
     try:
-        return "".join(token.text for token in json_tokens(text))
-    except NotJson:
-        return None
+        text = None if draft.payload is None else payload_of(draft.payload, record.info.payload, rules)
+    except PayloadError as error:
+        draft.errors["payload"] = f"{error}."
+        return by_field
+    if draft.fields is not None and draft.fields.has_errors:
+        draft.errors["fields"] = "Look at what is marked."
+    elif text is not None and by_field.payload is not None:
+        draft.errors["payload"] = "It is changed by field and as one text: leave one of them as it was."
+    return by_field if text is None else Changed(text)
 
 
-def _where(text: str) -> str:
-    try:
-        for _ in json_tokens(text):
-            pass
-    except NotJson as error:
-        at = re.search(r"\d+$", str(error))
-        if at is not None:
-            return f": look at line {text.count(chr(10), 0, int(at[0])) + 1}"
-    return ": it ends too early"
+def check_fit(draft: Draft, app: Onebeat | None, info: TaskInfo, payload: bytes, rules: Redaction) -> None:
+    """Note in the form that a payload is not what its task declares, unless it is to be saved all the same."""
+    if draft.is_raw or (found := misfit(app, info, payload, rules)) is None:
+        return
+    sentence = f"{found.sentence[:1].upper()}{found.sentence[1:]}."
+    row = draft.fields.at(found.path) if draft.fields is not None and found.path is not None else None
+    if row is not None:
+        row.error = sentence
+        draft.errors["fields"] = "Look at what is marked."
+    else:
+        draft.errors["payload"] = sentence
+    draft.is_unfit = True
 
 
 _Read = Callable[[str], Mapping[str, Any]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -30,7 +30,7 @@ from onebeat.web.security.ledger import Ledger
 from onebeat.web.security.limits import MAX_API_BODY, MAX_BODY, bounded, check_size
 from onebeat.web.security.login import Login
 from onebeat.web.security.oidc import flows
-from onebeat.web.security.proxies import Proxied
+from onebeat.web.security.proxies import Proxied, check_unambiguous
 from onebeat.web.security.roles import Role, User
 from onebeat.web.security.rules import Rules
 from onebeat.web.security.sessions import Session
@@ -125,6 +125,7 @@ def guarded(
     clock: Clock | None = None,
     ledger: Ledger | None = None,
     heard: Callable[[Identity], object] = lambda _found: None,
+    paths: Collection[str] = (),
 ) -> ASGIApp:
     """
     Return an application that asks this one only for what may be asked.
@@ -141,10 +142,17 @@ def guarded(
         ledger: Knows which sessions were ended before their time; None: none of another process.
 
         heard: Told whose each request is that comes in.
+
+        paths: Of the application, so that none is taken for a prefix.
+
+    Raises:
+        ConfigurationError: The prefix is one of them, and whether a proxy strips it is not said.
     """
+    check_unambiguous(rules.prefix, paths, stripped=rules.prefix_stripped)
     clock = clock or SystemClock()
     gate = Gate(app, rules, answer, clock, ledger or Ledger(_no_store, SharedReads(clock.monotonic), clock), heard)
-    return Proxied(Headed(gate), proxies=rules.proxies, prefix=rules.prefix, headers=rules.private_headers)
+    return Proxied(Headed(gate), proxies=rules.proxies, prefix=rules.prefix, stripped=rules.prefix_stripped,
+        paths=paths, headers=rules.private_headers)  # fmt: skip
 
 
 async def _no_store() -> None:

@@ -58,10 +58,43 @@ def check_prefix(prefix: object) -> str:
         ConfigurationError: It is none.
     """
     if not isinstance(prefix, str) or _PREFIX.fullmatch(prefix.rstrip("/")) is None:
-        raise ConfigurationError(f"prefix is {shown(prefix)}: give a path such as /tasks")
+        raise ConfigurationError(f"prefix is {shown(prefix)}: give a path such as /onebeat")
     if any(step in (".", "..") for step in prefix.split("/")):
         raise ConfigurationError(f"prefix is {shown(prefix)}: give it without dots as steps")
     return prefix.rstrip("/")
+
+
+def is_ambiguous(prefix: str, paths: Collection[str]) -> bool:
+    """
+    Whether a path that begins with a prefix may be one of the console's own, from which it was stripped.
+
+    Args:
+        paths: Of the console, with `{name}` for what may be anything.
+    """
+    if not prefix:
+        return False
+    fixed = [path.partition("{")[0] for path in paths]
+    return any(
+        _begins(path, prefix) or (path.endswith("/") and len(path) > 1 and prefix.startswith(path)) for path in fixed
+    )
+
+
+def check_unambiguous(prefix: str, paths: Collection[str], *, stripped: bool | None) -> None:
+    """
+    Refuse a prefix of which nobody can tell whether a proxy has stripped it.
+
+    Args:
+        stripped: What the proxy does with it; None: that is to be seen from the path.
+
+    Raises:
+        ConfigurationError: It cannot be seen.
+    """
+    if stripped is None and is_ambiguous(prefix, paths):
+        raise ConfigurationError(
+            f"prefix {shown(prefix)} is also what a page of the console is called, so a path does not show whether the "
+            "proxy strips it: say so with --prefix-stripped or --prefix-kept (prefix_stripped=True or False), or give "
+            "another, such as /onebeat"
+        )
 
 
 def address_of(client: object) -> IPv4Address | IPv6Address | None:
@@ -112,15 +145,26 @@ class Proxied:
 
         prefix: What all paths begin with in front of the proxies: whether they strip it or keep it.
 
+        stripped: Which of both they do; None: it is seen from the path.
+
+        paths: Of the console: one that is also a prefix which a proxy says was stripped, if it says so.
+
         headers: Further headers that nobody but a proxy may send.
     """
 
     def __init__(
-        self, app: ASGIApp, *, proxies: Collection[Network] = (), prefix: str = "", headers: Iterable[str] = ()
+        self,
+        app: ASGIApp,
+        *,
+        proxies: Collection[Network] = (),
+        prefix: str = "",
+        stripped: bool | None = None,
+        paths: Collection[str] = (),
+        headers: Iterable[str] = (),
     ) -> None:
         self._app = app
         self._proxies = tuple(proxies)
-        self._prefix = prefix
+        self._prefix, self._stripped, self._paths = prefix, stripped, tuple(paths)
         self._private = {_hyphened(name) for name in FORWARDING} | {_hyphened(name.encode()) for name in headers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,12 +179,15 @@ class Proxied:
         scope[_PEER] = address_of(scope.get("client"))
         scope[_IS_PROXY] = self._is_proxy(scope[_PEER])
         scope[_WAS_FORWARDED] = any(name.lower() in FORWARDING for name, _ in scope["headers"])
-        prefix = self._prefix
+        prefix, stripped = self._prefix, self._stripped
         if scope[_IS_PROXY]:
-            prefix = self._believe(scope) or prefix
+            told = self._believe(scope)
+            if told and stripped is None and is_ambiguous(told, self._paths):
+                stripped = True
+            prefix = told or prefix
         else:
             scope["headers"] = [item for item in scope["headers"] if _hyphened(item[0]) not in self._private]
-        _mount(scope, prefix)
+        _mount(scope, prefix, stripped)
         return scope
 
     def _is_proxy(self, address: IPv4Address | IPv6Address | None) -> bool:
@@ -182,19 +229,20 @@ class _Said:
         return (self.all(name) or [""])[-1]
 
 
-def _mount(scope: Scope, prefix: str) -> None:
+def _mount(scope: Scope, prefix: str, stripped: bool | None) -> None:
     """
     Give a scope the path and the root that ASGI means: the path with the root in front.
 
-    A path that has the prefix was kept, one that has not was stripped. Slashes that follow on one another, as where a
-    proxy joins two, count as one.
+    Unless it is said, a path that has the prefix was kept, one that has not was stripped. Slashes that follow on one
+    another, as where a proxy joins two, count as one.
     """
     root = str(scope.get("root_path") or "").rstrip("/")
     path = re.sub(r"/{2,}", "/", f"/{scope['path']}")
     if root and not _begins(path, root):  # of a server that strips
         path = root + path
     if prefix and not _begins(root, prefix):
-        path = path if not root and _begins(path, prefix) else prefix + path
+        is_kept = not stripped and not root and _begins(path, prefix)
+        path = path if is_kept else prefix + path
         root = prefix + root
     scope["root_path"] = root
     scope["path"] = f"{root}/" if path == root else path

@@ -53,6 +53,7 @@ ACTIONS: Final[Mapping[str, Role]] = MappingProxyType(
         "task.cancel": Role.OPERATE,
         "task.update": Role.OPERATE,
         "task.clone": Role.OPERATE,
+        "task.replace_hidden": Role.ADMIN,
         "task.delete": Role.ADMIN,
         "lock.free": Role.ADMIN,
         "group.run": Role.OPERATE,

@@ -37,6 +37,8 @@ class Rules:
 
         prefix: What all paths begin with in front of the proxies.
 
+        prefix_stripped: Whether they strip it; None: that is seen from the path.
+
         secret: What sessions are signed with besides the hashes of passwords and the secret of a provider's client.
 
         login_url: Where the application signs its users in itself.
@@ -51,6 +53,7 @@ class Rules:
     origins: frozenset[str] = frozenset()
     proxies: tuple[Network, ...] = ()
     prefix: str = ""
+    prefix_stripped: bool | None = None
     secret: str = ""
     login_url: str | None = None
 
@@ -63,6 +66,7 @@ class Rules:
         origins: Collection[str] = (),
         proxies: Collection[str] = (),
         prefix: str = "",
+        prefix_stripped: bool | None = None,
         secret: str = "",
         login_url: str | None = None,
     ) -> Self:
@@ -86,6 +90,7 @@ class Rules:
             origins=public,
             proxies=networks(proxies),
             prefix=check_prefix(prefix),
+            prefix_stripped=prefix_stripped,
             secret=secret,
             login_url=login_url,
         )

@@ -76,7 +76,3 @@ class Right:
             return None
         why = refusal(user, self._action, (queue,), read_only=self._is_read_only())
         return None if why is None else why.rstrip(".")
-
-    def may(self, queue: str) -> bool:
-        """Whether it may act in a queue."""
-        return self.barred(queue) is None

@@ -8,10 +8,13 @@ from datetime import timedelta, tzinfo
 
 from markupsafe import Markup
 
-from onebeat.inspector.series_models import Distribution, Series, Spark, TypePoint, TypeSeries, bounds
+from onebeat.inspector.series_models import Distribution, Series, SizePoint, Spark, TypePoint, TypeSeries, bounds
 from onebeat.web.showing import charts, words
 from onebeat.web.showing.charts import COUNT, SECONDS
 from onebeat.web.showing.concerns import kind_of
+
+LEAST = 2
+"""Minutes that make a line."""
 
 SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
@@ -63,6 +66,41 @@ def waiting(series: Series, minutes: int, place: tzinfo) -> Markup:
         unit=SECONDS,
         place=place,
         is_under_way=True,
+    )
+
+
+def is_charted(points: Sequence[SizePoint]) -> bool:
+    """Whether enough was noted for a line."""
+    return sum(point.pending is not None for point in points) >= LEAST
+
+
+def backlog(points: Sequence[SizePoint], place: tzinfo) -> Markup:
+    """Return the chart of how many tasks waited for a server, and how many for another try."""
+    return charts.area_chart(
+        [
+            charts.Series("pending", [point.pending for point in points], "pending"),
+            charts.Series("retry", [point.retry for point in points], "retry"),
+        ],
+        label="Tasks that waited, last hour",
+        until=points[-1].at,
+        step=timedelta(minutes=1),
+        unit=COUNT,
+        place=place,
+    )
+
+
+def counted(points: Sequence[SizePoint], place: tzinfo) -> Markup:
+    """Return the chart of attempts a minute as asynq's counters have them, whoever made them."""
+    return charts.area_chart(
+        [
+            charts.Series("attempts", [point.processed for point in points], "completed"),
+            charts.Series("failed", [point.failed for point in points], "archived"),
+        ],
+        label="Attempts a minute, last hour",
+        until=points[-1].at,
+        step=timedelta(minutes=1),
+        unit=COUNT,
+        place=place,
     )
 
 

@@ -25,23 +25,40 @@ class NotMessagePack(ValueError):  # noqa: N818 - it says what the bytes are
     """Bytes that are no MessagePack."""
 
 
-class _Reader:
-    """Takes bytes one after the other."""
+class Reader:
+    """
+    Takes bytes one after the other.
+
+    Attributes:
+        at: How many were taken.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data, self.at = data, 0
 
     def take(self, size: int) -> bytes:
+        """
+        Take some bytes.
+
+        Raises:
+            EOFError: There are not as many.
+        """
         if self.at + size > len(self._data):
             raise EOFError
         self.at += size
         return self._data[self.at - size : self.at]
 
     def number(self, size: int) -> int:
+        """Take a whole number without a sign."""
         return int.from_bytes(self.take(size), "big")
+
+    def byte(self, at: int) -> int:
+        """Look at a byte anywhere."""
+        return self._data[at]
 
     @property
     def is_done(self) -> bool:
+        """Whether all was taken."""
         return self.at == len(self._data)
 
 
@@ -55,7 +72,7 @@ def pack_tokens(data: bytes, *, is_cut: bool = False) -> Iterator[Token]:
     Raises:
         NotMessagePack: They are none; what was yielded before must not be used.
     """
-    reader = _Reader(data)
+    reader = Reader(data)
     try:
         yield from _document(reader)
     except EOFError:
@@ -67,14 +84,14 @@ def pack_tokens(data: bytes, *, is_cut: bool = False) -> Iterator[Token]:
         raise NotMessagePack("bytes follow after its end")
 
 
-def _document(reader: _Reader) -> Iterator[Token]:
+def _document(reader: Reader) -> Iterator[Token]:
     """Yield one value, without calling itself: what is open stands on a stack, with how much of it is to come."""
     stack: list[tuple[bool, int, int]] = []  # whether it is a map, values to come, values in all
     while True:
         is_key = bool(stack) and stack[-1][0] and stack[-1][1] % 2 == 0
         if stack and stack[-1][1] < stack[-1][2]:
             yield Token(Kind.COMMA, ",") if is_key or not stack[-1][0] else Token(Kind.COLON, ":")
-        kind, value = _head(reader)
+        kind, value = head(reader)
         if kind in ("map", "array"):
             if is_key:
                 raise NotMessagePack("a key is a container")
@@ -101,7 +118,7 @@ def _kind(kind: str) -> Kind:
     return {"str": Kind.STRING, "number": Kind.NUMBER, "constant": Kind.WORD}.get(kind, Kind.BYTES)
 
 
-def _head(reader: _Reader) -> tuple[str, str | int]:
+def head(reader: Reader) -> tuple[str, str | int]:
     """Read a value that holds no others, or the head of one that does: what it is, and its text or its size."""
     first = reader.number(1)
     if first < 0x80 or first >= 0xE0:
@@ -124,7 +141,7 @@ def _head(reader: _Reader) -> tuple[str, str | int]:
     raise NotMessagePack(f"no value begins with byte {first:#04x}")
 
 
-def _sized(reader: _Reader, kind: str, size: int) -> tuple[str, str | int]:
+def _sized(reader: Reader, kind: str, size: int) -> tuple[str, str | int]:
     if kind in ("map", "array"):
         return kind, size
     if kind == "ext":

@@ -1,0 +1,93 @@
+"""Whether a payload is what its task declares, said so that nothing is told that is hidden."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onebeat import codecs
+from onebeat.app.app import Onebeat
+from onebeat.app.binder import reason
+from onebeat.errors import PayloadError
+from onebeat.task import TaskInfo
+from onebeat.web.editing.leaves import Leaf, label, leaves, read_tree
+from onebeat.web.editing.trees import Uneditable
+from onebeat.web.showing.redaction import Redaction
+from onebeat.web.showing.signs import plain
+
+_PLACE = re.compile(r"(?:\s+-)? at `(?:key in )?\$([^`]*)`\s*\Z")
+_STEP = re.compile(r"\[([^\]]*)\]|\.([^.\[\]]+)")
+_ABOUT_TYPES = ("Expected `", "Object missing required field", "Object contains unknown field")
+"""How sentences begin that say what was declared, and tell no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """
+    Why a payload is not what its task declares.
+
+    Attributes:
+        sentence: It, without a full stop.
+
+        path: The way to the field; None: it is not known, or all of it.
+    """
+
+    sentence: str
+    path: tuple[str, ...] | None = None
+
+
+def misfit(app: Onebeat | None, info: TaskInfo, payload: bytes, rules: Redaction) -> Misfit | None:
+    """
+    Compare a payload with what an application declares of its task, as a server does before it runs it.
+
+    Returns:
+        Why it does not fit; None: it does, or nothing is known of such tasks.
+    """
+    declared = app.tasks.get(info.type) if app is not None else None
+    if declared is None:
+        return None
+    try:
+        declared.arguments(payload, info.headers)
+    except PayloadError as error:
+        return _told(error, info, payload, rules)
+    return None
+
+
+def _told(error: PayloadError, info: TaskInfo, payload: bytes, rules: Redaction) -> Misfit:
+    inner = error.__cause__
+    why = str(reason(inner) if isinstance(inner, Exception) else error)
+    found = _PLACE.search(why)
+    path = tuple(step or name for step, name in _STEP.findall(found[1])) if found is not None else None
+    said = plain(rules.text(" ".join(why[: found.start() if found is not None else None].split())[:300]))
+    fields = _leaves(info, payload, rules)
+    leaf = _leaf(fields, path) if path is not None else None
+    named, place = "it", None
+    if leaf is not None and path is not None:
+        place = leaf.path
+        named = f"field {leaf.label if '...' in path or len(path) > len(leaf.path) else label(path, rules)}"
+    if not said.startswith(_ABOUT_TYPES) and _may_tell(fields, leaf, rules):
+        return Misfit(f"{named} does not fit what task {plain(info.type)} declares", place)
+    return Misfit(f"{named} does not fit what task {plain(info.type)} declares: {said}", place)
+
+
+def _may_tell(fields: Sequence[Leaf], leaf: Leaf | None, rules: Redaction) -> bool:
+    """Whether a sentence about a value might tell one that is hidden."""
+    if rules.is_off:
+        return False
+    return leaf.kind == "hidden" if leaf is not None else not fields or any(one.kind == "hidden" for one in fields)
+
+
+def _leaves(info: TaskInfo, payload: bytes, rules: Redaction) -> list[Leaf]:
+    try:
+        return leaves(read_tree(payload, codecs.name_of(info.headers)), rules)
+    except Uneditable:
+        return []
+
+
+def _leaf(fields: Sequence[Leaf], path: tuple[str, ...]) -> Leaf | None:
+    """Find the field that a sentence is about: that at the place which it names, where "..." is any step."""
+    for leaf in fields:
+        if path and all(one in ("...", other) for one, other in zip(path, leaf.path, strict=False)):
+            return leaf
+    return None
