@@ -162,13 +162,14 @@ async def edit(request: Request) -> Response:
 
 async def _too_late(request: Request, one: Chosen) -> Response:
     """Say what became of a task meanwhile; that it was to be changed is written down."""
-    inspector = await consoles.of(request).inspector()
+    inspector, why = await consoles.of(request).inspector(), ""
     try:
         await perform(
             request, "task.update", queue=one.queue, about=one.id, deed=lambda: changing.refuse(inspector, one)
         )
     except WrongState as passed:
-        return redirect(request, "/task", str(passed), kind="bad", queue=one.queue, id=one.id)
+        why = str(passed)
+    return redirect(request, "/task", why, kind="bad", queue=one.queue, id=one.id)
 
 
 async def _nothing() -> None:
