@@ -25,6 +25,8 @@ from tests.web.api.filling import list_server
 from tests.web.conftest import ORIGIN
 from tests.web.security.rights import pages
 
+pytestmark = pytest.mark.slow
+
 HIDDEN, TYPE, ERROR = "payrollqueue", "salarytype", "salaryerror"
 SECRETS = (HIDDEN, TYPE, ERROR)
 

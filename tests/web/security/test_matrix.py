@@ -29,6 +29,8 @@ from tests.web.oidc.conftest import told
 from tests.web.oidc.provider import Provider
 from tests.web.security.rights import JOB, PAGES, PERSONAL, QUEUE, Change, api, pages, posting
 
+pytestmark = pytest.mark.slow
+
 USERS = (
     User("view", "view"),
     User("operate", "operate"),

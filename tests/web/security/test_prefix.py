@@ -25,6 +25,8 @@ from onebeat.web.security.credentials import PasswordHash
 from onebeat.web.security.proxies import is_ambiguous
 from onebeat.web.serving import address, listening, server
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse"  # noqa: S105
 HASH = PasswordHash.make(PASSWORD)
 PAGES = [route.path for route in routes() if isinstance(route, Route)]

@@ -126,7 +126,7 @@ def test_a_damaged_queue_is_the_worst() -> None:
         *concerns("a", stats(), {"a": 1}, (20, 20)),
     ]
     _, sentence = verdict(every, servers=1, active=0, queues=2)
-    assert "Queue “q” cannot be read: the health page says what to do · 1 more queue to look at" == sentence
+    assert "Queue “q” cannot be read whole: the health page says what to do · 1 more queue to look at" == sentence
 
 
 def test_a_name_is_no_markup_in_a_verdict() -> None:
