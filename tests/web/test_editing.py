@@ -297,3 +297,31 @@ async def test_what_does_not_fit_tells_no_secret(declared: httpx2.AsyncClient, p
     assert "Field password does not fit what task pay declares" in told
     assert "77441122" not in told
     assert 303 == (await post(declared, "/task/edit", r2="yes", v2="swordfish")).status_code
+
+
+async def test_a_right_guess_is_refused_as_every_other(store: Store, put: Put, inspector: Inspector) -> None:
+    """Else who may not replace a hidden value could find it out by trying, and no record would tell."""
+    await put(SECRET)
+    board = console(store, auth=lambda _request: User("ann", Role.OPERATE))
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(board), base_url=ORIGIN, headers={"Origin": ORIGIN}
+    ) as web:
+        form = await filled(web, "/task/edit")
+        for guess in ("hunter1", "hunter2"):
+            assert 403 == (await web.post("/task/edit", data={**form, "r1": "yes", "v1": guess})).status_code
+    assert 2 == len((await inspector.audit()).records)
+
+
+async def test_who_may_not_replace_what_is_hidden_adds_nothing_to_it(
+    store: Store, put: Put, inspector: Inspector
+) -> None:
+    """Nor learns what is in it already."""
+    await put({"secrets": {"pin": 1}, "n": 1})
+    before = await payload(inspector)
+    board = console(store, auth=lambda _request: User("ann", Role.OPERATE))
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(board), base_url=ORIGIN, headers={"Origin": ORIGIN}
+    ) as web:
+        form = await filled(web, "/task/edit")
+        answer = await web.post("/task/edit", data={**form, "new_path": "secrets.cvv2", "new_value": "x"})
+    assert (403, before) == (answer.status_code, await payload(inspector))

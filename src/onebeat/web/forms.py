@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from onebeat.errors import shown
 from onebeat.web.security.limits import MAX_FIELDS
@@ -107,12 +107,16 @@ async def read(request: Request) -> Form:
     Read the form that a request carries. Its size is bounded by the gate (`security.limits`).
 
     Raises:
-        HTTPException: 415: it is no form; 413: it is too large; 400: it has too many fields.
+        HTTPException: 415: it is no form; 413: it is too large; 400: it has too many fields, or never came whole.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise HTTPException(415, "Send a form: application/x-www-form-urlencoded.")
-    return _parsed(await request.body())
+    try:
+        body = await request.body()
+    except ClientDisconnect:  # nobody hears the answer; but it is no failure of ours, and none for the log
+        raise HTTPException(400, "The form ended before all of it was sent.") from None
+    return _parsed(body)
 
 
 def _parsed(text: bytes) -> Form:

@@ -166,6 +166,6 @@ def _notice(request: Request) -> tuple[str, str] | None:
         return None
     try:
         kind, notice = json.loads(unquote(text))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     return ("good" if kind == "good" else "bad", str(notice)[:1000])

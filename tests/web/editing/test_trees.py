@@ -194,3 +194,10 @@ def test_what_is_typed_must_be_what_the_field_is(kind: str, text: str, why: str)
     tree = read_tree(b"{}", codecs.JSON.name)
     with pytest.raises(ValueError, match=why.replace("[", r"\[")):
         encoded(tree, kind, text, None, Redaction())
+
+
+def test_what_is_added_to_a_hidden_object_is_over_it() -> None:
+    """A field that is hidden itself, but new, is over nothing."""
+    data = b'{"secrets":{"pin":1}}'
+    assert change(data, "json", Redaction(), {"secrets.new": b"1"}, []).is_over_hidden
+    assert not change(data, "json", Redaction(), {"password": b'"x"'}, []).is_over_hidden

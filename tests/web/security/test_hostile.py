@@ -6,8 +6,10 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from starlette.types import Message
 
-from onebeat.web import Settings, serving
+from onebeat.broker.store import Store
+from onebeat.web import Passwords, Settings, User, console, serving
 from onebeat.web.security.limits import MAX_HEADERS, MAX_QUERY
 
 HEAD = b"Host: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\n"
@@ -96,3 +98,31 @@ def test_who_does_not_finish_the_head_is_waited_for_no_longer(
     with socket.create_connection(place, timeout=60) as open_:
         open_.sendall(sent)
         assert b"" == open_.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/login", "application/x-www-form-urlencoded"), ("/api/v1/queue/pause", "application/json")]
+)
+async def test_who_leaves_in_the_middle_of_a_body_is_no_failure(store: Store, path: str, kind: str) -> None:
+    """It is answered as every other mistake, though nobody hears it: no traceback gets into the log."""
+    sent: list[Message] = []
+    messages: list[Message] = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    board = console(store, auth=Passwords([("a good password", User("ann", "admin"))]) if path == "/login" else None)
+    headers = [(b"host", b"127.0.0.1"), (b"origin", b"http://127.0.0.1"), (b"content-type", kind.encode())]
+    await board(
+        {
+            "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "root_path": "", "scheme": "http", "headers": headers, "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80), "http_version": "1.1",
+        },
+        receive,
+        send,
+    )  # fmt: skip
+    assert 400 == sent[0]["status"]

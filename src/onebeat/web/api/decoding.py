@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from onebeat.errors import shown
 from onebeat.web.api.problems import Refused
@@ -80,10 +80,13 @@ async def _bytes(request: Request, most: int) -> bytes:
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > most):
         raise _too_large(most)
     data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > most:
-            raise _too_large(most)
+    try:
+        async for piece in request.stream():
+            data += piece
+            if len(data) > most:
+                raise _too_large(most)
+    except ClientDisconnect:
+        raise Refused("malformed", "the body ended before all of it was sent: send it again") from None
     return bytes(data)
 
 

@@ -89,7 +89,7 @@ def _check_apart(paths: Sequence[tuple[str, ...]], rules: Redaction) -> None:
 
 def set_field(tree: Tree, edits: Edits, path: tuple[str, ...], text: str, rules: Redaction) -> bool:
     """
-    Change or add a field, whose value is given as JSON; whether that is over a hidden value.
+    Change or add a field, whose value is given as JSON; whether that is over a hidden value, or in one.
 
     Raises:
         PayloadError: There is no object to add it to; the value has no form; or it stands for a hidden one.
@@ -108,7 +108,7 @@ def set_field(tree: Tree, edits: Edits, path: tuple[str, ...], text: str, rules:
     for step in reversed(path[len(found) :]):
         text = f"{{{quoted(step)}:{text}}}"
     edits.added.setdefault(holder, {})[name] = _encoded(tree, text, None, path, rules)
-    return False
+    return not rules.is_off and rules.hides_field(path[: len(found) - 1])
 
 
 def way(tree: Tree, path: Sequence[str]) -> list[Node]:

@@ -133,11 +133,14 @@ class Fields:
             over = over or row.leaf.kind == "hidden"
             self._edit(edits, row, rules)
         if self.new.path:
-            names.append(self._add(edits, rules))
+            name, is_inside = self._add(edits, rules)
+            names.append(name)
+            over = over or is_inside
         if self.has_errors or not edits:
             return Changed(None)
         payload = self._tree.changed(edits)
-        return Changed(None if payload == self._tree.data else payload, tuple(names), over)
+        is_same = payload == self._tree.data and not over  # else whoever guesses a hidden value would be told so
+        return Changed(None if is_same else payload, tuple(names), over)
 
     def _edit(self, edits: Edits, row: Row, rules: Redaction) -> None:
         leaf = row.leaf
@@ -152,17 +155,18 @@ class Fields:
         except ValueError as error:
             row.error = _sentence(error)
 
-    def _add(self, edits: Edits, rules: Redaction) -> str:
+    def _add(self, edits: Edits, rules: Redaction) -> tuple[str, bool]:
+        """Add the new field; return its label, and whether it comes to what is hidden."""
         new = self.new
         try:
             path = paths.steps(new.path)
             if len(paths.way(self._tree, path)) > len(path):
                 raise PayloadError("it is there by now: change it above")
-            paths.set_field(self._tree, edits, path, written(new.kind, new.value), rules)
+            is_inside = paths.set_field(self._tree, edits, path, written(new.kind, new.value), rules)
         except ValueError as error:
             new.error = _sentence(error)
-            return ""
-        return label(path, rules)
+            return "", False
+        return label(path, rules), is_inside
 
 
 def _row(leaf: Leaf) -> Row:
