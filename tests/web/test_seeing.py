@@ -119,7 +119,7 @@ async def test_to_delete_is_for_admins(store: Store, clock: Clock) -> None:
 
 
 async def test_a_job_acts_where_its_beginner_may(store: Store, clock: Clock, inspector: Inspector) -> None:
-    """And is looked at and stopped by its beginner, and by who may do the same on all its queues."""
+    """And is looked at and stopped by who began it, and by who may do so on all its queues; others find nothing."""
     await write(store, 150, "archived", queue="open")
     await write(store, 150, "archived", queue="secret-queue")
     async with asking(store, CLERK) as web:
@@ -129,7 +129,7 @@ async def test_a_job_acts_where_its_beginner_may(store: Store, clock: Clock, ins
         address = answer.headers["location"]
         [job] = await inspector.jobs()
         async with asking(store, User("eye", "view", {"open": None})) as eye:
-            assert 403 == (await eye.get(address)).status_code
+            assert 404 == (await eye.get(address)).status_code
         async with asking(store, User("eye", "view")) as eye:
             assert 200 == (await eye.get(address)).status_code
             assert 403 == (await eye.post("/job/stop", data={"id": job.id})).status_code

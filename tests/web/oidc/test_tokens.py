@@ -204,6 +204,14 @@ async def test_answers_that_are_none(visiting: Visiting, provider: Provider, pat
     assert await visitor.who() is None
 
 
+async def test_a_token_is_not_logged(visiting: Visiting, provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+    """Though the provider answers in another form than it should."""
+    provider.answers["/token"] = lambda: Response("access_token=swordfish&token_type=bearer")
+    assert 502 == (await visiting().sign_in()).status_code
+    assert "/token answered 200" in caplog.text
+    assert "swordfish" not in caplog.text
+
+
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token"])
 async def test_a_provider_that_is_away(visiting: Visiting, provider: Provider, path: str) -> None:
     """Is said to be so; when it is back, the same page goes on."""

@@ -61,21 +61,20 @@ def _told(error: PayloadError, info: TaskInfo, payload: bytes, rules: Redaction)
     path = tuple(step or name for step, name in _STEP.findall(found[1])) if found is not None else None
     said = plain(rules.text(" ".join(why[: found.start() if found is not None else None].split())[:300]))
     fields = _leaves(info, payload, rules)
-    leaf = _leaf(fields, path) if path is not None else None
+    about = _about(fields, path) if path else []
+    leaf = about[0] if about else None
     named, place = "it", None
     if leaf is not None and path is not None:
         place = leaf.path
         named = f"field {leaf.label if '...' in path or len(path) > len(leaf.path) else label(path, rules)}"
-    if not said.startswith(_ABOUT_TYPES) and _may_tell(fields, leaf, rules):
+    if not said.startswith(_ABOUT_TYPES) and _may_tell(about or fields, rules):
         return Misfit(f"{named} does not fit what task {plain(info.type)} declares", place)
     return Misfit(f"{named} does not fit what task {plain(info.type)} declares: {said}", place)
 
 
-def _may_tell(fields: Sequence[Leaf], leaf: Leaf | None, rules: Redaction) -> bool:
-    """Whether a sentence about a value might tell one that is hidden."""
-    if rules.is_off:
-        return False
-    return leaf.kind == "hidden" if leaf is not None else not fields or any(one.kind == "hidden" for one in fields)
+def _may_tell(about: Sequence[Leaf], rules: Redaction) -> bool:
+    """Whether a sentence about these fields might tell a value that is hidden."""
+    return not rules.is_off and (not about or any(one.kind == "hidden" for one in about))
 
 
 def _leaves(info: TaskInfo, payload: bytes, rules: Redaction) -> list[Leaf]:
@@ -85,9 +84,13 @@ def _leaves(info: TaskInfo, payload: bytes, rules: Redaction) -> list[Leaf]:
         return []
 
 
-def _leaf(fields: Sequence[Leaf], path: tuple[str, ...]) -> Leaf | None:
-    """Find the field that a sentence is about: that at the place which it names, where "..." is any step."""
-    for leaf in fields:
-        if path and all(one in ("...", other) for one, other in zip(path, leaf.path, strict=False)):
-            return leaf
-    return None
+def _about(fields: Sequence[Leaf], path: tuple[str, ...]) -> list[Leaf]:
+    """
+    Find the fields that a sentence may be about: what stands at the place which it names, or in it, or holds it.
+
+    Of several at a place with "..." in it, which is any step, nobody knows which one is meant.
+    """
+    return [
+        leaf for leaf in fields
+        if all(one in ("...", other) for one, other in zip(path, leaf.path, strict=False))
+    ]  # fmt: skip

@@ -174,7 +174,7 @@ class Gate:
         self._app = app
         self._rules = rules
         self._answer, self._heard = answer, heard
-        self.doors = Doors(rules.secret, ledger, clock)
+        self.doors: Doors = Doors(rules.secret, ledger, clock)
         self.login: Login | None = Login(rules.passwords, self.doors, clock) if rules.passwords is not None else None
         self.oidc: Door | None = _door(rules, self.doors, clock)
 

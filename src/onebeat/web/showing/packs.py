@@ -34,7 +34,8 @@ class Reader:
     """
 
     def __init__(self, data: bytes) -> None:
-        self._data, self.at = data, 0
+        self._data = data
+        self.at: int = 0
 
     def take(self, size: int) -> bytes:
         """

@@ -24,7 +24,7 @@ from onebeat.web.security.oidc.flows import CALLBACK, WAY, Flow, Flows
 from onebeat.web.security.oidc.provider import Description, Provider
 from onebeat.web.security.oidc.settings import OpenIDConnect
 from onebeat.web.security.oidc.tokens import claims_of
-from onebeat.web.security.oidc.troubles import Away, Trouble, Unbelievable, Unknown, said
+from onebeat.web.security.oidc.troubles import Trouble, Unbelievable, Unknown, said
 from onebeat.web.security.roles import User
 from onebeat.web.security.sessions import Session
 
@@ -83,8 +83,10 @@ class Door:
         clock: Clock,
     ) -> None:
         self.settings = settings
-        self.provider = Provider(settings, clock.monotonic)
-        self.flows = Flows(hmac.digest(secret.encode("utf-8", "surrogatepass"), settings.key.encode(), "sha256"), clock)
+        self.provider: Provider = Provider(settings, clock.monotonic)
+        self.flows: Flows = Flows(
+            hmac.digest(secret.encode("utf-8", "surrogatepass"), settings.key.encode(), "sha256"), clock
+        )
         self._key = settings.key
         self._doors = doors
         self._origins = origins
@@ -259,14 +261,12 @@ class Door:
         """
         try:
             description = await self.provider.description()
-        except (Away, Unbelievable):
+            there = self.address(request, "/login")
+        except Trouble:  # the session ends here all the same
             return None
         if description.end_session is None:
             return None
-        asked = {
-            "client_id": self.settings.client_id,
-            "post_logout_redirect_uri": self.address(request, "/login"),
-        }
+        asked = {"client_id": self.settings.client_id, "post_logout_redirect_uri": there}
         if hint := request.cookies.get(_hint_name(request)):
             asked["id_token_hint"] = hint
         return _with(description.end_session, asked)

@@ -53,7 +53,7 @@ async def claims_of(
             found = _opened(token, await provider.keys(anew=True), description)
         except InvalidKeyIdError as error:
             raise _not_taken(settings, "no key of the provider fits its signature", error) from None
-        except JoseError as error:
+        except (JoseError, ValueError, TypeError, RecursionError) as error:
             raise _not_taken(settings, _why(error), error) from None
     except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise _not_taken(settings, _why(error), error) from None
