@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Literal
 
 from onebeat import Onebeat
-from onebeat.task import TaskInfo, TaskState
+from onebeat.states import TaskState
+from onebeat.task import TaskInfo
 from onebeat.web.editing.fitting import misfit
 from onebeat.web.showing.redaction import Redaction
 
