@@ -200,14 +200,17 @@ async def test_messagepack_is_edited_by_field(web: httpx2.AsyncClient, put: Put,
 
 
 async def test_the_lock_follows_an_edited_field(
-    web: httpx2.AsyncClient, put: Put, client: Client, store: Store
+    web: httpx2.AsyncClient, put: Put, client: Client, store: Store, inspector: Inspector
 ) -> None:
     """And a payload whose lock another task holds is refused."""
     await put({"n": 1}, unique=600)
-    [lock] = await store.command("KEYS", "asynq:{q}:unique:*")
+    before = (await inspector.record("q", "a")).lock
     await post(web, "/task/edit", v0="2")
-    [moved] = await store.command("KEYS", "asynq:{q}:unique:*")
-    assert lock != moved
+    after = (await inspector.record("q", "a")).lock
+    assert before is not None
+    assert after is not None
+    assert before.key != after.key
+    assert (None, b"a") == (await store.command("GET", before.key), await store.command("GET", after.key))
     await client.enqueue(Task("t", {"n": 3}), queue="q", task_id="b", unique=600)
     answer = await post(web, "/task/edit", v0="3")
     assert (400, True) == (answer.status_code, "holds the lock of the new payload" in answer.text)

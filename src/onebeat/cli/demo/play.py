@@ -37,6 +37,9 @@ IMAGES = 120
 VIDEOS = 4
 """They take two seconds, so that a server can be killed over them."""
 
+START_S = 30.0
+"""How long servers are given to begin: on a busy machine one would be killed that had not."""
+
 SETTLE_S = 10.0
 """How long after the last tick the remaining tasks are given to end."""
 
@@ -82,6 +85,7 @@ class _Play:
             await self._start_servers()
             watching = asyncio.create_task(self._view.watch(inspector))
             stack.push_async_callback(cancelled, watching)
+            await self._all_serve()
             await self._scenario(client)
             await self._settle(inspector)
         return books.summarise(books.read(self._folder), interval_ms=round(BEAT_S * 1000))
@@ -96,6 +100,16 @@ class _Play:
                     start_new_session=True,
                 )
             )  # fmt: skip
+
+    async def _all_serve(self) -> None:
+        """Wait until every server serves, at most so long; how many did then shows in the counts."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_S):
+                while self._serving() < len(self._processes):  # noqa: ASYNC110 - rows in files are how they tell
+                    await asyncio.sleep(0.05)
+
+    def _serving(self) -> int:
+        return sum(row["row"] == "serving" for row in books.read(self._folder))
 
     async def _scenario(self, client: Client) -> None:
         """Enqueue everything, kill a server half way, and stop counting ticks when time is up."""
