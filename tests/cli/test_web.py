@@ -49,7 +49,7 @@ def serving(*arguments: str, **environ: str) -> Iterator[str]:
             process.wait(60)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])  # noqa: S104 - what it is about
 def test_an_address_for_all_without_a_password_is_refused_before_a_store_is_started(host: str, tmp_path: Path) -> None:
     """With the line that mends it; the embedded store that it would have started is not there."""
     ended = run("--url", f"embedded://{tmp_path}/store", "--host", host)
@@ -62,7 +62,7 @@ def test_an_address_for_all_without_a_password_is_refused_before_a_store_is_star
 def test_with_a_password_it_answers_all_and_lets_in_who_knows_it() -> None:
     """By the login."""
     password = {"ONEBEAT_WEB_PASSWORD": "correct horse"}
-    serve = serving("--host", "0.0.0.0", **password)  # noqa: S104
+    serve = serving("--host", "0.0.0.0", **password)  # noqa: S104 - what it is about
     with serve as url, httpx2.Client(base_url=url, headers={"Origin": url}) as client:
         assert "/login" == client.get("/").headers["location"]
         assert 403 == client.post("/login", data={"name": "admin", "password": "wrong horse"}).status_code
@@ -72,7 +72,7 @@ def test_with_a_password_it_answers_all_and_lets_in_who_knows_it() -> None:
 
 def test_the_access_file_lets_in_who_stands_in_it(tmp_path: Path) -> None:
     """With passwords, tokens, and the header of a proxy."""
-    token = "ob_0123456789abcdefghij"  # noqa: S105
+    token = "ob_0123456789abcdefghij"  # noqa: S105 - of a test
     path = tmp_path / "access.toml"
     path.write_text(
         f'[users.ann]\npassword = "{PasswordHash.make("correct horse").text}"\nrole = "view"\n'
@@ -96,7 +96,7 @@ def test_a_provider_signs_users_in() -> None:
     environ = {"ONEBEAT_WEB_OIDC_CLIENT_ID": CLIENT, "ONEBEAT_WEB_OIDC_SECRET": SECRET}
     with Provider().serving() as provider, httpx2.Client() as client:
         options = ("--oidc-issuer", provider.issuer, "--oidc-role", "oncall=operate", "--oidc-name", "Acme")
-        with serving("--host", "0.0.0.0", *options, **environ) as at:  # noqa: S104
+        with serving("--host", "0.0.0.0", *options, **environ) as at:  # noqa: S104 - what it is about
             assert "Sign in with Acme" in client.get(f"{at}/login").text
             to = client.get(f"{at}/login/oidc").headers["location"]
             assert 200 == client.get(provider.authorize(to)).status_code

@@ -127,7 +127,7 @@ async def test_bytes_that_are_no_message_are_shown(web: httpx2.AsyncClient, stor
 
 async def test_secrets_are_nowhere_on_the_page(web: httpx2.AsyncClient, store: Store) -> None:
     """In payload, result, error, headers and raw record; nor in what can be downloaded."""
-    secret = "hunter2-correct-horse"  # noqa: S105
+    secret = "hunter2-correct-horse"  # noqa: S105 - of a test
     body = json.dumps({"password": secret, "kept": 1}).encode()
     await write(
         store, "a", "retry", payload=body, result=body, error_msg=f"login failed: password={secret}",

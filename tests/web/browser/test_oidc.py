@@ -16,7 +16,7 @@ from tests.web.browser.stage import Stage
 from tests.web.browser.visitor import NARROW, Visitor, visiting
 from tests.web.oidc.provider import CLIENT, SECRET, Provider
 
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"  # noqa: S105 - of a test
 HASH = PasswordHash.make(PASSWORD)
 PEOPLE = {
     "ann": {"sub": "1", "preferred_username": "ann", "groups": ["oncall"]},

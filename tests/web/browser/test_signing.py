@@ -13,7 +13,7 @@ from tests.web.browser.stage import Stage
 from tests.web.browser.visitor import NARROW, Visitor, visiting
 from tests.web.conftest import cheap_hash
 
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"  # noqa: S105 - of a test
 HASH = cheap_hash(PASSWORD)
 
 

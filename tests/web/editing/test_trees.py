@@ -164,7 +164,7 @@ def test_what_cannot_be_set_names_the_field(sets: dict[str, bytes], unsets: list
 
 def test_the_name_of_a_field_that_is_a_secret_is_not_told() -> None:
     """Nor where it stands twice."""
-    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"  # noqa: S105
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"  # noqa: S105 - of a test
     [(name, _, _)] = told(f'{{"{token}":1}}'.encode())
     assert "eyJ" not in name
     with pytest.raises(PayloadError) as caught:

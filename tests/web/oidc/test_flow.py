@@ -19,7 +19,7 @@ from onebeat.web.security.oidc import flows
 from tests.web.oidc.conftest import ORIGIN, Visiting, told
 from tests.web.oidc.provider import CLIENT, EC, ONE, Provider
 
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"  # noqa: S105 - of a test
 HASH = PasswordHash.make(PASSWORD)
 
 
@@ -307,7 +307,7 @@ async def test_a_public_client_proves_itself_by_pkce_alone(
     visiting: Visiting, store: Store, provider: Provider
 ) -> None:
     """Its sessions are signed with the console's own secret."""
-    board = console(store, auth=told(provider, client_secret=""), secret="0123456789abcdef")  # noqa: S106
+    board = console(store, auth=told(provider, client_secret=""), secret="0123456789abcdef")  # noqa: S106 - of a test
     visitor = visiting(board)
     provider.secret = None
     await visitor.sign_in()

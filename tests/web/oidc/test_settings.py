@@ -101,7 +101,7 @@ def test_sessions_need_something_that_signs_them(secret: str) -> None:
     oidc = OpenIDConnect(**{**GOOD, "client_secret": secret})
     with pytest.raises(ConfigurationError, match="have nothing that signs them"):
         Settings(auth=oidc)
-    assert Settings(auth=oidc, secret="0123456789abcdef").rules.is_asked  # noqa: S106
+    assert Settings(auth=oidc, secret="0123456789abcdef").rules.is_asked  # noqa: S106 - of a test
 
 
 def test_where_any_name_is_answered_to_the_public_address_has_to_be_named() -> None:

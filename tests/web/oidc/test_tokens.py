@@ -311,7 +311,7 @@ async def test_an_error_that_nobody_asked_for_is_not_repeated(visiting: Visiting
 
 async def test_an_error_at_the_token_endpoint_is_said_in_plain_words(visiting: Visiting, provider: Provider) -> None:
     """As that the secret is the wrong one."""
-    provider.secret = "another"  # noqa: S105
+    provider.secret = "another"  # noqa: S105 - of a test
     answer = await visiting().sign_in()
     assert (502, True) == (answer.status_code, "its secret is not the right one" in answer.text)
 

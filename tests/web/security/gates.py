@@ -27,8 +27,8 @@ ORIGIN = "http://127.0.0.1:8080"
 SAME = {"Origin": ORIGIN}
 
 ANN, BOB = User("ann", Role.ADMIN), User("bob", Role.VIEW, {"mail": Role.OPERATE})
-PASSWORD = "correct horse battery"  # noqa: S105
-TOKEN = "ob_0123456789abcdefghij"  # noqa: S105
+PASSWORD = "correct horse battery"  # noqa: S105 - of a test
+TOKEN = "ob_0123456789abcdefghij"  # noqa: S105 - of a test
 
 
 class Hands:

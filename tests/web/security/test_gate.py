@@ -150,7 +150,7 @@ async def test_every_answer_is_kept_in_bounds(path: str) -> None:
         )
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "jobs.example.com", ""])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "jobs.example.com", ""])  # noqa: S104 - what it is about
 def test_an_open_door_is_refused_with_the_line_that_closes_it(host: str) -> None:
     """Unless somebody is asked who they are."""
     with pytest.raises(ConfigurationError, match=r"ONEBEAT_WEB_PASSWORD='…' onebeat web --host"):

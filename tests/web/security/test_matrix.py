@@ -42,7 +42,7 @@ USERS = (
 )
 WAYS = ("password", "oidc", "token", "proxy", "function")
 CHANGES = (*PAGES, *api())
-PASSWORD = "one for all of them"  # noqa: S105
+PASSWORD = "one for all of them"  # noqa: S105 - of a test
 HASH = cheap_hash(PASSWORD)
 PASSED = 409
 """What the deed is answered by: that it was allowed is all that one wants to know."""

@@ -27,7 +27,7 @@ from onebeat.web.serving import address, listening, server
 
 pytestmark = pytest.mark.slow
 
-PASSWORD = "correct horse"  # noqa: S105
+PASSWORD = "correct horse"  # noqa: S105 - of a test
 HASH = PasswordHash.make(PASSWORD)
 PAGES = [route.path for route in routes() if isinstance(route, Route)]
 

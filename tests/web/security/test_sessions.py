@@ -20,7 +20,7 @@ from onebeat.web.api.operation import PREFIX
 from onebeat.web.security import ledger
 from tests.web.conftest import ORIGIN, cheap_hash
 
-PASSWORD = "one for all of them"  # noqa: S105
+PASSWORD = "one for all of them"  # noqa: S105 - of a test
 HASH = cheap_hash(PASSWORD)
 USERS = (User("ann", "view"), User("bob", "admin"), User("eve", None, {"mail": "view"}))
 

@@ -19,7 +19,7 @@ from tests.web import hostile
 from tests.web.showing.reading import text_of
 
 RULES = Redaction()
-SECRET = "hunter2-correct-horse"  # noqa: S105
+SECRET = "hunter2-correct-horse"  # noqa: S105 - of a test
 
 ways = st.sampled_from(
     [
