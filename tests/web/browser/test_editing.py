@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -42,9 +43,9 @@ def order(desk: Stage, request: pytest.FixtureRequest) -> str:
 
     def put() -> None:
         with SyncClient(desk.url) as client:
-            later = {"queue": "orders", "process_in": 86_400}
-            client.enqueue(Task("order:ship", ORDER), task_id=name, **later)  # type: ignore[arg-type]
-            client.enqueue(Task("order:ship", {"n": 1, "open": True}), task_id=f"{name}-open", **later)  # type: ignore[arg-type]
+            later: dict[str, Any] = {"queue": "orders", "process_in": 86_400}
+            client.enqueue(Task("order:ship", ORDER), task_id=name, **later)
+            client.enqueue(Task("order:ship", {"n": 1, "open": True}), task_id=f"{name}-open", **later)
 
     apart(put)
     return name

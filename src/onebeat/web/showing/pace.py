@@ -76,32 +76,25 @@ def is_charted(points: Sequence[SizePoint]) -> bool:
 
 def backlog(points: Sequence[SizePoint], place: tzinfo) -> Markup:
     """Return the chart of how many tasks waited for a server, and how many for another try."""
-    return charts.area_chart(
-        [
-            charts.Series("pending", [point.pending for point in points], "pending"),
-            charts.Series("retry", [point.retry for point in points], "retry"),
-        ],
-        label="Tasks that waited, last hour",
-        until=points[-1].at,
-        step=timedelta(minutes=1),
-        unit=COUNT,
-        place=place,
-    )
+    waited = [
+        charts.Series("pending", [point.pending for point in points], "pending"),
+        charts.Series("retry", [point.retry for point in points], "retry"),
+    ]
+    return _by_minute("Tasks that waited, last hour", waited, points, place)
 
 
 def counted(points: Sequence[SizePoint], place: tzinfo) -> Markup:
     """Return the chart of attempts a minute as asynq's counters have them, whoever made them."""
-    return charts.area_chart(
-        [
-            charts.Series("attempts", [point.processed for point in points], "completed"),
-            charts.Series("failed", [point.failed for point in points], "archived"),
-        ],
-        label="Attempts a minute, last hour",
-        until=points[-1].at,
-        step=timedelta(minutes=1),
-        unit=COUNT,
-        place=place,
-    )
+    done = [
+        charts.Series("attempts", [point.processed for point in points], "completed"),
+        charts.Series("failed", [point.failed for point in points], "archived"),
+    ]
+    return _by_minute("Attempts a minute, last hour", done, points, place)
+
+
+def _by_minute(label: str, series: Sequence[charts.Series], points: Sequence[SizePoint], place: tzinfo) -> Markup:
+    until, step = points[-1].at, timedelta(minutes=1)
+    return charts.area_chart(series, label=label, until=until, step=step, unit=COUNT, place=place)
 
 
 def running(one: TypeSeries, minutes: int, place: tzinfo) -> Markup:
