@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -145,12 +146,21 @@ class Program:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-        for descriptor in (self._ours, self._theirs):
-            if descriptor >= 0:
-                os.close(descriptor)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self._theirs >= 0:
+            os.close(self._theirs)
+        if self._ours >= 0:
+            self._outlast()
+            os.close(self._ours)
+
+    def _outlast(self) -> None:
+        """Read to the end of its last process: one that lived on would take the tasks of the next test."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self._read(deadline):
+            pass
+        assert time.monotonic() < deadline, "a process that it has started lives on"
 
 
 def onebeat(*words: str, cwd: Path, terminal: bool = False, env: Mapping[str, str] | None = None) -> Program:
