@@ -33,9 +33,11 @@ def cheap_hash(password: str) -> PasswordHash:
 
 
 @pytest.fixture
-def board(store: Store) -> Console:
-    """Return a console of the test's store."""
-    return console(store)
+async def board(store: Store) -> AsyncIterator[Console]:
+    """Return a console of the test's store; what it runs by itself ends with the test."""
+    made = console(store)
+    yield made
+    await made.aclose()
 
 
 @pytest.fixture

@@ -112,10 +112,12 @@ class Endpoint:
         from redis.asyncio.retry import Retry as AsyncRetry
         from redis.backoff import NoBackoff
 
+        from onebeat.broker.pool import Pool
+
         options = self._options(reply_timeout, connect_timeout, AsyncRetry(NoBackoff(), 0))
         if self.only_primary:
             options["redis_connect_func"] = check_role
-        pool = redis.asyncio.BlockingConnectionPool(
+        pool = Pool(
             connection_class=getattr(redis.asyncio.connection, self.kind),
             max_connections=connections,
             timeout=reply_timeout,

@@ -84,7 +84,6 @@ class Lookout:
         self._clients.clear()
         for client in clients:
             await client.aclose()
-            await client.connection_pool.disconnect()
 
     def look(self, suspect: Address | None = None) -> None:
         """Find out soon; a suspect is a node that seems to be away, or no primary."""
@@ -171,7 +170,7 @@ class Lookout:
         except (driver.RedisError, OSError):
             return False
         finally:
-            await client.connection_pool.disconnect()
+            await client.aclose()
         return True
 
     async def _listen(self, address: Address) -> None:
@@ -202,7 +201,6 @@ class Lookout:
         finally:
             await hub.aclose()
             await client.aclose()
-            await client.connection_pool.disconnect()
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

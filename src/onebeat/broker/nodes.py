@@ -21,7 +21,7 @@ from onebeat.broker.call import Argument
 from onebeat.broker.endpoint import BLOCK_S, Address, Endpoint, show
 from onebeat.broker.layout import Layout, sent_to, slot_of_command
 from onebeat.broker.lookout import Lookout
-from onebeat.broker.trouble import casts_doubt, translate
+from onebeat.broker.trouble import WAS_CLOSED, casts_doubt, translate
 from onebeat.errors import BrokerError, BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -51,10 +51,19 @@ class Node:
         self.ears: set[redis.asyncio.Redis] = set()
 
     async def drop(self) -> None:
-        """Close all connections; whoever waits for an answer on one is told so."""
-        for client in (self.client, self.blocking, *self.ears):
+        """Close all connections; whoever waits for an answer on one is told so, and may connect anew."""
+        for client in self._clients():
             with suppress(driver.RedisError, OSError):
                 await client.connection_pool.disconnect()
+
+    async def aclose(self) -> None:
+        """Close all connections for good."""
+        for client in self._clients():
+            with suppress(driver.RedisError, OSError):
+                await client.aclose()
+
+    def _clients(self) -> list[redis.asyncio.Redis]:
+        return [self.client, self.blocking, *self.ears]
 
 
 Attempt = Callable[[Node], Awaitable[T]]
@@ -73,6 +82,7 @@ class Nodes:
         self._layout: Layout | None = None
         self._nodes: dict[Address, Node] = {}
         self._dropped: list[Node] = []
+        self._is_over = False
         self._lookout = Lookout(where, self._adopt)
 
     async def open(self) -> None:
@@ -85,10 +95,10 @@ class Nodes:
         await self._lookout.start()
 
     async def aclose(self) -> None:
+        self._is_over = True
         await self._lookout.stop()
         for node in [*self._nodes.values(), *self._dropped]:
-            await node.drop()
-        self._nodes.clear()
+            await node.aclose()
 
     async def _adopt(self, layout: Layout) -> None:
         """Take a layout for true; let go of nodes that are no primaries in it."""
@@ -115,6 +125,8 @@ class Nodes:
         return self._where.node(self._owner(None))
 
     def _node(self, address: Address) -> Node:
+        if self._is_over:
+            raise translate(driver.ConnectionError(WAS_CLOSED), self._where.shown)
         node = self._nodes.get(address)
         if node is None:
             node = self._nodes[address] = Node(self._where.node(address))
@@ -267,4 +279,3 @@ class Nodes:
         finally:
             node.ears.discard(client)
             await client.aclose()
-            await client.connection_pool.disconnect()

@@ -28,8 +28,8 @@ from onebeat.broker.layout import slot_of, slot_of_call
 from onebeat.broker.nodes import Nodes
 from onebeat.broker.opening import check_server, command_of, confirmation, confirmed, find
 from onebeat.broker.timing import ScriptTimes
+from onebeat.broker.trouble import WAS_CLOSED, translate
 from onebeat.broker.trouble import passes as passes
-from onebeat.broker.trouble import translate
 from onebeat.errors import BrokerError, BrokerUnavailable, ConfigurationError, OnebeatError, shown
 from onebeat.wire import keys
 
@@ -72,6 +72,7 @@ class Store:
         self.endpoint = where
         self._held = held
         self._reviving: asyncio.Task[None] | None = None
+        self._is_over = False
         self._injected_clock = injected_clock or where.simulated
         self._home = asyncio.get_running_loop(), os.getpid()
         self._nodes = Nodes(where) if where.seeds else None
@@ -121,13 +122,13 @@ class Store:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections, and let go of an embedded store."""
+        """Close all connections for good, and let go of an embedded store; a call after it is refused."""
+        self._is_over = True
         if self._nodes is not None:
             await self._nodes.aclose()
         else:
             for client in (self._client, self._blocking):
                 await client.aclose()
-                await client.connection_pool.disconnect()
         if self._reviving is not None:
             await self._reviving
         if self._held is not None:
@@ -159,7 +160,7 @@ class Store:
         return self
 
     def _failed(self, error: BaseException) -> BrokerError:
-        if self._held is not None and isinstance(error, (driver.ConnectionError, OSError)):
+        if self._held is not None and not self._is_over and isinstance(error, (driver.ConnectionError, OSError)):
             self._revive()
         return translate(error, self.endpoint.shown)
 
@@ -373,9 +374,10 @@ class Store:
             async with self._nodes.ear() as lent:
                 yield lent
             return
+        if self._is_over:
+            raise self._failed(driver.ConnectionError(WAS_CLOSED))
         client = self.endpoint.asyncio_client(connections=2)
         try:
             yield client, self._failed
         finally:
             await client.aclose()
-            await client.connection_pool.disconnect()

@@ -16,6 +16,10 @@ _PASSING = (
 _PASSING_CODE = re.compile(rf"(?:^|\W)(?:-?)({'|'.join(_PASSING)})\b")
 
 
+WAS_CLOSED = "it was closed"
+"""What a pool of connections says when it is asked for one after its store was closed."""
+
+
 def passes(text: str) -> bool:
     """Whether an error text of the store names a trouble that may pass by itself."""
     return _PASSING_CODE.search(text) is not None
@@ -52,6 +56,8 @@ def translate(error: BaseException, shown: str) -> BrokerError:
 
 
 def _remedy(error: BaseException, text: str) -> str:
+    if text == WAS_CLOSED:
+        return "open another"
     if isinstance(error, driver.AuthenticationError) or isinstance(error.__cause__, driver.AuthenticationError):
         return "give the right user and password in its URL, redis://user:password@host:6379/0"
     if "DB index" in text:

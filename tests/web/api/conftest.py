@@ -61,9 +61,11 @@ async def filled(store: Store, clock: Clock) -> Store:
 
 
 @pytest.fixture
-def board(filled: Store) -> Console:
-    """Return a console of it."""
-    return console(filled)
+async def board(filled: Store) -> AsyncIterator[Console]:
+    """Return a console of it; what it runs by itself ends with the test."""
+    made = console(filled)
+    yield made
+    await made.aclose()
 
 
 @pytest.fixture
