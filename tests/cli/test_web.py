@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -134,6 +135,18 @@ def test_what_cannot_work_is_refused_with_what_would(
     ended = run("--url", NOWHERE, *arguments, **environ)
     assert 1 == ended.returncode
     assert sentence in ended.stderr
+
+
+def test_a_port_that_somebody_has_is_refused_with_what_would_do() -> None:
+    """The port and the host are named, and the options that choose others."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = run("--url", NOWHERE, "--port", str(port))
+    assert 1 == ended.returncode
+    assert (
+        f"onebeat: port {port} of host '127.0.0.1' cannot be had (address already in use): "
+        "give another --port or --host, or --port 0 for any that is free\n"
+    ) == ended.stderr
 
 
 def test_a_password_is_hashed_for_the_file() -> None:

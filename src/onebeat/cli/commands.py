@@ -60,7 +60,7 @@ PLACES: dict[str, Place] = {
     ),
     "web": Place(
         "onebeat.cli.web:web",
-        "Open the console in a browser.",
+        "Serve the console, for a browser to look at.",
         SERVE,
     ),
     "demo": Place(
