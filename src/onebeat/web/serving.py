@@ -13,6 +13,8 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from onebeat.broker import place as embedding
+from onebeat.broker.opening import find
 from onebeat.errors import ConfigurationError, shown
 from onebeat.web.console import Console
 from onebeat.web.security.hosts import refuse_open_door
@@ -35,8 +37,11 @@ def serve(source: object, settings: Settings, *, host: str, port: int, told: Cal
 
     Raises:
         ConfigurationError: There it cannot answer, or others would come in whom nobody asks who they are.
+        MissingExtra: The store is an embedded one, and what serves that is not installed.
     """
     refuse_open_door(host, is_asked=settings.rules.is_asked)
+    if isinstance(source, str | None) and find(source, None).store is not None:
+        embedding.engine()  # else each page would say so
     board = Console(source, settings)
     with listening(host, port) as place:
         told(f"console: {address(place).rstrip('/')}{settings.rules.prefix}/")
