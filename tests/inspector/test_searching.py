@@ -133,6 +133,7 @@ async def test_a_walk_through_a_set_misses_nothing_that_stays(store: Store) -> N
     assert 2000 == len(found) == len(set(found))
 
 
+@pytest.mark.slow
 async def test_a_walk_through_a_list_follows_those_who_take(store: Store) -> None:
     """Tasks are taken at its front and come at its end meanwhile; what stays is found, once."""
     await write(store, 3000, "pending", every=1)
@@ -157,6 +158,7 @@ async def test_a_walk_whose_place_was_taken_begins_again(store: Store) -> None:
     assert 500 + 600 == len(found) == len(set(found))
 
 
+@pytest.mark.slow
 async def test_age_reads_only_a_range_of_the_archive(inspector: Face, store: Store, clock: Clock) -> None:
     """By the score, to the second; the filter itself is exact."""
     await write(store, 5000, "archived")  # 50 a second
@@ -269,6 +271,7 @@ FILTERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_it_finds_what_a_look_at_every_task_finds(store: Store, clock: Clock) -> None:
     """Whatever the store looks for by itself, and whatever it need not even read."""
     number = 0
