@@ -38,7 +38,7 @@ PLACES: dict[str, Place] = {
     ),
     "server": Place(
         "onebeat.cli.servers.command:server",
-        "What servers serve and run; drain, stop, resume.",
+        "What servers serve and run; drain, resume.",
         STEER,
     ),
     "doctor": Place("onebeat.cli.doctor:doctor", "Say what is wrong, why it matters, and what to type.", LOOK),
