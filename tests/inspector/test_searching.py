@@ -207,6 +207,33 @@ async def test_what_is_no_message_harms_nobody(inspector: Face, store: Store) ->
     assert ["bad"] == ids(await inspector.search("id:b*"))
 
 
+async def test_entries_without_a_record_are_told(inspector: Face, store: Store) -> None:
+    """With how many, the first, and what helps: a list that is shorter than its count says why (SE-13)."""
+    await put_in(store, "archived", "good")
+    await store.command("ZADD", f"{ROOT}archived", NOON + 1, "gone", NOON + 2, "odd")
+    await store.command("SET", f"{ROOT}t:odd", "another program's")
+    await store.command("RPUSH", f"{ROOT}pending", "next")
+    steps = await inspector.search("")
+    assert (["good"], 4) == (ids(steps), steps[-1].scanned)
+    assert (
+        "queue 'q': task 'next' in pending has no record that can be read; onebeat doctor says why, and what helps",
+        "queue 'q': 2 tasks in archived, the first 'gone', have no record that can be read; "
+        "onebeat doctor says why, and what helps",
+    ) == steps[-1].unread
+    await store.command("ZREM", f"{ROOT}archived", "gone", "odd")
+    assert () == (await inspector.search("state:archived"))[-1].unread
+
+
+async def test_a_search_tells_of_what_it_looked_at(inspector: Face, store: Store) -> None:
+    """Over all its steps, from its cursor on."""
+    await store.command("RPUSH", f"{ROOT}pending", *[f"none{number}" for number in range(600)])
+    await store.command("SADD", "asynq:queues", "q")
+    found = await inspector.search("state:pending", scan=500)
+    assert "500 tasks in pending" in found[-1].unread[0]
+    rest = await inspector.search("state:pending", cursor=found[-1].cursor)
+    assert "100 tasks in pending, the first 'none99'" in rest[-1].unread[0]
+
+
 async def test_groups_are_searched_one_by_one(inspector: Face, store: Store) -> None:
     """And those that a filter leaves out are not."""
     for group in ("a", "b"):
