@@ -119,7 +119,7 @@ async def _errors(request: Request, asked: str) -> list[Item]:
     found, rules = await failed.look(request, Filter(), failed.SCAN), hidden(request)
     items: list[Item] = []
     for group in found.groups:
-        text = rules.text(": ".join(part for part in (group.error_class, group.message) if part))
+        text = rules.text(failed.said(group))
         if text and _fits(asked, text, group.type):
             address = url(request, "/tasks", q=group.filter, group=group.key)
             hint = f"{words.counted(group.count, 'task')} · {group.type}"
