@@ -347,7 +347,7 @@ async def test_a_job_without_that_limit_takes_no_turns(inspector: Face, store: S
 async def test_a_limit_that_is_none_is_refused(inspector: Face, clock: Clock, per_minute: Any) -> None:
     """Before the job is taken."""
     job = await begin(inspector)
-    with pytest.raises(InvalidTask, match="per_minute is .*: give a whole number from 1"):
+    with pytest.raises(InvalidTask, match=r"per_minute is .*: give a whole number from 1"):
         await inspector.run_job(job.id, per_minute=per_minute)
     assert JobState.RUNNING is (await inspector.job(job.id)).state
 
