@@ -13,11 +13,11 @@ import pytest
 
 from onebeat import Every, Task
 from onebeat.broker.store import Store
-from onebeat.inspector.auditing import AuditRecord
+from onebeat.inspector.auditing import AuditOutcome, AuditRecord
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import JobState
 from onebeat.scheduler.entry import entry
-from onebeat.web import Console, Redaction, console
+from onebeat.web import Console, Redaction, User, console
 from onebeat.web.security.roles import ACTIONS, LOSING
 from tests.conftest import Clock
 from tests.inspector.conftest import everything, put, put_in
@@ -237,6 +237,28 @@ async def test_without_it_nothing_is_done(
         assert 422 == answer.status_code
         assert f"{action} needs a reason here: say why, in a line" in answer.text
     assert before == await everything(store)
+
+
+@pytest.mark.parametrize(
+    "said", [{"task": ticked(("q", "a", ""))}, {"q": "queue:q"}, {"q": ""}], ids=["ticked", "named", "all"]
+)
+async def test_who_may_not_is_told_that_first(store: Store, inspector: Inspector, said: dict[str, Any]) -> None:
+    """And it is written down, as it is where no reason is needed."""
+    await put_in(store, "archived", "a")
+    board = console(store, require_reason=True, auth=lambda _request: User("bob", "view"))
+    async with browsing(board) as client:
+        answer = await client.post("/act", data={"do": "delete", "confirmed": "yes", "typed": "delete", **said})
+        assert 403 == answer.status_code
+    assert ("bob", "task.delete", AuditOutcome.REFUSED) == (
+        (found := await latest(inspector)).user, found.action, found.outcome
+    )  # fmt: skip
+
+
+async def test_where_nothing_fits_none_is_needed(asks: httpx2.AsyncClient, store: Store) -> None:
+    """That it does not is what is said."""
+    await put_in(store, "retry", "a")
+    data = {"do": "delete", "q": "state:archived", "confirmed": "yes"}
+    assert "Nothing was done: no such task fits." in await told(asks, await asks.post("/act", data=data))
 
 
 async def test_with_it_it_is_done(asks: httpx2.AsyncClient, store: Store, inspector: Inspector) -> None:

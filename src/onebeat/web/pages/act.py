@@ -159,7 +159,9 @@ def _check(request: Request, order: Order, queues: Sequence[str]) -> None:
 
 
 async def _to_named(request: Request, order: Order) -> Response:
-    if lacks := _lacks_reason(request, order):
+    queues = {queue for queue, _, _ in order.named}
+    is_allowed = all(may(request, f"task.{order.action}", queue) for queue in queues)  # else that is said first
+    if is_allowed and (lacks := _lacks_reason(request, order)):
         return await _preview(request, order, error=lacks, status=422)
     inspector = await consoles.of(request).inspector()
 
@@ -167,7 +169,7 @@ async def _to_named(request: Request, order: Order) -> Response:
         return await _applied(inspector, await inspector.choose(order.action, order.named))
 
     report = await perform(
-        request, f"task.{order.action}", queues={queue for queue, _, _ in order.named},
+        request, f"task.{order.action}", queues=queues,
         about=", ".join(id_ for _, id_, _ in order.named), reason=order.reason, deed=deed,
         count=lambda report: report.done,
     )  # fmt: skip
@@ -198,14 +200,14 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
     chosen, queues = wanted(request, order.q), doable(request, f"task.{order.action}")
     if barred := _barred(request, chosen, queues):
         await perform(request, f"task.{order.action}", queues=barred, about=str(chosen), deed=_nothing)
-    if lacks := _lacks_reason(request, order):
-        return await _preview(request, order, error=lacks, status=422)
     preview = await inspector.preview(order.action, chosen, group=order.group, queues=queues, look=seen(request))
     if order.action in FINAL and _is_many(preview) and form.get("typed").strip().lower() != order.action:
         said = f"Type {order.action} to confirm it: nothing was done."
         return await _preview(request, order, error=said, status=400)
     if not preview.count and preview.is_whole:
         return await _to_none(request, order, await _reached(inspector, chosen, queues))
+    if lacks := _lacks_reason(request, order):
+        return await _preview(request, order, error=lacks, status=422)
     where = {queue for queue, _ in preview.counts} if preview.is_whole else await _reached(inspector, chosen, queues)
     about = f"{str(chosen) or 'all tasks'}{f' of the errors {order.group}' if order.group else ''}"
     if preview.is_whole and preview.count <= FEW and order.rate is None:
@@ -252,7 +254,7 @@ async def _to_none(request: Request, order: Order, where: set[str]) -> Response:
         return 0
 
     await perform(
-        request, f"task.{order.action}", queues=where, about=order.q or "all tasks", reason=order.reason, is_many=True,
+        request, f"task.{order.action}", queues=where, about=order.q or "all tasks", reason=order.reason or None,
         deed=deed, count=int,
     )  # fmt: skip
     return redirect(request, "/tasks", "Nothing was done: no such task fits.", kind="bad", q=order.q or None)
