@@ -79,6 +79,8 @@ class ConsoleSettings(TypedDict, total=False):
 
     title: str
     read_only: bool
+    require_reason: bool
+    bulk_per_minute: int | None
     auth: Auth
     hosts: Collection[str]
     origins: Collection[str]
@@ -135,7 +137,7 @@ class Console:
     def __init__(self, source: object, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.reads: SharedReads = SharedReads(monotonic)
-        self.background: Background = Background(self.reads.forget)
+        self.background: Background = Background(self.reads.forget, per_minute=settings.bulk_per_minute)
         self.refusals: Refusals = Refusals(monotonic)
         self.turned_away: Bucket = Bucket(monotonic)
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)

@@ -80,6 +80,12 @@ it is about no queue, such as draining a server, on everything. Who stops or slo
 """
 
 
+LOSING: Final = frozenset(
+    {"task.cancel", "task.delete", "group.delete", "queue.remove", "schedule.delete", "server.stop"}
+)
+"""What cannot be undone from here: a console that requires reasons asks for one."""
+
+
 ALWAYS: Final = frozenset({"session.end"})
 """What a console that is read-only does as well: it changes nothing but who may look."""
 
