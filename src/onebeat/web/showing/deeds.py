@@ -16,11 +16,13 @@ _VERBS: Mapping[str, tuple[str, str]] = {
     "free": ("free", "freed"), "pause": ("pause", "paused"), "resume": ("resume", "resumed"),
     "remove": ("remove", "removed"), "drain": ("drain", "drained"), "stop": ("stop", "stopped"),
     "repair": ("repair", "repaired"), "begin": ("sign in", "signed in"), "end": ("end", "ended"),
+    "save": ("save", "saved"), "share": ("share", "shared"), "unshare": ("unshare", "unshared"),
 }  # fmt: skip
 """What an action is called before it is done, and after."""
 
 _THINGS: Mapping[str, str] = {
     "group": "a group", "lock": "a unique lock", "schedule": "a schedule", "server": "a server", "health": "the store",
+    "view": "a view",
 }  # fmt: skip
 
 _JOB = re.compile(r"(stop|go on with) job\b")
