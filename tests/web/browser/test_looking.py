@@ -251,3 +251,17 @@ def test_back_and_forward_show_pages_that_live(visitor: Visitor) -> None:
     assert visitor.origin + "/" == page.url
     page.go_forward()
     expect(page.locator("h1")).to_have_text("Not found")
+
+
+def test_numbers_in_the_rail_say_what_they_count(visitor: Visitor) -> None:
+    """To who hovers, and to who listens."""
+    visitor.see("/")
+    session = visitor.context.new_cdp_session(visitor.page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    heard = [node["name"]["value"] for node in nodes if node.get("role", {}).get("value") == "link"]
+    links = visitor.page.locator(".rail [data-tally]").all()
+    assert {"Overview", "Errors", "Servers", "Groups"} <= {link.inner_text() for link in links}
+    for link in links:
+        words = link.get_attribute("title") or ""
+        assert re.search(r"\d (queue|task|server|schedule|group)s?\b", words), words
+        assert any(one.split() == f"{link.inner_text()} {words}".split() for one in heard), (words, heard)
