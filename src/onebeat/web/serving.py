@@ -12,6 +12,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from onebeat.app.app import Onebeat
 from onebeat.errors import ConfigurationError
 from onebeat.web.console import Console
 from onebeat.web.security.hosts import refuse_open_door
@@ -21,12 +22,20 @@ HEAD_WITHIN_S = 10.0
 """How long the first line and the headers of a request may take."""
 
 
-def serve(source: object, settings: Settings, *, host: str, port: int, told: Callable[[str], object]) -> None:
+def serve(
+    source: object,
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    told: Callable[[str], object],
+    app: Onebeat | None = None,
+) -> None:
     """
     Serve the console until SIGINT or SIGTERM.
 
     Args:
-        source: See `console`.
+        source, app: See `console`.
 
         host, port: Where to answer; port 0: one that is free.
 
@@ -36,7 +45,7 @@ def serve(source: object, settings: Settings, *, host: str, port: int, told: Cal
         ConfigurationError: There it cannot answer, or others would come in whom nobody asks who they are.
     """
     refuse_open_door(host, is_asked=settings.rules.is_asked)
-    board = Console(source, settings)
+    board = Console(source, settings, app=app)
     with listening(host, port) as place:
         told(f"console: {address(place).rstrip('/')}{settings.rules.prefix}/")
         asyncio.run(server(board).serve(sockets=[place]))
