@@ -44,6 +44,7 @@ async def ship(
     tags: list[str] = [],  # noqa: B006 - as users write it
     gift: bool = False,
     password: str = "",
+    proxy: str = "http://ann:hunter2@proxy",
 ) -> None:
     """
     Send an order.
@@ -219,6 +220,8 @@ async def test_the_form_has_what_the_declaration_says(knowing: httpx2.AsyncClien
     for words in ("order", "to.city", "to.country", "NO if empty", "[] if empty", "Send an order."):
         assert words in shown
     assert "And more" not in shown
+    assert "hunter2" not in shown
+    assert "http://[hidden]@proxy if empty" in shown
     assert 3 == shown.count('<span class="need">')
     assert ("q", "3", "1m", "30s", "10m") == tuple(
         form[name] for name in ("queue", "max_retry", "timeout", "retention", "unique")

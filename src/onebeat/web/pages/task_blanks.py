@@ -17,6 +17,7 @@ from onebeat.web.editing.typed import WORDS, written
 from onebeat.web.forms import Form
 from onebeat.web.pages.task_fields import LONG, MAX_TYPED
 from onebeat.web.showing.redaction import Redaction
+from onebeat.web.showing.signs import short
 from onebeat.web.showing.tokens import meant
 
 
@@ -34,6 +35,8 @@ class Blank:
 
         is_hidden: Nobody may see what is typed into it.
 
+        default: What it is if nothing is typed, as it may be seen; None: nobody knows, or may.
+
         kind, value: What was chosen and typed; nothing: it is not given.
 
         error: What is wrong with it.
@@ -43,6 +46,7 @@ class Blank:
     label: str
     kinds: Sequence[tuple[str, str]]
     is_hidden: bool
+    default: str | None
     kind: str
     value: str = ""
     error: str = ""
@@ -57,13 +61,12 @@ class Blank:
     @property
     def hint(self) -> str:
         """What stands in it while nothing is typed: what it is then, or an example of it."""
-        like, default = self.wanted.like, self.wanted.default
+        like = self.wanted.like
         if self.choices and self.wanted.is_needed:
             return "choose"
-        if default is None or self.is_hidden:
+        if self.default is None:
             return like
-        said = meant(default) if default.startswith('"') else default
-        told = f"{said if said and len(said) <= LONG else default[:LONG]} if empty"
+        told = f"{short(self.default, LONG)} if empty"
         return f"{told}, else {like}" if like and self.wanted.kind == "string" else told
 
     @property
@@ -141,7 +144,14 @@ def _blank(wanted: Wanted, rules: Redaction) -> Blank:
     if wanted.may_be_null:
         kinds.append("null")
     named = [(kind, WORDS[kind]) for kind in dict.fromkeys(kinds)]
-    return Blank(wanted, label(wanted.path, rules), named, rules.hides_field(wanted.path), wanted.kind)
+    is_hidden = rules.hides_field(wanted.path)
+    default = None if is_hidden or wanted.default is None else rules.text(_said(wanted.default))
+    return Blank(wanted, label(wanted.path, rules), named, is_hidden, default, wanted.kind)
+
+
+def _said(default: str) -> str:
+    """Return what a text says; of an empty one, and of all else, how JSON writes it."""
+    return (meant(default) if default.startswith('"') else default) or default
 
 
 def _json(row: Blank) -> str:

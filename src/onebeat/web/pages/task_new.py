@@ -151,7 +151,7 @@ async def _page(
         types=sorted(app.tasks) if app is not None else [],
         known_queues=(await _queues(request))[:LISTED],
         queue_named=query(request).get("queue"),
-        about=(declared.__doc__ or "").strip().partition("\n\n")[0] if declared is not None else "",
+        about="" if declared is None else signs.short(_summary(declared), 200),
         takes="" if declared is None else _called(declared.takes),
         title="a task",
         visible=signs.visible,
@@ -163,6 +163,11 @@ async def _page(
         error=error,
         holder=holder,
     )
+
+
+def _summary(declared: Declared[..., Any, Any, Any]) -> str:
+    """Return the first paragraph of what its function says of itself."""
+    return " ".join((declared.__doc__ or "").strip().partition("\n\n")[0].split())
 
 
 def _called(kind: Any) -> str:
