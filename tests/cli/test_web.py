@@ -37,7 +37,9 @@ async def ship(order: int) -> None: ...
 """An application; in its brackets stands what a test fills in."""
 
 
-def run(*arguments: str, tell: str = "", cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, tell: str = "", cwd: str | Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ONEBEAT")}
     command = [sys.executable, "-m", "onebeat", "web", *arguments]
@@ -47,7 +49,7 @@ def run(*arguments: str, tell: str = "", cwd: Path | None = None, **environ: str
 
 
 @contextmanager
-def serving(*arguments: str, cwd: Path | None = None, url: str | None = NOWHERE, **environ: str) -> Iterator[str]:
+def serving(*arguments: str, cwd: str | Path | None = None, url: str | None = NOWHERE, **environ: str) -> Iterator[str]:
     """Serve while the block runs; gives the address."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ONEBEAT")}
     where = [] if url is None else ["--url", url]

@@ -106,6 +106,7 @@ def test_the_form_is_clean(chromium: Browser, counter: str, theme: str, size: tu
             seller.picture(f"enqueue-{name}-{width}-{theme}")
             assert [] == seller.axe()
             assert size[0] >= page.evaluate("document.documentElement.scrollWidth")
+        page = seller.page
         page.locator("form summary").click()
         page.get_by_role("textbox", name="user_id").fill("many")
         page.get_by_label("Timeout", exact=True).fill("soon")
