@@ -44,8 +44,9 @@ test-cluster: compiled ## the same against a cluster of six nodes
 	@ONEBEAT_TEST_TOPOLOGY=cluster $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
 
 .PHONY: check
-check: lint compiled ## lint, types, import contract, fast tests: under a minute
-	@$(PYTEST) -n 2 -q -m "not slow and not interop and not prometheus and not browser"
+check: compiled ## lint, types, import contract, fast tests: under a minute; pyright takes one by itself, see lint
+	@$(MAKE) --no-print-directory --keep-going --jobs 4 --output-sync=target lint-style lint-mypy lint-imports
+	@$(PYTEST) -n 2 -q -p no:faker -p no:schemathesis -m "not slow and not interop and not prometheus and not browser"
 
 .PHONY: lint
 lint: setup ## format, lint, types, import contract

@@ -369,6 +369,7 @@ async def test_an_application_at_work_says_how_it_fares(url: str) -> None:
     assert [Health.OK, Health.STOPPING] == seen
 
 
+@pytest.mark.slow
 def test_a_loop_that_ends_closes_what_it_opened(app: Onebeat[Any]) -> None:
     """Also where nobody wrote `async with app`: nothing is left open, and nothing is remembered."""
 

@@ -182,6 +182,7 @@ WORDS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(WORDS, max_size=4))
 def test_what_is_written_is_read_again(words: list[Word]) -> None:
     """Whatever signs, spaces, stars and quotes are in it."""
@@ -231,6 +232,7 @@ WANTED = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(JSONS, FIELDS, st.sampled_from([":", "="]), WANTED, st.sampled_from(["json", "ascii", "msgpack"]))
 def test_nothing_that_fits_lacks_what_the_store_looks_for(
     value: Any, field: str, operator: str, wanted: str, form: str

@@ -150,6 +150,7 @@ async def test_a_server_that_is_none_is_said(web: httpx2.AsyncClient, path: str)
     assert "<b>nobody" not in answer.text
 
 
+@pytest.mark.slow
 async def test_two_hundred_servers_are_shown_in_pages(web: httpx2.AsyncClient, store: Store, noon: Clock) -> None:
     """Fifty each; one is found by a word."""
     for number in range(200):
@@ -192,6 +193,7 @@ async def says(live: httpx2.AsyncClient, word: str) -> bool:
     return word in (await live.get("/servers")).text
 
 
+@pytest.mark.slow
 async def test_a_task_that_runs_is_cancelled(bench: Bench, live: httpx2.AsyncClient) -> None:
     """By the button beside it: its handler is stopped, and it is archived."""
     begun = asyncio.Event()

@@ -98,6 +98,7 @@ async def test_over_https_a_session_of_another_site_of_the_domain_is_none() -> N
         assert 303 == (await client.get("/queue", headers={"Cookie": f"onebeat_session={value}"})).status_code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "password"), [("ann", "wrong"), ("bob", PASSWORD), ("nobody", PASSWORD), ("", "")])
 async def test_what_does_not_fit_begins_no_session(name: str, password: str) -> None:
     """Whether the name is known or not, in the same words."""
