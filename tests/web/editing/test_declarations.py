@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import enum
+import pathlib
 import uuid
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import msgspec
 import pytest
@@ -40,6 +41,14 @@ class Order(BaseModel):
 
     id: int = Field(alias="orderId")
     email: str = "a@b.c"
+    note: str = Field("", validation_alias="comment")
+
+
+class Point(NamedTuple):
+    """What is written as a list."""
+
+    x: int
+    y: int
 
 
 class Tree(msgspec.Struct):
@@ -71,7 +80,8 @@ def fields(declared: Declared[..., Any, Any, Any]) -> dict[str, Wanted]:
 async def paint(
     n: int, ratio: float, on: bool, at: dt.datetime, id: uuid.UUID, price: decimal.Decimal, raw: bytes, colour: Colour,
     size: Literal[1, 2], mixed: Literal[1, "a"], names: set[str], some: int | str, anything: Any,
-    maybe: dt.date | None = None, default: str = "x", more: dict[str, int] = {},  # noqa: B006 - as users write it
+    point: Point, path: pathlib.Path, said: Any = "x", far: float = float("inf"), maybe: dt.date | None = None,
+    default: str = "x", more: dict[str, int] = {},  # noqa: B006 - as users write it
 ) -> None:  # fmt: skip
     """Take one of each."""
 
@@ -92,6 +102,10 @@ async def paint(
         ("names", Wanted(("names",), "json", "[…]", is_needed=True)),
         ("some", Wanted(("some",), "json", is_needed=True)),
         ("anything", Wanted(("anything",), "json", is_needed=True)),
+        ("point", Wanted(("point",), "json", "[…], Point", is_needed=True)),
+        ("path", Wanted(("path",), "string", is_needed=True)),
+        ("said", Wanted(("said",), "string", default='"x"')),
+        ("far", Wanted(("far",), "number")),
         ("maybe", Wanted(("maybe",), "string", "2026-01-31", default="null", may_be_null=True)),
         ("default", Wanted(("default",), "string", default='"x"')),
         ("more", Wanted(("more",), "json", "{…}", default="{}")),
@@ -108,7 +122,9 @@ def test_what_is_needed_and_has_names_is_asked_for_by_field() -> None:
     @app.task("nested")
     async def nested(to: Address, order: Order, row: Row, other: Address | None = None) -> None: ...
 
-    assert ["to.city", "to.lines", "order.orderId", "order.email", "row.n", "other"] == list(fields(nested))
+    assert ["to.city", "to.lines", "order.orderId", "order.email", "order.comment", "row.n", "other"] == list(
+        fields(nested)
+    )
     found = shape(nested)
     assert found is not None
     assert {"to": {}, "order": {}, "row": {}} == msgspec.json.decode(found.empty)
@@ -129,7 +145,7 @@ def test_an_object_as_the_whole_payload_has_its_fields() -> None:
     @app.task("whole-order")
     async def whole(order: Order, /) -> None: ...
 
-    assert ["orderId", "email"] == list(fields(whole))
+    assert ["orderId", "email", "comment"] == list(fields(whole))
 
 
 def test_what_holds_itself_ends_somewhere() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
+from pathlib import PurePath
 from typing import Any, Literal
 
 import msgspec
@@ -126,7 +128,7 @@ def _wanted(one: _Field, path: tuple[str, ...]) -> Wanted:
         kind, choices = _among(values)
         like = ""
     else:
-        kind, like = _WRITTEN.get(type(node), ("json", _called(node)))
+        kind, like = _WRITTEN.get(type(node)) or _other(node, one.default)
     return Wanted(path, kind, like, choices, one.default, one.is_needed, may_be_null)
 
 
@@ -138,9 +140,14 @@ def _among(values: Sequence[Any]) -> tuple[WantedKind, Sequence[str]]:
     return "json", ()
 
 
-def _called(node: inspect.Type) -> str:
+def _other(node: inspect.Type, default: str | None) -> tuple[WantedKind, str]:
     cls = getattr(node, "cls", None)
-    return "" if cls is None or isinstance(node, inspect.AnyType) else f"{{…}}, {cls.__name__}"
+    if isinstance(node, inspect.AnyType) and default is not None and default.startswith('"'):
+        return "string", ""  # nothing is declared; but it is a text if it is not given
+    if isinstance(cls, type) and issubclass(cls, PurePath):
+        return "string", ""
+    example = "[…]" if isinstance(node, inspect.NamedTupleType) or getattr(node, "array_like", False) else "{…}"
+    return "json", "" if cls is None else f"{example}, {cls.__name__}"
 
 
 def _bare(node: inspect.Type) -> tuple[inspect.Type, bool]:
@@ -183,7 +190,8 @@ def _of_model(model: Mapping[str, Any]) -> list[_Field] | None:
             known = inspect.AnyType()
         default = msgspec.NODEFAULT if one.is_required() else one.default
         factory = one.default_factory or msgspec.NODEFAULT
-        found.append(_Field(one.alias or name, known, one.is_required(), _default(default, factory)))
+        alias = one.validation_alias if isinstance(one.validation_alias, str) else one.alias
+        found.append(_Field(alias or name, known, one.is_required(), _default(default, factory)))
     return found
 
 
@@ -191,7 +199,7 @@ def _default(value: Any, factory: Any) -> str | None:
     """Write a default as JSON; one that is made anew each time is told only where it is empty."""
     if factory is not msgspec.NODEFAULT:
         value = factory() if factory in (list, dict, set, frozenset, tuple) else msgspec.NODEFAULT
-    if value is msgspec.NODEFAULT:
+    if value is msgspec.NODEFAULT or (isinstance(value, float) and not isfinite(value)):
         return None
     try:
         return msgspec.json.encode(value.value if isinstance(value, Enum) else value, enc_hook=to_plain).decode()
