@@ -15,7 +15,7 @@ import pytest
 from onebeat import Onebeat, Unique
 from onebeat.broker.store import Store
 from onebeat.client import Client
-from onebeat.errors import TaskNotFound
+from onebeat.errors import DuplicateTask, TaskNotFound
 from onebeat.inspector.inspector import Inspector
 from onebeat.task import Task
 from onebeat.web import Role, User, console
@@ -247,7 +247,7 @@ async def test_who_enqueues_the_same_from_code_meets_its_lock(
     record = await sent(knowing, inspector, "ship", v0="1", v1="Oslo", v3="fast")
     task = ship.bind(1, Address("Oslo"), "fast")
     async with Client(store) as client:
-        with pytest.raises(Exception, match=record.info.id):
+        with pytest.raises(DuplicateTask, match=record.info.id):
             await client.enqueue(task)
     assert record.lock is not None
 
