@@ -14,6 +14,7 @@ help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml
+	@echo "setting up $(VENV): it takes minutes, and that once" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  (apt-get update -q && apt-get install -yq python3-venv && $(PYTHON) -m venv $(VENV))
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"

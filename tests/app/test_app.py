@@ -511,6 +511,6 @@ async def test_a_server_says_what_its_application_declares(url: str, caplog: pyt
     async with app.serving():
         pass
     assert [
-        "application shop: 1 tasks, 0 schedules",
-        "application shop: 1 tasks, 0 schedules, schedules of rows, groups 'sales:'",
+        "application shop: 1 task, 0 schedules",
+        "application shop: 1 task, 0 schedules, schedules of rows, groups 'sales:'",
     ] == [record.getMessage() for record in caplog.records if record.name == "onebeat.app"]

@@ -140,6 +140,7 @@ def test_what_is_no_message_is_found_by_its_place_alone() -> None:
     [
         ("type:a stat:retry", 8, "did you mean state?"),
         ("connection refused", 1, "write name:value"),
+        ("state:failed", 7, "tasks that failed are in retry or archived, state:retry,archived"),
         ('type:a error:"x', 14, "is not closed"),
         ("state:retry,archve", 13, "did you mean archive"),
         ("age>soon", 5, "write 90s, 1h30m"),

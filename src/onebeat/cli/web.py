@@ -90,7 +90,7 @@ def web(
     **given: Any,
 ) -> None:
     """
-    Open the console in a browser.
+    Serve the console, for a browser to look at.
 
     It shows queues, tasks, errors, schedules and servers of any store in asynq's format: Onebeat's, Go's, or of both.
     It goes on until Ctrl-C or SIGTERM.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -27,6 +28,12 @@ async def test_no_server_teaches_the_command(web: httpx2.AsyncClient) -> None:
     answer = await web.get("/servers")
     assert "No server lives; nothing waits for one" in answer.text
     assert "onebeat run myapp:app" in answer.text
+
+
+async def test_the_command_names_the_embedded_store_where_that_is_looked_at(tmp_path: Path) -> None:
+    """Without a word of it `onebeat run` would refuse to guess a store."""
+    async with await Store.open(f"embedded://{tmp_path}/store") as store, browsing(store) as http:
+        assert "onebeat run myapp:app --embedded" in (await http.get("/servers")).text
 
 
 async def test_servers_of_both_kinds_come_with_slots_and_queues(

@@ -108,6 +108,15 @@ async def test_what_does_not_fit_begins_no_session(name: str, password: str) -> 
     assert "set-cookie" not in answer.headers
 
 
+async def test_where_no_name_is_asked_for_none_is_blamed() -> None:
+    """The console's one password has a form of one field, and so has what is said of it."""
+    with cheap():
+        one = Passwords([(PASSWORD, ANN)])
+    async with asking(pages(Rules.make(one))) as client:
+        answer = await client.post("/login", data={"name": "ann", "password": "wrong"})
+    assert (403, "This password does not fit.") == (answer.status_code, answer.json()["detail"])
+
+
 async def test_a_page_leads_to_the_login_and_back() -> None:
     """Whoever is not signed in finds the login, which knows where they wanted to go."""
     async with asking(pages(Rules.make(passwords()))) as client:
