@@ -163,7 +163,8 @@ async def test_what_is_not_understood_says_so(inspector: Face, store: Store, clo
     be replaced or deleted."""
     await inspector.save_view("fine", "state:retry", by="ann")
     await store.command("HSET", keys.VIEWS, "later", f"{NOON}000\nann\ncolour:red")
-    for number, value in enumerate(("", "x", "1\n2", "x\ny\nz", b"1\nann\n\xff", "9" * 400 + "\na\nb")):
+    spoiling: list[str | bytes] = ["", "x", "1\n2", "x\ny\nz", b"1\nann\n\xff", "9" * 400 + "\na\nb"]
+    for number, value in enumerate(spoiling):
         await store.command("HSET", keys.VIEWS, f"spoiled {number}", value)
     await store.command("HSET", keys.VIEWS, b"\xff", f"{NOON}000\nann\nstate:retry")
     fine, later, *spoiled = await inspector.views()

@@ -306,6 +306,16 @@ async def test_a_shared_view_tells_nobody_of_what_is_hidden_from_them(store: Sto
         assert len(SHARED) == len((await web.get(f"{PREFIX}/views")).json()["views"])
 
 
+async def test_a_name_tells_nobody_which_queues_there_are(store: Store, clock: Clock) -> None:
+    """Who shares views named after queues that are hidden sees all of them: those that are there, and those that are
+    not."""
+    await put(store, "a", queue="payroll")
+    async with asking(store, EVE) as web:
+        for name in ("payroll", "pay-none"):
+            await save(web, name, "state:retry", shared="yes")
+        assert ["pay-none", "payroll"] == links((await web.get("/tasks")).text)
+
+
 async def test_ones_own_view_of_a_queue_that_was_hidden_since_finds_nothing(store: Store, clock: Clock) -> None:
     """It is one's own words; it asks as who looks."""
     await put(store, "secret-task", queue="payroll")

@@ -112,7 +112,9 @@ async def _seen(request: Request, views: Sequence[SavedView]) -> Sequence[Known]
     return [
         _unsigned(one)
         for one in known
-        if not one.view.is_shared or (others is not None and not _tells(one, who, others))
+        if not one.view.is_shared
+        or one.view.saved_by == who.name  # one's own words; or whether they are shown told which queues there are
+        or (others is not None and not _tells(one, who, others))
     ]
 
 

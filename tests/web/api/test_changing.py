@@ -36,7 +36,7 @@ async def test_a_queue_is_paused_and_resumed(api: Api, inspector: Inspector) -> 
 
 async def test_views_are_saved_replaced_and_deleted(api: Api) -> None:
     """Of this console, which asks nobody who they are, all are shared; what is taken is replaced if that is asked."""
-    view = {"name": "failed", "q": "state:archived  age<1d"}
+    view: dict[str, Any] = {"name": "failed", "q": "state:archived  age<1d"}
     said = {**view, "shared": True, "saved_by": "local", "problem": ""}
     saved = await api.post("/views/save", **view)
     assert said == {key: value for key, value in saved.items() if key != "saved"}
