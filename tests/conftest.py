@@ -9,6 +9,7 @@ sleeps. Tests whose subject is none of the store's are marked `one_store`, and r
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,9 @@ from onebeat.broker.store import Store
 from tests import engines
 
 sys.dont_write_bytecode = False  # tests are compiled once, not by each worker of each run anew
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: programs would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOPOLOGY = os.environ.get("ONEBEAT_TEST_TOPOLOGY") or "one"
 

@@ -369,6 +369,7 @@ async def test_an_application_at_work_says_how_it_fares(url: str) -> None:
     assert [Health.OK, Health.STOPPING] == seen
 
 
+@pytest.mark.slow
 def test_a_loop_that_ends_closes_what_it_opened(app: Onebeat[Any]) -> None:
     """Also where nobody wrote `async with app`: nothing is left open, and nothing is remembered."""
 
@@ -510,6 +511,6 @@ async def test_a_server_says_what_its_application_declares(url: str, caplog: pyt
     async with app.serving():
         pass
     assert [
-        "application shop: 1 tasks, 0 schedules",
-        "application shop: 1 tasks, 0 schedules, schedules of rows, groups 'sales:'",
+        "application shop: 1 task, 0 schedules",
+        "application shop: 1 task, 0 schedules, schedules of rows, groups 'sales:'",
     ] == [record.getMessage() for record in caplog.records if record.name == "onebeat.app"]

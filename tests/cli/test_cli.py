@@ -150,6 +150,14 @@ def test_run_refuses_to_guess_a_store(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (1, True) == (shown.exit_code, "--embedded" in shown.output)
 
 
+def test_run_takes_the_short_word_for_the_store_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-u`, as all other commands do."""
+    (tmp_path / "shop_app.py").write_text(APPLICATION)
+    monkeypatch.chdir(tmp_path)
+    shown = run("run", "shop_app:app", "-u", "http://db")
+    assert "onebeat: store 'http://db': start it with one of redis://" in shown.output
+
+
 @pytest.mark.slow
 def test_run_serves_until_it_is_told_to_stop(url: str, tmp_path: Path) -> None:
     """A real process runs a task and ends with status 0 on SIGTERM."""

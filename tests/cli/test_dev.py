@@ -193,7 +193,7 @@ def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(folder)
     monkeypatch.setitem(__import__("sys").modules, "watchfiles", None)
     shown = CliRunner().invoke(cli, ["dev"])
-    assert (1, 'onebeat: pip install "onebeat[dev]"\n') == (shown.exit_code, shown.output)
+    assert (1, 'onebeat: onebeat dev needs watchfiles: pip install "onebeat[dev]"\n') == (shown.exit_code, shown.output)
 
 
 @pytest.mark.parametrize(

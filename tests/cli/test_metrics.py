@@ -6,14 +6,17 @@ import json
 import os
 import re
 import signal
+import sys
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from onebeat import Onebeat
 from onebeat.cli import measuring
+from onebeat.cli.commands import cli
 from onebeat.cli.operations import Watched
 from onebeat.cli.processes.orders import Orders
 from onebeat.errors import ConfigurationError
@@ -198,6 +201,18 @@ def test_without_the_extra_the_rest_is_answered(
     measuring.measure_here(Onebeat("shop"), orders, routes, "redis://127.0.0.1:1")
     assert ["/scale"] == routes.paths
     assert 'pip install "onebeat[metrics]"' in caplog.text
+
+
+def test_without_the_extra_nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`onebeat metrics` has nothing else to answer, so it says what it needs."""
+    for name in [name for name in sys.modules if name.startswith("onebeat.observe.prometheus")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    shown = CliRunner().invoke(cli, ["metrics"])
+    assert (
+        'onebeat: onebeat.observe.prometheus needs prometheus-client: pip install "onebeat[metrics]"\n'
+    ) == shown.output
+    assert 1 == shown.exit_code
 
 
 def test_a_family_that_can_write_nowhere_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

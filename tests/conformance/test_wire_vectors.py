@@ -223,6 +223,7 @@ def test_options_are_written_as_asynqs_tools_read_them(written: str, text: str) 
     assert text == written
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         TaskMessage,

@@ -88,7 +88,7 @@ def test_the_sample_runs_as_in_the_image(tmp_path: Path, url: str) -> None:
     env = {**image_environment(), "ONEBEAT_URL": url, "ONEBEAT_METRICS_HOST": "127.0.0.1"}
     env["ONEBEAT_METRICS_PORT"] = str(free_port())
     with Program(["-m", *image_command()], cwd=tmp_path, env=env) as program:
-        program.expect("application shop: 1 tasks, 1 schedules")
+        program.expect("application shop: 1 task, 1 schedule")
 
         def is_healthy() -> bool:
             with Program(["-m", *healthcheck()], cwd=tmp_path, env=env) as check:

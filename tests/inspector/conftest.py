@@ -139,7 +139,7 @@ async def put_in_group(store: Store, group: str, task_id: str, payload: Any = b"
 async def everything(store: Store) -> dict[bytes, bytes]:
     """Read the whole database, byte for byte."""
     found = sorted(await everywhere(store, "KEYS", "*"))
-    return {key: await store.command("DUMP", key) for key in found}
+    return dict(zip(found, await store.commands([("DUMP", key) for key in found]), strict=True))
 
 
 async def check_places(store: Store, queue: str = "q") -> int:

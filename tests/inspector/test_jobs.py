@@ -411,6 +411,7 @@ async def test_a_bad_order_is_refused(
     assert before == await everything(store)
 
 
+@pytest.mark.slow
 async def test_a_cancelled_runner_leaves_it_to_others(store: Store, clock: Clock) -> None:
     """What it did is whole, and another goes on."""
     await write(store, 40, "archived")

@@ -174,6 +174,7 @@ async def test_history_counts_days_of_utc_today_first(inspector: Face, store: St
     assert 250 == len({day.day for day in await inspector.history("q", days=250)})
 
 
+@pytest.mark.slow
 async def test_memory_grows_with_what_a_queue_holds(inspector: Face, store: Store) -> None:
     """By about the size of the tasks, which are sampled, whatever state they are in."""
     sizes = []
@@ -185,6 +186,7 @@ async def test_memory_grows_with_what_a_queue_holds(inspector: Face, store: Stor
     assert [True] * len(STATES) == [30_000 < each < 60_000 for each in grown], grown
 
 
+@pytest.mark.slow
 async def test_memory_measures_few_tasks(inspector: Face, store: Store) -> None:
     """SE-45: ten of each list and set, and of five groups, however many there are."""
     for number in range(40):
@@ -250,6 +252,7 @@ async def test_an_unknown_queue_is_told(inspector: Face, name: str) -> None:
         await getattr(inspector, name)("nope", **words)
 
 
+@pytest.mark.slow
 async def test_lists_may_change_while_one_reads(store: Store, clock: Clock) -> None:
     """Nothing fails, and what stays is shown."""
     inspector = Inspector(store)

@@ -135,6 +135,7 @@ async def test_all_states_are_listed_next_first(inspector: Face, store: Store, c
     assert ["soon"] == [info.id for info in await inspector.declared_schedules("other")]
 
 
+@pytest.mark.slow
 async def test_very_many_are_listed(inspector: Face, store: Store, clock: Clock) -> None:
     """In steps."""
     await declare(store, *(every(10, id=f"s{number}") for number in range(1203)))
@@ -335,6 +336,7 @@ async def test_a_long_pause_is_not_made_up_for_one_by_one(inspector: Face, store
     assert [1001.0] == await fired(store)
 
 
+@pytest.mark.slow
 async def test_the_ticks_of_a_very_long_pause_are_not_all_counted(inspector: Face, store: Store, clock: Clock) -> None:
     """Of a calendar, which has to be walked through; the latest is found all the same."""
     await declare(store, minutely())

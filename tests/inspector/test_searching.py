@@ -133,6 +133,7 @@ async def test_a_walk_through_a_set_misses_nothing_that_stays(store: Store) -> N
     assert 2000 == len(found) == len(set(found))
 
 
+@pytest.mark.slow
 async def test_a_walk_through_a_list_follows_those_who_take(store: Store) -> None:
     """Tasks are taken at its front and come at its end meanwhile; what stays is found, once."""
     await write(store, 3000, "pending", every=1)
@@ -157,6 +158,7 @@ async def test_a_walk_whose_place_was_taken_begins_again(store: Store) -> None:
     assert 500 + 600 == len(found) == len(set(found))
 
 
+@pytest.mark.slow
 async def test_age_reads_only_a_range_of_the_archive(inspector: Face, store: Store, clock: Clock) -> None:
     """By the score, to the second; the filter itself is exact."""
     await write(store, 5000, "archived")  # 50 a second
@@ -203,6 +205,33 @@ async def test_what_is_no_message_harms_nobody(inspector: Face, store: Store) ->
     assert ["good"] == ids(await inspector.search("-payload.a=2"))
     assert ["bad"] == ids(await inspector.search("is:undecodable"))
     assert ["bad"] == ids(await inspector.search("id:b*"))
+
+
+async def test_entries_without_a_record_are_told(inspector: Face, store: Store) -> None:
+    """With how many, the first, and what helps: a list that is shorter than its count says why (SE-13)."""
+    await put_in(store, "archived", "good")
+    await store.command("ZADD", f"{ROOT}archived", NOON + 1, "gone", NOON + 2, "odd")
+    await store.command("SET", f"{ROOT}t:odd", "another program's")
+    await store.command("RPUSH", f"{ROOT}pending", "next")
+    steps = await inspector.search("")
+    assert (["good"], 4) == (ids(steps), steps[-1].scanned)
+    rest = "no record that can be read; onebeat doctor says why, and what helps"
+    assert (
+        f"queue 'q': task 'next' in pending has {rest}",
+        f"queue 'q': 2 tasks in archived, the first 'gone', have {rest}",
+    ) == steps[-1].unread
+    await store.command("ZREM", f"{ROOT}archived", "gone", "odd")
+    assert () == (await inspector.search("state:archived"))[-1].unread
+
+
+async def test_a_search_tells_of_what_it_looked_at(inspector: Face, store: Store) -> None:
+    """Over all its steps, from its cursor on."""
+    await store.command("RPUSH", f"{ROOT}pending", *[f"none{number}" for number in range(600)])
+    await store.command("SADD", "asynq:queues", "q")
+    found = await inspector.search("state:pending", scan=500)
+    assert "500 tasks in pending" in found[-1].unread[0]
+    rest = await inspector.search("state:pending", cursor=found[-1].cursor)
+    assert "100 tasks in pending, the first 'none99'" in rest[-1].unread[0]
 
 
 async def test_groups_are_searched_one_by_one(inspector: Face, store: Store) -> None:
@@ -269,6 +298,7 @@ FILTERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_it_finds_what_a_look_at_every_task_finds(store: Store, clock: Clock) -> None:
     """Whatever the store looks for by itself, and whatever it need not even read."""
     number = 0

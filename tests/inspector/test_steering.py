@@ -95,6 +95,7 @@ async def test_archive_keeps_message_counters_and_lock(inspector: Face, store: S
     assert NOON == int(await store.command("ZSCORE", f"{ROOT}archived", "a"))
 
 
+@pytest.mark.slow
 async def test_archive_makes_room_with_records_and_all(inspector: Face, store: Store, clock: Clock) -> None:
     """SE-10: of the oldest beyond 9,999 and of those older than 90 days, nothing is left."""
     await store.commands(

@@ -64,6 +64,7 @@ def test_a_notebook_awaits_at_its_top_level(url: str, monkeypatch: pytest.Monkey
     ] == printed.splitlines()
 
 
+@pytest.mark.slow
 def test_threads_share_an_application(app: Onebeat[Any]) -> None:
     """32 that begin at once: each task is there once, under an id of its own."""
     double, together = app.tasks["double"], threading.Barrier(THREADS)

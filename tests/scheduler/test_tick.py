@@ -369,6 +369,7 @@ async def test_an_old_instance_does_not_move_it_back(store: Store, clock: Clock)
 # ---- calendars
 
 
+@pytest.mark.slow
 async def test_calendars_fire_from_their_tape(store: Store, clock: Clock) -> None:
     """A cron schedule fires each minute of an hour once, its tape refilled as it runs low."""
     calendar = entry("hourly", Cron("* * * * *"), TASK)
@@ -475,6 +476,7 @@ def test_a_declared_schedule_is_named_by_its_tasks_type() -> None:
         app.every(3)(tick)
 
 
+@pytest.mark.slow
 async def test_random_interleavings_fire_each_tick_once(store: Store, clock: Clock) -> None:
     """Whatever order instances call, declare and pause in, each tick of an hour fires exactly once."""
     chance, fired, now = random.Random(7), [], float(NOON)

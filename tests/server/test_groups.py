@@ -433,6 +433,7 @@ async def test_an_outage_of_the_store_costs_no_group(bench: Bench) -> None:
     assert set(range(300)) == set(found)
 
 
+@pytest.mark.slow
 async def test_two_servers_never_aggregate_a_member_twice(bench: Bench, url: str) -> None:
     """Hundreds of groups that fill while they are aggregated, on two servers; each member is in one combined task."""
     made: list[bytes] = []

@@ -124,6 +124,7 @@ async def test_what_waits_for_its_turn_has_not_failed(bench: Bench) -> None:
     assert [] == await attempts(bench, task_id)
 
 
+@pytest.mark.slow
 async def test_a_cancelled_task_says_so(bench: Bench) -> None:
     """Its attempt is kept as that, without a traceback."""
     began = asyncio.Event()

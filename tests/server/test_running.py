@@ -519,6 +519,7 @@ async def test_a_stubborn_handler_is_put_back_and_reported(bench: Bench) -> None
     go.set()
 
 
+@pytest.mark.slow
 async def test_many_tasks_run_exactly_once_on_several_servers(bench: Bench) -> None:
     """Three servers share 3,000 tasks; each runs once, and nothing is left."""
 
@@ -610,6 +611,7 @@ async def test_a_blank_type_of_another_program_costs_no_slot(bench: Bench) -> No
         await bench.reaches(processed=1)
 
 
+@pytest.mark.slow
 async def test_a_stop_at_full_load_leaves_nobody_behind(bench: Bench) -> None:
     """Tasks that were taken but had no turn yet when the server stops go back to the front, not to the stubborn."""
 
@@ -700,6 +702,7 @@ async def test_time_is_the_stores(store: Store, clock: Clock) -> None:
     assert (NOON + 60) * 1000 == enqueued.due_ms
 
 
+@pytest.mark.slow
 async def test_an_ended_attempt_leaves_no_circle(bench: Bench) -> None:
     """Nothing of it waits for the garbage collector, which would cost a quarter of the throughput."""
     import gc

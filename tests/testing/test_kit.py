@@ -226,6 +226,7 @@ def test_a_forked_child_has_an_engine_of_its_own() -> None:
         os.close(writing)
 
 
+@pytest.mark.slow
 async def test_loops_that_end_without_a_word_leave_nothing_open() -> None:
     """Of a web server's test client, for one, which closes nothing."""
     app = Onebeat("shop")

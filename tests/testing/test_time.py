@@ -160,6 +160,7 @@ async def test_an_interval_ticks_at_its_multiples(app: Onebeat[Any]) -> None:
     assert [NOON + timedelta(seconds=after) for after in (1.5, 3, 4.5, 6)] == ticks
 
 
+@pytest.mark.slow
 async def test_a_calendar_keeps_the_wall_clock_over_a_change_of_it(app: Onebeat[Any]) -> None:
     """At three in Berlin is two hours before UTC's five in summer and one in winter; a month needs tapes refilled."""
     times: list[datetime] = []
@@ -300,6 +301,7 @@ async def test_time_does_not_go_back(app: Onebeat[Any]) -> None:
         assert isinstance(t, Testing)
 
 
+@pytest.mark.slow
 async def test_only_the_schedules_that_are_named_fire(app: Onebeat[Any]) -> None:
     """By their task or their id; a long simulated time need not run the others."""
 

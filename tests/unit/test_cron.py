@@ -57,6 +57,7 @@ def random_expression(chance: random.Random) -> str:
     return f"{random_field(chance, 0, 59)} {random_field(chance, 0, 23)} {day} {random_field(chance, 1, 12)} {week}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ZONES)
 def test_agrees_with_an_independent_engine(zone: str) -> None:
     """A hundred random expressions in each zone give the ticks that cronsim gives, clock changes included."""
@@ -138,6 +139,7 @@ MOMENTS = st.integers(1_600_000_000_000, 2_400_000_000_000)
 CHANCES = st.randoms(use_true_random=False)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(CHANCES, st.sampled_from(ZONES), MOMENTS)
 def test_ticks_rise_and_lie_ahead(chance: random.Random, zone: str, after: int) -> None:
@@ -146,6 +148,7 @@ def test_ticks_rise_and_lie_ahead(chance: random.Random, zone: str, after: int) 
     assert all(earlier < later for earlier, later in zip([after, *found], found, strict=False))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(CHANCES, st.sampled_from(ZONES), MOMENTS, st.floats(0, 1))
 def test_the_next_tick_does_not_depend_on_when_one_asks(

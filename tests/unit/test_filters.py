@@ -140,6 +140,7 @@ def test_what_is_no_message_is_found_by_its_place_alone() -> None:
     [
         ("type:a stat:retry", 8, "did you mean state?"),
         ("connection refused", 1, "write name:value"),
+        ("state:failed", 7, "tasks that failed are in retry or archived, state:retry,archived"),
         ('type:a error:"x', 14, "is not closed"),
         ("state:retry,archve", 13, "did you mean archive"),
         ("age>soon", 5, "write 90s, 1h30m"),
@@ -182,6 +183,7 @@ WORDS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(WORDS, max_size=4))
 def test_what_is_written_is_read_again(words: list[Word]) -> None:
     """Whatever signs, spaces, stars and quotes are in it."""
@@ -231,6 +233,7 @@ WANTED = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(JSONS, FIELDS, st.sampled_from([":", "="]), WANTED, st.sampled_from(["json", "ascii", "msgpack"]))
 def test_nothing_that_fits_lacks_what_the_store_looks_for(
     value: Any, field: str, operator: str, wanted: str, form: str

@@ -121,6 +121,7 @@ def test_queues_without_work_cost_the_others_nothing() -> None:
     assert [] == shares.divide(0, {"a"})
 
 
+@pytest.mark.slow
 @given(st.integers(1, 500), st.sets(st.sampled_from("abcde"), min_size=1))
 def test_no_slot_is_lost_or_given_twice(slots: int, working: set[str]) -> None:
     """What is divided is exactly what is free."""

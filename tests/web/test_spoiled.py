@@ -219,6 +219,16 @@ async def test_a_search_shows_what_is_whole_and_says_what_is_not(mixed: Store, w
     assert ["queue 'q' cannot be read whole"] == [one.partition(":")[0] for one in found["unread"]]
 
 
+async def test_a_list_says_which_of_its_tasks_cannot_be_read(mixed: Store, web: httpx2.AsyncClient) -> None:
+    """Its count and its rows differ by that task."""
+    await spoil(mixed, "asynq:{q}:t:archived", "string")
+    for path, query in (("/tasks", {"q": "state:archived"}), ("/tasks", {"q": "state:archived error:x"})):
+        page = words((await web.get(path, params=query)).text)
+        assert "Queue 'q': task 'archived' in archived has no record that can be read; onebeat doctor" in page
+    found = (await web.get(f"{PREFIX}/jobs/preview", params={"action": "run", "q": "state:archived"})).json()
+    assert (1, False, 1) == (found["count"], found["is_whole"], len(found["unread"]))
+
+
 async def test_a_preview_says_that_it_is_not_whole(mixed: Store, web: httpx2.AsyncClient) -> None:
     """What cannot be read is not acted on, and who asks is told so first."""
     await spoil(mixed, "asynq:{q}:scheduled", "hash")

@@ -203,6 +203,7 @@ async def test_hostile_payloads_are_inert(web: httpx2.AsyncClient, store: Store,
         assert "49" not in re.findall(r">\s*(49)\s*<", shown)
 
 
+@pytest.mark.slow
 async def test_a_payload_of_5_mb_is_cut_and_can_be_downloaded(web: httpx2.AsyncClient, store: Store) -> None:
     """The page stays small."""
     await write(store, "a", "pending", payload=hostile.LARGE)

@@ -23,6 +23,7 @@ from onebeat.server.server import Server, ServerSettings, stopped_by_signals
 from onebeat.server.traffic import Settled
 from onebeat.upkeep.maintainer import Maintainer
 from onebeat.upkeep.service import Crew
+from onebeat.words import counted
 
 if TYPE_CHECKING:
     import asyncio
@@ -175,7 +176,7 @@ async def serve(
 
 def _declared(app: Onebeat[Any]) -> str:
     """Say how much an application has declared; of what is rare, only what there is."""
-    counts = [f"{len(app.tasks)} tasks", f"{len(app.entries)} schedules"]
+    counts = [counted(len(app.tasks), "task"), counted(len(app.entries), "schedule")]
     if app.sources:
         counts.append(f"schedules of {', '.join(source.name for source in app.sources)}")
     if app.aggregations:

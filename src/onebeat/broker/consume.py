@@ -38,7 +38,7 @@ class TakenTask(msgspec.Struct, frozen=True, gc=False):
 
         crashes: How often a process died with it since it last ended an attempt.
 
-        since_ns: Since when it was due, nanoseconds since 1970; 0 where nobody asked, or wrote it.
+        since_ns: Since when it was due, nanoseconds since 1970; 0 where nobody wrote it, and to who asks again.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Taken:
     An answer to `take`: the store's time (µs), the token and the tasks.
 
     `status` is "taken", "more" (expired tasks were met; there may be others behind them), "paused" or "stale".
-    `expired` are those that were met, if they were asked for.
+    `expired` are those that were met.
     """
 
     status: str
@@ -65,7 +65,7 @@ class Taken:
     expired: Sequence[Filed] = ()
 
 
-def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int, is_watched: bool = False) -> Call[Taken]:
+def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int) -> Call[Taken]:
     """
     Take up to `limit` tasks, the longest waiting first, and hold them under a lease.
 
@@ -75,25 +75,20 @@ def take(queue: str, *, server: str, sequence: int, limit: int, lease_ms: int, i
     Args:
         server, sequence: Who takes, and its number of this fetch, which rises. If those are a server's tag and the
             instant (ms since 1970), it is known of an attempt that dies with its process when it began.
-
-        is_watched: Somebody wants to know how long tasks have waited, and which had expired.
     """
 
     def interpret(answer: Any) -> Taken:
         status, _, number = answer[0].decode().partition(" ")
         end = len(answer) - 4 * int(number or 0)
-        if is_watched:
-            tasks = [_taken_task(*answer[i : i + 6]) for i in range(3, end, 6)]
-        else:
-            tasks = [_taken_task(*answer[i : i + 5]) for i in range(3, end, 5)]
+        tasks = [_taken_task(*answer[i : i + 6]) for i in range(3, end, 6)]
         return Taken(status, int(answer[1]), f"{server}:{sequence}", tasks, filed(answer[end:]))
 
-    words = (server, sequence, min(limit, MAX_TAKEN), MAX_TAKEN_BYTES, lease_ms, int(is_watched))
+    words = (server, sequence, min(limit, MAX_TAKEN), MAX_TAKEN_BYTES, lease_ms)
     return Call("take", queue, words, interpret)
 
 
 def _taken_task(
-    task_id: bytes, message: bytes, timeout: bytes, unknown: bytes, crashes: bytes, since: bytes = b""
+    task_id: bytes, message: bytes, timeout: bytes, unknown: bytes, crashes: bytes, since: bytes
 ) -> TakenTask:
     name = task_id.decode("utf-8", "surrogateescape")
     return TakenTask(

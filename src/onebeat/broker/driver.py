@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +36,12 @@ else:
 
 
 T = TypeVar("T")
+
+
+@cache
+def named() -> Any:
+    """Return by what name connections go, in CLIENT LIST: redis-py looks up its version for each, in files."""
+    return import_module("redis").DriverInfo().add_upstream_driver("onebeat", import_module("onebeat").__version__)
 
 
 def is_loaded() -> bool:

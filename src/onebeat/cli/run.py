@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from onebeat.cli.common import URL_HELP, named_url
+from onebeat.cli.common import URL_HELP, URL_NAMES, named_url
 from onebeat.cli.loops import LOOPS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LEVELS = ("debug", "info", "warning", "error")
 def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command take what a server process is told."""
     options = [
-        click.option("--url", callback=lambda ctx, _parameter, value: named_url(ctx, value), help=URL_HELP),
+        click.option(*URL_NAMES, callback=lambda ctx, _parameter, value: named_url(ctx, value), help=URL_HELP),
         click.option(
             "-c",
             "--concurrency",

@@ -63,7 +63,7 @@ KEYS |= {"redact_pattern": "redact_patterns"}
 @click.option("--new-token", is_flag=True, help="Print a token and its hash for --access, and end.")
 def web(url: str | None, host: str, port: int, *, hash_password: bool, new_token: bool, **given: Any) -> None:
     """
-    Open the console in a browser.
+    Serve the console, for a browser to look at.
 
     It shows queues, tasks, errors, schedules and servers of any store in asynq's format: Onebeat's, Go's, or of both.
     It goes on until Ctrl-C or SIGTERM.

@@ -125,6 +125,7 @@ class Search:
         self._parts: deque[Part] | None = None
         self.planned: tuple[Part, ...] = ()
         self._unread: dict[str, None] = {}
+        self._lost: dict[Part, tuple[int, str]] = {}
         self._now = at(0)
         self._started: dict[tuple[str, str], datetime] = {}
         self._given: set[str] = set()
@@ -159,7 +160,7 @@ class Search:
     @property
     def unread(self) -> tuple[str, ...]:
         """What could not be looked at, and why, a sentence each."""
-        return tuple(self._unread)
+        return (*self._unread, *(_told(part, *lost) for part, lost in self._lost.items()))
 
     def found(self, hits: list[Hit]) -> Found:
         """Say what a step found."""
@@ -201,6 +202,8 @@ class Search:
         begun = step.end.offset - step.seen
         if part.state in (TaskState.PENDING, TaskState.ACTIVE) and begun < self._place.offset and begun == 0:
             self._restarts += 1
+            self._lost.pop(part, None)
+        self._note(part, *step.lost)
         hits: list[Hit] = []
         seen, end, is_last = step.seen, step.end, step.is_last
         for place, raw in step.tasks:
@@ -218,6 +221,12 @@ class Search:
         if is_last:
             self._next_part()
         return hits
+
+    def _note(self, part: Part, lost: int, first: str) -> None:
+        """Take note of entries that have no record."""
+        if lost:
+            before, known = self._lost.get(part, (0, first))
+            self._lost[part] = before + lost, known
 
     def _fits(self, info: TaskInfo, place: Place) -> bool:
         fits = self._filter.matches(info, now=self._now, since=self._since(info, place))
@@ -323,6 +332,16 @@ def named_queues(filter: Filter) -> Iterator[str]:
     for word in filter.words:
         if word.name == "queue" and not word.is_negated:
             yield from (value.text for value in word.values if len(value.pieces) == 1)
+
+
+def _told(part: Part, lost: int, first: str) -> str:
+    where = f"group {shown(part.group)}" if part.group else part.state.value
+    entries = (
+        f"task {shown(first)} in {where} has"
+        if lost == 1
+        else f"{lost} tasks in {where}, the first {shown(first)}, have"
+    )
+    return f"queue {shown(part.queue)}: {entries} no record that can be read; onebeat doctor says why, and what helps"
 
 
 def _order(part: Part) -> tuple[str, int, str]:

@@ -215,6 +215,10 @@ def _state(word: Word) -> Test:
 def states_of(word: Word) -> frozenset[TaskState]:
     """Return the states that a word names."""
     for value in word.values:
+        if value.text == "failed":  # the word that people reach for; of those that failed there are two kinds
+            raise word.refuse(
+                "'failed' is none: tasks that failed are in retry or archived, state:retry,archived", value
+            )
         if value.text not in list(TaskState):
             raise word.refuse(_choose(value.text, [str(state) for state in TaskState]), value)
     return frozenset(TaskState(value.text) for value in word.values)

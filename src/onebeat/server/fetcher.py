@@ -42,8 +42,6 @@ class Fetcher:
         asking: Called with a queue before each new fetch from it, not before a repeat.
 
         taken: Called with each answer that brought tasks, or says which had expired.
-
-        is_watched: Whether anybody wants to know how long tasks have waited, and which had expired.
     """
 
     def __init__(
@@ -167,7 +165,6 @@ class Fetcher:
             sequence=self._sequences[queue],
             limit=number,
             lease_ms=self._lease_ms,
-            is_watched=True,  # how long tasks have waited, and which had expired
         )
         backoff, trouble = Backoff(), self._trouble
         while True:

@@ -279,10 +279,7 @@ class Bench:
         instant = self.plan.clock.now_us // 1000 if self._history.keeps_any else 0
         self._sequences[queue] = max(self._sequences[queue] + 1, instant)
         number, lease_ms = self._sequences[queue], self.plan.config.lease_ms
-        is_watched = bool(self.plan.audience.hears)
-        call = take(
-            queue, server=self._tag, sequence=number, limit=TAKEN_AT_ONCE, lease_ms=lease_ms, is_watched=is_watched
-        )
+        call = take(queue, server=self._tag, sequence=number, limit=TAKEN_AT_ONCE, lease_ms=lease_ms)
         taken = await self.store.run(call)
         self._teller.taken(queue, taken)
         self._ready.extend((queue, taken, task) for task in taken.tasks)

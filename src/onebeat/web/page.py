@@ -101,6 +101,7 @@ def shared(request: Request) -> Mapping[str, Any]:
         "console": console,
         "settings": console.settings,
         "store_name": console.store_name,
+        "run_command": "onebeat run myapp:app" + (" --embedded" if console.store_name.startswith("embedded:") else ""),
         "viewer": viewer.of(request),
         "user": identity and identity.user,
         "identity": identity,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +13,9 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from onebeat.errors import ConfigurationError
+from onebeat.broker import place as embedding
+from onebeat.broker.opening import find
+from onebeat.errors import ConfigurationError, shown
 from onebeat.web.console import Console
 from onebeat.web.security.hosts import refuse_open_door
 from onebeat.web.settings import Settings
@@ -34,8 +37,11 @@ def serve(source: object, settings: Settings, *, host: str, port: int, told: Cal
 
     Raises:
         ConfigurationError: There it cannot answer, or others would come in whom nobody asks who they are.
+        MissingExtra: The store is an embedded one, and what serves that is not installed.
     """
     refuse_open_door(host, is_asked=settings.rules.is_asked)
+    if isinstance(source, str | None) and find(source, None).store is not None:
+        embedding.engine()  # else each page would say so
     board = Console(source, settings)
     with listening(host, port) as place:
         told(f"console: {address(place).rstrip('/')}{settings.rules.prefix}/")
@@ -117,7 +123,11 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
-        raise ConfigurationError(f"cannot answer at {host} port {port}: {error.strerror or error}") from error
+        why = os.strerror(error.errno).lower() if error.errno else error  # asyncio's own words repeat the address
+        raise ConfigurationError(
+            f"port {port} of host {shown(host)} cannot be had ({why}): give another --port or --host, or --port 0 for "
+            "any that is free"
+        ) from error
 
 
 def address(place: socket.socket) -> str:

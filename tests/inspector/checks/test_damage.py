@@ -420,6 +420,7 @@ async def test_a_key_of_a_foreign_type_is_told_and_nothing_is_touched(inspector:
     assert before == await everything(store)
 
 
+@pytest.mark.slow
 async def test_hundreds_of_lost_records_are_put_back_in_steps(inspector: Face, store: Store) -> None:
     """Each once."""
     for number in range(300):

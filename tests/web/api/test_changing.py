@@ -365,6 +365,7 @@ async def test_all_tasks_have_to_be_asked_for(api: Api) -> None:
     assert "field 'q' is missing" in (await api.post("/tasks/delete", 422))["detail"]
 
 
+@pytest.mark.slow
 async def test_a_job_is_stopped_and_gone_on_with(api: Api, filled: Store) -> None:
     """What was done stays done, and the rest is chosen anew."""
     for number in range(5):

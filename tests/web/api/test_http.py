@@ -372,6 +372,7 @@ def test_problems_leave_out_what_does_not_apply() -> None:
     assert {"type", "title", "status", "detail", "code"} == found.keys()
 
 
+@pytest.mark.slow
 async def test_it_works_wherever_it_is_mounted(filled: Store) -> None:
     """The document and problems name the place."""
     outer = Starlette(routes=[Mount("/a/b", console(filled))])

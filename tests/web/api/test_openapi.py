@@ -28,6 +28,7 @@ async def test_it_is_answered_by_the_api(api: Api) -> None:
     assert [{"url": PREFIX}] == found["servers"]
 
 
+@pytest.mark.slow
 def test_it_is_valid() -> None:
     """By the schema of OpenAPI 3.1, and each component by that of JSON Schema."""
     OPENAPI_31_VALIDATOR.validate(DOCUMENT)

@@ -117,7 +117,7 @@ def test_settings_work_without_script(chromium: Browser, locked: str) -> None:
         sign_in(visitor, "ann")
         page.get_by_label("Colours").select_option("dark")
         page.get_by_label("Time zone").fill("Europe/Kyiv")
-        page.get_by_role("button", name="Keep").click()
+        page.get_by_role("button", name="Save").click()
         expect(page.locator(".notice[role=status]")).to_contain_text("Kept in this browser.")
         assert ("dark", "Europe/Kyiv") == (
             page.locator("html").get_attribute("data-theme"),

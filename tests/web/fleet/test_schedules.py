@@ -238,6 +238,7 @@ async def test_an_unknown_word_for_missed_ticks_is_refused(web: httpx2.AsyncClie
     assert 400 == answer.status_code
 
 
+@pytest.mark.slow
 async def test_two_hundred_schedules_are_shown_in_pages(web: httpx2.AsyncClient, store: Store, noon: Clock) -> None:
     """Fifty each; one is found by a word, and what is wrong comes first."""
     await declare(
@@ -274,6 +275,7 @@ async def test_a_console_that_is_read_only_has_no_buttons(store: Store, noon: Cl
         assert 403 == (await client.post("/schedule/pause", data={"id": "nightly"})).status_code
 
 
+@pytest.mark.slow
 async def test_a_scheduler_that_runs_is_told_of(bench: Bench, live: httpx2.AsyncClient) -> None:
     """A real one, without a server: its ticks fire, and their tasks wait, which the page says."""
     scheduler = Scheduler(bench.store, app="shop", entries=[entry("beat", Every(0.05), Task("t", queue="q"))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -27,6 +28,12 @@ async def test_no_server_teaches_the_command(web: httpx2.AsyncClient) -> None:
     answer = await web.get("/servers")
     assert "No server lives; nothing waits for one" in answer.text
     assert "onebeat run myapp:app" in answer.text
+
+
+async def test_the_command_names_the_embedded_store_where_that_is_looked_at(tmp_path: Path) -> None:
+    """Without a word of it `onebeat run` would refuse to guess a store."""
+    async with await Store.open(f"embedded://{tmp_path}/store") as store, browsing(store) as http:
+        assert "onebeat run myapp:app --embedded" in (await http.get("/servers")).text
 
 
 async def test_servers_of_both_kinds_come_with_slots_and_queues(
@@ -150,6 +157,7 @@ async def test_a_server_that_is_none_is_said(web: httpx2.AsyncClient, path: str)
     assert "<b>nobody" not in answer.text
 
 
+@pytest.mark.slow
 async def test_two_hundred_servers_are_shown_in_pages(web: httpx2.AsyncClient, store: Store, noon: Clock) -> None:
     """Fifty each; one is found by a word."""
     for number in range(200):
@@ -192,6 +200,7 @@ async def says(live: httpx2.AsyncClient, word: str) -> bool:
     return word in (await live.get("/servers")).text
 
 
+@pytest.mark.slow
 async def test_a_task_that_runs_is_cancelled(bench: Bench, live: httpx2.AsyncClient) -> None:
     """By the button beside it: its handler is stopped, and it is archived."""
     begun = asyncio.Event()

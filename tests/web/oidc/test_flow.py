@@ -165,6 +165,7 @@ async def test_where_to_go_on_is_a_page_of_ours(visiting: Visiting) -> None:
         assert 'content="0;url=/"' in answer.text
 
 
+@pytest.mark.slow
 async def test_the_login_offers_all_ways_side_by_side(visiting: Visiting, store: Store, provider: Provider) -> None:
     """The provider by its name, with where to go on; and the password."""
     board = console(store, auth=[Passwords([(HASH, User("root", "admin"))]), told(provider)])
@@ -315,6 +316,7 @@ async def test_a_public_client_proves_itself_by_pkce_alone(
     assert ["public"] == provider.clients
 
 
+@pytest.mark.slow
 async def test_however_many_groups_somebody_is_in_the_session_fits(visiting: Visiting, provider: Provider) -> None:
     """Browsers keep no more than 4 KB, and the console takes less."""
     names = [f"a group with a long name, number {number}" for number in range(1000)]

@@ -111,6 +111,7 @@ def test_where_any_name_is_answered_to_the_public_address_has_to_be_named() -> N
     assert Settings(auth=OpenIDConnect(**GOOD), hosts=["*"], origins=["https://jobs.example.com"]).rules.oidc
 
 
+@pytest.mark.slow
 def test_there_is_one_provider() -> None:
     """Beside any other way."""
     oidc = OpenIDConnect(**GOOD)

@@ -14,6 +14,7 @@ from onebeat.web.security.roles import User
 from onebeat.web.security.ways import Passwords, ProxyHeader, Tokens
 
 
+@pytest.mark.slow
 def test_a_hash_fits_its_password_alone() -> None:
     """And says nothing of it."""
     kept = PasswordHash.make("correct horse")
@@ -21,17 +22,20 @@ def test_a_hash_fits_its_password_alone() -> None:
     assert "horse" not in kept.text
 
 
+@pytest.mark.slow
 def test_a_password_is_hashed_anew_each_time() -> None:
     """Two hashes of one password differ, as their salts do."""
     assert PasswordHash.make("correct horse") != PasswordHash.make("correct horse")
 
 
+@pytest.mark.slow
 def test_a_password_of_the_environment_is_hashed_alike_in_all_processes() -> None:
     """So that they take one another's sessions; for another user it is another."""
     assert password_hash("correct horse", "ann") == password_hash("correct horse", "ann")
     assert password_hash("correct horse", "ann") != password_hash("correct horse", "bob")
 
 
+@pytest.mark.slow
 def test_nobody_has_the_password_of_nobody() -> None:
     """Names that nobody has are compared as any other, and never fit."""
     assert not NOBODY.fits("nobody")
@@ -78,6 +82,7 @@ def test_a_token_that_no_header_carries_or_that_is_short_is_refused(token: str) 
         TokenHash.make(token)
 
 
+@pytest.mark.slow
 def test_a_user_has_one_password() -> None:
     """Two of one name cannot be told apart."""
     with pytest.raises(ConfigurationError, match="user 'ann' has two passwords"):
@@ -126,6 +131,7 @@ payments = {{ role = "view", queues = {{ "payments-*" = "admin" }} }}
 """
 
 
+@pytest.mark.slow
 def test_the_access_file_says_who_there_is(tmp_path: Path) -> None:
     """Users, tokens, and the groups of a proxy."""
     path = tmp_path / "access.toml"

@@ -104,6 +104,7 @@ def shapes() -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield "GET", PREFIX + operation.path, {"action": "run", "q": "x"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("user", USERS.values(), ids=USERS.keys())
 async def test_what_is_hidden_answers_as_what_is_not_there(
     filled: tuple[Store, str], user: User, monkeypatch: pytest.MonkeyPatch

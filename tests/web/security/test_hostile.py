@@ -100,6 +100,7 @@ def test_who_does_not_finish_the_head_is_waited_for_no_longer(
         assert b"" == open_.recv(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "kind"), [("/login", "application/x-www-form-urlencoded"), ("/api/v1/queue/pause", "application/json")]
 )

@@ -197,6 +197,7 @@ async def test_signing_in_and_out_stands_in_the_audit(store: Store) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_who_was_not_let_in_stands_in_the_audit(store: Store) -> None:
     """By name, if there is such a user: what is no name may be a password."""
     async with browser(board_of(store)) as http:

@@ -86,6 +86,7 @@ def test_a_broken_file_leaves_all_as_it_was(path: Path, broken: str | None, capl
     assert access.passwords.user("bob") is None
 
 
+@pytest.mark.slow
 async def test_who_is_removed_is_out(store: Store, path: Path) -> None:
     """With the session that is on; who has less now may less; a new password ends sessions."""
     board = console(store, auth=Access.read(path))
@@ -173,6 +174,7 @@ async def begin(http: httpx2.AsyncClient, store: Store) -> None:
     assert 201 == answer.status_code, answer.text
 
 
+@pytest.mark.slow
 async def test_a_job_stops_whose_user_lost_the_role(store: Store, path: Path) -> None:
     """With a word, in the job and in the audit; what was done stays done."""
     board = console(store, auth=Access.read(path))
@@ -216,6 +218,7 @@ async def test_a_job_stops_whose_user_is_said_to_be_less(store: Store) -> None:
     await board.aclose()
 
 
+@pytest.mark.slow
 async def test_a_job_stops_whose_users_sessions_are_ended(store: Store, path: Path) -> None:
     """It may be the work of who stole one; it says who stopped it, and can be gone on with."""
     board, other = (console(store, auth=Access.read(path)) for _ in range(2))

@@ -98,6 +98,7 @@ async def test_over_https_a_session_of_another_site_of_the_domain_is_none() -> N
         assert 303 == (await client.get("/queue", headers={"Cookie": f"onebeat_session={value}"})).status_code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "password"), [("ann", "wrong"), ("bob", PASSWORD), ("nobody", PASSWORD), ("", "")])
 async def test_what_does_not_fit_begins_no_session(name: str, password: str) -> None:
     """Whether the name is known or not, in the same words."""
@@ -105,6 +106,15 @@ async def test_what_does_not_fit_begins_no_session(name: str, password: str) -> 
         answer = await client.post("/login", data={"name": name, "password": password})
     assert (403, "This name and password do not fit.") == (answer.status_code, answer.json()["detail"])
     assert "set-cookie" not in answer.headers
+
+
+async def test_where_no_name_is_asked_for_none_is_blamed() -> None:
+    """The console's one password has a form of one field, and so has what is said of it."""
+    with cheap():
+        one = Passwords([(PASSWORD, ANN)])
+    async with asking(pages(Rules.make(one))) as client:
+        answer = await client.post("/login", data={"name": "ann", "password": "wrong"})
+    assert (403, "This password does not fit.") == (answer.status_code, answer.json()["detail"])
 
 
 async def test_a_page_leads_to_the_login_and_back() -> None:

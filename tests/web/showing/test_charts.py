@@ -54,6 +54,7 @@ def drawn(values: Sequence[float | None], unit: Unit = COUNT, step: timedelta = 
     return area_chart([Series("processed", values)], label="Attempts", until=NOW, step=step, unit=unit)
 
 
+@pytest.mark.slow
 @given(numbers, numbers, units, st.sampled_from([MINUTE, timedelta(hours=1), timedelta(days=1)]))
 def test_any_numbers_can_be_drawn(
     first: list[float | None], second: list[float | None], unit: Unit, step: timedelta
@@ -220,6 +221,7 @@ def test_a_long_table_has_the_greatest_of_several_steps() -> None:
     assert "1,439" == root.findall(".//tbody/tr/td")[0].text
 
 
+@pytest.mark.slow
 @given(numbers, numbers)
 def test_any_numbers_are_bars(values: list[float | None], part: list[float | None]) -> None:
     """In a cell of a table."""
@@ -281,6 +283,7 @@ def test_a_mark_lies_in_its_bucket() -> None:
     assert ["50.00%"] == [line["x1"] for line in lines if line["class"] == "chart-mark"]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.floats(allow_nan=False), st.integers(0, 10**9)), max_size=30),
     st.dictionaries(st.text("p59<", max_size=4), st.none() | st.floats(allow_nan=False), max_size=4),
@@ -300,6 +303,7 @@ def test_a_day_shows_what_lies_close_together_as_a_band() -> None:
     assert "nightly: 13 times, first at 08:40:00, last at 20:40:00" == root[0].attrib["aria-label"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(-10, 100_000), max_size=50).map(sorted), st.booleans())
 def test_any_day_can_be_drawn(seconds: list[int], more: bool) -> None:
     """What lies outside is left out."""

@@ -55,6 +55,7 @@ def test_no_instant_is_a_dash() -> None:
     assert [instants.NONE] * 2 == [instants.time(None), instants.clock_time(None)]
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_a_zone_that_is_none_is_utc(name: str) -> None:
     """Whatever a cookie says; names are not looked up as files."""

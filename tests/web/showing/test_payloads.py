@@ -36,6 +36,7 @@ def words(document: str) -> list[str]:
     return [token.text for token in json_tokens(document)]
 
 
+@pytest.mark.slow
 @given(values, st.booleans(), st.sampled_from([None, 1]))
 def test_the_words_of_a_document_are_those_that_were_written(value: object, is_ascii: bool, indent: int | None) -> None:
     """All of them, in their order, letter by letter; spaces between them are ours."""
@@ -112,6 +113,7 @@ def test_no_bytes_become_markup_or_fail(data: bytes) -> None:
         allowed(data, codec=codec, rules=RULES)
 
 
+@pytest.mark.slow
 def test_every_sign_that_hides_is_named() -> None:
     """Controls, formats, separators, spaces that are none: of the database of this Python."""
     kinds = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
@@ -168,6 +170,7 @@ def test_a_codec_of_its_own_is_named() -> None:
     assert "binary, in codec sealed" == show(b"\xff\xfe", codec="sealed").kind
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none()
@@ -201,6 +204,7 @@ def test_protobuf_shows_fields_by_number() -> None:
     assert "which is a guess" in shown.notes[0]
 
 
+@pytest.mark.slow
 def test_a_large_payload_is_cut_and_says_so() -> None:
     """Its beginning is shown, in a bounded amount of markup, and the rest is for who downloads it."""
     shown = show(hostile.LARGE, rules=RULES)
@@ -211,6 +215,7 @@ def test_a_large_payload_is_cut_and_says_so() -> None:
     assert re.sub(r"\s", "", hostile.LARGE.decode()).startswith(re.sub(r"\s", "", told))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

@@ -47,6 +47,7 @@ def everywhere(data: bytes, codec: str = "json", rules: Redaction = RULES) -> st
     return "\n".join(parts)
 
 
+@pytest.mark.slow
 @given(ways, st.integers(0, 3), st.booleans())
 def test_a_field_is_hidden_wherever_it_is(key: str, depth: int, is_ascii: bool) -> None:
     """However deep, with all that is in it; what is beside it stays."""
@@ -232,6 +233,7 @@ def test_any_text_can_be_redacted_and_once_is_enough(text: str) -> None:
     assert once == RULES.text(once)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["a", "token", "b"]), st.text() | st.lists(st.integers()), max_size=3))
 def test_a_redacted_document_is_still_one(value: dict[str, object]) -> None:
     """With the same fields."""
@@ -245,6 +247,7 @@ def test_the_defaults_are_written_down() -> None:
     assert (KEYS, PATTERNS) == (RULES.keys, RULES.patterns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["eyJ-", "eyJ-eyJaaaaaaaa.", "bearer ", "://a:", "password = ", "password='\\\\", "a.b-"]
 )

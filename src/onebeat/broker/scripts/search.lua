@@ -15,11 +15,14 @@
 -- ARGV[10] bytes needles       MessagePack: groups of alternatives {kind, text}; of each group one must be found
 -- ARGV[11] str  down           "1": a zset is gone through from its highest score down
 -- returns list                 now (µs) · entries looked at · offset after them · last entry's id · its score ·
---                              "1" if there are none behind it, else "" · then per task its id, score or "", offset, and what lib/describe.lua says
+--                              "1" if there are none behind it, else "" · entries whose record is missing or cannot
+--                              be read · the first of them, or "" · then per task its id, score or "", offset, and
+--                              what lib/describe.lua says
 --
 -- A zset is gone through by score and id, so what comes or goes meanwhile hides nothing that stays. A list is gone
 -- through from the next to run: its last entry is looked for again where it must have moved to; if it is gone, all up
--- to it were taken as a rule, and the step begins at the front again. Entries without a record are passed over (SE-13).
+-- to it were taken as a rule, and the step begins at the front again. Entries without a record are passed over (SE-13),
+-- and counted.
 
 local suffix, limit = ARGV[1], tonumber(ARGV[7])
 local max_read, max_bytes = tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -100,8 +103,8 @@ local function may_be_wanted(id, message)
 end
 
 local ids, scores, start = entries()
-local answer = { int(now_us), 0, 0, "", "", "" }
-local looked, given, seen = 0, 0, 0
+local answer = { int(now_us), 0, 0, "", "", "", 0, "" }
+local head, looked, given, seen = #answer, 0, 0, 0
 for i, id in ipairs(ids) do
   local message = read(false, "HGET", KEYS[1] .. "t:" .. id, "msg")
   looked = looked + (message and #message or 0)
@@ -110,10 +113,13 @@ for i, id in ipairs(ids) do
   end
   local found = message and may_be_wanted(id, message) and describe(id)
   given = given + (found and #found[1] + #found[3] or 0)
-  if found and #answer > 6 and given > max_bytes then
+  if found and #answer > head and given > max_bytes then
     break
   end
   seen = i
+  if not message then
+    answer[7], answer[8] = answer[7] + 1, answer[7] == 0 and id or answer[8]
+  end
   if found then
     answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = id, scores[i] or "", start + i
     for _, field in ipairs(found) do

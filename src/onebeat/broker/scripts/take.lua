@@ -8,12 +8,11 @@
 -- ARGV[3] int   limit          free slots of the server, 1 to 1000
 -- ARGV[4] int   max_bytes      stop once the messages weigh this much (at least one is taken)
 -- ARGV[5] int   lease_ms       how long the tasks are ours without an extension
--- ARGV[6] int   is_watched     1: somebody wants to know how long tasks have waited, and which had expired; else 0
 -- returns list                 "taken" | "paused" | "stale", now (µs), lease score (s), then per task
---                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or "" · ob_crash or "", and if
---                              watched pending_since (ns) or "";
---                              "more" for "taken" says that expired ones were met: there may be others behind. Watched
---                              it is "more <n>", and n entries of lib/filed.lua come last
+--                              id · msg · ob_timeout_ms or "" · ob_unknown (ms) or "" · ob_crash or "" ·
+--                              pending_since (ns) or "";
+--                              "more <n>" for "taken" says that n expired ones were met, n entries of lib/filed.lua
+--                              that come last: there may be others behind
 --
 -- asynq: rdb.go Dequeue. An id without a message, or of a task that runs already (it stood in the list twice),
 -- is dropped, not handed out (SE-13). The token of every
@@ -25,20 +24,16 @@ local token = ARGV[1] .. ":" .. ARGV[2]
 local record, sequence = own .. "f:" .. ARGV[1], tonumber(ARGV[2])
 local taken = { "taken", int(now_us), int(math.ceil((now_ms + tonumber(ARGV[5])) / 1000)) }
 local pending, active = asynq .. "pending", asynq .. "active"
-local is_watched = ARGV[6] == "1"
 
 local function hand_out(id, fields, since)
   local n = #taken
   taken[n + 1], taken[n + 2], taken[n + 3], taken[n + 4] = id, fields[1], fields[2] or "", fields[3] or ""
-  taken[n + 5] = fields[4] or ""
-  if is_watched then
-    taken[n + 6] = since or ""
-  end
+  taken[n + 5], taken[n + 6] = fields[4] or "", since or ""
 end
 
 -- Say which had expired, behind those that are handed out.
 local function tell_expired(those)
-  if is_watched and #those > 0 then
+  if #those > 0 then
     taken[1] = "more " .. #those / 4
     for _, fact in ipairs(those) do
       taken[#taken + 1] = fact
@@ -68,10 +63,9 @@ if redis.call("EXISTS", asynq .. "paused") == 1 then
   return { "paused", int(now_us), "0" }
 end
 
-local FIELDS = { "msg", "ob_timeout_ms", "ob_unknown", "ob_crash", "state", "ob_expires", "ob_start" }
-if is_watched then
-  FIELDS[8] = "pending_since"
-end
+local FIELDS = {
+  "msg", "ob_timeout_ms", "ob_unknown", "ob_crash", "state", "ob_expires", "ob_start", "pending_since",
+}
 
 redis.call("LLEN", active) -- a foreign type must fail before anything moves
 redis.call("ZCARD", asynq .. "lease")
@@ -104,7 +98,6 @@ if seen == 0 then
 end
 if #expired > 0 then
   redis.call("ZCARD", asynq .. "archived") -- a foreign type must fail before anything moves
-  taken[1] = "more"
 end
 redis.call("LTRIM", pending, 0, -seen - 1)
 if #ids > 0 then

@@ -23,7 +23,7 @@ def check_watchfiles() -> None:
     try:
         import watchfiles  # noqa: F401 - looked for, so that the sentence comes first
     except ImportError:
-        raise MissingExtra('pip install "onebeat[dev]"') from None
+        raise MissingExtra('onebeat dev needs watchfiles: pip install "onebeat[dev]"') from None
 
 
 class Changes:

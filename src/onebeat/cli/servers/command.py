@@ -22,7 +22,7 @@ all_servers: Decorator = click.option("--all", "every", is_flag=True, help="All 
 
 @click.group(cls=Noun)
 def server() -> None:
-    """What servers serve and run; drain, stop, resume."""
+    """What servers serve and run; drain, resume."""
 
 
 @server.command("ls")

@@ -43,10 +43,10 @@ UNTYPED = 20
 DONE = {"run": "now pending", "archive": "archived", "delete": "deleted", "cancel": "cancelled"}
 
 EFFECTS: Mapping[str, str] = {
-    "run": "They become pending now, the first due first, whatever they waited for. An archived or completed task runs "
-    "once more, with the failures that it has counted.",
+    "run": "They become pending now, the first due first, whatever they waited for. An archived or completed task "
+    "begins a new life, with all its retries; one that waits for a retry keeps the failures that it has counted.",
     "archive": "They go into the archive as they are, and run no more unless somebody runs them there. Unique locks "
-    "stay. The archive of a queue keeps its latest 10,000 tasks, unless servers say otherwise.",
+    "stay. The archive of a queue keeps its latest 9,999 tasks, unless servers say otherwise.",
     "delete": "They are gone for good, with payload, error and result. Unique locks become free.",
     "cancel": "Those that wait are deleted. Those that run are told to stop, and end in the archive as cancelled.",
 }

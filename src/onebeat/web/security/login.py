@@ -73,7 +73,8 @@ class Login:
         finally:
             self._attempts.at_work -= 1
         if user is None:
-            return Refused(403, "This name and password do not fit.")
+            what = "This password does not" if self.passwords.is_for_one else "This name and password do not"
+            return Refused(403, f"{what} fit.")
         self._attempts.succeeded(address, name)
         return user
 
