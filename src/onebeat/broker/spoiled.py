@@ -18,7 +18,8 @@ _WORDS = {
 
 _WHOLE = {
     keys.QUEUES: "set", keys.SERVERS: "zset", keys.WORKERS: "zset", keys.SCHEDULERS: "zset", keys.SCHEDULES: "hash",
-    keys.SCHEDULE_QUEUES: "set", keys.AUDIT: "stream", keys.JOBS: "zset", keys.VIEWS: "hash",
+    keys.SCHEDULE_QUEUES: "set", keys.AUDIT: "stream", keys.JOBS: "zset", keys.JOB_TURNS: "string",
+    keys.VIEWS: "hash",
 }  # fmt: skip
 
 _ASYNQ = {

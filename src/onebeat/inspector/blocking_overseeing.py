@@ -79,6 +79,7 @@ class BlockingOverseeing:
         group: str = "",
         limit: int | None = None,
         rate: float | None = None,
+        reason: str = "",
     ) -> Job:
         """
         Write down what is to be done to all tasks that fit a filter. Nothing is done before `run_job`. See
@@ -86,7 +87,15 @@ class BlockingOverseeing:
         """
         return self._do(
             jobs.begin(
-                action, as_filter(filter), user=user, role=role, address=address, group=group, limit=limit, rate=rate
+                action,
+                as_filter(filter),
+                user=user,
+                role=role,
+                address=address,
+                group=group,
+                limit=limit,
+                rate=rate,
+                reason=reason,
             )
         )
 
@@ -100,12 +109,16 @@ class BlockingOverseeing:
         barred: Barred | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
+        per_minute: int | None = None,
     ) -> Job:
         """
         Run a job, or go on with one that ended early; returns it as it ended: done, stopped or failed. See
         `Inspector.run_job`.
         """
-        run = JobRun(job_id, where=where, queues=queues, look=look, barred=barred, stopping=stopping, progress=progress)
+        run = JobRun(
+            job_id, where=where, queues=queues, look=look, barred=barred, stopping=stopping, progress=progress,
+            per_minute=per_minute,
+        )  # fmt: skip
         return self._do(run.run())
 
     def job(self, job_id: str) -> Job:

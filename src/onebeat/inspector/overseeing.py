@@ -120,6 +120,7 @@ class Overseeing(Following):
         group: str = "",
         limit: int | None = None,
         rate: float | None = None,
+        reason: str = "",
     ) -> Job:
         """
         Write down what is to be done to all tasks that fit a filter. Nothing is done before `run_job`.
@@ -143,12 +144,22 @@ class Overseeing(Following):
 
             rate: Tasks per second at most.
 
+            reason: Why, for who reads it later: at most 200 characters are kept, of the job and in the audit.
+
         Raises:
             InvalidFilter, InvalidTask: As `select`; or a number or the user is none.
         """
         return await self._do(
             jobs.begin(
-                action, as_filter(filter), user=user, role=role, address=address, group=group, limit=limit, rate=rate
+                action,
+                as_filter(filter),
+                user=user,
+                role=role,
+                address=address,
+                group=group,
+                limit=limit,
+                rate=rate,
+                reason=reason,
             )
         )
 
@@ -162,6 +173,7 @@ class Overseeing(Following):
         barred: Barred | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
+        per_minute: int | None = None,
     ) -> Job:
         """
         Run a job, or go on with one that ended early; returns it as it ended: done, stopped or failed.
@@ -183,12 +195,19 @@ class Overseeing(Following):
 
             progress: Told as it begins, and once a second, how far it is.
 
+            per_minute: Tasks that this job and all others of the store which are run with such a limit may change
+                together within a minute: each waits for its turn. None: it neither waits nor is counted.
+
         Raises:
             JobNotFound: There is none of that id, or no more.
             WrongState: It is done, or somebody else runs it.
+            InvalidTask: `per_minute` is none.
             BrokerUnavailable: The store could not be reached for some 20 seconds.
         """
-        run = JobRun(job_id, where=where, queues=queues, look=look, barred=barred, stopping=stopping, progress=progress)
+        run = JobRun(
+            job_id, where=where, queues=queues, look=look, barred=barred, stopping=stopping, progress=progress,
+            per_minute=per_minute,
+        )  # fmt: skip
         return await self._do(run.run())
 
     async def job(self, job_id: str) -> Job:

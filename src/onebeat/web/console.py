@@ -80,6 +80,8 @@ class ConsoleSettings(TypedDict, total=False):
 
     title: str
     read_only: bool
+    require_reason: bool
+    bulk_per_minute: int | None
     auth: Auth
     hosts: Collection[str]
     origins: Collection[str]
@@ -138,7 +140,7 @@ class Console:
     def __init__(self, source: object, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.reads: SharedReads = SharedReads(monotonic)
-        self.background: Background = Background(self.reads.forget)
+        self.background: Background = Background(self.reads.forget, per_minute=settings.bulk_per_minute)
         self.refusals: Refusals = Refusals(monotonic)
         self.turned_away: Bucket = Bucket(monotonic)
         self.own_changes: Refusals = Refusals(monotonic)

@@ -38,6 +38,9 @@ AUDIT = "onebeat:audit"
 JOBS = "onebeat:jobs"
 """Sorted set of the ids of jobs by when they were begun, ms (broker/jobs.py)."""
 
+JOB_TURNS = "onebeat:job-turns"
+"""When the next step of any job may begin, ms (broker/jobs.py)."""
+
 SESSIONS = "onebeat:sessions"
 """Sorted set of who has sessions of a console, by until when, ms (broker/sessions.py)."""
 

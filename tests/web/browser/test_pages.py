@@ -15,6 +15,8 @@ PAGES = {
     "schedule": "/schedule?id=digest.weekdays",
     "schedule-of-go": "/schedule?id=9b2e6c1e-0d55-4d0a-8f37-7a5f7f5b9d11",
     "schedule-run": "/schedule/run?id=digest.weekdays",
+    "schedule-pause": "/schedule/pause?id=digest.weekdays",
+    "queue-pause": "/queue/pause?queue=default",
     "schedule-resume": "/schedule/resume?id=digest.weekdays",
     "servers": "/servers",
     "server": "/server?id={web-1}",

@@ -84,6 +84,11 @@ it is about no queue, such as draining a server, on everything. Who stops or slo
 """
 
 
+LOSING: Final = frozenset(
+    {"task.cancel", "task.delete", "group.delete", "queue.remove", "schedule.delete", "server.stop"}
+)
+"""What cannot be undone from here: a console that requires reasons asks for one."""
+
 OWN: Final = frozenset({"view.save", "view.delete"})
 """What concerns nobody but who does it, such as one's own views: whoever is let in may, whatever the role."""
 
