@@ -48,6 +48,7 @@ from onebeat.web.pages import (
     task_changes,
     tasks,
     viewing,
+    views,
 )
 from onebeat.web.reading import SharedReads
 from onebeat.web.sampling import keep_sampling
@@ -123,6 +124,8 @@ class Console:
 
         turned_away: How many failed logins are still to be written down.
 
+        own_changes: How many changes of their own users may still make.
+
         places: The pages that the rail leads to: path, name, word.
 
         background: The jobs that it runs.
@@ -140,6 +143,7 @@ class Console:
         self.background: Background = Background(self.reads.forget, per_minute=settings.bulk_per_minute)
         self.refusals: Refusals = Refusals(monotonic)
         self.turned_away: Bucket = Bucket(monotonic)
+        self.own_changes: Refusals = Refusals(monotonic)
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
         self._name = ""
         self._app = Starlette(
@@ -219,6 +223,7 @@ def routes() -> list[BaseRoute]:
         *overview.routes,
         *queue.routes,
         *tasks.routes,
+        *views.routes,
         *act.routes,
         *jobs.routes,
         *errors.routes,
