@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from onebeat.cli.commands import cli
+from onebeat.web import configured
 from onebeat.web.security.credentials import PasswordHash, TokenHash
 from tests.web.oidc.provider import CLIENT, SECRET, Provider
 
@@ -121,6 +122,28 @@ def test_a_provider_signs_users_in() -> None:
             to = client.get(f"{at}/login/oidc").headers["location"]
             assert 200 == client.get(provider.authorize(to)).status_code
             assert '<span class="who">ann' in client.get(f"{at}/settings").text  # though the store is away
+
+
+@pytest.mark.parametrize(
+    ("options", "is_needed"), [((), False), (("--require-reason", "--bulk-per-minute", "0"), True)]
+)
+def test_options_say_whether_a_reason_is_needed(options: tuple[str, ...], is_needed: bool) -> None:
+    """By default it is not; the limit of all jobs may be taken away."""
+    with serving(*options) as at, httpx2.Client() as client:
+        assert is_needed is client.get(f"{at}/api/v1/whoami").json()["require_reason"]
+
+
+def test_the_limit_of_all_jobs_is_a_number() -> None:
+    """What is none is refused before anything is started."""
+    ended = run("--bulk-per-minute", "-1")
+    assert 2 == ended.returncode
+    assert "-1 is not in the range 0<=x<=1000000000" in ended.stderr
+
+
+@pytest.mark.parametrize(("given", "expected"), [(0, None), (1, 1), (3000, 3000)])
+def test_no_limit_of_all_jobs_is_written_as_zero(given: int, expected: int | None) -> None:
+    """And any other as it is."""
+    assert expected == configured.settings(configured.Given(bulk_per_minute=given), {}).bulk_per_minute
 
 
 def named(answer: httpx2.Response) -> tuple[str, str]:

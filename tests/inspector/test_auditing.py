@@ -23,12 +23,23 @@ def record(number: int = 0, **fields: Any) -> AuditRecord:
 async def test_a_record_is_read_as_it_was_written(inspector: Face, clock: Clock) -> None:
     """With its id, and when that was, by the store's clock."""
     given = record(
-        role="operate", queue="low", count=3, outcome=AuditOutcome.REFUSED, why="no", via="page", address="::1", job="j"
-    )
+        role="operate", queue="low", count=3, outcome=AuditOutcome.REFUSED, reason="they asked", why="no", via="page",
+        address="::1", job="j",
+    )  # fmt: skip
     written = await inspector.record_audit(given)
     assert replace(given, id=f"{NOON}000-0", at=datetime.fromtimestamp(NOON, UTC)) == written
     page = await inspector.audit()
     assert ((written,), "") == (page.records, page.cursor)
+
+
+async def test_a_record_of_before_has_no_reason(inspector: Face, store: Store, clock: Clock) -> None:
+    """And reads as it did."""
+    words = ["user", "ada", "action", "run", "about", "t", "outcome", "done", "count", "2", "of", ""]
+    await store.command("XADD", "onebeat:audit", "1-0", *words)
+    [found] = (await inspector.audit()).records
+    assert ("ada", "run", "t", 2, "", "") == (
+        found.user, found.action, found.about, found.count, found.reason, found.why
+    )  # fmt: skip
 
 
 async def test_the_latest_come_first_also_where_time_stands_or_steps_back(inspector: Face, clock: Clock) -> None:

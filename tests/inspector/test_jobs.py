@@ -20,6 +20,7 @@ from onebeat.inspector.job_models import Job, JobState
 from onebeat.inspector.job_run import JobRun
 from onebeat.inspector.steps import Pause, Procedure, taken
 from onebeat.states import TaskState
+from onebeat.wire import keys
 from tests.conftest import NOON, Clock
 from tests.inspector.conftest import STATES, Face, check_places, everything, grab, put, put_in
 from tests.inspector.test_error_groups import fail
@@ -261,6 +262,112 @@ async def test_a_rate_is_kept_and_one_speaks_while_one_waits(inspector: Face, st
     assert (JobState.DONE, 4) == (done.state, done.changed)
     assert 30 == pytest.approx(now[0])
     assert max(b - a for a, b in pairwise(seen)) <= 1.001
+
+
+async def together(store: Store, clock: Clock, *runs: Procedure[Job]) -> tuple[list[Job], float]:
+    """Carry several runs out at once, on the clock of the store; returns how they ended, and after how long."""
+    until = dict.fromkeys(range(len(runs)), 0.0)
+    steps: dict[int, Any] = {number: next(run) for number, run in enumerate(runs)}
+    done: dict[int, Job] = {}
+    begun, now = clock.now, 0.0
+    while steps:
+        number = min(steps, key=lambda one: until[one])
+        now = max(now, until[number])
+        await clock.set(begun + now)
+        step, answer = steps.pop(number), None
+        if not isinstance(step, Pause):
+            answer = await answered(store, step)
+        try:
+            steps[number] = runs[number].send(answer)
+        except StopIteration as end:
+            done[number] = end.value
+            continue
+        follows = steps[number]
+        until[number] = now + (follows.seconds if isinstance(follows, Pause) else 0.0)
+    return [done[number] for number in sorted(done)], now
+
+
+async def test_all_jobs_together_keep_their_limit(inspector: Face, store: Store, clock: Clock) -> None:
+    """Three at once take as long as one that does all of it."""
+    for queue in ("a", "b", "c"):
+        for number in range(20):
+            await put(store, f"{queue}{number}", queue=queue)
+    begun = [await begin(inspector, "archive", f"queue:{queue}") for queue in ("a", "b", "c")]
+    runs = [JobRun(job.id, per_minute=60, monotonic=lambda: clock.now).run() for job in begun]
+    done, took = await together(store, clock, *runs)
+    assert [(JobState.DONE, 20)] * 3 == [(job.state, job.changed) for job in done]
+    assert 59 <= took <= 61
+
+
+async def test_a_job_that_waits_for_the_limit_of_all_says_so(inspector: Face, store: Store, clock: Clock) -> None:
+    """While it does, and for which; not when it has ended, and not where its own rate is lower."""
+    for number in range(9):
+        await put(store, f"a{number}", queue="a")
+    seen: list[Job] = []
+    job = await begin(inspector, "archive", "queue:a", limit=4)
+    run = JobRun(job.id, per_minute=15, monotonic=lambda: clock.now, progress=seen.append).run()
+    [done], _ = await together(store, clock, run)
+    assert (JobState.DONE, 4, None) == (done.state, done.changed, done.waits_for)
+    assert {None, 15} == {one.waits_for for one in seen}
+    slow = await begin(inspector, "archive", "queue:a", limit=4, rate=0.2)
+    await clock.advance(60)
+    seen.clear()
+    run = JobRun(slow.id, per_minute=15, monotonic=lambda: clock.now, progress=seen.append).run()
+    [done], _ = await together(store, clock, run)
+    assert (4, {None}) == (done.changed, {one.waits_for for one in seen})
+
+
+async def test_one_that_waits_for_the_limit_of_all_stops_within_a_second(
+    inspector: Face, store: Store, clock: Clock
+) -> None:
+    """However long it would have waited."""
+    for number in range(5):
+        await put(store, f"a{number}", queue="a")
+    told: list[float] = []
+
+    def stop(job: Job) -> None:
+        if job.waits_for and not told:
+            told.append(clock.now)
+
+    job = await begin(inspector, "archive", "queue:a")
+    run = JobRun(job.id, per_minute=1, monotonic=lambda: clock.now, progress=stop, stopping=lambda: bool(told)).run()
+    [stopped], _ = await together(store, clock, run)
+    assert (JobState.STOPPED, 1, None) == (stopped.state, stopped.changed, stopped.waits_for)
+    assert clock.now - told[0] <= 1
+
+
+async def test_a_job_without_that_limit_takes_no_turns(inspector: Face, store: Store, clock: Clock) -> None:
+    """So it writes none."""
+    await put(store, "a")
+    await inspector.run_job((await begin(inspector, "archive")).id)
+    assert 0 == await store.command("EXISTS", keys.JOB_TURNS)
+
+
+@pytest.mark.parametrize("per_minute", [0, -1, 1.5, True, "60", 10**10])
+async def test_a_limit_that_is_none_is_refused(inspector: Face, clock: Clock, per_minute: Any) -> None:
+    """Before the job is taken."""
+    job = await begin(inspector)
+    with pytest.raises(InvalidTask, match=r"per_minute is .*: give a whole number from 1"):
+        await inspector.run_job(job.id, per_minute=per_minute)
+    assert JobState.RUNNING is (await inspector.job(job.id)).state
+
+
+async def test_why_it_is_done_stays_with_it(inspector: Face, store: Store, clock: Clock) -> None:
+    """In the job, in the list, and in the record of what it did; cut at 200 letters."""
+    await put(store, "a")
+    job = await begin(inspector, "delete", reason="supplier resent them " + "x" * 300)
+    assert ("supplier resent them x", 200, "…") == (job.reason[:22], len(job.reason), job.reason[-1])
+    done = await inspector.run_job(job.id)
+    assert job.reason == done.reason == (await inspector.jobs())[0].reason
+    [record] = (await inspector.audit(job=job.id)).records
+    assert (job.reason, "") == (record.reason, record.why)
+
+
+async def test_jobs_of_before_have_no_reason(inspector: Face, store: Store, clock: Clock) -> None:
+    """And read as they did."""
+    job = await begin(inspector)
+    await store.command("HDEL", f"onebeat:job:{job.id}", "reason", "waits_for")
+    assert ("", None) == ((found := await inspector.job(job.id)).reason, found.waits_for)
 
 
 async def test_a_store_that_is_away_for_a_while_is_waited_for(inspector: Face, store: Store, clock: Clock) -> None:

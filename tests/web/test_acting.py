@@ -6,21 +6,26 @@ import asyncio
 import html
 import json
 import re
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
 
 from onebeat.broker.store import Store
-from onebeat.errors import WrongState
+from onebeat.errors import ConfigurationError, WrongState
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job, JobState
 from onebeat.web import Console, background
 from onebeat.web.pages import act
+from onebeat.web.settings import Settings
+from onebeat.wire import keys
 from tests.conftest import Clock
 from tests.inspector.conftest import check_places, everything, put, put_in
 from tests.inspector.test_error_groups import fail
 from tests.inspector.test_searching import write
+from tests.server.conftest import until
+from tests.web.conftest import ORIGIN
 from tests.web.test_tasks import HOSTILE, link
 
 
@@ -330,3 +335,65 @@ async def test_a_question_says_that_nothing_is_done_yet(web: httpx2.AsyncClient,
     await put_in(store, "retry", "a")
     page = (await web.get("/act", params={"action": "delete", "q": "state:retry"})).text
     assert "1 task would be deleted; nothing is done yet" in page
+
+
+async def test_a_question_says_how_long_a_job_takes_by_the_limit_of_all(store: Store) -> None:
+    """At least: others may run. What is done at once, and what no limit is for, says nothing."""
+    await write(store, 150, "archived")
+    await put_in(store, "retry", "a")
+    for per_minute, q, said in (
+        (60, "state:archived", "2m 30s or more"),
+        (60_000, "state:archived", "1.0 s or more"),
+        (60, "state:retry", ""),
+        (None, "state:archived", ""),
+    ):
+        board = Console(store, Settings(bulk_per_minute=per_minute))
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(board), base_url=ORIGIN) as web:
+            page = (await web.get("/act", params={"action": "delete", "q": q})).text
+        assert bool(said) is ("all jobs together change at most" in page)
+        assert said in page
+        await board.aclose()
+
+
+async def test_a_job_that_waits_for_the_limit_of_all_says_so(
+    web: httpx2.AsyncClient, store: Store, inspector: Inspector, clock: Clock
+) -> None:
+    """With the limit, wherever it is set; and it is stopped while it waits."""
+    await write(store, 150, "archived")
+    slow = Console(store, Settings(bulk_per_minute=1))
+    job = await inspector.begin_job("run", "state:archived", user="local")
+    await slow.background.start(await slow.inspector(), job.id, lambda _queue: True, None)
+
+    async def waits() -> bool:
+        return (await inspector.job(job.id)).waits_for == 1
+
+    await until(waits)
+    page = (await web.get("/job", params={"id": job.id})).text
+    assert "waits for the limit of all jobs: 1 per minute" in page
+    assert "It is told to stop" in await told(web, await web.post("/job/stop", data={"id": job.id}))
+    stopped = await ended(inspector, job.id, slow)
+    assert (JobState.STOPPED, 1) == (stopped.state, stopped.changed)
+    assert "waits for the limit" not in (await web.get("/job", params={"id": job.id})).text
+    await slow.aclose()
+
+
+async def test_what_is_done_at_once_takes_no_turns(web: httpx2.AsyncClient, store: Store) -> None:
+    """It waits for no job."""
+    await put_in(store, "archived", "a")
+    page = (await web.get("/act", params={"action": "run", "q": "state:archived"})).text
+    await told(web, await web.post("/act", data=fields(page)))
+    assert 0 == await store.command("EXISTS", keys.JOB_TURNS)
+
+
+@pytest.mark.parametrize("per_minute", [0, -1, 1.5, True, "60", 10**10])
+def test_a_limit_that_is_none_is_refused(per_minute: Any) -> None:
+    """With what may stand there."""
+    with pytest.raises(ConfigurationError, match=r"bulk_per_minute is .*: give a whole number from 1 to 1,000,000,000"):
+        Settings(bulk_per_minute=per_minute)
+
+
+def test_whether_reasons_are_needed_is_yes_or_no() -> None:
+    """Nothing in between."""
+    wrong: Any = "required"
+    with pytest.raises(ConfigurationError, match="require_reason is 'required': give True or False"):
+        Settings(require_reason=wrong)

@@ -14,6 +14,9 @@ LOST_MS = 15_000
 STANDS_S = 2 * 86_400
 """How long a job is remembered after its last sign of life."""
 
+FARTHEST_MS = 3_600_000
+"""A turn farther away is none: jobs take theirs a step ahead, so the store's clock was set back."""
+
 LISTED = 200
 """Jobs that are listed: the latest."""
 
@@ -37,6 +40,11 @@ def beat(job_id: str, runner: str, state: str, fields: Mapping[str, str | int]) 
 def stop(job_id: str, by: str) -> Call[str]:
     """Have a job stopped; returns "stopping", "stopped", "gone", or the state it ended in."""
     return Call("job_stop", "", (by, LOST_MS), bytes.decode, keys=_key(job_id))
+
+
+def turn(count: int, per_minute: int) -> Call[int]:
+    """Take the turn of a step of so many tasks among all jobs; returns how many ms to wait before it."""
+    return Call("job_turn", "", (count, per_minute, FARTHEST_MS), int, keys=(keys.JOB_TURNS,))
 
 
 def read(job_id: str) -> Call[tuple[int, dict[str, str]]]:

@@ -37,6 +37,14 @@ KEYS |= {"redact_pattern": "redact_patterns"}
 @click.option("--no-app", is_flag=True, help="Import none, whatever the environment and the project name.")
 @click.option("--title", default="", help='A word for this installation, such as "staging".')
 @click.option("--read-only", is_flag=True, help="Nothing can be changed, whoever asks.")
+@click.option("--require-reason", is_flag=True, help="Who deletes, cancels, or acts on all that fit, has to say why.")
+@click.option(
+    "--bulk-per-minute",
+    type=click.IntRange(0, 1_000_000_000),
+    default=60_000,
+    show_default=True,
+    help="Tasks that all jobs of the store together change within a minute; 0: any number.",
+)
 @click.option(
     "--access", type=FILE, envvar="ONEBEAT_WEB_ACCESS", show_envvar=True, help="Users, tokens and roles, in TOML."
 )

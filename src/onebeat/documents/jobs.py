@@ -33,6 +33,8 @@ class JobDocument(msgspec.Struct, frozen=True, kw_only=True):
 
         rate: Tasks per second at most; null: as fast as it goes.
 
+        reason: Why, in the words of who began it; "" if they gave none.
+
         state: "running"; "stopping": it was told to; "stopped", "done", "failed"; or "lost": its runner is silent, and
             it can be gone on with.
 
@@ -49,6 +51,8 @@ class JobDocument(msgspec.Struct, frozen=True, kw_only=True):
 
         is_whole: Whether all were looked at; else a limit was reached.
 
+        waits_for: The limit of all jobs together that it waits for now, tasks per minute; null: for none.
+
         error: The sentence that it ended with, if it failed; "" if it did not.
 
         stopped_by: Who stopped it; "" if nobody did.
@@ -63,6 +67,7 @@ class JobDocument(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     limit: int | None
     rate: float | None
+    reason: str
     state: JobStateName
     created: Instant
     begun: Instant
@@ -76,6 +81,7 @@ class JobDocument(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     why: str
     is_whole: bool
+    waits_for: int | None
     error: str
     stopped_by: str
 
@@ -115,6 +121,10 @@ class PreviewDocument(msgspec.Struct, frozen=True, kw_only=True):
         is_whole: Whether `count` is all of them.
 
         unread: What could not be looked at, since what stands in the store is damaged: a sentence each.
+
+        per_minute: Tasks that all jobs of the store together change within a minute; null: there is no limit.
+
+        takes_s: Seconds that a job takes for `count` tasks at least, by that limit; null: there is none.
     """
 
     action: str
@@ -125,9 +135,11 @@ class PreviewDocument(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     is_whole: bool
     unread: list[str]
+    per_minute: int | None
+    takes_s: int | None
 
     @classmethod
-    def of(cls, found: Preview) -> Self:
+    def of(cls, found: Preview, per_minute: int | None) -> Self:
         return cls(
             action=found.action,
             filter=found.filter,
@@ -140,6 +152,8 @@ class PreviewDocument(msgspec.Struct, frozen=True, kw_only=True):
             total=found.total,
             is_whole=found.is_whole,
             unread=list(found.unread),
+            per_minute=per_minute,
+            takes_s=None if per_minute is None else found.takes_s(per_minute),
         )
 
 
@@ -260,6 +274,8 @@ class AuditDocument(msgspec.Struct, frozen=True, kw_only=True):
 
         changes: Of a task that was changed or cloned, the names of what is otherwise, without values.
 
+        reason: Why, in the words of who did it; "" if they gave none.
+
         count: To how many tasks; null where tasks are not counted.
 
         outcome: "begun": that it ended was not written; "done"; "refused": nothing was changed; or "failed".
@@ -279,6 +295,7 @@ class AuditDocument(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     about: str
     changes: str
+    reason: str
     count: int | None
     outcome: OutcomeName
     why: str

@@ -24,8 +24,8 @@ AHEAD = 200
 MAX_SIZE = 500
 
 LENGTHS = {
-    "user": 200, "role": 40, "action": 60, "queue": 300, "about": 500, "changes": 500, "why": 500, "via": 20,
-    "address": 100, "job": 60,
+    "user": 200, "role": 40, "action": 60, "queue": 300, "about": 500, "changes": 500, "reason": 200, "why": 500,
+    "via": 20, "address": 100, "job": 60,
 }  # fmt: skip
 """Characters that are kept of each field."""
 
@@ -61,6 +61,8 @@ class AuditRecord:
         changes: Of a task that was changed or cloned, the names of the options and fields that are others: "payload
             (user.email), max_retry"; no values, and at most 500 characters.
 
+        reason: Why, in the words of who did it; "" if they gave none, and at most 200 characters.
+
         count: To how many tasks; None where tasks are not counted.
 
         outcome: What became of it.
@@ -84,6 +86,7 @@ class AuditRecord:
     queue: str = ""
     about: str = ""
     changes: str = ""
+    reason: str = ""
     count: int | None = None
     outcome: AuditOutcome = AuditOutcome.DONE
     why: str = ""

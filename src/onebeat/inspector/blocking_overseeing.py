@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from onebeat.inspector import auditing, jobs, signing
+from onebeat.inspector import auditing, jobs, signing, views
 from onebeat.inspector.auditing import AuditPage, AuditRecord
 from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
 from onebeat.inspector.filters import Filter, Look
@@ -16,6 +16,7 @@ from onebeat.inspector.jobs import PREVIEWED, Named
 from onebeat.inspector.searching import Visible, Where, as_filter
 from onebeat.inspector.signing import ConsoleSession
 from onebeat.inspector.steps import Procedure
+from onebeat.inspector.views import SavedView
 
 T = TypeVar("T")
 
@@ -78,6 +79,7 @@ class BlockingOverseeing:
         group: str = "",
         limit: int | None = None,
         rate: float | None = None,
+        reason: str = "",
     ) -> Job:
         """
         Write down what is to be done to all tasks that fit a filter. Nothing is done before `run_job`. See
@@ -85,7 +87,15 @@ class BlockingOverseeing:
         """
         return self._do(
             jobs.begin(
-                action, as_filter(filter), user=user, role=role, address=address, group=group, limit=limit, rate=rate
+                action,
+                as_filter(filter),
+                user=user,
+                role=role,
+                address=address,
+                group=group,
+                limit=limit,
+                rate=rate,
+                reason=reason,
             )
         )
 
@@ -99,12 +109,16 @@ class BlockingOverseeing:
         barred: Barred | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
+        per_minute: int | None = None,
     ) -> Job:
         """
         Run a job, or go on with one that ended early; returns it as it ended: done, stopped or failed. See
         `Inspector.run_job`.
         """
-        run = JobRun(job_id, where=where, queues=queues, look=look, barred=barred, stopping=stopping, progress=progress)
+        run = JobRun(
+            job_id, where=where, queues=queues, look=look, barred=barred, stopping=stopping, progress=progress,
+            per_minute=per_minute,
+        )  # fmt: skip
         return self._do(run.run())
 
     def job(self, job_id: str) -> Job:
@@ -155,3 +169,19 @@ class BlockingOverseeing:
         `Inspector.end_console_sessions`.
         """
         return self._do(signing.end(user, session, by=by))
+
+    def views(self, user: str = "") -> list[SavedView]:
+        """
+        List saved views: filters that have a name. Those of a user, then those that all share. See `Inspector.views`.
+        """
+        return self._do(views.every(user))
+
+    def save_view(
+        self, name: str, query: str, *, by: str, user: str = "", over: str = "", was: SavedView | None = None
+    ) -> SavedView:
+        """Save a view, of a user or of all. See `Inspector.save_view`."""
+        return self._do(views.save(name, query, by=by, user=user, over=over, was=was))
+
+    def delete_view(self, name: str, *, user: str = "", stamp: str = "") -> bool:
+        """Delete a saved view; returns whether there was one. See `Inspector.delete_view`."""
+        return self._do(views.delete(name, user=user, stamp=stamp))

@@ -47,6 +47,8 @@ class Job:
 
         rate: Tasks per second at most; None: as fast as it goes.
 
+        reason: Why, in the words of who began it; "" if they gave none.
+
         state: What it is doing.
 
         created_at, begun_at, ended_at: When it was begun first, and last; when it ended, None while it has not.
@@ -65,6 +67,8 @@ class Job:
 
         is_whole: Whether all were looked at, so that what fitted was chosen; else a limit was reached.
 
+        waits_for: The limit of all jobs together that it waits for now, tasks per minute; None: for none.
+
         error: The sentence that it ended with, if it failed or was stopped by other than an order.
 
         stopped_by: Who stopped it; "" if nobody did.
@@ -79,6 +83,7 @@ class Job:
     group: str
     limit: int | None
     rate: float | None
+    reason: str
     state: JobState
     created_at: datetime
     begun_at: datetime
@@ -92,6 +97,7 @@ class Job:
     failed: int
     why: str
     is_whole: bool
+    waits_for: int | None
     error: str
     stopped_by: str
 
@@ -137,6 +143,10 @@ class Preview:
     is_whole: bool
     unread: tuple[str, ...] = ()
 
+    def takes_s(self, per_minute: int) -> int:
+        """Return how many seconds a job takes for so many tasks at least, if all jobs together change so many."""
+        return -(-60 * self.count // per_minute)
+
 
 def shown(job_id: str, now_ms: int, fields: Mapping[str, str]) -> Job:
     """Put a job's record into a value."""
@@ -152,7 +162,10 @@ def shown(job_id: str, now_ms: int, fields: Mapping[str, str]) -> Job:
         state = JobState.LOST if silent else JobState.STOPPING if "stop" in fields else state
     return Job(
         id=job_id,
-        **{name: fields.get(name, "") for name in ("user", "role", "address", "action", "filter", "group", "why")},
+        **{
+            name: fields.get(name, "")
+            for name in ("user", "role", "address", "action", "filter", "group", "reason", "why")
+        },
         limit=whole("limit") or None,
         rate=_number(fields.get("rate", "")),
         state=state,
@@ -167,6 +180,7 @@ def shown(job_id: str, now_ms: int, fields: Mapping[str, str]) -> Job:
         skipped=whole("skipped"),
         failed=whole("failed"),
         is_whole=fields.get("whole") == "1",
+        waits_for=whole("waits_for") or None if state in (JobState.RUNNING, JobState.STOPPING) else None,
         error=fields.get("error", ""),
         stopped_by=fields.get("stop", ""),
     )

@@ -21,7 +21,7 @@ from onebeat.inspector.auditing import AuditOutcome, AuditRecord
 from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.found import Applied, Chosen, Selection
 from onebeat.inspector.job_models import Job, JobState
-from onebeat.inspector.jobs import MOST, in_group, job, not_found
+from onebeat.inspector.jobs import MOST, check_per_minute, in_group, job, not_found
 from onebeat.inspector.searching import Hit, Search, Visible, Where
 from onebeat.inspector.steps import Pause, Procedure, ask
 from onebeat.states import TaskState
@@ -36,6 +36,9 @@ BEAT_S = 1.0
 
 TRIES = 20
 """How often a step is tried again, a second apart, while the store cannot be reached."""
+
+
+_NOT_FAR: dict[str, str | int] = {"matched": "", "scanned": 0, "total": 0, "skipped": 0, "failed": 0, "waits_for": ""}
 
 
 class _Batch(msgspec.Struct, frozen=True, array_like=True):
@@ -100,6 +103,11 @@ class JobRun:
         stopping: Asked between two steps whether to stop, beside what the store says.
 
         progress: Told as it begins, and after each sign of life, how far the job is.
+
+        per_minute: Tasks that it and all other jobs which are told so may change together within a minute; None: any.
+
+    Raises:
+        InvalidTask: `per_minute` is none.
     """
 
     def __init__(
@@ -112,12 +120,14 @@ class JobRun:
         barred: Barred | None = None,
         stopping: Callable[[], bool] | None = None,
         progress: Callable[[Job], None] | None = None,
+        per_minute: int | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._id, self._runner = job_id, new_id()
         self._where, self._visible, self._look = where, queues, look
         self._stopping, self._progress, self._monotonic = stopping, progress, monotonic
         self._barred = barred
+        self._per_minute = check_per_minute(per_minute)
         self._at: str | None = None
         self._told = monotonic()
         self._chosen = _Memory()
@@ -155,9 +165,7 @@ class JobRun:
     def _take(self) -> Procedure[Job]:
         known = yield from job(self._id)
         self._before = known.changed
-        answer, _ = yield from ask(
-            jobs.begin(self._id, self._runner, {"matched": "", "scanned": 0, "total": 0, "skipped": 0, "failed": 0})
-        )
+        answer, _ = yield from ask(jobs.begin(self._id, self._runner, _NOT_FAR))
         if answer == "gone":
             raise not_found(self._id)
         if answer == "running":
@@ -191,12 +199,27 @@ class JobRun:
         deed, pace = Deed(empty, None), Pace(begun.rate, self._monotonic)
         for tasks in self._chosen.batches():
             part = Selection(action=begun.action, filter=begun.filter, tasks=tasks, first=(), scanned=0, is_whole=True)
-            for batch in acting.batches(part, begun.rate):
+            for batch in acting.batches(part, self._fastest(begun.rate)):
                 self._at = batch[0].queue
                 yield from self._wait(pace.wait(len(batch)))
+                yield from self._take_turn(len(batch))
                 self._check()
                 self._note((yield from self._lasting(partial(deed.step, batch))))
                 yield from self._tell()
+
+    def _fastest(self, rate: float | None) -> float | None:
+        """Return how many tasks a second it can come to, so that steps are small where it is slow."""
+        limits = [limit for limit in (rate, self._per_minute and self._per_minute / 60) if limit is not None]
+        return min(limits, default=None)
+
+    def _take_turn(self, count: int) -> Procedure[None]:
+        """Wait until a step is due among those of all jobs."""
+        if self._per_minute is None:
+            return
+        per_minute = self._per_minute
+        wait_ms = yield from self._lasting(lambda: ask(jobs.turn(count, per_minute)))
+        self._far["waits_for"] = per_minute if wait_ms else ""
+        yield from self._wait(wait_ms / 1000)
 
     def _note(self, done: Applied) -> None:
         self._far |= {
@@ -247,10 +270,10 @@ class JobRun:
     ) -> Procedure[None]:
         changed = int(self._far.get("changed", self._before)) - self._before
         record = AuditRecord(
-            user=begun.user, role=begun.role, action=f"task.{begun.action}", about=begun.filter, count=changed,
-            outcome=outcome, why=error or ("stopped" if state is JobState.STOPPED else ""), via="job",
+            user=begun.user, role=begun.role, action=f"task.{begun.action}", about=begun.filter, reason=begun.reason,
+            count=changed, outcome=outcome, why=error or ("stopped" if state is JobState.STOPPED else ""), via="job",
             address=begun.address, job=self._id,
         )  # fmt: skip
         yield from self._lasting(lambda: auditing.record(record))
-        fields = {**self._far, "error": auditing.cut("why", error)}
+        fields = {**self._far, "waits_for": "", "error": auditing.cut("why", error)}
         yield from self._lasting(lambda: ask(jobs.beat(self._id, self._runner, state.value, fields)))

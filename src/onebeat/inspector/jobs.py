@@ -31,6 +31,9 @@ MOST = 1_000_000
 PREVIEWED = 20_000
 """Tasks that a preview looks at, unless told otherwise."""
 
+MOST_PER_MINUTE = 1_000_000_000
+"""The highest limit of what all jobs together change."""
+
 DEEDS = ("run", "archive", "delete", "cancel")
 """What a job can do."""
 
@@ -130,7 +133,16 @@ def _named(one: object) -> Named:
 
 
 def begin(
-    action: object, filter: Filter, *, user: object, role: str, address: str, group: str, limit: object, rate: object
+    action: object,
+    filter: Filter,
+    *,
+    user: object,
+    role: str,
+    address: str,
+    group: str,
+    limit: object,
+    rate: object,
+    reason: str = "",
 ) -> Procedure[Job]:
     """
     Write a job that is to be run.
@@ -151,11 +163,28 @@ def begin(
     fields: dict[str, str | int] = {
         "user": cut("user", user), "role": cut("role", role), "address": cut("address", address),
         "action": name, "filter": str(filter), "group": group, "limit": str(limit or ""), "rate": str(rate or ""),
+        "reason": cut("reason", reason),
     }  # fmt: skip
     _, now_ms = yield from ask(jobs.begin(job_id, "", fields))
     for words in jobs.listed(job_id, now_ms):
         yield from command(*words)
     return (yield from job(job_id))
+
+
+def check_per_minute(number: object) -> int | None:
+    """
+    Return how many tasks all jobs together may change within a minute; None: any number.
+
+    Raises:
+        InvalidTask: It is none.
+    """
+    if number is None:
+        return None
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= MOST_PER_MINUTE:
+        raise InvalidTask(
+            f"per_minute is {shown(number)}: give a whole number from 1 to {MOST_PER_MINUTE:,}, or None for no limit"
+        )
+    return number
 
 
 def job(job_id: object) -> Procedure[Job]:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from onebeat.errors import BrokerError, OnebeatError, shown
 from onebeat.inspector.auditing import AuditOutcome, AuditRecord
 from onebeat.inspector.inspector import Inspector
+from onebeat.web import reasons
 from onebeat.web.security import gate, proxies, roles
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ async def perform(
     queues: Collection[str] | None = None,
     about: str = "",
     changes: str = "",
+    reason: str | None = "",
+    is_many: bool = False,
     count: Callable[[T], int | None] | None = None,
     job: Callable[[T], str] | None = None,
 ) -> T:
@@ -75,12 +78,19 @@ async def perform(
 
         changes: The names of what of it is changed, without values.
 
+        reason: Why, in the words of who asks; "": they said nothing. None: nobody is asked, as it is about something
+            for which that was said.
+
+        is_many: Whether it is done to all that fit a filter.
+
         count: Returns from what the deed returned to how many tasks it was done; by default that is not counted.
 
         job: Returns the id of the job that goes on with it.
 
     Raises:
         NotAllowed: Who asks may not, or nobody may.
+        NoReason: They have to say why, and did not.
+        HTTPException: 422: why cannot be kept as it is.
         BrokerUnavailable: It cannot be written down, so it was not done.
     """
     console: Console = request.app.state.console
@@ -94,7 +104,9 @@ async def perform(
         if not is_read_only and console.refusals.may_note(record.user):
             await inspector.record_audit(replace(record, outcome=AuditOutcome.REFUSED, why=why))
         raise NotAllowed(why, "read-only" if is_read_only else "forbidden")
-    begun = await inspector.record_audit(replace(record, outcome=AuditOutcome.BEGUN))
+    begun = await inspector.record_audit(
+        replace(record, outcome=AuditOutcome.BEGUN, reason=_reason(console, action, reason, is_many=is_many))
+    )
     log.info("%s: %s %s %s", record.user, action, _line(record.queue), _line(record.about))
     try:
         found = await deed()
@@ -124,6 +136,21 @@ def _record(request: Request, action: str, queues: tuple[str | None, ...], about
         via="api" if gate.is_script(request) else "page",
         address=proxies.client(request.scope),
     )
+
+
+def _reason(console: Console, action: str, given: str | None, *, is_many: bool) -> str:
+    """
+    Return what is written down as the reason.
+
+    Raises:
+        NoReason: One is needed, and none is given.
+    """
+    if given is None:
+        return ""
+    reason = reasons.read(given)
+    if not reason and reasons.needs(console.settings, action, is_many=is_many):
+        raise reasons.NoReason(action)
+    return console.settings.redaction.text(reason)
 
 
 def _line(text: str) -> str:

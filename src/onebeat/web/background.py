@@ -28,10 +28,12 @@ class Background:
 
     Args:
         ended: Called when one has ended: what was read before it did is not true any more.
+
+        per_minute: Tasks that all jobs of the store together may change within a minute; None: any number.
     """
 
-    def __init__(self, ended: Callable[[], object] = lambda: None) -> None:
-        self._ended = ended
+    def __init__(self, ended: Callable[[], object] = lambda: None, *, per_minute: int | None = None) -> None:
+        self._ended, self._per_minute = ended, per_minute
         self._running: set[asyncio.Task[None]] = set()
         self._is_ending = False
 
@@ -84,7 +86,7 @@ class Background:
         try:
             await inspector.run_job(
                 job_id, queues=queues, look=look, barred=barred, stopping=lambda: self._is_ending,
-                progress=lambda _job: _set(begun),
+                progress=lambda _job: _set(begun), per_minute=self._per_minute,
             )  # fmt: skip
         except Exception as error:
             if not begun.done():  # who begins it is told

@@ -13,7 +13,7 @@ from onebeat.web.security.oidc.given import Provider, provider
 from onebeat.web.security.roles import Role, User
 from onebeat.web.security.rules import Way
 from onebeat.web.security.ways import Passwords, ProxyHeader, Tokens
-from onebeat.web.settings import Settings
+from onebeat.web.settings import BULK_PER_MINUTE, Settings
 from onebeat.web.showing.redaction import KEYS, PATTERNS, Redaction
 
 PASSWORD: Final = "ONEBEAT_WEB_PASSWORD"  # noqa: S105 - the name of a variable
@@ -39,6 +39,8 @@ class Given:
 
     title: str = ""
     read_only: bool = False
+    require_reason: bool = False
+    bulk_per_minute: int = BULK_PER_MINUTE
     access: Path | None = None
     password_file: Path | None = None
     token_file: Path | None = None
@@ -81,6 +83,8 @@ def settings(given: Given, environ: Mapping[str, str]) -> Settings:
     return Settings(
         title=given.title,
         read_only=given.read_only,
+        require_reason=given.require_reason,
+        bulk_per_minute=given.bulk_per_minute or None,
         auth=ways or None,
         hosts=given.hosts,
         origins=given.origins,

@@ -50,6 +50,7 @@ from onebeat.web.pages import (
     task_new,
     tasks,
     viewing,
+    views,
 )
 from onebeat.web.reading import SharedReads
 from onebeat.web.sampling import keep_sampling
@@ -81,6 +82,8 @@ class ConsoleSettings(TypedDict, total=False):
 
     title: str
     read_only: bool
+    require_reason: bool
+    bulk_per_minute: int | None
     auth: Auth
     hosts: Collection[str]
     origins: Collection[str]
@@ -129,6 +132,8 @@ class Console:
 
         turned_away: How many failed logins are still to be written down.
 
+        own_changes: How many changes of their own users may still make.
+
         places: The pages that the rail leads to: path, name, word.
 
         background: The jobs that it runs.
@@ -150,9 +155,10 @@ class Console:
     ) -> None:
         self.settings = settings
         self.reads: SharedReads = SharedReads(monotonic)
-        self.background: Background = Background(self.reads.forget)
+        self.background: Background = Background(self.reads.forget, per_minute=settings.bulk_per_minute)
         self.refusals: Refusals = Refusals(monotonic)
         self.turned_away: Bucket = Bucket(monotonic)
+        self.own_changes: Refusals = Refusals(monotonic)
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
         self._declaring = app
         self._name = ""
@@ -235,6 +241,7 @@ def routes() -> list[BaseRoute]:
         *overview.routes,
         *queue.routes,
         *tasks.routes,
+        *views.routes,
         *act.routes,
         *jobs.routes,
         *errors.routes,

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Final
 
-from onebeat.errors import ConfigurationError, shown
+from onebeat.errors import ConfigurationError, InvalidTask, shown
+from onebeat.inspector.jobs import MOST_PER_MINUTE, check_per_minute
 from onebeat.web.security.rules import Auth, Rules
 from onebeat.web.showing.redaction import Redaction
+
+BULK_PER_MINUTE: Final = 60_000
+"""Tasks that all jobs of a store together change within a minute, unless a console is told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +24,12 @@ class Settings:
         title: A word for this installation, such as "staging", beside the name of the store.
 
         read_only: Whether nothing can be changed, whoever asks.
+
+        require_reason: Whether who cancels, deletes or removes something, stops a server, or does something to all
+            tasks that fit a filter, has to say why. It may be said in any case, and stands in the audit.
+
+        bulk_per_minute: Tasks that all jobs of the store together may change within a minute, whichever console runs
+            them; None: any number. It should be the same in all consoles of a store.
 
         auth: How a request says whose it is: `Passwords`, `OpenIDConnect`, `Tokens`, `ProxyHeader`,
             `Access.read(path)`, a function `authenticate(request) -> User | None`, plain or async, or a list of these.
@@ -55,6 +66,8 @@ class Settings:
 
     title: str = ""
     read_only: bool = False
+    require_reason: bool = False
+    bulk_per_minute: int | None = BULK_PER_MINUTE
     auth: Auth = field(default=None, repr=False)
     hosts: Collection[str] = ()
     origins: Collection[str] = ()
@@ -69,6 +82,8 @@ class Settings:
     def __post_init__(self) -> None:
         _check_title(self.title)
         _check_flag("read_only", self.read_only)
+        _check_flag("require_reason", self.require_reason)
+        _check_per_minute(self.bulk_per_minute)
         if self.prefix_stripped is not None:
             _check_flag("prefix_stripped", self.prefix_stripped)
         _check_redaction(self.redaction)
@@ -93,6 +108,15 @@ def _check_title(title: object) -> None:
 def _check_redaction(value: object) -> None:
     if not isinstance(value, Redaction):
         raise ConfigurationError(f"redaction is {shown(value)}: give Redaction(keys=[…], patterns=[…])")
+
+
+def _check_per_minute(value: object) -> None:
+    try:
+        check_per_minute(value)
+    except InvalidTask:
+        raise ConfigurationError(
+            f"bulk_per_minute is {shown(value)}: give a whole number from 1 to {MOST_PER_MINUTE:,}, or None for any"
+        ) from None
 
 
 def _check_flag(name: str, value: object) -> None:

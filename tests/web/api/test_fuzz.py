@@ -44,7 +44,7 @@ QUEUES = ["q", ODD]
 KNOWN: dict[str, list[Any]] = {
     "name": QUEUES, "queue": QUEUES, "to_queue": QUEUES, "move_to": QUEUES, "id": list(STATES),
     "server": ["one", "web-1:41", "two"], "q": ["", "state:retry", "payload.user.id>1", "-type:x*", "age>1s"],
-    "cursor": [""], "group": [""], "checks": [[], ["orphaned-task"]], "queues": [[], ["q"]],
+    "cursor": [""], "group": [""], "reason": ["", "as asked"], "checks": [[], ["orphaned-task"]], "queues": [[], ["q"]],
     "check": [["store-version"]], "payload": [None, {"json": {"a": 1}}, {"text": "x"}, {"base64": "AA=="}],
 }  # fmt: skip
 """What parameters and fields may be so that something is found."""

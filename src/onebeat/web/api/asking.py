@@ -158,6 +158,8 @@ class Asked:
         queues: Collection[str] | None = None,
         about: str = "",
         changes: str = "",
+        reason: str | None = "",
+        is_many: bool = False,
         job: Callable[[T], str] | None = None,
     ) -> T:
         """Make a change as pages do: the role is checked, the change is made and recorded. See `acting.perform`."""
@@ -169,6 +171,8 @@ class Asked:
             queues=queues,
             about=about,
             changes=changes,
+            reason=reason,
+            is_many=is_many,
             job=job,
             deed=lambda: deed(inspector),
         )

@@ -14,9 +14,10 @@ from onebeat.inspector.filters import Filter, Look
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job
 from onebeat.inspector.searching import named_queues
+from onebeat.web import reasons
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import MANY, Operation
-from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
+from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name, Reason
 from onebeat.web.scope import right
 from onebeat.web.security.searching import look_of
 
@@ -56,12 +57,15 @@ class ManyTasks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         limit: To how many at most.
 
         rate: Tasks per second at most.
+
+        reason: Why, in a line: it stands in the audit. A console may require it (`reason-missing`).
     """
 
     q: Text
     group: MaybeName = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     rate: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] | None = None
+    reason: Reason = ""
 
 
 class JobPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,11 +151,10 @@ async def preview_tasks(asked: Asked, query: PreviewQuery) -> PreviewDocument:
     queues = asked.doable(f"task.{query.action}")
 
     async def read(inspector: Inspector) -> PreviewDocument:
-        return PreviewDocument.of(
-            await inspector.preview(
-                query.action, wanted, group=query.group, scan=query.scan, queues=queues, look=_look(asked)
-            )
+        found = await inspector.preview(
+            query.action, wanted, group=query.group, scan=query.scan, queues=queues, look=_look(asked)
         )
+        return PreviewDocument.of(found, asked.console.settings.bulk_per_minute)
 
     return await asked.read(*key, read=read, seconds=5.0)
 
@@ -192,15 +195,16 @@ async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
     async def begin(inspector: Inspector) -> Job:
         job = await inspector.begin_job(
             action, wanted, user=asked.who, role=asked.role, address=asked.address, group=body.group, limit=body.limit,
-            rate=body.rate,
+            rate=body.rate, reason=asked.rules.text(reasons.read(body.reason)),
         )  # fmt: skip
         still, look = right(asked.request, deed), look_of(asked.console.settings.redaction)
         await asked.console.background.start(inspector, job.id, asked.doable(deed), look, still.barred)
         return job
 
-    return JobDocument.of(
-        await asked.perform(deed, begin, queues=concerned or None, about=about, job=lambda job: job.id)
+    begun = await asked.perform(
+        deed, begin, queues=concerned or None, about=about, reason=body.reason, is_many=True, job=lambda job: job.id
     )
+    return JobDocument.of(begun)
 
 
 async def _nothing(_inspector: Inspector) -> None:
@@ -264,7 +268,7 @@ async def _steer(asked: Asked, job: Job, word: str, deed: Callable[[Inspector], 
     """Do something about a job: whoever began it needs the role where it acts, anybody else on everything."""
     action = f"task.{job.action}"
     queues = await _concerned(asked, Filter(job.filter), action) if job.user == asked.who else []
-    return await asked.perform(action, deed, queues=queues or None, about=f"{word} job {job.id}")
+    return await asked.perform(action, deed, queues=queues or None, about=f"{word} job {job.id}", reason=None)
 
 
 async def _concerned(asked: Asked, wanted: Filter, action: str) -> list[str]:

@@ -25,6 +25,9 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 MaybeName = Annotated[str, msgspec.Meta(max_length=1000)]
 """The same where it may be left out; "" counts as that."""
 
+Reason = Annotated[str, msgspec.Meta(max_length=200)]
+"""Why something is done, in a line; "": that is not said."""
+
 
 def part(
     items: Iterable[T], key: Callable[[T], str], *, of: str, limit: int, cursor: str

@@ -75,6 +75,7 @@ KINDS: Mapping[str, Kind] = {
     "too-large": Kind(413, "Too large", "Send less; the detail says how much may be sent."),
     "not-json": Kind(415, "Not JSON", "Send `Content-Type: application/json`."),
     "invalid": Kind(422, "Invalid value", "The detail names the parameter or field, and what may stand there."),
+    "reason-missing": Kind(422, "Reason missing", "Send `reason`: this console asks why such a thing is done."),
     "invalid-filter": Kind(
         422, "Invalid filter", "`column` says where; the reference of filters, what may stand there."
     ),

@@ -13,7 +13,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.web.api import paging
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import Operation
-from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
+from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name, Reason
 
 MOST_REMOVED = 10_000
 """Tasks that are removed along with a queue within one request."""
@@ -108,9 +108,12 @@ class QueueNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         queue: Its name.
+
+        reason: Why, in a line: it stands in the audit. A console may require it (`reason-missing`).
     """
 
     queue: Name
+    reason: Reason = ""
 
 
 class QueueRemoval(QueueNamed, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,6 +124,8 @@ class QueueRemoval(QueueNamed, frozen=True, kw_only=True, forbid_unknown_fields=
         queue: Its name.
 
         force: Also if it holds tasks, at most 10,000, which are deleted with it.
+
+        reason: Why, in a line: it stands in the audit. A console may require it (`reason-missing`).
     """
 
     force: bool = False
@@ -178,13 +183,17 @@ async def pause_queue(asked: Asked, body: QueueNamed) -> QueuePaused:
 
     What runs goes on; what is due becomes pending. A queue need not exist yet: it begins paused then.
     """
-    await asked.perform("queue.pause", lambda inspector: inspector.pause(body.queue), queue=body.queue)
+    await asked.perform(
+        "queue.pause", lambda inspector: inspector.pause(body.queue), queue=body.queue, reason=body.reason
+    )
     return QueuePaused(queue=body.queue, paused=True)
 
 
 async def resume_queue(asked: Asked, body: QueueNamed) -> QueuePaused:
     """Let servers take tasks of a queue again: within a second."""
-    await asked.perform("queue.resume", lambda inspector: inspector.resume(body.queue), queue=body.queue)
+    await asked.perform(
+        "queue.resume", lambda inspector: inspector.resume(body.queue), queue=body.queue, reason=body.reason
+    )
     return QueuePaused(queue=body.queue, paused=False)
 
 
@@ -204,7 +213,8 @@ async def remove_queue(asked: Asked, body: QueueRemoval) -> QueueRemoved:
             )
         return await inspector.remove_queue(body.queue, force=body.force)
 
-    return QueueRemoved(queue=body.queue, tasks=await asked.perform("queue.remove", remove, queue=body.queue))
+    tasks = await asked.perform("queue.remove", remove, queue=body.queue, reason=body.reason)
+    return QueueRemoved(queue=body.queue, tasks=tasks)
 
 
 async def list_groups(asked: Asked, query: GroupsQuery) -> GroupPage:

@@ -16,7 +16,7 @@ from onebeat.inspector.schedule_steering import KEEP
 from onebeat.web.api import paging
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import BODY_WITH_PAYLOAD, Operation
-from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name
+from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name, Reason
 from onebeat.web.api.payloads import GivenPayload
 from onebeat.web.showing.plans import options_seen
 
@@ -99,9 +99,12 @@ class ScheduleNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         id: Its id.
+
+        reason: Why, in a line: it stands in the audit.
     """
 
     id: Name
+    reason: Reason = ""
 
 
 class ScheduleResumption(ScheduleNamed, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,6 +116,8 @@ class ScheduleResumption(ScheduleNamed, frozen=True, kw_only=True, forbid_unknow
 
         missed: What becomes of the ticks that passed meanwhile: "skip" them, fire "once" for the latest, or "all" of
             them, at most 1,000.
+
+        reason: Why, in a line: it stands in the audit.
     """
 
     missed: Literal["skip", "once", "all"] = "skip"
@@ -129,6 +134,8 @@ class ScheduleRun(ScheduleNamed, frozen=True, kw_only=True, forbid_unknown_field
 
         key: Letters, digits, dots, dashes and underscores: the same key does not run it twice while the first task
             exists. Default: a random one.
+
+        reason: Why, in a line: it stands in the audit.
     """
 
     payload: GivenPayload | None = None
@@ -254,7 +261,11 @@ async def pause_schedule(asked: Asked, body: ScheduleNamed) -> Schedule:
     """
     queue = await _queue(asked, body.id)
     info = await asked.perform(
-        "schedule.pause", lambda inspector: inspector.pause_schedule(body.id), queue=queue, about=body.id
+        "schedule.pause",
+        lambda inspector: inspector.pause_schedule(body.id),
+        queue=queue,
+        about=body.id,
+        reason=body.reason,
     )
     return Schedule.of(info)
 
@@ -267,6 +278,7 @@ async def resume_schedule(asked: Asked, body: ScheduleResumption) -> ScheduleRes
         lambda inspector: inspector.resume_schedule(body.id, body.missed),
         queue=queue,
         about=body.id,
+        reason=body.reason,
     )
     return ScheduleResumedDocument(
         passed=done.passed,
@@ -286,6 +298,7 @@ async def run_schedule(asked: Asked, body: ScheduleRun) -> ScheduleRan:
         lambda inspector: inspector.run_schedule(body.id, payload, key=body.key),
         queue=queue,
         about=body.id,
+        reason=body.reason,
     )
     return ScheduleRan(queue=queue, task_id=task_id)
 

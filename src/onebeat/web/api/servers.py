@@ -12,7 +12,7 @@ from onebeat.inspector.models import ServerInfo
 from onebeat.web.api import paging
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import Operation
-from onebeat.web.api.paging import Cursor, Limit, Name
+from onebeat.web.api.paging import Cursor, Limit, Name, Reason
 
 
 class ServersQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,9 +53,12 @@ class ServerNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         server: Its id, or "host:pid".
+
+        reason: Why, in a line: it stands in the audit. A console may require it (`reason-missing`).
     """
 
     server: Name
+    reason: Reason = ""
 
 
 async def list_servers(asked: Asked, query: ServersQuery) -> ServerPage:
@@ -97,7 +100,7 @@ def _visible(asked: Asked, row: Server) -> Server:
 
 async def drain_server(asked: Asked, body: ServerNamed) -> Server:
     """Order a server of Onebeat to take no more tasks, and to end those that it runs; answers it as it was."""
-    return await _order(asked, "server.drain", body.server)
+    return await _order(asked, "server.drain", body)
 
 
 async def stop_server(asked: Asked, body: ServerNamed) -> Server:
@@ -106,21 +109,23 @@ async def stop_server(asked: Asked, body: ServerNamed) -> Server:
 
     Whoever watches over its process may start another one.
     """
-    return await _order(asked, "server.stop", body.server)
+    return await _order(asked, "server.stop", body)
 
 
 async def resume_server(asked: Asked, body: ServerNamed) -> Server:
     """Let a server take tasks again that was told not to; answers it as it was."""
-    return await _order(asked, "server.resume", body.server)
+    return await _order(asked, "server.resume", body)
 
 
-async def _order(asked: Asked, action: str, name: str) -> Server:
+async def _order(asked: Asked, action: str, body: ServerNamed) -> Server:
+    name = body.server
+
     async def tell(inspector: Inspector) -> ServerInfo:
         if action == "server.resume":
             return await inspector.resume_server(name)
         return await inspector.drain_server(name, stop=action == "server.stop")
 
-    return _visible(asked, Server.of(await asked.perform(action, tell, about=name)))
+    return _visible(asked, Server.of(await asked.perform(action, tell, about=name, reason=body.reason)))
 
 
 OPERATIONS = (

@@ -30,6 +30,9 @@ class Whoami(msgspec.Struct, frozen=True, kw_only=True):
 
         read_only: Whether this console changes nothing for anybody.
 
+        require_reason: Whether who deletes, cancels, removes or stops something, or does something to all tasks that
+            fit, has to give a `reason`.
+
         version: Of Onebeat.
     """
 
@@ -37,6 +40,7 @@ class Whoami(msgspec.Struct, frozen=True, kw_only=True):
     role: RoleName | None
     queues: dict[str, RoleName | None]
     read_only: bool
+    require_reason: bool
     version: str
 
 
@@ -76,6 +80,7 @@ async def get_whoami(asked: Asked) -> Whoami:
         if user is None
         else {name: _name(Role.of(role)) for name, role in user.queues.items() if role is not None},
         read_only=asked.console.settings.read_only,
+        require_reason=asked.console.settings.require_reason,
         version=__version__,
     )
 

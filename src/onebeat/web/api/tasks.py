@@ -13,7 +13,7 @@ from onebeat.task import TaskInfo
 from onebeat.web.api import payloads
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import MANY, Operation
-from onebeat.web.api.paging import Name
+from onebeat.web.api.paging import Name, Reason
 from onebeat.web.api.task_documents import TaskItem, TaskWhole, task_item, task_whole
 
 MOST_LOOKED_AT = 100_000
@@ -127,10 +127,13 @@ class TaskNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         queue, id: Of which queue, and its id.
+
+        reason: Why, in a line: it stands in the audit. A console may require it (`reason-missing`).
     """
 
     queue: Name
     id: Name
+    reason: Reason = ""
 
 
 class TaskActed(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,7 +219,11 @@ def _content(asked: Asked, info: TaskInfo, data: bytes) -> Content:
 async def run_task(asked: Asked, body: TaskNamed) -> TaskActed:
     """Make a waiting, archived or completed task pending now."""
     await asked.perform(
-        "task.run", lambda inspector: inspector.run(body.queue, body.id), queue=body.queue, about=body.id
+        "task.run",
+        lambda inspector: inspector.run(body.queue, body.id),
+        queue=body.queue,
+        about=body.id,
+        reason=body.reason,
     )
     return TaskActed(queue=body.queue, id=body.id, became="pending")
 
@@ -224,7 +231,11 @@ async def run_task(asked: Asked, body: TaskNamed) -> TaskActed:
 async def archive_task(asked: Asked, body: TaskNamed) -> TaskActed:
     """Put a task that does not run into the archive, as it is."""
     await asked.perform(
-        "task.archive", lambda inspector: inspector.archive(body.queue, body.id), queue=body.queue, about=body.id
+        "task.archive",
+        lambda inspector: inspector.archive(body.queue, body.id),
+        queue=body.queue,
+        about=body.id,
+        reason=body.reason,
     )
     return TaskActed(queue=body.queue, id=body.id, became="archived")
 
@@ -232,7 +243,11 @@ async def archive_task(asked: Asked, body: TaskNamed) -> TaskActed:
 async def delete_task(asked: Asked, body: TaskNamed) -> TaskActed:
     """Delete a task that does not run, and free its lock."""
     await asked.perform(
-        "task.delete", lambda inspector: inspector.delete(body.queue, body.id), queue=body.queue, about=body.id
+        "task.delete",
+        lambda inspector: inspector.delete(body.queue, body.id),
+        queue=body.queue,
+        about=body.id,
+        reason=body.reason,
     )
     return TaskActed(queue=body.queue, id=body.id, became="deleted")
 
@@ -240,7 +255,11 @@ async def delete_task(asked: Asked, body: TaskNamed) -> TaskActed:
 async def cancel_task(asked: Asked, body: TaskNamed) -> TaskActed:
     """Stop a task for good: deleted if it waits; if it runs, stopped and archived as "cancelled"."""
     done = await asked.perform(
-        "task.cancel", lambda inspector: inspector.cancel(body.queue, body.id), queue=body.queue, about=body.id
+        "task.cancel",
+        lambda inspector: inspector.cancel(body.queue, body.id),
+        queue=body.queue,
+        about=body.id,
+        reason=body.reason,
     )
     return TaskActed(queue=body.queue, id=body.id, became=done.value)
 

@@ -18,7 +18,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Preview
 from onebeat.inspector.jobs import Named, in_group
 from onebeat.inspector.searching import Visible, named_queues
-from onebeat.web import consoles, parts
+from onebeat.web import consoles, parts, reasons
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, read
 from onebeat.web.links import url
@@ -29,7 +29,7 @@ from onebeat.web.rights import may, sees
 from onebeat.web.scope import address_of, doable, hidden, name_of, right, role_of, seen, wanted
 from onebeat.web.security.searching import look_of
 from onebeat.web.showing.signs import visible as visible_text
-from onebeat.web.showing.words import count, counted
+from onebeat.web.showing.words import count, counted, duration
 
 MOST_TICKED = 500
 """Tasks that one form names."""
@@ -66,6 +66,8 @@ class Order:
 
         limit, rate: To how many at most, and how many a second; None: as many as there are.
 
+        reason: Why, as it was said; "" if it was not.
+
         back: "task": to go back to the page of the one task that is named.
     """
 
@@ -75,6 +77,7 @@ class Order:
     named: tuple[Named, ...]
     limit: int | None
     rate: float | None
+    reason: str = ""
     back: str = ""
 
 
@@ -98,7 +101,8 @@ def order_of(said: Form) -> Order:
             400, f"Limit is {shown(said.get('limit'))}: give a whole number from 1, or nothing for all."
         )
     back = "task" if said.get("back") == "task" and len(named) == 1 else ""
-    return Order(action, said.get("q").strip(), said.get("group"), named, whole, rate, back)
+    reason = said.get("reason").strip()
+    return Order(action, said.get("q").strip(), said.get("group"), named, whole, rate, reason, back)
 
 
 def _named(text: str) -> Named:
@@ -155,14 +159,19 @@ def _check(request: Request, order: Order, queues: Sequence[str]) -> None:
 
 
 async def _to_named(request: Request, order: Order) -> Response:
+    queues = {queue for queue, _, _ in order.named}
+    is_allowed = all(may(request, f"task.{order.action}", queue) for queue in queues)  # else that is said first
+    if is_allowed and (lacks := _lacks_reason(request, order)):
+        return await _preview(request, order, error=lacks, status=422)
     inspector = await consoles.of(request).inspector()
 
     async def deed() -> Applied:
         return await _applied(inspector, await inspector.choose(order.action, order.named))
 
     report = await perform(
-        request, f"task.{order.action}", queues={queue for queue, _, _ in order.named},
-        about=", ".join(id_ for _, id_, _ in order.named), deed=deed, count=lambda report: report.done,
+        request, f"task.{order.action}", queues=queues,
+        about=", ".join(id_ for _, id_, _ in order.named), reason=order.reason, deed=deed,
+        count=lambda report: report.done,
     )  # fmt: skip
     skipped = len(order.named) - report.done - report.failed
     kind, notice = _told(order.action, report.done, skipped, report.failed, report.why)
@@ -197,6 +206,8 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
         return await _preview(request, order, error=said, status=400)
     if not preview.count and preview.is_whole:
         return await _to_none(request, order, await _reached(inspector, chosen, queues))
+    if lacks := _lacks_reason(request, order):
+        return await _preview(request, order, error=lacks, status=422)
     where = {queue for queue, _ in preview.counts} if preview.is_whole else await _reached(inspector, chosen, queues)
     about = f"{str(chosen) or 'all tasks'}{f' of the errors {order.group}' if order.group else ''}"
     if preview.is_whole and preview.count <= FEW and order.rate is None:
@@ -212,8 +223,9 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
             return await _applied(inspector, selection)
 
         report = await perform(
-            request, f"task.{order.action}", queues=where, about=about, deed=deed, count=lambda report: report.done
-        )
+            request, f"task.{order.action}", queues=where, about=about, reason=order.reason, is_many=True, deed=deed,
+            count=lambda report: report.done,
+        )  # fmt: skip
         kind, notice = _told(order.action, report.done, report.skipped, report.failed, report.why)
         return redirect(request, "/tasks", notice, kind=kind, q=order.q or None, group=order.group or None)
     console.background.check()
@@ -222,12 +234,16 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
         job = await inspector.begin_job(
             order.action, chosen, user=name_of(request), role=role_of(request), address=address_of(request),
             group=order.group, limit=order.limit, rate=order.rate,
+            reason=hidden(request).text(reasons.read(order.reason)),
         )  # fmt: skip
         still = right(request, f"task.{order.action}")
         await console.background.start(inspector, job.id, queues, look_of(hidden(request)), still.barred)
         return job.id
 
-    job_id = await perform(request, f"task.{order.action}", queues=where, about=about, deed=begin, job=str)
+    job_id = await perform(
+        request, f"task.{order.action}", queues=where, about=about, reason=order.reason, is_many=True, deed=begin,
+        job=str,
+    )  # fmt: skip
     return redirect(request, "/job", id=job_id)
 
 
@@ -237,7 +253,10 @@ async def _to_none(request: Request, order: Order, where: set[str]) -> Response:
     async def deed() -> int:
         return 0
 
-    await perform(request, f"task.{order.action}", queues=where, about=order.q or "all tasks", deed=deed, count=int)
+    await perform(
+        request, f"task.{order.action}", queues=where, about=order.q or "all tasks", reason=order.reason or None,
+        deed=deed, count=int,
+    )  # fmt: skip
     return redirect(request, "/tasks", "Nothing was done: no such task fits.", kind="bad", q=order.q or None)
 
 
@@ -255,6 +274,17 @@ def _barred(request: Request, chosen: Filter, queues: Visible) -> set[str]:
 
 async def _nothing() -> None:
     """Do nothing: for what is refused before."""
+
+
+def _lacks_reason(request: Request, order: Order) -> str:
+    """Say that a reason is missing; "" if there is one, or none is needed."""
+    is_lacking = not order.reason and _needs_reason(request, order)
+    return reasons.missing(f"task.{order.action}") if is_lacking else ""
+
+
+def _needs_reason(request: Request, order: Order) -> bool:
+    settings = consoles.of(request).settings
+    return reasons.needs(settings, f"task.{order.action}", is_many=not order.named)
 
 
 def _is_many(preview: Preview) -> bool:
@@ -280,6 +310,8 @@ async def _preview(request: Request, order: Order, *, error: str = "", status: i
             )
         except InvalidTask as error_:
             return redirect(request, "/tasks", str(error_), kind="bad", q=order.q or None)
+    is_job = not order.named and not (preview.is_whole and preview.count <= FEW)
+    per_minute = consoles.of(request).settings.bulk_per_minute if is_job else None
     counts = sorted(preview.counts.items(), key=lambda item: -item[1])
     return render(
         request,
@@ -297,7 +329,10 @@ async def _preview(request: Request, order: Order, *, error: str = "", status: i
         effect=EFFECTS[order.action],
         is_final=order.action in FINAL,
         is_typed=order.action in FINAL and not order.named and _is_many(preview),
-        is_job=not order.named and not (preview.is_whole and preview.count <= FEW),
+        is_job=is_job,
+        needs_reason=_needs_reason(request, order),
+        per_minute=per_minute,
+        takes="" if per_minute is None else duration(preview.takes_s(per_minute)),
         left_out=len(order.named) - preview.count if order.named else 0,
         error=error,
         sentence=_sentence(preview, order),

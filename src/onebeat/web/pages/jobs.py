@@ -19,6 +19,7 @@ from onebeat.web.pages.tasks import WORDS
 from onebeat.web.rights import may
 from onebeat.web.scope import doable, hidden, name_of, right, visible
 from onebeat.web.security.searching import look_of
+from onebeat.web.showing import signs
 from onebeat.web.showing.words import count, counted
 
 KINDS = {
@@ -61,6 +62,7 @@ async def job(request: Request) -> Response:
         title=f"{WORDS.get(found.action, found.action)} tasks",
         can=_can(request, found),
         part=part(found),
+        written=signs.visible,
     )
 
 
@@ -129,6 +131,7 @@ async def every(request: Request) -> Response:
     return render(
         request, "jobs.html", place="tasks", jobs=found, kinds=KINDS, kind="bad" if lost else "", sentence=sentence,
         verdict=verdict, part=part, deeds=WORDS,
+        line=signs.short,
     )  # fmt: skip
 
 
@@ -142,7 +145,8 @@ async def stop(request: Request) -> Response:
         return await inspector.stop_job(found.id, user=name_of(request))
 
     stopped = await perform(
-        request, f"task.{found.action}", about=f"stop job: {found.filter}", deed=deed, job=lambda stopped: stopped.id,
+        request, f"task.{found.action}", about=f"stop job: {found.filter}", reason=None, deed=deed,
+        job=lambda stopped: stopped.id,
         queues=await _concerned(request, inspector, found),
     )  # fmt: skip
     told = {
@@ -169,7 +173,8 @@ async def go_on(request: Request) -> Response:
         await console.background.start(inspector, found.id, queues, look_of(hidden(request)), still.barred)
 
     await perform(
-        request, f"task.{found.action}", about=f"go on with job: {found.filter}", deed=deed, job=lambda _done: found.id,
+        request, f"task.{found.action}", about=f"go on with job: {found.filter}", reason=None, deed=deed,
+        job=lambda _done: found.id,
         queues=await _concerned(request, inspector, found),
     )  # fmt: skip
     return redirect(request, "/job", "It goes on: what is left is chosen anew.", id=found.id)

@@ -165,7 +165,7 @@ async def pause(request: Request) -> Response:
     queue, action = form.get("queue"), "resume" if request.url.path.endswith("/resume") else "pause"
     inspector = await consoles.of(request).inspector()
     deed = inspector.resume if action == "resume" else inspector.pause
-    await perform(request, f"queue.{action}", queue=queue, deed=lambda: deed(queue))
+    await perform(request, f"queue.{action}", queue=queue, reason=form.get("reason"), deed=lambda: deed(queue))
     done = "is resumed: servers take its tasks again" if action == "resume" else "is paused: what runs goes on"
     back = "/queue" if form.get("back") == "queue" else "/"
     return redirect(request, back, f"Queue {signs.quoted(queue)} {done}.", name=queue if back == "/queue" else None)

@@ -1,6 +1,6 @@
 """
-What the command palette finds beside pages: queues, and pausing them, schedules, servers, errors, tasks by their id,
-and the form for a new one.
+What the command palette finds beside pages: saved views, queues, and pausing them, schedules, servers, errors, tasks by
+their id, and the form for a new one.
 
 Each kind is looked for alone: what the store refuses of one, or the viewer may not see, is no reason to find nothing.
 """
@@ -17,7 +17,7 @@ from onebeat.broker.browse import QueueStats
 from onebeat.errors import OnebeatError
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import consoles
+from onebeat.web import consoles, views
 from onebeat.web.links import url
 from onebeat.web.pages import errors as failed
 from onebeat.web.pages import schedules
@@ -49,17 +49,26 @@ Item = dict[str, str]
 async def palette(request: Request) -> Response:
     """Answer with what fits what is typed; `what=errors` looks among errors, which takes longer."""
     asked = request.query_params.get("q", "").strip()[:LONGEST]
-    kinds = (_errors,) if request.query_params.get("what") == "errors" else (_tasks, _queues, _schedules, _servers)
+    is_slow = request.query_params.get("what") == "errors"
     items: list[Item] = []
-    for kind in kinds:
+    for kind in (_errors,) if is_slow else (_tasks, _views, _queues, _schedules, _servers):
         try:
             items += await kind(request, asked)
         except OnebeatError:  # the page says what is wrong; all else can still be gone to
             continue
-    if kinds != (_errors,):
+    if not is_slow:
         items += _new(request, asked)
         items += _search(request, asked)
     return JSONResponse({"items": items})
+
+
+async def _views(request: Request, asked: str) -> list[Item]:
+    """Find saved views by their names; of those that all share and one's own, one's own first."""
+    fitting = [one.view for one in await views.shown(request) if one.filter is not None and _fits(asked, one.view.name)]
+    return [
+        {"kind": "view", "text": view.name, "hint": short(view.query, 36), "href": url(request, "/tasks", q=view.query)}
+        for view in fitting[:FEW]
+    ]
 
 
 async def _queues(request: Request, asked: str) -> list[Item]:

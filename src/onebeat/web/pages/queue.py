@@ -17,7 +17,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.models import QueueDetails, ServerInfo
 from onebeat.inspector.series_models import Series
 from onebeat.states import TaskState
-from onebeat.web import consoles, past, viewer
+from onebeat.web import consoles, past, reasons, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
@@ -98,6 +98,7 @@ async def queue(request: Request) -> Response:
         may_remove=may(request, "queue.remove", name),
         listed=LISTED,
         written=signs.visible,
+        needs_reason=reasons.needs(consoles.of(request).settings, "queue.remove"),
     )
 
 
@@ -171,6 +172,7 @@ async def remove(request: Request) -> Response:
     is_forced = form.get("force") == "yes"
     removed = await perform(
         request, "queue.remove", queue=name, about="with its tasks" if is_forced else "",
+        reason=form.get("reason"),
         deed=lambda: inspector.remove_queue(name, force=is_forced),
     )  # fmt: skip
     return redirect(request, "/", f"Queue {signs.quoted(name)} is removed, with {counted(removed, 'task')}.")

@@ -170,7 +170,7 @@ def _is_same(one: ScheduleEntry, other: ScheduleEntry) -> bool:
 
 
 async def ask(request: Request) -> Response:
-    """Ask whether a schedule is to be run now, or how it is to be resumed."""
+    """Ask whether a schedule is to be run now or paused, or how it is to be resumed."""
     word = request.url.path.rpartition("/")[2]
     info = await find(request, query(request).needed("id"))
     inspector = await consoles.of(request).inspector()
@@ -197,10 +197,11 @@ def _passed(info: ScheduleInfo, now: datetime) -> str:
 
 async def run(request: Request) -> Response:
     """Enqueue the task of a schedule now."""
-    info, inspector, _ = await _meant(request)
+    info, inspector, form = await _meant(request)
     task = await perform(
-        request, "schedule.run", queue=info.queue, about=info.id, deed=lambda: inspector.run_schedule(info.id)
-    )
+        request, "schedule.run", queue=info.queue, about=info.id, reason=form.get("reason"),
+        deed=lambda: inspector.run_schedule(info.id),
+    )  # fmt: skip
     return redirect(request, "/schedule", f"Schedule {quoted(info.id)} was run: task {task} is enqueued.", id=info.id)
 
 
@@ -208,8 +209,9 @@ async def pause(request: Request) -> Response:
     """Let a schedule fire no more."""
     info, inspector, form = await _meant(request)
     await perform(
-        request, "schedule.pause", queue=info.queue, about=info.id, deed=lambda: inspector.pause_schedule(info.id)
-    )
+        request, "schedule.pause", queue=info.queue, about=info.id, reason=form.get("reason"),
+        deed=lambda: inspector.pause_schedule(info.id),
+    )  # fmt: skip
     back = "/schedules" if form.get("back") == "schedules" else "/schedule"
     notice = f"Schedule {quoted(info.id)} is paused: no tick fires until it is resumed."
     return redirect(request, back, notice, id=info.id if back == "/schedule" else None)
@@ -226,6 +228,7 @@ async def resume(request: Request) -> Response:
         "schedule.resume",
         queue=info.queue,
         about=f"{info.id} missed={missed}",
+        reason=form.get("reason"),
         deed=lambda: inspector.resume_schedule(info.id, missed),
     )
     passed = f"{'' if done.is_exact else 'more than '}{counted(done.passed, 'tick')} passed meanwhile"
@@ -243,6 +246,7 @@ async def _meant(request: Request) -> tuple[ScheduleInfo, Inspector, Form]:
 routes: list[Route] = [
     Route("/schedule", schedule),
     Route("/schedule/run", ask),
+    Route("/schedule/pause", ask),
     Route("/schedule/resume", ask),
     Route("/schedule/run", run, methods=["POST"]),
     Route("/schedule/pause", pause, methods=["POST"]),

@@ -14,7 +14,7 @@ from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError, ServerNotFound
 from onebeat.inspector.models import LostServer, ServerInfo, WorkerInfo
 from onebeat.states import Cancellation
-from onebeat.web import consoles, viewer
+from onebeat.web import consoles, reasons, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render
@@ -191,6 +191,7 @@ async def ask_stop(request: Request) -> Response:
         place_of=fleets.place_of,
         queues=[name for name in sorted(one.queues) if sees(request, name)],
         may=may(request, "server.stop"),
+        needs_reason=reasons.needs(consoles.of(request).settings, "server.stop"),
     )
 
 
@@ -206,7 +207,7 @@ async def steer(request: Request) -> Response:
     }
     living = await consoles.of(request).reads.get("servers", inspector.servers)
     about = next((f"{fleets.place_of(one)} {one.id}" for one in living if one.id == name), name)
-    one = await perform(request, f"server.{word}", about=about, deed=deeds[word])
+    one = await perform(request, f"server.{word}", about=about, reason=form.get("reason"), deed=deeds[word])
     told = {
         "drain": "is told to take no more tasks, and ends those that it runs",
         "stop": "is told to end once nothing runs on it any more",
@@ -223,8 +224,9 @@ async def cancel(request: Request) -> Response:
     queue, task_id = form.needed("queue"), form.needed("id")
     inspector = await consoles.of(request).inspector()
     done = await perform(
-        request, "task.cancel", queue=queue, about=task_id, deed=lambda: inspector.cancel(queue, task_id)
-    )
+        request, "task.cancel", queue=queue, about=task_id, reason=form.get("reason"),
+        deed=lambda: inspector.cancel(queue, task_id),
+    )  # fmt: skip
     server_id = form.get("server")
     notice = f"Task {task_id} of queue {queue} {ENDS[done]}."
     return redirect(request, "/server" if server_id else "/servers", notice, id=server_id or None)

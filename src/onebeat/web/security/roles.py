@@ -72,6 +72,10 @@ ACTIONS: Final[Mapping[str, Role]] = MappingProxyType(
         "server.stop": Role.ADMIN,
         "health.repair": Role.ADMIN,
         "session.end": Role.ADMIN,
+        "view.save": Role.VIEW,
+        "view.delete": Role.VIEW,
+        "view.share": Role.OPERATE,
+        "view.unshare": Role.OPERATE,
     }
 )
 """
@@ -79,6 +83,14 @@ Every change that the console can make, and the role it needs: on the queue that
 it is about no queue, such as draining a server, on everything. Who stops or slows a job needs what began it.
 """
 
+
+LOSING: Final = frozenset(
+    {"task.cancel", "task.delete", "group.delete", "queue.remove", "schedule.delete", "server.stop"}
+)
+"""What cannot be undone from here: a console that requires reasons asks for one."""
+
+OWN: Final = frozenset({"view.save", "view.delete"})
+"""What concerns nobody but who does it, such as one's own views: whoever is let in may, whatever the role."""
 
 ALWAYS: Final = frozenset({"session.end"})
 """What a console that is read-only does as well: it changes nothing but who may look."""
@@ -162,7 +174,7 @@ def allowed(user: User, action: str, queue: str | None = None) -> bool:
         KeyError: There is no such action.
     """
     needed, role = ACTIONS[action], user.role_on(queue)
-    return role is not None and role >= needed
+    return action in OWN or (role is not None and role >= needed)
 
 
 def refusal(

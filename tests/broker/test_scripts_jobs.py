@@ -1,0 +1,64 @@
+"""job_turn.lua: the turns that steps of all jobs take, and how long each is waited for."""
+
+from __future__ import annotations
+
+from onebeat.broker import jobs
+from onebeat.broker.store import Store
+from onebeat.wire import keys
+from tests.conftest import NOON, Clock
+
+
+async def test_turns_follow_one_another_at_the_limit(store: Store, clock: Clock) -> None:
+    """The first step begins at once; each later one behind those before it, whoever asks."""
+    assert [0, 1000, 2000, 2500] == [await store.run(jobs.turn(count, 600)) for count in (10, 10, 5, 1)]
+
+
+async def test_time_that_passes_is_waited_no_more(store: Store, clock: Clock) -> None:
+    """A step that comes later waits for what is left; one that comes when all are over, not at all."""
+    assert 0 == await store.run(jobs.turn(10, 600))
+    await clock.advance(0.4)
+    assert 600 == await store.run(jobs.turn(10, 600))
+    await clock.advance(30)
+    assert 0 == await store.run(jobs.turn(10, 600))
+
+
+async def test_nothing_is_saved_up_while_no_job_runs(store: Store, clock: Clock) -> None:
+    """Within any minute no more is handed out than the limit, and one step."""
+    await store.run(jobs.turn(1, 600))
+    await clock.advance(3600)
+    waits = [await store.run(jobs.turn(100, 600)) for _ in range(8)]
+    assert 7 == sum(wait <= 60_000 for wait in waits)
+    assert [10_000 * number for number in range(8)] == waits
+
+
+async def test_parts_of_milliseconds_add_up(store: Store, clock: Clock) -> None:
+    """However high the limit is: 1,000 steps at half a millisecond take half a second."""
+    waits = [await store.run(jobs.turn(1, 120_000)) for _ in range(1001)]
+    assert (0, 1, 1, 2, 2) == tuple(waits[:5])
+    assert 500 == waits[-1]
+
+
+async def test_consoles_with_other_limits_share_the_turns(store: Store, clock: Clock) -> None:
+    """Each step takes as long as its own limit says, and none is passed over."""
+    assert [0, 1000, 1100] == [await store.run(jobs.turn(10, limit)) for limit in (600, 6000, 600)]
+
+
+async def test_a_clock_that_was_set_back_holds_nobody(store: Store, clock: Clock) -> None:
+    """A turn farther away than any job takes one counts as none."""
+    await clock.set(NOON + 7200)
+    await store.run(jobs.turn(10, 600))
+    await clock.set(NOON)
+    assert [0, 1000] == [await store.run(jobs.turn(10, 600)) for _ in range(2)]
+
+
+async def test_what_is_no_turn_counts_as_none(store: Store, clock: Clock) -> None:
+    """Whoever wrote it."""
+    await store.command("SET", keys.JOB_TURNS, "soon")
+    assert [0, 1000] == [await store.run(jobs.turn(10, 600)) for _ in range(2)]
+
+
+async def test_the_key_goes_a_minute_after_the_last_turn(store: Store, clock: Clock) -> None:
+    """So nothing is left where no job runs."""
+    await store.run(jobs.turn(10, 600))
+    left = await store.command("PTTL", keys.JOB_TURNS)
+    assert 60_000 < left <= 61_000
