@@ -115,6 +115,7 @@ if TYPE_CHECKING:
         StoreReplica,
         StoreReport,
     )
+    from onebeat.inspector.views import SavedView
     from onebeat.limits.semaphore import Semaphore
     from onebeat.observe.listeners import Listeners
     from onebeat.observe.stream import EventStream
@@ -176,6 +177,7 @@ _HOMES = {
     "inspector.store_models": [
         "ClusterNode", "StoreCluster", "StoreKey", "StoreNode", "StoreRefusal", "StoreReplica", "StoreReport",
     ],
+    "inspector.views": ["SavedView"],
     "limits.semaphore": ["Semaphore"],
     "observe.listeners": ["Listeners"],
     "observe.stream": ["EventStream"],
@@ -224,7 +226,7 @@ __all__ = [
     "JsonFormatter", "LeaseLost", "Listeners", "Lock", "LostServer", "MissingExtra", "Mux", "NotChecked",
     "NotReplicated", "Observer", "Onebeat", "OnebeatError", "PayloadError", "PeriodicTask", "Preview", "Progress",
     "QueueDetails", "QueueFull", "QueueNotEmpty", "QueueNotFound", "QueueStats", "Repaired", "ResultNotKept",
-    "ResultTimeout", "Retry", "RevokeTask", "Router", "ScheduleEntry", "ScheduleEvent", "ScheduleFire",
+    "ResultTimeout", "Retry", "RevokeTask", "Router", "SavedView", "ScheduleEntry", "ScheduleEvent", "ScheduleFire",
     "ScheduleFired", "ScheduleForm", "ScheduleInfo", "ScheduleMissed", "ScheduleNotFound", "ScheduleResumed",
     "ScheduleState", "Scheduler", "Selection", "Semaphore", "SemaphoreFull", "Series", "SeriesPoint", "Server",
     "ServerConfig", "ServerInfo", "ServerNotFound", "ServerSheet", "Severity", "SizePoint", "SkipRetry", "Spark",

@@ -330,6 +330,7 @@ async def test_every_script_has_a_contract() -> None:
             own |= dict.fromkeys(("job", "job_beat", "job_begin", "job_stop"), "KEYS[1] hash")
             own["job_turn"] = "KEYS[1] str"
             own |= dict.fromkeys(("session_see", "session_end", "sessions"), "KEYS[1] hash")
+            own |= dict.fromkeys(("views", "view_save", "view_delete"), "KEYS[1] hash")
             words = (own[name], "returns") if name in own else ("KEYS[1] root", "KEYS[2] root", "returns")
             assert all(word in head for word in words), name
     for library in (scripts / "lib").iterdir():

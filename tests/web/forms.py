@@ -24,7 +24,8 @@ class _Form(HTMLParser):
             self._is_inside = about.get("action", "").endswith(self._action)
         if not self._is_inside:
             return
-        if tag == "input" and "name" in about and (about.get("type") != "checkbox" or "checked" in about):
+        is_off = about.get("type") in ("checkbox", "radio") and "checked" not in about
+        if tag == "input" and "name" in about and not is_off:
             self.fields[about["name"]] = about.get("value", "")
         elif tag == "select":
             self._select = about["name"]

@@ -19,6 +19,7 @@ _WORDS = {
 _WHOLE = {
     keys.QUEUES: "set", keys.SERVERS: "zset", keys.WORKERS: "zset", keys.SCHEDULERS: "zset", keys.SCHEDULES: "hash",
     keys.SCHEDULE_QUEUES: "set", keys.AUDIT: "stream", keys.JOBS: "zset", keys.JOB_TURNS: "string",
+    keys.VIEWS: "hash",
 }  # fmt: skip
 
 _ASYNQ = {
@@ -44,7 +45,7 @@ _KINDS = (
     (re.compile(r"onebeat:\{.*\}:tape:"), "list"),
     (re.compile(r"onebeat:\{.*\}:(order|sheet)$"), "string"),
     (re.compile(r"onebeat:(\{.*\}|series:\{all\}):(rate|wait|run):"), "string"),
-    (re.compile(r"onebeat:job:"), "hash"),
+    (re.compile(r"onebeat:(job|sessions|views:\{all\}:of):"), "hash"),
 )
 _NAMED = re.compile(r"(asynq|onebeat):\{.*\}:([a-z_]+)$")
 

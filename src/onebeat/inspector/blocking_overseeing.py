@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from onebeat.inspector import auditing, jobs, signing
+from onebeat.inspector import auditing, jobs, signing, views
 from onebeat.inspector.auditing import AuditPage, AuditRecord
 from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
 from onebeat.inspector.filters import Filter, Look
@@ -16,6 +16,7 @@ from onebeat.inspector.jobs import PREVIEWED, Named
 from onebeat.inspector.searching import Visible, Where, as_filter
 from onebeat.inspector.signing import ConsoleSession
 from onebeat.inspector.steps import Procedure
+from onebeat.inspector.views import SavedView
 
 T = TypeVar("T")
 
@@ -168,3 +169,19 @@ class BlockingOverseeing:
         `Inspector.end_console_sessions`.
         """
         return self._do(signing.end(user, session, by=by))
+
+    def views(self, user: str = "") -> list[SavedView]:
+        """
+        List saved views: filters that have a name. Those of a user, then those that all share. See `Inspector.views`.
+        """
+        return self._do(views.every(user))
+
+    def save_view(
+        self, name: str, query: str, *, by: str, user: str = "", over: str = "", was: SavedView | None = None
+    ) -> SavedView:
+        """Save a view, of a user or of all. See `Inspector.save_view`."""
+        return self._do(views.save(name, query, by=by, user=user, over=over, was=was))
+
+    def delete_view(self, name: str, *, user: str = "", stamp: str = "") -> bool:
+        """Delete a saved view; returns whether there was one. See `Inspector.delete_view`."""
+        return self._do(views.delete(name, user=user, stamp=stamp))

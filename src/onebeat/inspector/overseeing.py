@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from onebeat.inspector import auditing, jobs, signing
+from onebeat.inspector import auditing, jobs, signing, views
 from onebeat.inspector.auditing import AuditPage, AuditRecord
 from onebeat.inspector.error_groups import SCAN, ErrorGroups, Errors
 from onebeat.inspector.filters import Filter, Look
@@ -15,6 +15,7 @@ from onebeat.inspector.jobs import PREVIEWED, Named
 from onebeat.inspector.searching import Visible, Where, as_filter
 from onebeat.inspector.signing import ConsoleSession
 from onebeat.inspector.steps import Following
+from onebeat.inspector.views import SavedView
 
 
 class Overseeing(Following):
@@ -308,3 +309,56 @@ class Overseeing(Following):
             InvalidTask: No user is named, or the session is none.
         """
         return await self._do(signing.end(user, session, by=by))
+
+    async def views(self, user: str = "") -> list[SavedView]:
+        """
+        List saved views: filters that have a name. Those of a user, then those that all share, each by name.
+
+        One round trip. A view whose filter is not understood is listed with its problem.
+
+        Args:
+            user: Whose; "": only those that all share.
+        """
+        return await self._do(views.every(user))
+
+    async def save_view(
+        self, name: str, query: str, *, by: str, user: str = "", over: str = "", was: SavedView | None = None
+    ) -> SavedView:
+        """
+        Save a view. A user has at most 50, and all share at most 50; a user's are kept for 400 days after they were
+        last looked at.
+
+        Args:
+            name: 1 to 60 characters.
+
+            query: A filter of 1 to 2,000 characters. It is kept as it is written: `age<1d` is of the day of the look.
+
+            by: Who saves it.
+
+            user: Whose it is; "": all share it.
+
+            over: The stamp of the view of that name which it replaces; "": there must be none; "*": whatever it is.
+
+            was: What it was before, to be renamed, moved or changed; its own name is replaced. None: it is new.
+
+        Raises:
+            InvalidFilter: The query is no filter.
+            InvalidTask: The name is none, or the query is empty or too long.
+            WrongState: The name is taken; `over` or `was` is no more what is there; or there are too many.
+        """
+        return await self._do(views.save(name, query, by=by, user=user, over=over, was=was))
+
+    async def delete_view(self, name: str, *, user: str = "", stamp: str = "") -> bool:
+        """
+        Delete a saved view; returns whether there was one.
+
+        Args:
+            user: Whose; "": of those that all share.
+
+            stamp: That of what is to be deleted; "": whatever it is.
+
+        Raises:
+            InvalidTask: The name is none.
+            WrongState: It was changed meanwhile.
+        """
+        return await self._do(views.delete(name, user=user, stamp=stamp))

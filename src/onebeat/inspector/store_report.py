@@ -31,6 +31,7 @@ OWN_KEYS: Final = (
     (keys.JOBS, "ZCARD", "jobs in the background"),
     (keys.AUDIT, "XLEN", "records of the audit"),
     (keys.SESSIONS, "ZCARD", "users with sessions of a console"),
+    (keys.VIEWS, "HLEN", "saved views that all users share"),
 )
 """Keys that belong to no queue, what counts their things, and what these are."""
 

@@ -20,6 +20,7 @@ from onebeat.app.app import Onebeat
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.clock import SystemClock
+from onebeat.errors import ConfigurationError, shown
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures, rail
 from onebeat.web.acting import Refusals
@@ -46,8 +47,10 @@ from onebeat.web.pages import (
     store,
     task,
     task_changes,
+    task_new,
     tasks,
     viewing,
+    views,
 )
 from onebeat.web.reading import SharedReads
 from onebeat.web.sampling import keep_sampling
@@ -92,7 +95,7 @@ class ConsoleSettings(TypedDict, total=False):
     redaction: Redaction
 
 
-def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Console:
+def console(source: object = None, *, app: Onebeat | None = None, **settings: Unpack[ConsoleSettings]) -> Console:
     """
     Make the console: an ASGI application, to be served by itself or mounted in another.
 
@@ -100,14 +103,20 @@ def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Conso
 
     Args:
         source: An `Onebeat` application, whose store is looked into; or a URL, a redis-py client whose settings are
-            used, or an open `Store`. Default: `ONEBEAT_URL`, else the embedded store of the project.
+            used, or an open `Store`. Default: the store of `app`, else `ONEBEAT_URL`, else the embedded store of the
+            project.
+
+        app: The application whose declarations count: what is enqueued and edited must fit them. Default: `source`, if
+            it is one.
 
         settings: See `Settings`.
 
     Raises:
-        ConfigurationError: A setting cannot work.
+        ConfigurationError: A setting cannot work, or `app` is no application.
     """
-    return Console(source, Settings(**settings))
+    if app is not None and not isinstance(app, Onebeat):
+        raise ConfigurationError(f"app is {shown(app)}: give an Onebeat application")
+    return Console(app if source is None else source, Settings(**settings), app=app)
 
 
 class Console:
@@ -123,6 +132,8 @@ class Console:
 
         turned_away: How many failed logins are still to be written down.
 
+        own_changes: How many changes of their own users may still make.
+
         places: The pages that the rail leads to: path, name, word.
 
         background: The jobs that it runs.
@@ -134,13 +145,22 @@ class Console:
 
     places = PLACES
 
-    def __init__(self, source: object, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        source: object,
+        settings: Settings,
+        *,
+        app: Onebeat | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.settings = settings
         self.reads: SharedReads = SharedReads(monotonic)
         self.background: Background = Background(self.reads.forget, per_minute=settings.bulk_per_minute)
         self.refusals: Refusals = Refusals(monotonic)
         self.turned_away: Bucket = Bucket(monotonic)
+        self.own_changes: Refusals = Refusals(monotonic)
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
+        self._declaring = app
         self._name = ""
         self._app = Starlette(
             routes=routes(),
@@ -197,8 +217,10 @@ class Console:
 
     @property
     def app(self) -> Onebeat | None:
-        """The application that it was made for, whose declarations a payload must fit; None: it knows of none."""
-        return self._source if isinstance(self._source, Onebeat) else None
+        """The application whose declarations a payload must fit; None: it knows of none."""
+        if self._declaring is None and isinstance(self._source, Onebeat):
+            return self._source
+        return self._declaring
 
     @property
     def store_name(self) -> str:
@@ -219,6 +241,7 @@ def routes() -> list[BaseRoute]:
         *overview.routes,
         *queue.routes,
         *tasks.routes,
+        *views.routes,
         *act.routes,
         *jobs.routes,
         *errors.routes,
@@ -234,6 +257,7 @@ def routes() -> list[BaseRoute]:
         *metrics.routes,
         *task.routes,
         *task_changes.routes,
+        *task_new.routes,
         *palette.routes,
         *health.routes,
         *store.routes,

@@ -44,6 +44,9 @@ JOB_TURNS = "onebeat:job-turns"
 SESSIONS = "onebeat:sessions"
 """Sorted set of who has sessions of a console, by until when, ms (broker/sessions.py)."""
 
+VIEWS = "onebeat:views:{all}:shared"
+"""Hash of the saved views of all users, by name; in the slot of those of each user (broker/views.py)."""
+
 SERIES = "onebeat:series:{all}:"
 """What the series of all queues together begin with; no queue's keys begin so."""
 
@@ -131,3 +134,8 @@ def job(job_id: str) -> str:
 def sessions(user: str) -> str:
     """Return the key of a user's sessions of consoles."""
     return f"onebeat:sessions:{user}"
+
+
+def views(user: str) -> str:
+    """Return the key of the views that a user has saved; "" of those that all share."""
+    return f"onebeat:views:{{all}}:of:{user}" if user else VIEWS

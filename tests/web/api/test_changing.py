@@ -34,6 +34,33 @@ async def test_a_queue_is_paused_and_resumed(api: Api, inspector: Inspector) -> 
     assert not (await inspector.stats(ODD)).paused
 
 
+async def test_views_are_saved_replaced_and_deleted(api: Api) -> None:
+    """Of this console, which asks nobody who they are, all are shared; what is taken is replaced if that is asked."""
+    view: dict[str, Any] = {"name": "failed", "q": "state:archived  age<1d"}
+    said = {**view, "shared": True, "saved_by": "local", "problem": ""}
+    saved = await api.post("/views/save", **view)
+    assert said == {key: value for key, value in saved.items() if key != "saved"}
+    assert [saved] == (await api.get("/views"))["views"]
+    found = await api.post("/views/share", 409, name="failed", q="state:retry")
+    assert ("wrong-state", True) == (found["code"], "is taken" in found["detail"])
+    replaced = await api.post("/views/share", name="failed", q="state:retry", replace=True)
+    assert [replaced] == (await api.get("/views"))["views"]
+    assert {"deleted": True} == await api.post("/views/unshare", name="failed")
+    assert {"deleted": False} == await api.post("/views/delete", name="failed")
+    assert [] == (await api.get("/views"))["views"]
+
+
+@pytest.mark.parametrize(
+    ("name", "q", "code"),
+    [("v", "state:asleep", "invalid-filter"), ("a\u200bb", "state:retry", "invalid"), (" ", "state:retry", "invalid"),
+     ("v", " ", "invalid"), ("v", "payload.password:x", "invalid-filter"), ("x" * 61, "state:retry", "invalid")],
+)  # fmt: skip
+async def test_a_view_that_cannot_be_kept_is_refused(api: Api, name: str, q: str, code: str) -> None:
+    """Before anything is written."""
+    assert code == (await api.post("/views/save", 422, name=name, q=q))["code"]
+    assert [] == (await api.get("/views"))["views"]
+
+
 async def test_what_is_so_already_is_refused(api: Api) -> None:
     """As the command line refuses it."""
     found = await api.post("/queue/resume", 409, queue="q")

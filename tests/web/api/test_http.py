@@ -217,6 +217,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "resume_server": {"server": "one"},
     "repair_health": {},
     "end_sessions": {"user": "somebody"},
+    "save_view": {"name": "failed", "q": "state:archived"},
+    "delete_view": {"name": "failed"},
+    "share_view": {"name": "failed", "q": "state:archived"},
+    "unshare_view": {"name": "failed"},
 }
 
 

@@ -19,6 +19,14 @@ STATES = {
 """What the scene comes to; nothing in it changes by itself for an hour."""
 
 
+VIEWS = {
+    "Failed invoices of today": "type:invoice:* state:archived age<1d",
+    "Nearly given up": "state:retry retried>=3",
+    "Waiting too long": "state:pending age>1h",
+}
+"""What is saved under a name."""
+
+
 def play(stage: Stage) -> None:
     """Fill a store, and return when everything has come to what it stays."""
     past.write(stage.url)
@@ -50,6 +58,8 @@ def _enqueue(stage: Stage) -> None:
         client.enqueue_many([Task("import:rows", {"file": f"{n}.csv"}, queue="imports") for n in range(7)])
     with SyncInspector(stage.url) as inspector:
         inspector.pause("imports")
+        for name, query in VIEWS.items():
+            inspector.save_view(name, query, by="ada")
 
 
 def _go(stage: Stage) -> None:

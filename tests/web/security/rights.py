@@ -17,7 +17,7 @@ from onebeat.web.api.operation import PREFIX
 from onebeat.web.api.table import OPERATIONS
 from onebeat.web.console import routes
 from onebeat.web.pages.task_forms import FIELDS
-from onebeat.web.security.roles import ACTIONS, User
+from onebeat.web.security.roles import ACTIONS, OWN, User
 from tests.web.api.test_http import EXAMPLES
 
 QUEUE = "q"
@@ -34,7 +34,9 @@ PERSONAL = frozenset({"/login", "/logout", "/settings"})
 JOB = "JOB"
 """Stands for the id of a job that archives in the queue, and was begun by somebody else."""
 
-GLOBAL = frozenset({"server.drain", "server.resume", "server.stop", "health.repair", "session.end"})
+GLOBAL = frozenset({"server.drain", "server.resume", "server.stop", "health.repair", "session.end"}) | {
+    action for action in ACTIONS if action.startswith("view.")
+}
 """What belongs to no queue."""
 
 
@@ -70,6 +72,8 @@ class Change:
 
     def allows(self, user: User) -> bool:
         """Whether a user may, by the table of actions alone."""
+        if self.action in OWN:
+            return True
         role = user.role_on(None if self.is_global else QUEUE)
         return self.is_seen(user) and role is not None and role >= ACTIONS[self.action]
 
@@ -95,6 +99,7 @@ PAGES: tuple[Change, ...] = (
         {"queue_of": QUEUE, "id": "retry", "stamp": "0" * 16, "state": "retry", "max_retry": "7", "was": WAS},
     ),
     Change("/task/clone", "task.clone", {"queue_of": QUEUE, "id": "retry"}),
+    Change("/task/new", "task.enqueue", {"type": "t", "queue": QUEUE}),
     Change("/queue/pause", "queue.pause", {"queue": QUEUE}),
     Change("/queue/resume", "queue.resume", {"queue": QUEUE}),
     Change("/queue/remove", "queue.remove", {"queue": QUEUE, "typed": QUEUE, "force": "yes", "confirmed": "yes"}),
@@ -108,6 +113,10 @@ PAGES: tuple[Change, ...] = (
     Change("/server/drain", "server.drain", {"id": "one"}, is_global=True),
     Change("/server/stop", "server.stop", {"id": "one"}, is_global=True),
     Change("/sessions/end", "session.end", {"user": "somebody"}, is_global=True),
+    Change("/views/save", "view.save", {"name": "failed", "q": "state:archived"}, is_global=True),
+    Change("/views/save", "view.share", {"name": "failed", "q": "state:archived", "shared": "yes"}, is_global=True),
+    Change("/views/delete", "view.delete", {"name": "failed"}, is_global=True),
+    Change("/views/delete", "view.unshare", {"name": "failed", "shared": "yes"}, is_global=True),
     Change("/server/resume", "server.resume", {"id": "one"}, is_global=True),
 )
 """Changes that forms make."""

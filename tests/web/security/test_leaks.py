@@ -71,6 +71,10 @@ async def filled(store: Store, client: Client) -> Store:
     await list_server(store, "web-1", 41, "one", NOON)
     inspector = Inspector(store)
     await inspector.record_audit(AuditRecord(user="ann", action="queue.pause", queue=HIDDEN, about=TYPE))
+    await inspector.save_view(f"of {HIDDEN}", "state:retry", by="ann")
+    await inspector.save_view("by name", f"queue:{HIDDEN}", by="ann")
+    await inspector.save_view("by type", f"type:{TYPE}", by="ann")
+    await inspector.save_view("by error", f"queue:* error:{ERROR}", by="ann")
     await inspector.begin_job("archive", f"queue:{HIDDEN} type:{TYPE}", user="ann")
     return store
 

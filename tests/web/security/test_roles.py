@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from onebeat.errors import ConfigurationError
-from onebeat.web.security.roles import ACTIONS, ALWAYS, Role, User, allowed, refusal
+from onebeat.web.security.roles import ACTIONS, ALWAYS, OWN, Role, User, allowed, refusal
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -16,8 +16,15 @@ def test_a_role_may_do_what_needs_it_or_less(role: Role, action: str) -> None:
 
 
 def test_nobody_may_change_anything_by_looking() -> None:
-    """No action needs the role view alone."""
-    assert Role.VIEW not in ACTIONS.values()
+    """No action needs the role view alone, but what concerns nobody else."""
+    assert set(OWN) == {action for action, role in ACTIONS.items() if role is Role.VIEW}
+
+
+@pytest.mark.parametrize("user", [User("ann", "view"), User("bob", None, {"mail": "view"}), User("eve", None)])
+def test_whoever_is_let_in_changes_what_is_their_own(user: User) -> None:
+    """But not where the console is read-only."""
+    assert {None} == {refusal(user, action) for action in OWN}
+    assert None not in {refusal(user, action, read_only=True) for action in OWN}
 
 
 def test_a_role_on_a_queue_comes_before_that_on_all() -> None:

@@ -16,6 +16,7 @@ from onebeat.web.api import (
     stats,
     task_changes,
     tasks,
+    views,
 )
 from onebeat.web.api.operation import Operation
 
@@ -24,6 +25,7 @@ RESOURCES: Mapping[str, tuple[Operation, ...]] = {
     "Queues": queues.OPERATIONS,
     "Tasks": (*tasks.OPERATIONS, *series.TASK_OPERATIONS, *task_changes.OPERATIONS),
     "Many tasks": jobs.OPERATIONS,
+    "Saved views": views.OPERATIONS,
     "Errors": jobs.ERROR_OPERATIONS,
     "Groups": queues.GROUP_OPERATIONS,
     "Schedules": schedules.OPERATIONS,

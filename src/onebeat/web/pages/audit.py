@@ -21,6 +21,7 @@ FILTERS = ("user", "action", "queue", "job")
 ABOUT = {
     "task": "tasks", "queue": "queues", "group": "groups", "schedule": "schedules", "server": "servers",
     "lock": "locks", "health": "repairs", "session": "signing in and out",
+    "view": "saved views",
 }  # fmt: skip
 """What actions are about, by the word that they begin with."""
 

@@ -1,6 +1,6 @@
 """
-What the command palette finds beside pages: queues, and pausing them, types, schedules, servers, errors, tasks by
-their id.
+What the command palette finds beside pages: saved views, queues, and pausing them, types, schedules, servers, errors,
+tasks by their id, and the form for a new one.
 
 Each kind is looked for alone: what the store refuses of one, or the viewer may not see, is no reason to find nothing.
 """
@@ -18,11 +18,11 @@ from onebeat.broker.series import OTHER
 from onebeat.errors import InvalidFilter, OnebeatError
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import consoles, past
+from onebeat.web import consoles, past, views
 from onebeat.web.links import url
 from onebeat.web.pages import errors as failed
 from onebeat.web.pages import schedules, tasks
-from onebeat.web.rights import may, sees
+from onebeat.web.rights import may, may_somewhere, sees
 from onebeat.web.scope import hidden
 from onebeat.web.showing import words
 from onebeat.web.showing.fleets import maker, place_of
@@ -43,6 +43,8 @@ SHORTEST = 2
 TYPES_S = 60.0
 """Seconds for which the types that ran lately are good: they are asked for with every letter."""
 
+ENQUEUE = "Enqueue a task"
+
 VERBS = {"pause": "Pause", "resume": "Resume"}
 
 Item = dict[str, str]
@@ -51,18 +53,26 @@ Item = dict[str, str]
 async def palette(request: Request) -> Response:
     """Answer with what fits what is typed; `what=errors` looks among errors, which takes longer."""
     asked = request.query_params.get("q", "").strip()[:LONGEST]
-    kinds = (
-        (_errors,) if request.query_params.get("what") == "errors" else (_tasks, _queues, _types, _schedules, _servers)
-    )
+    is_slow = request.query_params.get("what") == "errors"
     items: list[Item] = []
-    for kind in kinds:
+    for kind in (_errors,) if is_slow else (_tasks, _views, _queues, _types, _schedules, _servers):
         try:
             items += await kind(request, asked)
         except OnebeatError:  # the page says what is wrong; all else can still be gone to
             continue
-    if kinds != (_errors,):
+    if not is_slow:
+        items += _new(request, asked)
         items += _search(request, asked, is_found=bool(items))
     return JSONResponse({"items": items})
+
+
+async def _views(request: Request, asked: str) -> list[Item]:
+    """Find saved views by their names; of those that all share and one's own, one's own first."""
+    fitting = [one.view for one in await views.shown(request) if one.filter is not None and _fits(asked, one.view.name)]
+    return [
+        {"kind": "view", "text": view.name, "hint": short(view.query, 36), "href": url(request, "/tasks", q=view.query)}
+        for view in fitting[:FEW]
+    ]
 
 
 async def _queues(request: Request, asked: str) -> list[Item]:
@@ -182,6 +192,19 @@ async def _types(request: Request, asked: str) -> list[Item]:
         }
         for name in _fitting(asked, list(types))[:FEW]
     ]
+
+
+def _new(request: Request, asked: str) -> Iterator[Item]:
+    """Find the form for a new task, of each type that the application declares: "enqueue pay"."""
+    if len(asked) < SHORTEST or not may_somewhere(request, "task.enqueue"):
+        return
+    if _fits(asked, ENQUEUE):
+        yield {"kind": "act", "text": f"{ENQUEUE}…", "href": url(request, "/task/new")}
+    app = consoles.of(request).app
+    if app is None:
+        return
+    for name in [one for one in sorted(app.tasks) if _fits(asked, f"Enqueue {one}")][:FEW]:
+        yield {"kind": "act", "text": f"Enqueue {name}…", "href": url(request, "/task/new", type=name)}
 
 
 def _search(request: Request, asked: str, *, is_found: bool) -> Iterator[Item]:

@@ -26,11 +26,11 @@ from onebeat.task import TaskInfo
 from onebeat.web import consoles
 from onebeat.web.links import url
 from onebeat.web.page import redirect, render
-from onebeat.web.pages import finding
+from onebeat.web.pages import finding, views
 from onebeat.web.pages.finding import Looked
 from onebeat.web.pages.rows import rows
 from onebeat.web.parts import part, silent
-from onebeat.web.rights import may
+from onebeat.web.rights import may, may_somewhere
 from onebeat.web.scope import hidden, sight, visible, wanted
 from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.redaction import Redaction
@@ -84,15 +84,18 @@ async def tasks(request: Request) -> Response:
     try:
         chosen = wanted(request, asked)
     except InvalidFilter as error:
-        return _page(request, asked, Filter(), None, error=str(error), status=400)
+        saved = await views.row(request, None)
+        return _page(request, asked, Filter(), None, error=str(error), status=400, saved=saved)
     if id_ := finding.one_id(chosen):
         return await _by_id(request, asked, id_)
     group, cursor = request.query_params.get("group", ""), request.query_params.get("cursor", "")
+    saved = await views.row(request, None if group else chosen)
     try:
         looked = await finding.look(request, chosen, group=group, cursor=cursor)
     except OnebeatError as error:
         if cursor or asked:
-            return _page(request, asked, chosen, None, error=str(error), status=_status(error), group=group)
+            status = _status(error)
+            return _page(request, asked, chosen, None, error=str(error), status=status, group=group, saved=saved)
         raise
     stats = await finding.figures(request)
     servers: Sequence[ServerInfo] = []
@@ -116,6 +119,8 @@ async def tasks(request: Request) -> Response:
         number=number,
         polls=listed and not cursor and queues <= POLLED_QUEUES,
         cursor=cursor,
+        saved=saved,
+        may_save=not group and views.may_save(request, chosen, saved),
     )
 
 
@@ -165,7 +170,7 @@ def _page(
     states = filter.states
     values: dict[str, Any] = {
         "group": "", "found": [], "tabs": _tabs(filter, {}), "narrow": [], "acts": [], "number": None, "polls": False,
-        "cursor": "", "elsewhere": [],
+        "cursor": "", "elsewhere": [], "saved": None, "may_save": False,
     } | given  # fmt: skip
     if error:
         verdict = ("bad", f"{error[:1].upper()}{error[1:]}")
@@ -182,7 +187,9 @@ def _page(
         words_of=_chips(filter) if not error else [],
         simple=SIMPLE if not asked or error else (),
         only=states[0].value if len(states) == 1 else "",
+        short=short,
         error=error,
+        may_enqueue=may_somewhere(request, "task.enqueue"),
         **values,
     )
 

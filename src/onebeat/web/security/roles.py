@@ -72,6 +72,10 @@ ACTIONS: Final[Mapping[str, Role]] = MappingProxyType(
         "server.stop": Role.ADMIN,
         "health.repair": Role.ADMIN,
         "session.end": Role.ADMIN,
+        "view.save": Role.VIEW,
+        "view.delete": Role.VIEW,
+        "view.share": Role.OPERATE,
+        "view.unshare": Role.OPERATE,
     }
 )
 """
@@ -85,6 +89,8 @@ LOSING: Final = frozenset(
 )
 """What cannot be undone from here: a console that requires reasons asks for one."""
 
+OWN: Final = frozenset({"view.save", "view.delete"})
+"""What concerns nobody but who does it, such as one's own views: whoever is let in may, whatever the role."""
 
 ALWAYS: Final = frozenset({"session.end"})
 """What a console that is read-only does as well: it changes nothing but who may look."""
@@ -168,7 +174,7 @@ def allowed(user: User, action: str, queue: str | None = None) -> bool:
         KeyError: There is no such action.
     """
     needed, role = ACTIONS[action], user.role_on(queue)
-    return role is not None and role >= needed
+    return action in OWN or (role is not None and role >= needed)
 
 
 def refusal(
