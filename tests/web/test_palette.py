@@ -83,7 +83,7 @@ async def test_what_nothing_fits_can_be_looked_for(
     """Where it may stand, the likeliest first; each is a query that can be read."""
     await client.enqueue(Task("a"))
     items = (await web.get("/palette", params={"q": typed})).json()["items"]
-    assert [f"Look for “{typed}” in {where} of tasks" for where in offered] == [item["text"] for item in items]
+    assert [f"Look in {where}: {typed}" for where in offered] == [item["text"] for item in items]
     for item in items:
         assert 200 == (await web.get(item["href"])).status_code
 

@@ -213,7 +213,7 @@ def _search(request: Request, asked: str, *, is_found: bool) -> Iterator[Item]:
         yield {"kind": "search", "text": f"Tasks: {asked}", "href": url(request, "/tasks", q=asked)}
     elif asked and not is_found:
         for where, q in _likely(asked):
-            text = f"Look for “{short(asked, 40)}” in {where} of tasks"
+            text = f"Look in {where}: {short(asked, 60)}"  # a phone cuts the end
             yield {"kind": "search", "text": text, "href": url(request, "/tasks", q=q)}
 
 
