@@ -9,7 +9,7 @@ from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.inspector.inspector import Inspector
 from onebeat.task import Task
-from tests.broker.test_scripts_series import note, runs
+from tests.broker.test_scripts_series import add, runs
 from tests.conftest import Clock
 from tests.inspector.test_error_groups import fail
 from tests.inspector.test_fleet import list_server, server
@@ -47,7 +47,7 @@ async def test_types_are_found_by_a_part_of_their_name(
 ) -> None:
     """Those of tasks that queues hold, and those that ran lately and were not kept; once for all letters."""
     await client.enqueue(Task("invoice:render"), queue="pdf")
-    await note(store, None, 1, **{"invoice:send": runs(1)})
+    await add(store, None, 1, 0, {"invoice:send": runs(1)})
     items = (await web.get("/palette", params={"q": "invoice"})).json()["items"]
     assert [
         ("Tasks of type invoice:render", "/tasks?q=type%3Ainvoice%3Arender"),
@@ -63,7 +63,7 @@ async def test_types_in_hidden_queues_are_not_found(store: Store, client: Client
     await client.enqueue(Task("invoice:render"), queue="hidden")
     await client.enqueue(Task("invoice:look"), queue="look")
     for queue in ("hidden", None):
-        await note(store, queue, 1, **{"invoice:send": runs(1)})
+        await add(store, queue, 1, 0, {"invoice:send": runs(1)})
     async with asking(store, CLERK) as web:
         assert ["Tasks of type invoice:look"] == [text for kind, text in await found(web, "invoice") if kind == "type"]
 
