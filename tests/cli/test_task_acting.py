@@ -68,6 +68,12 @@ def test_by_a_filter_looked_at_first(url: str, some: SyncInspector) -> None:
     assert "No tasks to run that fit type:no: looked at" in run("task", "run", "--url", url, "--type", "no").stdout
 
 
+def test_retry_is_what_many_type_first(url: str, some: SyncInspector) -> None:
+    """It is another word for `run`, and the help says so."""
+    assert "task 01 of queue low is now pending\n" == run("task", "retry", "--url", url, "01").stdout
+    assert "retry (run)" in " ".join(run("task", "--help").stdout.split())
+
+
 def test_all_of_a_state_as_asynq_has_it(url: str, some: SyncInspector) -> None:
     """`runall`, `archiveall` and `deleteall` are other words."""
     assert (

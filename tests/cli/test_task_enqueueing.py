@@ -11,6 +11,7 @@ import pytest
 
 from onebeat.inspector.blocking import SyncInspector
 from onebeat.task import TaskInfo
+from tests.cli.programs import onebeat
 from tests.cli.runner import document, run
 
 SHOP = """
@@ -163,6 +164,26 @@ def test_a_type_that_is_not_declared_is_warned_about(url: str, inspector: SyncIn
     assert (0, True) == (told.exit_code, "is not declared by application 'shop'" in told.stderr)
     assert "" == run("task", "enqueue", "--url", url, "mail:snd", "to=a", "--raw").stderr
     assert "there is no module" in run("task", "enqueue", "--url", url, "t", "--app", "no.such:app").output
+
+
+@pytest.mark.parametrize(
+    ("is_warned", "words"),
+    [(True, ["to=a"]), (False, ["to=a", "--raw"]), (False, ["to=a", "--json"])],
+)
+def test_who_names_no_application_is_told_that_nothing_was_checked(
+    url: str, inspector: SyncInspector, tmp_path: Path, is_warned: bool, words: list[str]
+) -> None:
+    """On a terminal, before one is asked; not who says that one knows, and no program."""
+    command = ["task", "enqueue", "mail:snd", *words, "--url", url, "--yes"]
+    with onebeat(*command, cwd=tmp_path, terminal=True) as program:
+        assert 0 == program.ended()
+        assert is_warned == (
+            "onebeat: no application is named, so type and payload were not checked: --app" in program.said
+        )
+    with onebeat(*command, cwd=tmp_path) as program:
+        assert 0 == program.ended()
+        assert "no application" not in program.said
+    assert 2 == inspector.stats("default").pending
 
 
 @pytest.mark.parametrize(("option", "value"), [("--id", "a"), ("--unique", "1h")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,26 @@ def test_every_decision_is_listed_by_its_title() -> None:
     listed = [line for line in (folder / "README.md").read_text().splitlines() if line.startswith("- ")]
     titles = [(file.name, file.read_text().partition("\n")[0].split(maxsplit=2)) for file in folder.glob("0*.md")]
     assert [f"- {number} [{title}]({file})" for file, (_, number, title) in sorted(titles)] == listed
+
+
+def test_how_tos_are_listed_as_the_site_has_them() -> None:
+    """Every one of them once, in the same groups and order: on a narrow screen the page is all that leads to them."""
+    folder = ROOT / "docs" / "how-to"
+    site = tomllib.loads((ROOT / "docs" / "site" / "zensical.toml").read_text().replace("DECISIONS", ""))
+    [entries] = [entry["How-to"] for entry in site["project"]["nav"] if "How-to" in entry]
+    groups = {
+        name: [path.removeprefix("how-to/") for page in pages for path in page.values()]
+        for entry in entries[1:]
+        for name, pages in entry.items()
+    }
+    listed: dict[str, list[str]] = {}
+    for line in (folder / "index.md").read_text().splitlines():
+        if line.endswith(":") and not line.startswith("- "):
+            listed[line[:-1]] = []
+        elif link := re.match(r"- \[.+?\]\(([\w-]+\.md)\)", line):
+            listed[list(listed)[-1]].append(link[1])
+    assert groups == listed
+    assert list(groups) == list(listed)
+    assert {page.name for page in folder.glob("*.md")} - {"index.md"} == {
+        page for found in listed.values() for page in found
+    }

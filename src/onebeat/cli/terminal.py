@@ -35,9 +35,9 @@ def close_pipe(status: int = CLOSED_PIPE) -> NoReturn:
     raise SystemExit(status)
 
 
-def is_terminal() -> bool:
-    """Whether standard output is a terminal."""
-    return sys.stdout.isatty()
+def is_terminal(*, err: bool = False) -> bool:
+    """Whether standard output is a terminal, or standard error."""
+    return (sys.stderr if err else sys.stdout).isatty()
 
 
 def console(*, err: bool = False) -> Console:

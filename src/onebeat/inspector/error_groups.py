@@ -12,7 +12,7 @@ from onebeat.broker import browse, failures
 from onebeat.broker.failures import Failures
 from onebeat.broker.spoiled import Spoiled
 from onebeat.errors import BrokerError, InvalidTask, shown
-from onebeat.inspector.error_text import Kind, kind_of, pattern_of
+from onebeat.inspector.error_text import Kind, kind_of, pattern_of, words_of
 from onebeat.inspector.filters import MAX_LENGTH, Filter, Look
 from onebeat.inspector.searching import QUEUES_STEP, Visible, chosen_queues
 from onebeat.inspector.showing import at, task_info
@@ -55,6 +55,9 @@ class ErrorGroup:
 
         message: What the error says behind that, with placeholders for what differs: "user <n> is not known".
 
+        words: What it says behind that as it is, at most 2,000 characters, if all that were found say the very same; ""
+            if they do not.
+
         count: Tasks that were found.
 
         first, last: The earliest and latest of their last failures; None where none is known.
@@ -76,6 +79,7 @@ class ErrorGroup:
     type: str
     error_class: str
     message: str
+    words: str
     count: int
     first: datetime | None
     last: datetime | None
@@ -153,6 +157,7 @@ class _Group:
     kind: Kind
     pattern: str
     sample: str
+    words: str | None
     count: int = 0
     first: datetime | None = None
     last: datetime | None = None
@@ -165,6 +170,8 @@ class _Group:
         self.count += 1
         self.queues[info.queue] += 1
         self.states[info.state] += 1
+        if self.words is not None and info.last_error != self.sample and _words(info.last_error) != self.words:
+            self.words = None
         if len(self.samples) < SAMPLES:
             self.samples.append((info.queue, info.id))
         if failed_at is not None:
@@ -178,6 +185,7 @@ class _Group:
             type=self.type,
             error_class=self.kind.error_class,
             message=self.kind.message,
+            words=self.words or "",
             count=self.count,
             first=self.first,
             last=self.last,
@@ -188,6 +196,10 @@ class _Group:
             sample=self.sample,
             filter=str(narrowed(filter, self.type, self.pattern)),
         )
+
+
+def _words(error: str) -> str:
+    return words_of(error)[:MAX_SAMPLE]
 
 
 def _hour(moment: datetime) -> int:
@@ -230,7 +242,8 @@ class Tally:
             if len(self._groups) >= MAX_GROUPS:
                 self.beyond += 1
                 return
-            self._groups[key] = _Group(info.type, kind, pattern_of(info.last_error), info.last_error[:MAX_SAMPLE])
+            error = info.last_error
+            self._groups[key] = _Group(info.type, kind, pattern_of(error), error[:MAX_SAMPLE], _words(error))
         self._groups[key].add(info, failed_at, self._hour)
 
     def groups(self, filter: Filter, limit: int) -> tuple[ErrorGroup, ...]:

@@ -83,12 +83,26 @@ class Kind:
 def kind_of(text: str) -> Kind:
     """Say what kind of failure a text tells; the same for all that differ only in numbers, ids, names and places."""
     line = _cut(_line(text))
-    found = _CLASS.match(line) or _GO_PANIC.match(line)
-    name = found.group(found.lastindex or 0) if found else ""
-    rest = line[found.end() :].removeprefix(":").strip() if found else line
-    shown = _SPACES.sub(" ", _replaced(rest))
+    name, at = _class(line)
+    shown = _SPACES.sub(" ", _replaced(_behind(line, at)))
     message = shown if len(shown) <= MAX_MESSAGE else f"{shown[: MAX_MESSAGE - 1]}…"
     return Kind(name, message)
+
+
+def words_of(text: str) -> str:
+    """Return what an error says behind its class, as it is: of a traceback of its last line."""
+    line = _line(text)
+    return _behind(line, _class(_cut(line))[1])
+
+
+def _class(line: str) -> tuple[str, int]:
+    """Return the class that an error begins with, "" if it names none, and where that ends."""
+    found = _CLASS.match(line) or _GO_PANIC.match(line)
+    return (found.group(found.lastindex or 0), found.end()) if found else ("", 0)
+
+
+def _behind(line: str, at: int) -> str:
+    return line[at:].removeprefix(":").strip() if at else line
 
 
 def pattern_of(text: str) -> str:

@@ -75,13 +75,15 @@ async def sizes(request: Request, names: Sequence[str] | None) -> list[SizePoint
     return found if found and found[-1].pending is not None else found[:-1]  # this minute was not noted yet
 
 
-async def types(request: Request, names: Sequence[str] | None, minutes: int) -> list[TypeSeries]:
-    """Read how attempts went by type; of none if the store refuses."""
+async def types(
+    request: Request, names: Sequence[str] | None, minutes: int, *, seconds: float = KEPT_S
+) -> list[TypeSeries]:
+    """Read how attempts went by type, or did some seconds ago; of none if the store refuses."""
     console = consoles.of(request)
     inspector = await console.inspector()
     try:
         return await console.reads.get(
-            ("types", names, minutes), lambda: inspector.types(names, minutes=minutes), seconds=KEPT_S
+            ("types", names, minutes), lambda: inspector.types(names, minutes=minutes), seconds=seconds
         )
     except BrokerError:
         return []

@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from onebeat import SyncClient, Task
+from onebeat.web import assets
 from onebeat.web.showing import instants
 from tests.web.browser.stage import Stage, apart
 from tests.web.browser.visitor import Visitor, visiting
@@ -39,6 +40,28 @@ def test_a_page_looks_again_and_shows_what_has_changed(visitor: Visitor, stage: 
     finally:
         stage.look(lambda inspector: inspector.resume("critical"))
     expect(row.locator("button")).to_have_text("Pause")
+
+
+def test_what_is_hours_away_is_told_to_the_nearest(visitor: Visitor) -> None:
+    """A session of twelve hours ends in twelve when it has just begun; what is past, or sooner, is told in whole."""
+    hours = 3600
+    aways = (12 * hours - 60, 11.4 * hours, 23.9 * 24 * hours, 50.5 * 60, 90, -1.9 * hours)
+    told = visitor.see("/").evaluate(
+        """async ([address, aways]) => {
+          const { tellTimes } = await import(address);
+          const box = document.createElement("p");
+          for (const away of aways) {
+            const time = document.createElement("time");
+            time.dateTime = new Date(Date.now() + away * 1000).toISOString();
+            time.dataset.words = "";
+            box.append(time);
+          }
+          tellTimes(box);
+          return [...box.children].map((time) => time.textContent);
+        }""",
+        [f"{visitor.origin}{assets.address('times.js')}", aways],
+    )
+    assert ["in 12 hr.", "in 11 hr.", "in 24 days", "in 50 min.", "in 1 min.", "1 hr. ago"] == told
 
 
 def test_times_are_told_by_the_clock_of_the_server(visitor: Visitor) -> None:
@@ -228,3 +251,17 @@ def test_back_and_forward_show_pages_that_live(visitor: Visitor) -> None:
     assert visitor.origin + "/" == page.url
     page.go_forward()
     expect(page.locator("h1")).to_have_text("Not found")
+
+
+def test_numbers_in_the_rail_say_what_they_count(visitor: Visitor) -> None:
+    """To who hovers, and to who listens."""
+    visitor.see("/")
+    session = visitor.context.new_cdp_session(visitor.page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    heard = [node["name"]["value"] for node in nodes if node.get("role", {}).get("value") == "link"]
+    links = visitor.page.locator(".rail [data-tally]").all()
+    assert {"Overview", "Errors", "Servers", "Groups"} <= {link.inner_text() for link in links}
+    for link in links:
+        words = link.get_attribute("title") or ""
+        assert re.search(r"\d (queue|task|server|schedule|group)s?\b", words), words
+        assert any(one.split() == f"{link.inner_text()} {words}".split() for one in heard), (words, heard)

@@ -265,6 +265,15 @@ def test_a_composition_says_its_numbers() -> None:
     assert ["default: 2 active, 1,204 retry", "no tasks"] == [found.attrib["aria-label"] for found in root]
 
 
+def test_a_composition_says_what_it_leaves_out() -> None:
+    """To who hovers and to who listens: beside a size that counts them an empty bar would seem to be wrong."""
+    root = read(composition({"completed": 5_137}, label="mail") + composition({"retry": 2, "completed": 1}))
+    assert ["mail: 5,137 completed, not drawn", "2 retry; 1 completed, not drawn"] == [
+        found.attrib["aria-label"] for found in root
+    ]
+    assert ["5,137 completed, not drawn", "1 completed, not drawn"] == [found[0].text for found in root]
+
+
 BUCKETS = [(0.1, 5), (1.0, 15), (float("inf"), 2)]
 
 

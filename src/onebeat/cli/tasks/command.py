@@ -17,7 +17,7 @@ from onebeat.cli.tasks.where import Where, where_options
 from onebeat.cli.writing import write_options
 from onebeat.documents.tasks import EnqueuedRow, TaskDetails, TaskRow
 
-ALIASES = {"runall": "run", "archiveall": "archive", "deleteall": "rm"}
+ALIASES = {"retry": "run", "runall": "run", "archiveall": "archive", "deleteall": "rm"}
 
 
 @click.group(cls=Noun, aliases=ALIASES)

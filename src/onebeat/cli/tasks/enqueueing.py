@@ -12,6 +12,7 @@ import click
 from onebeat.cli.documents import show
 from onebeat.cli.output import ago, counted, visible
 from onebeat.cli.tasks.payloads import bound, find_app, joined, pairs, raw, read_payload
+from onebeat.cli.terminal import is_terminal
 from onebeat.cli.writing import agreed
 from onebeat.clock import SystemClock
 from onebeat.documents.tasks import enqueued_row
@@ -40,7 +41,7 @@ async def enqueue(url: str | None, wanted: Wanted, *, yes: bool, dry_run: bool, 
     from onebeat.client import Client
     from onebeat.preparing import prepare
 
-    task = make(wanted)
+    task = make(wanted, is_told=not as_json and is_terminal(err=True))
     prepared = prepare(task, wanted.options)  # what cannot be is refused before anybody is asked
     if wanted.count > 1:
         _check_many(wanted)
@@ -65,9 +66,12 @@ def _check_many(wanted: Wanted) -> None:
             raise click.UsageError(told, click.get_current_context(silent=True))
 
 
-def make(wanted: Wanted) -> Task[Any]:
+def make(wanted: Wanted, *, is_told: bool) -> Task[Any]:
     """
     Make the task that was given.
+
+    Args:
+        is_told: Somebody looks who is told that there was no application to check it.
 
     Raises:
         PayloadError: Its arguments do not fit what the application declares.
@@ -86,6 +90,9 @@ def make(wanted: Wanted) -> Task[Any]:
             "not checked; --raw says that you know",
             err=True,
         )
+    elif is_told and not wanted.raw:
+        told = "no application is named, so type and payload were not checked: --app names one"
+        click.echo(f"onebeat: {told}, --raw says that you know", err=True)
     if payload is None and words:
         return Task(wanted.type, joined({name: raw(text) for name, text in words.items()}))
     return Task(wanted.type, payload)

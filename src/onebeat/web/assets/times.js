@@ -13,7 +13,8 @@ const relative = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "
 function said(instant, now) {
   const seconds = (instant - now) / 1000;
   for (const [unit, length] of UNITS) {
-    if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
+    const whole = seconds > 0 && length >= 3600 ? Math.round : Math.trunc; // twelve hours are no eleven after a moment
+    if (Math.abs(seconds) >= length) return relative.format(whole(seconds / length), unit);
   }
   return "now";
 }

@@ -209,7 +209,8 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
     if lacks := _lacks_reason(request, order):
         return await _preview(request, order, error=lacks, status=422)
     where = {queue for queue, _ in preview.counts} if preview.is_whole else await _reached(inspector, chosen, queues)
-    about = f"{str(chosen) or 'all tasks'}{f' of the errors {order.group}' if order.group else ''}"
+    group = f"errors {order.group} among " if order.group else ""  # in front: pages cut the end
+    about = f"{group}{str(chosen) or 'all tasks'}"
     if preview.is_whole and preview.count <= FEW and order.rate is None:
 
         async def deed() -> Applied:

@@ -13,6 +13,7 @@ from onebeat.web import consoles
 from onebeat.web.page import render
 from onebeat.web.parts import note
 from onebeat.web.scope import name_of, visible
+from onebeat.web.showing.deeds import told
 from onebeat.web.showing.signs import short
 
 ROWS = 50
@@ -71,9 +72,7 @@ async def audit(request: Request) -> Response:
 def _verdict(page: AuditPage, *, is_asked: bool) -> str:
     if not page.records:
         return "Nothing fits" if is_asked else "Nothing was changed yet"
-    last = page.records[0]
-    what = f"{last.action} by {last.user}"
-    return f"The latest{' that fits' if is_asked else ''}: {short(what, 80)}"
+    return f"The latest{' that fits' if is_asked else ''}: {told(page.records[0])}"
 
 
 routes: list[Route] = [Route("/audit", audit)]

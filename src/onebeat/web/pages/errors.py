@@ -117,12 +117,17 @@ def verdict(found: ErrorGroups, rules: Redaction) -> tuple[str, str]:
     most = found.groups[0]
     told = f"{counted(found.tasks, 'task')} failed in {counted(ways, 'way')}"
     if ways > 1:
-        name = short(rules.text(": ".join(part for part in (most.error_class, most.message) if part) or most.type), 60)
+        name = short(rules.text(said(most) or most.type), 60)
         told += f"; {share(most.count, found.tasks)} of them: {name}"
     if not found.is_whole:
         told += f" · looked at {count(found.scanned)} of {count(found.total)}"
     lately = sum(sum(group.hours[-2:]) for group in found.groups)
     return ("bad" if lately else "warn"), told
+
+
+def said(group: ErrorGroup) -> str:
+    """Return what an error is called: its class, and what it says, as it is where all say the very same."""
+    return ": ".join(part for part in (group.error_class, group.words or group.message) if part)
 
 
 def _row(request: Request, group: ErrorGroup) -> Row:
@@ -131,7 +136,7 @@ def _row(request: Request, group: ErrorGroup) -> Row:
         group=group,
         type=written_out(group.type) or Markup("no message"),
         error_class=written_out(group.error_class),
-        message=payloads.line(group.message, rules=rules, most=300),
+        message=payloads.line(group.words or group.message, rules=rules, most=300),
         sample=payloads.block(group.sample, rules=rules),
         queues=[(written_out(queue), number) for queue, number in list(group.queues.items())[:3]],
         link=url(request, "/tasks", q=group.filter, group=group.key),

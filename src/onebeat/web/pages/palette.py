@@ -1,6 +1,6 @@
 """
-What the command palette finds beside pages: saved views, queues, and pausing them, schedules, servers, errors, tasks by
-their id, and the form for a new one.
+What the command palette finds beside pages: saved views, queues, and pausing them, types, schedules, servers, errors,
+tasks by their id, and the form for a new one.
 
 Each kind is looked for alone: what the store refuses of one, or the viewer may not see, is no reason to find nothing.
 """
@@ -14,13 +14,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from onebeat.broker.browse import QueueStats
-from onebeat.errors import OnebeatError
+from onebeat.broker.series import OTHER
+from onebeat.errors import InvalidFilter, OnebeatError
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import consoles, views
+from onebeat.web import consoles, past, views
 from onebeat.web.links import url
 from onebeat.web.pages import errors as failed
-from onebeat.web.pages import schedules
+from onebeat.web.pages import schedules, tasks
 from onebeat.web.rights import may, may_somewhere, sees
 from onebeat.web.scope import hidden
 from onebeat.web.showing import words
@@ -39,6 +40,9 @@ SHORTEST_ID = 8
 SHORTEST = 2
 """What is shorter names too many schedules, servers and errors to be of use."""
 
+TYPES_S = 60.0
+"""Seconds for which the types that ran lately are good: they are asked for with every letter."""
+
 ENQUEUE = "Enqueue a task"
 
 VERBS = {"pause": "Pause", "resume": "Resume"}
@@ -51,14 +55,14 @@ async def palette(request: Request) -> Response:
     asked = request.query_params.get("q", "").strip()[:LONGEST]
     is_slow = request.query_params.get("what") == "errors"
     items: list[Item] = []
-    for kind in (_errors,) if is_slow else (_tasks, _views, _queues, _schedules, _servers):
+    for kind in (_errors,) if is_slow else (_tasks, _views, _queues, _types, _schedules, _servers):
         try:
             items += await kind(request, asked)
         except OnebeatError:  # the page says what is wrong; all else can still be gone to
             continue
     if not is_slow:
         items += _new(request, asked)
-        items += _search(request, asked)
+        items += _search(request, asked, is_found=bool(items))
     return JSONResponse({"items": items})
 
 
@@ -132,7 +136,7 @@ async def _errors(request: Request, asked: str) -> list[Item]:
     found, rules = await failed.look(request, Filter(), failed.SCAN), hidden(request)
     items: list[Item] = []
     for group in found.groups:
-        text = rules.text(": ".join(part for part in (group.error_class, group.message) if part))
+        text = rules.text(failed.said(group))
         if text and _fits(asked, text, group.type):
             address = url(request, "/tasks", q=group.filter, group=group.key)
             hint = f"{words.counted(group.count, 'task')} · {group.type}"
@@ -172,6 +176,24 @@ async def _tasks(request: Request, asked: str) -> list[Item]:
     ]
 
 
+async def _types(request: Request, asked: str) -> list[Item]:
+    """Find types of tasks: of some that queues hold, and of those that ran in the last hour."""
+    if len(asked) < SHORTEST:
+        return []
+    known = await tasks.sampled(request)
+    names = past.names_of(request, known["queues"])
+    ran = await past.types(request, names, 60, seconds=TYPES_S)
+    types = {*known["types"], *(one.type for one in ran if one.type != OTHER)}
+    return [
+        {
+            "kind": "type",
+            "text": f"Tasks of type {short(name, 60)}",
+            "href": url(request, "/tasks", q=str(Filter().narrowed("type", name))),
+        }
+        for name in _fitting(asked, list(types))[:FEW]
+    ]
+
+
 def _new(request: Request, asked: str) -> Iterator[Item]:
     """Find the form for a new task, of each type that the application declares: "enqueue pay"."""
     if len(asked) < SHORTEST or not may_somewhere(request, "task.enqueue"):
@@ -185,9 +207,33 @@ def _new(request: Request, asked: str) -> Iterator[Item]:
         yield {"kind": "act", "text": f"Enqueue {name}…", "href": url(request, "/task/new", type=name)}
 
 
-def _search(request: Request, asked: str) -> Iterator[Item]:
-    if asked:
+def _search(request: Request, asked: str, *, is_found: bool) -> Iterator[Item]:
+    """Offer to search for what was typed: as a query if it is one; else wherever it may be, if nothing was found."""
+    if asked and (_is_query(asked) or (is_found and tasks.is_bare(asked))):
         yield {"kind": "search", "text": f"Tasks: {asked}", "href": url(request, "/tasks", q=asked)}
+    elif asked and not is_found:
+        for where, q in _likely(asked):
+            text = f"Look in {where}: {short(asked, 60)}"  # a phone cuts the end
+            yield {"kind": "search", "text": text, "href": url(request, "/tasks", q=q)}
+
+
+def _is_query(asked: str) -> bool:
+    try:
+        Filter(asked)
+    except InvalidFilter:
+        return False
+    return not tasks.is_bare(asked)
+
+
+def _likely(asked: str) -> list[tuple[str, str]]:
+    """Say where a text may stand, the likeliest first, and what finds it there."""
+    queries = [choice.q for choice in tasks.elsewhere(asked)]
+    type_, id_, error, payload = zip(("types", "ids", "errors", "payloads"), queries, strict=True)
+    if any(map(str.isspace, asked)):
+        return [error, payload, type_, id_]
+    if tasks.is_bare(asked):
+        id_ = ("ids", asked)  # as a whole one it is looked up at once
+    return [id_, type_, error, payload] if any(map(str.isdigit, asked)) else [type_, id_, error, payload]
 
 
 routes: list[Route] = [Route("/palette", palette)]

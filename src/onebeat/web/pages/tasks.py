@@ -137,19 +137,23 @@ async def _by_id(request: Request, asked: str, id_: str) -> Response:
     found = [info for info in located if sees is None or sees(info.queue)]
     if len(found) == 1:
         return redirect(request, "/task", queue=found[0].queue, id=found[0].id)
-    words = [
-        Choice("its type", str(Filter().narrowed("type", f"*{id_}*", pattern=True))),
-        Choice("its id, anywhere", str(Filter().narrowed("id", f"*{id_}*", pattern=True))),
-        Choice("its last error", str(Filter().narrowed("error", id_))),
-        Choice("its payload", str(Filter().narrowed("payload", id_))),
-    ]
     looked = Looked(tuple(found), len(found), len(found), "")
     return _page(
         request, asked, Filter().narrowed("id", id_, operator="="), looked,
-        found=rows(request, found), elsewhere=words,
+        found=rows(request, found), elsewhere=elsewhere(id_),
         verdict=("", f"{counted(len(found), 'task')} of the id {shown(id_)}, each of another queue")
         if found else ("warn", f"No task has the id {shown(id_)}: it ended and was not kept, or never was"),
     )  # fmt: skip
+
+
+def elsewhere(text: str) -> list[Choice]:
+    """Say where a text may stand that is no id."""
+    return [
+        Choice("its type", str(Filter().narrowed("type", f"*{text}*", pattern=True))),
+        Choice("its id, anywhere", str(Filter().narrowed("id", f"*{text}*", pattern=True))),
+        Choice("its last error", str(Filter().narrowed("error", text))),
+        Choice("its payload", str(Filter().narrowed("payload", text))),
+    ]
 
 
 def _page(
@@ -284,6 +288,18 @@ MAX_FIELDS = 200
 
 async def complete(request: Request) -> Response:
     """Answer with what a query may be made of: names, and queues, types, states and fields that there are."""
+    return JSONResponse(
+        {
+            "names": [*NAMES, "payload.", "header."],
+            "states": [state.value for state in STATES],
+            "is": ["orphaned", "undecodable"],
+            **await sampled(request),
+        }
+    )
+
+
+async def sampled(request: Request) -> Mapping[str, list[str]]:
+    """Return the queues that there are, and the types, fields and groups of some tasks, once for all in 30 seconds."""
     console = consoles.of(request)
     inspector = await console.inspector()
     sees = visible(request)
@@ -292,15 +308,7 @@ async def complete(request: Request) -> Response:
         known = await silent(inspector.queues())
         return await _sampled(inspector, [name for name in known if sees is None or sees(name)], hidden(request))
 
-    sampled = await console.reads.get(("completions", sight(request)), read, seconds=30)
-    return JSONResponse(
-        {
-            "names": [*NAMES, "payload.", "header."],
-            "states": [state.value for state in STATES],
-            "is": ["orphaned", "undecodable"],
-            **sampled,
-        }
-    )
+    return await console.reads.get(("completions", sight(request)), read, seconds=30)
 
 
 async def _sampled(inspector: Inspector, queues: list[str], rules: Redaction) -> Mapping[str, list[str]]:

@@ -109,7 +109,7 @@ def _summary(values: Sequence[float | None], part: Sequence[float | None]) -> st
 
 def composition(counts: Mapping[str, int], *, label: str = "") -> Markup:
     """
-    Return what a queue holds, as parts of a bar as wide as its place; completed tasks are left out.
+    Return what a queue holds, as parts of a bar as wide as its place; completed tasks are left out, and that is said.
 
     A state that has any tasks can be seen, however few they are.
 
@@ -120,8 +120,11 @@ def composition(counts: Mapping[str, int], *, label: str = "") -> Markup:
     """
     held = [(state.value, counts.get(state, 0)) for state in ORDER if counts.get(state, 0) > 0]
     whole = sum(number for _, number in held)
-    said = ", ".join(f"{count(number)} {state}" for state, number in held) or "no tasks"
-    parts, x = [], 0.0
+    kept = counts.get(TaskState.COMPLETED, 0)
+    left_out = f"{count(kept)} completed, not drawn" if kept else ""
+    told = ", ".join(f"{count(number)} {state}" for state, number in held)
+    said = "; ".join(filter(None, [told, left_out])) or "no tasks"
+    parts, x = [element("title", left_out)] if kept else [], 0.0
     for (state, number), wide in zip(held, _parts([number for _, number in held]), strict=True):
         told = element("title", f"{count(number)} {state}, {share(number, whole)}")
         place = {"x": f"{100 * x:.2f}%", "width": f"{100 * wide:.2f}%", "height": 8}

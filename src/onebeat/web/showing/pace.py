@@ -9,9 +9,10 @@ from datetime import timedelta, tzinfo
 from markupsafe import Markup
 
 from onebeat.inspector.series_models import Distribution, Series, SizePoint, Spark, TypePoint, TypeSeries, bounds
-from onebeat.web.showing import charts, words
+from onebeat.web.showing import charts, instants, words
 from onebeat.web.showing.charts import COUNT, SECONDS
 from onebeat.web.showing.concerns import kind_of
+from onebeat.web.showing.elements import element
 
 LEAST = 2
 """Minutes that make a line."""
@@ -72,6 +73,14 @@ def waiting(series: Series, minutes: int, place: tzinfo) -> Markup:
 def is_charted(points: Sequence[SizePoint]) -> bool:
     """Whether enough was noted for a line."""
     return sum(point.pending is not None for point in points) >= LEAST
+
+
+def noted(points: Sequence[SizePoint], place: tzinfo) -> Markup:
+    """Return when the last of them was noted, "as of 14:03": figures beside them may be of a minute later."""
+    last = max((point.at for point in points if point.pending is not None), default=None)
+    if last is None:
+        return Markup("")
+    return Markup("as of ") + element("time", instants.clock(last, place)[:5], datetime=instants.exact(last))
 
 
 def backlog(points: Sequence[SizePoint], place: tzinfo) -> Markup:
