@@ -152,6 +152,18 @@ async def test_a_view_is_renamed_changed_moved_and_deleted(store: Store) -> None
     assert [] == await names(store, "bob")
 
 
+async def test_views_that_ask_the_same_are_told_apart(store: Store, clock: Clock) -> None:
+    """Also if they were saved in the same millisecond, by the same user: who edits or deletes one means that one."""
+    for name in ("One", "Two"):
+        await Inspector(store).save_view(name, "state:retry", by="bob")
+    [one, two] = await Inspector(store).views()
+    async with asking(store, BOB) as web:
+        page = (await web.get("/views/save", params={"id": two.stamp})).text
+        assert "Two" == fields_of(page, "/views/save")["name"]
+        assert 303 == (await web.post("/views/delete", data=fields_of(page, "/views/delete"))).status_code
+    assert [one] == await Inspector(store).views()
+
+
 async def test_a_name_that_is_taken_is_replaced_only_by_who_says_so(store: Store) -> None:
     """The form comes back with what it would replace, and nothing of what was typed is lost."""
     async with asking(store, ANN) as web:
