@@ -405,6 +405,32 @@ async def test_what_was_done_stands_in_the_audit(store: Store) -> None:
     ] == [(record.action, record.about, record.outcome) for record in page.records]
 
 
+async def test_what_is_taken_from_all_stands_in_the_audit(store: Store) -> None:
+    """Its own name and query, where it is taken to oneself under others; and where it was shared a moment ago."""
+    async with asking(store, BOB) as web:
+        await save(web, "Ours", "state:active", shared="yes")
+        [ours] = await Inspector(store).views()
+        said = await form(web, id=ours.stamp)
+        await web.post("/views/save", data={**said, "name": "Mine", "q": "state:retry", "shared": ""})
+        await web.get("/views")
+        await Inspector(store).save_view("New", "state:archived", by="ann")  # by another console
+        assert {"deleted": True} == (await web.post(f"{PREFIX}/views/unshare", json={"name": "New"})).json()
+    assert ["New: state:archived", "Ours: state:active"] == [
+        record.about for record in (await Inspector(store).audit(action="view.unshare")).records
+    ]
+
+
+async def test_who_takes_away_what_they_may_not_see_is_not_told_what_it_asks_for(store: Store, clock: Clock) -> None:
+    """By the audit neither, where everybody sees what they did themselves."""
+    await put(store, "1", queue="payroll")
+    await Inspector(store).save_view("Hidden", "queue:payroll", by="bob")
+    async with asking(store, EVE) as web:
+        await web.post(f"{PREFIX}/views/unshare", json={"name": "Hidden"})
+        assert "payroll" not in (await web.get("/audit")).text
+    [record] = (await Inspector(store).audit(action="view.unshare")).records
+    assert "Hidden" == record.about
+
+
 async def test_nobody_floods_the_audit_with_views_of_their_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which anybody may change who is let in: so many a minute, and no more; others go on."""
     monkeypatch.setattr("onebeat.web.acting.REFUSALS", 3)

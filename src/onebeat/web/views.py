@@ -200,7 +200,9 @@ async def save(
         return await inspector.save_view(called, asked, by=gate.user(request).name, user=user, over=over, was=was)
 
     action = SHARE if not user else UNSHARE if was is not None and was.is_shared else SAVE
-    return await _change(request, action, deed, about=called if action == SAVE else f"{called}: {asked}")
+    taken = was if was is not None and action == UNSHARE else None  # what the others have no more
+    told = f"{called}: {asked}" if taken is None else f"{taken.name}: {taken.query}"
+    return await _change(request, action, deed, about=called if action == SAVE else told)
 
 
 async def delete(request: Request, view: SavedView) -> bool:
@@ -215,8 +217,19 @@ async def delete(request: Request, view: SavedView) -> bool:
     async def deed(inspector: Inspector) -> bool:
         return await inspector.delete_view(view.name, user=view.user, stamp=view.stamp)
 
-    about = f"{view.name}: {view.query}" if view.is_shared and view.query else view.name
+    query = view.query or (await _query_of(request, view.name) if view.is_shared else "")
+    about = f"{view.name}: {query}" if view.is_shared and query else view.name
     return await _change(request, UNSHARE if view.is_shared else DELETE, deed, about=about)
+
+
+async def _query_of(request: Request, name: str) -> str:
+    """Return what a shared view asks for that was saved since views were read; "" if it may not be seen, or is none."""
+    inspector = await consoles.of(request).inspector()
+    try:
+        found: Sequence[SavedView] = await inspector.views()
+    except Spoiled as error:
+        found = error.rest or ()
+    return next((one.original.query for one in await _seen(request, found) if one.original.name == name), "")
 
 
 async def _change(request: Request, action: str, deed: Callable[[Inspector], Awaitable[T]], *, about: str) -> T:
