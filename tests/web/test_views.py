@@ -318,6 +318,24 @@ async def test_a_shared_view_tells_nobody_of_what_is_hidden_from_them(store: Sto
         assert len(SHARED) == len((await web.get(f"{PREFIX}/views")).json()["views"])
 
 
+async def test_many_patterns_are_not_tried_on_each_of_many_queues(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which would hold up all who use the console; those that may fit are tried, so many of a view."""
+    tried: list[tuple[str, ...]] = []
+    monkeypatch.setattr("onebeat.web.views.fits", lambda pieces, name: tried.append((*pieces, name)))
+    await put(store, "1", queue="payroll")
+    for name, patterns in {
+        "Far": [f"q{number}*" for number in range(300)],
+        "Near": ["pa*rol", "*roll*pay"],
+        "Too near": [f"*roll*pay{'*' * number}" for number in range(1, 12)],
+    }.items():
+        await Inspector(store).save_view(name, f"queue:{','.join(patterns)}", by="bob")
+    async with asking(store, EVE) as web:
+        assert ["Far", "Near"] == links((await web.get("/tasks")).text)
+    assert [("pa", "rol", "payroll"), ("", "roll", "pay", "payroll")] == tried
+
+
 async def test_a_name_tells_nobody_which_queues_there_are(store: Store, clock: Clock) -> None:
     """Who shares views named after queues that are hidden sees all of them: those that are there, and those that are
     not."""

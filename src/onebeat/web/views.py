@@ -39,6 +39,9 @@ SAVE, DELETE, SHARE, UNSHARE = "view.save", "view.delete", "view.share", "view.u
 
 HIDDEN: Final = "it holds what rules of this console hide"
 
+NEAR: Final = 10
+"""Patterns of a shared view that are tried on each hidden queue; one with more that may fit is kept back."""
+
 _TELLING: Final = frozenset({"id", "type", "group", "error", "payload", "header"})
 """Words of a filter that say what may stand in tasks."""
 
@@ -157,12 +160,24 @@ def _tells(one: Known, who: User, others: Collection[str]) -> bool:
     values = [value for word in words if word.name == "queue" for value in word.values]
     if any(not who.sees(value.text) for value in values):
         return True
-    if any(fits(value.pieces, name) for value in values if value.text.strip("*") for name in others):
+    if _fit_one([value.pieces for value in values if value.text.strip("*")], others):
         return True
     text = f"{one.view.name}\n{one.view.query}".lower()
     if any(name in text and _names(name, text) for name in map(str.lower, others)):
         return True
     return any(word.name in _TELLING for word in words) and not any(map(_confines, words))
+
+
+def _fit_one(patterns: Collection[Sequence[str]], names: Collection[str]) -> bool:
+    """
+    Whether a pattern fits one of many names, or that is not worth finding out.
+
+    A shared view may have hundreds of patterns, and a store thousands of queues: each with each would hold up the
+    console for seconds. Those with a part that is in no name are left out first.
+    """
+    text = "\n".join(names)
+    near = [pieces for pieces in patterns if all(piece in text for piece in pieces)]
+    return len(near) > NEAR or any(fits(pieces, name) for pieces in near for name in names)
 
 
 def _confines(word: Word) -> bool:
