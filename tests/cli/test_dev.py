@@ -77,6 +77,22 @@ def test_a_console_shows_the_store_whatever_reloads(folder: Path, tasks: Tasks) 
 
 
 @pytest.mark.slow
+def test_the_console_knows_what_is_declared_now(folder: Path, tasks: Tasks) -> None:
+    """As it is after each reload; what the module prints is printed by its server alone."""
+    (folder / "shop.py").write_text(SHOP + "print('imported', flush=True)\n")
+    with dev(folder, tasks, "--console-port", "0") as program:
+        at = program.expect(r"console +(http://127.0.0.1:\d+/)").group(1)
+        program.expect(READY)
+        assert 'name="v0"' in page(f"{at}task/new?type=fail")
+        assert "first_name" not in page(f"{at}task/new?type=fail")
+        assert 1 == program.said.count("imported")
+        (folder / "shop.py").write_text(SHOP.replace("order: int", "first_name: str"))
+        program.expect("ready again")
+        until(lambda: "first_name" in page(f"{at}task/new?type=fail"))
+        ends(program)
+
+
+@pytest.mark.slow
 def test_there_is_no_console_where_none_is_wanted(folder: Path, tasks: Tasks) -> None:
     """`--no-console`."""
     with dev(folder, tasks, "--no-console") as program:

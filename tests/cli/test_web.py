@@ -27,21 +27,38 @@ NOWHERE = "redis://127.0.0.1:1"
 """A store that is not there, so that whoever asked for it would say so."""
 
 
-def run(*arguments: str, tell: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+SHOP = """
+import sys
+from onebeat import Onebeat
+
+print("imported", file=sys.stderr)
+app = Onebeat("shop"%s)
+
+
+@app.task("order:ship")
+async def ship(order: int) -> None: ...
+"""
+"""An application; in its brackets stands what a test fills in."""
+
+
+def run(
+    *arguments: str, tell: str = "", cwd: str | Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ONEBEAT")}
     command = [sys.executable, "-m", "onebeat", "web", *arguments]
     return subprocess.run(
-        command, env={**kept, **environ}, input=tell, capture_output=True, text=True, timeout=60, check=False
+        command, env={**kept, **environ}, input=tell, capture_output=True, text=True, timeout=60, check=False, cwd=cwd
     )
 
 
 @contextmanager
-def serving(*arguments: str, **environ: str) -> Iterator[str]:
+def serving(*arguments: str, cwd: str | Path | None = None, url: str | None = NOWHERE, **environ: str) -> Iterator[str]:
     """Serve while the block runs; gives the address."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ONEBEAT")}
-    command = [sys.executable, "-m", "onebeat", "web", "--url", NOWHERE, "--port", "0", *arguments]
-    with subprocess.Popen(command, env={**kept, **environ}, stdout=subprocess.PIPE, text=True) as process:
+    where = [] if url is None else ["--url", url]
+    command = [sys.executable, "-m", "onebeat", "web", *where, "--port", "0", *arguments]
+    with subprocess.Popen(command, env={**kept, **environ}, stdout=subprocess.PIPE, text=True, cwd=cwd) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -160,6 +177,94 @@ def test_what_cannot_work_is_refused_with_what_would(
     ended = run("--url", NOWHERE, *arguments, **environ)
     assert 1 == ended.returncode
     assert sentence in ended.stderr
+
+
+def known(at: str) -> bool:
+    """Whether the console knows what the task takes; its store is away, which is no reason not to."""
+    found = httpx2.get(f"{at}/api/v1/whoami")
+    assert 200 == found.status_code
+    answer = httpx2.post(
+        f"{at}/api/v1/tasks",
+        json={"type": "order:ship", "payload": {"json": {}}},
+        headers={"Authorization": "Bearer x"},
+    )
+    return "Object missing required field `order`" in answer.text
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """Return a folder with an application, shop:app, and a project that says nothing."""
+    (tmp_path / "shop.py").write_text(SHOP % "")
+    (tmp_path / "pyproject.toml").write_text("")
+    return tmp_path
+
+
+def test_it_knows_the_application_that_is_named(shop: Path) -> None:
+    """By an option, the environment, or the project, in whose folder it is looked for then."""
+    with serving("--app", "shop:app", cwd=shop) as at:
+        assert known(at)
+    with serving(cwd=shop, ONEBEAT_APP="shop:app") as at:
+        assert known(at)
+    (shop / "pyproject.toml").write_text('[tool.onebeat]\napp = "shop:app"\n')
+    (shop / "inside").mkdir()
+    with serving(cwd=shop / "inside") as at:
+        assert known(at)
+
+
+def test_it_can_be_told_to_know_none(shop: Path) -> None:
+    """Whatever the environment and the project say: it is not imported."""
+    (shop / "pyproject.toml").write_text('[tool.onebeat]\napp = "shop:app"\n')
+    (shop / "shop.py").write_text("raise SystemExit('imported')")
+    with serving("--no-app", cwd=shop, ONEBEAT_APP="shop:app") as at:
+        assert not known(at)
+
+
+@pytest.mark.parametrize(
+    ("code", "named", "sentence"),
+    [
+        (SHOP % "", "nothing:app", "application 'nothing:app': there is no module 'nothing' in"),
+        (
+            SHOP % "",
+            "shop:other",
+            "application 'shop:other': 'other' is no Onebeat application; did you mean shop:app?",
+        ),
+        (SHOP % "", "shop.py", "application 'shop.py': there is no module 'shop.py' in"),
+        ("1 / 0", "shop:app", "application 'shop:app' cannot be imported; nothing was started; --no-app opens"),
+    ],
+)
+def test_what_is_no_application_is_refused_before_anything_listens(
+    shop: Path, code: str, named: str, sentence: str
+) -> None:
+    """With the name, and what would do; and a console can do without."""
+    (shop / "shop.py").write_text(code)
+    ended = run("--url", NOWHERE, "--port", "0", "--app", named, cwd=shop)
+    assert (1, "") == (ended.returncode, ended.stdout)
+    assert sentence in ended.stderr
+    assert "--no-app opens the console without it" in ended.stderr
+    assert ("ZeroDivisionError" in ended.stderr) is (code == "1 / 0")
+
+
+@pytest.mark.parametrize(
+    ("code", "url", "environ", "project", "store"),
+    [
+        (', url="redis://of-code:1"', None, {}, "", "of-code"),
+        (', url="redis://of-code:1"', None, {}, "redis://of-project:1", "of-code"),
+        ("", None, {}, "redis://of-project:1", "of-project"),
+        (', url="redis://of-code:1"', "redis://of-option:1", {}, "", "of-option"),
+        (', url="redis://of-code:1"', None, {"ONEBEAT_URL": "redis://of-environ:1"}, "", "of-environ"),
+    ],
+)
+def test_the_store_is_found_as_run_finds_it(
+    shop: Path, code: str, url: str | None, environ: dict[str, str], project: str, store: str
+) -> None:
+    """Named to the command; else by the application; else by the project."""
+    (shop / "shop.py").write_text(SHOP % code)
+    table = f'url = "{project}"\n' if project else ""
+    (shop / "pyproject.toml").write_text(f'[tool.onebeat]\napp = "shop:app"\n{table}')
+    with serving(cwd=shop, url=url, **environ) as at:
+        answer = httpx2.get(f"{at}/", timeout=60)
+    assert 503 == answer.status_code
+    assert store in answer.text
 
 
 def test_a_port_that_somebody_has_is_refused_with_what_would_do() -> None:

@@ -14,8 +14,9 @@ from starlette.routing import Mount
 
 from onebeat.app.app import Onebeat
 from onebeat.client import Client
+from onebeat.errors import BrokerUnavailable, ConfigurationError
 from onebeat.task import Task
-from onebeat.web import onebeat_web
+from onebeat.web import console, onebeat_web
 
 Host = Callable[[Any], Any]
 
@@ -64,3 +65,20 @@ async def test_a_console_opens_its_store_without_a_lifespan_and_closes_it(url: s
         await console.aclose()
         assert 200 == (await web.get("/tasks/")).status_code
     await console.aclose()
+
+
+def test_what_is_no_application_is_refused() -> None:
+    """By what it is, and what would do."""
+    with pytest.raises(ConfigurationError, match="app is 'shop:app': give an Onebeat application"):
+        console("redis://127.0.0.1:1", app="shop:app")  # type: ignore[arg-type] # what it is about
+
+
+async def test_an_application_alone_is_the_store_too() -> None:
+    """And beside a store it only says what is declared."""
+    app = Onebeat("shop", url="redis://of-code:1")
+    for board, where in ((console(app=app), "of-code"), (console("redis://of-url:1", app=app), "of-url")):
+        assert app is board.app
+        with pytest.raises(BrokerUnavailable, match=where):
+            await board.inspector()
+        await board.aclose()
+    await app.aclose()

@@ -76,6 +76,11 @@ class Binder:
         """What it takes by name, each with its type; nothing if it takes its whole payload."""
         return {field.name: field.type for field in msgspec.structs.fields(self._shape)} if self._shape else {}
 
+    @property
+    def takes(self) -> Any:
+        """What a payload is decoded into: an object of all arguments, or the type of the whole payload."""
+        return self._whole if self._shape is None else self._shape
+
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], codec: Codec) -> bytes:
         """
         Encode the arguments of a call, and make sure that a server can decode them.
@@ -101,9 +106,8 @@ class Binder:
         return data
 
     def _check(self, data: bytes, codec: Codec) -> None:
-        into = self._whole if self._shape is None else self._shape
         try:
-            codec.decode(data, into)
+            codec.decode(data, self.takes)
         except PayloadError as error:
             raise PayloadError(f"payload of task {self._name} does not fit its signature: {reason(error)}") from error
 

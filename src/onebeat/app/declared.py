@@ -189,6 +189,11 @@ class Declared(Generic[P, R, Q, C]):
         """What it takes by name, each with its type; nothing if it takes its whole payload."""
         return self._binder.parameters
 
+    @property
+    def takes(self) -> Any:
+        """What its payload is decoded into: an object of all its arguments, by their names on the wire, or one type."""
+        return self._binder.takes
+
     def arguments(self, payload: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> tuple[Any, Any]:
         """
         Decode a payload into positional and named arguments, as a server does before it calls the function.

@@ -108,4 +108,4 @@ def cli(ctx: click.Context) -> None:
     from onebeat.cli.project import Project
 
     ctx.obj = project = Project.find()
-    ctx.default_map = {"run": project.defaults("run"), "dev": project.defaults("dev")}
+    ctx.default_map = {name: project.defaults(name) for name in ("run", "dev", "web")}

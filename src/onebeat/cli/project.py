@@ -54,7 +54,7 @@ _KEYS: dict[str, tuple[Callable[[object], bool], str]] = {
 """Keys that may stand there, and what their values are."""
 
 _OF_PRODUCTION = {"shutdown-timeout", "processes", "log-format", "events"}
-_OF = {"run": set(_KEYS) - {"watch", "ignore"}, "dev": set(_KEYS) - _OF_PRODUCTION}
+_OF = {"run": set(_KEYS) - {"watch", "ignore"}, "dev": set(_KEYS) - _OF_PRODUCTION, "web": {"app"}}
 """Which of them a command takes: how many processes production has says nothing of development."""
 
 

@@ -172,7 +172,7 @@ def orders(ctx: click.Context, application: str, given: dict[str, Any], **more: 
         settings["queues"] = _weights(given["queues"])
     return Orders(
         app=application,
-        folder=str(_folder(ctx)),
+        folder=str(folder_of(ctx)),
         url=given["url"],
         settings=settings,
         events=given.get("events", False),
@@ -191,7 +191,7 @@ def _is_default(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is ParameterSource.DEFAULT
 
 
-def _folder(ctx: click.Context) -> Path:
+def folder_of(ctx: click.Context) -> Path:
     """Where the application is looked for: one that the project names, and nobody else, in the project's folder."""
     named_by_project = ctx.get_parameter_source("application") is ParameterSource.DEFAULT_MAP
     return ctx.obj.folder if named_by_project else Path.cwd()

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from onebeat.cli.common import url_option
+from onebeat.cli.common import named_url, url_option
+from onebeat.cli.run import folder_of
+from onebeat.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from onebeat.app.app import Onebeat
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 PROVIDER = {"oidc_claim": "claims", "oidc_role": "roles", "oidc_scope": "scopes"}
@@ -21,6 +26,15 @@ KEYS |= {"redact_pattern": "redact_patterns"}
 @url_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to answer at.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Where to answer.")
+@click.option(
+    "--app",
+    "application",
+    envvar="ONEBEAT_APP",
+    show_envvar=True,
+    metavar="MODULE:ATTR",
+    help="The application whose declarations count for what is enqueued and edited. Default: app in [tool.onebeat].",
+)
+@click.option("--no-app", is_flag=True, help="Import none, whatever the environment and the project name.")
 @click.option("--title", default="", help='A word for this installation, such as "staging".')
 @click.option("--read-only", is_flag=True, help="Nothing can be changed, whoever asks.")
 @click.option("--require-reason", is_flag=True, help="Who deletes, cancels, or acts on all that fit, has to say why.")
@@ -69,7 +83,20 @@ KEYS |= {"redact_pattern": "redact_patterns"}
 @click.option("--redact/--no-redact", default=True, show_default=True, help="Hide what is called like a secret, too.")
 @click.option("--hash-password", is_flag=True, help="Ask for a password, print its hash for --access, and end.")
 @click.option("--new-token", is_flag=True, help="Print a token and its hash for --access, and end.")
-def web(url: str | None, host: str, port: int, *, hash_password: bool, new_token: bool, **given: Any) -> None:
+@click.pass_context
+def web(
+    ctx: click.Context,
+    /,
+    url: str | None,
+    host: str,
+    port: int,
+    *,
+    application: str | None,
+    no_app: bool,
+    hash_password: bool,
+    new_token: bool,
+    **given: Any,
+) -> None:
     """
     Serve the console, for a browser to look at.
 
@@ -78,6 +105,9 @@ def web(url: str | None, host: str, port: int, *, hash_password: bool, new_token
 
     On this machine nobody is asked who they are, and others are not let in. Another --host needs a way to say who one
     is: a password, a token, an OpenID Connect provider, or a proxy that signs users in.
+
+    With --app it imports your application, as `onebeat run` does, and runs nothing of it: it then knows what tasks
+    take.
     """
     from onebeat.web import configured  # first: it says what is missing
     from onebeat.web.security.oidc.given import Provider
@@ -90,7 +120,31 @@ def web(url: str | None, host: str, port: int, *, hash_password: bool, new_token
     told = {PROVIDER.get(name, name.removeprefix("oidc_")): value for name, value in oidc.items()}
     named = {KEYS.get(name, name): value for name, value in given.items()}
     settings = configured.settings(configured.Given(**named, oidc=Provider(**told)), os.environ)
-    serve(url, settings, host=host, port=port, told=click.echo)
+    app = None if no_app or application is None else _application(ctx, application)
+    serve(_source(ctx, url, app), settings, host=host, port=port, told=click.echo, app=app)
+
+
+def _application(ctx: click.Context, target: str) -> Onebeat[Any]:
+    """
+    Import the application, before anything listens.
+
+    Raises:
+        ConfigurationError: See `load.application`; a console can do without it.
+    """
+    from onebeat.cli.load import application
+
+    try:
+        return application(target, str(folder_of(ctx)))
+    except ConfigurationError as error:
+        sentence, gap, traceback = str(error).partition("\n\n")
+        raise ConfigurationError(f"{sentence}; --no-app opens the console without it{gap}{traceback}") from error
+
+
+def _source(ctx: click.Context, url: str | None, app: Onebeat[Any] | None) -> object:
+    """Return which store to look into, as `onebeat run` finds it: named here, by the application, by the project."""
+    if app is None or named_url(ctx, None) is not None:
+        return url
+    return app if app.url is not None or url is None else url
 
 
 def _make_password() -> None:

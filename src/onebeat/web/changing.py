@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 
+from onebeat.client import Client
 from onebeat.errors import InvalidTask, TaskNotFound, WrongState
 from onebeat.inspector.found import Chosen, Selection
 from onebeat.inspector.inspector import Inspector
+from onebeat.preparing import Enqueued
 from onebeat.states import TaskState
+from onebeat.task import Task
+
+GIVE_UP_AFTER_S: Final = 2.0
+"""How long an enqueueing is tried while the store is away."""
 
 OVER_HIDDEN: Final = "task.replace_hidden"
 """What a change is besides, if a value goes with it that nobody may see."""
 
 
 _CALLED = {"process_in": "due", "process_at": "due", "move_to": "queue"}
+
+
+async def enqueue(inspector: Inspector, task: Task[Any], options: Mapping[str, Any]) -> Enqueued:
+    """Enqueue a task as a client does."""
+    given: Any = dict(options)
+    async with Client(inspector.store, give_up_after=GIVE_UP_AFTER_S) as client:
+        return await client.enqueue(task, **given)
 
 
 async def apply(inspector: Inspector, one: Chosen, changes: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from onebeat.app.app import Onebeat
 from onebeat.app.transport import Transport
 from onebeat.broker.store import Store
 from onebeat.clock import SystemClock
+from onebeat.errors import ConfigurationError, shown
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import api, assets, failures, rail
 from onebeat.web.acting import Refusals
@@ -46,6 +47,7 @@ from onebeat.web.pages import (
     store,
     task,
     task_changes,
+    task_new,
     tasks,
     viewing,
     views,
@@ -93,7 +95,7 @@ class ConsoleSettings(TypedDict, total=False):
     redaction: Redaction
 
 
-def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Console:
+def console(source: object = None, *, app: Onebeat | None = None, **settings: Unpack[ConsoleSettings]) -> Console:
     """
     Make the console: an ASGI application, to be served by itself or mounted in another.
 
@@ -101,14 +103,20 @@ def console(source: object = None, **settings: Unpack[ConsoleSettings]) -> Conso
 
     Args:
         source: An `Onebeat` application, whose store is looked into; or a URL, a redis-py client whose settings are
-            used, or an open `Store`. Default: `ONEBEAT_URL`, else the embedded store of the project.
+            used, or an open `Store`. Default: the store of `app`, else `ONEBEAT_URL`, else the embedded store of the
+            project.
+
+        app: The application whose declarations count: what is enqueued and edited must fit them. Default: `source`, if
+            it is one.
 
         settings: See `Settings`.
 
     Raises:
-        ConfigurationError: A setting cannot work.
+        ConfigurationError: A setting cannot work, or `app` is no application.
     """
-    return Console(source, Settings(**settings))
+    if app is not None and not isinstance(app, Onebeat):
+        raise ConfigurationError(f"app is {shown(app)}: give an Onebeat application")
+    return Console(app if source is None else source, Settings(**settings), app=app)
 
 
 class Console:
@@ -137,7 +145,14 @@ class Console:
 
     places = PLACES
 
-    def __init__(self, source: object, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        source: object,
+        settings: Settings,
+        *,
+        app: Onebeat | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.settings = settings
         self.reads: SharedReads = SharedReads(monotonic)
         self.background: Background = Background(self.reads.forget, per_minute=settings.bulk_per_minute)
@@ -145,6 +160,7 @@ class Console:
         self.turned_away: Bucket = Bucket(monotonic)
         self.own_changes: Refusals = Refusals(monotonic)
         self._source = source if isinstance(source, Onebeat | Store) else Transport(source)
+        self._declaring = app
         self._name = ""
         self._app = Starlette(
             routes=routes(),
@@ -201,8 +217,10 @@ class Console:
 
     @property
     def app(self) -> Onebeat | None:
-        """The application that it was made for, whose declarations a payload must fit; None: it knows of none."""
-        return self._source if isinstance(self._source, Onebeat) else None
+        """The application whose declarations a payload must fit; None: it knows of none."""
+        if self._declaring is None and isinstance(self._source, Onebeat):
+            return self._source
+        return self._declaring
 
     @property
     def store_name(self) -> str:
@@ -239,6 +257,7 @@ def routes() -> list[BaseRoute]:
         *metrics.routes,
         *task.routes,
         *task_changes.routes,
+        *task_new.routes,
         *palette.routes,
         *health.routes,
         *store.routes,

@@ -44,3 +44,11 @@ def may(request: Request, action: str, queue: str | None = None) -> bool:
     who = gate.identity(request)
     read_only = request.app.state.console.settings.read_only
     return who is not None and roles.refusal(who.user, action, (queue,), read_only=read_only) is None
+
+
+def may_somewhere(request: Request, action: str) -> bool:
+    """Whether the viewer may do something on some queue, so that a form that asks for one makes sense."""
+    who = gate.identity(request)
+    if who is None or request.app.state.console.settings.read_only:
+        return False
+    return who.user.may(action) or any(who.user.may(action, queue) for queue in who.user.queues)

@@ -13,6 +13,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from onebeat.app.app import Onebeat
 from onebeat.broker import place as embedding
 from onebeat.broker.opening import find
 from onebeat.errors import ConfigurationError, shown
@@ -24,12 +25,20 @@ HEAD_WITHIN_S = 10.0
 """How long the first line and the headers of a request may take."""
 
 
-def serve(source: object, settings: Settings, *, host: str, port: int, told: Callable[[str], object]) -> None:
+def serve(
+    source: object,
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    told: Callable[[str], object],
+    app: Onebeat | None = None,
+) -> None:
     """
     Serve the console until SIGINT or SIGTERM.
 
     Args:
-        source: See `console`.
+        source, app: See `console`.
 
         host, port: Where to answer; port 0: one that is free.
 
@@ -40,9 +49,10 @@ def serve(source: object, settings: Settings, *, host: str, port: int, told: Cal
         MissingExtra: The store is an embedded one, and what serves that is not installed.
     """
     refuse_open_door(host, is_asked=settings.rules.is_asked)
-    if isinstance(source, str | None) and find(source, None).store is not None:
+    where = source.url if isinstance(source, Onebeat) else source
+    if isinstance(where, str | None) and find(where, None).store is not None:
         embedding.engine()  # else each page would say so
-    board = Console(source, settings)
+    board = Console(source, settings, app=app)
     with listening(host, port) as place:
         told(f"console: {address(place).rstrip('/')}{settings.rules.prefix}/")
         asyncio.run(server(board).serve(sockets=[place]))

@@ -48,6 +48,7 @@ PAGES = {
     "task-aggregating": "/task?queue=default&id={aggregating}",
     "task-edit": "/task/edit?queue=default&id={retry}",
     "task-clone": "/task/clone?queue=critical&id={completed}",
+    "task-new": "/task/new",
     "metrics": "/metrics",
     "health": "/health",
     "redis": "/redis",

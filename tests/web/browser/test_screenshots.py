@@ -10,6 +10,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.web.browser.stage import Stage
 from tests.web.browser.visitor import NARROW, WIDE, visiting
 
 FOLDER = Path(os.environ.get("ONEBEAT_SCREENSHOTS") or Path(__file__).parents[3] / "build" / "screenshots")
@@ -21,6 +22,7 @@ SHOWN: dict[str, tuple[str, Theme, tuple[int, int]]] = {
     "dialog.webp": ("/tasks?q=state:archived", "light", (1360, 720)),
     "tasks.webp": ("/tasks?q=state:archived", "light", (1360, 620)),
     "task-dark.webp": ("/task?queue=default&id={archived}", "dark", WIDE),
+    "enqueue.webp": ("/task/new?type=payment:charge", "light", (1360, 760)),
     "errors.webp": ("/errors", "light", (1360, 620)),
     "schedules.webp": ("/schedules", "light", (1360, 640)),
     "servers.webp": ("/servers", "light", (1360, 720)),
@@ -33,9 +35,11 @@ MOST_BYTES = 150_000
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_picture_is_taken(chromium: Browser, origin: str, names: dict[str, str], name: str) -> None:
+def test_a_picture_is_taken(chromium: Browser, stage: Stage, origin: str, names: dict[str, str], name: str) -> None:
     """Small enough to be kept with the source."""
     address, theme, size = SHOWN[name]
+    if name.startswith("enqueue"):
+        origin = stage.console("--app", "tests.web.browser.shop:app")
     with visiting(chromium, origin, size=size, theme=theme) as visitor:
         visitor.see(address.format_map(names))
         visitor.until("document.cookie.includes('onebeat_zone')")

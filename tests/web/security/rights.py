@@ -99,6 +99,7 @@ PAGES: tuple[Change, ...] = (
         {"queue_of": QUEUE, "id": "retry", "stamp": "0" * 16, "state": "retry", "max_retry": "7", "was": WAS},
     ),
     Change("/task/clone", "task.clone", {"queue_of": QUEUE, "id": "retry"}),
+    Change("/task/new", "task.enqueue", {"type": "t", "queue": QUEUE}),
     Change("/queue/pause", "queue.pause", {"queue": QUEUE}),
     Change("/queue/resume", "queue.resume", {"queue": QUEUE}),
     Change("/queue/remove", "queue.remove", {"queue": QUEUE, "typed": QUEUE, "force": "yes", "confirmed": "yes"}),

@@ -13,6 +13,7 @@ import click
 from onebeat.broker import embedded
 from onebeat.cli.develop.banner import banner
 from onebeat.cli.develop.changes import Changes
+from onebeat.cli.develop.console import Consoles, Place
 from onebeat.cli.operations import Watched, from_elsewhere
 from onebeat.cli.processes.fleet import Fleet
 from onebeat.cli.processes.orders import AWAY, Facts, Orders
@@ -54,6 +55,7 @@ class Session:
         self._pace = pace
         self._watched = watched
         self._place = place
+        self._consoles: Consoles | None = None
         self._stopping = asyncio.Event()
         self._fleet: Fleet | None = None
         self._stack = AsyncExitStack()
@@ -68,6 +70,9 @@ class Session:
         watching = loop.create_task(self._changes.run())
         try:
             async with self._stack:
+                if self._place is not None:
+                    self._consoles = Consoles(self._place)
+                    self._stack.push_async_callback(self._consoles.aclose)
                 while not self._stopping.is_set():
                     await self._serve(watching)
         finally:
@@ -114,9 +119,9 @@ class Session:
 
     def _is_ready(self, facts: Facts) -> None:
         self._watched.ready(facts)
+        at = self._open_console(facts)
         if self._shown is None:
             now = SystemClock().now()
-            at = self._open_console(facts)
             click.echo(banner(facts, self._orders.app, self._processes, self._changes.places, now, at), err=True)
             if facts.store.startswith("embedded://"):
                 self._opening = asyncio.create_task(self._hold(facts.store))
@@ -129,13 +134,12 @@ class Session:
         self._shown = facts
 
     def _open_console(self, facts: Facts) -> str | None:
-        """Show the store in a browser from now on, whatever reloads; returns where."""
-        if self._place is None:
+        """Show the store in a browser from now on, whatever reloads, with what is declared now; returns where."""
+        if self._place is None or self._consoles is None:
             return None
-        from onebeat.web import Settings
-        from onebeat.web.serving import address, beside
+        from onebeat.web.serving import address
 
-        self._stack.enter_context(beside(facts.url or facts.store, Settings(title=self._orders.app[-40:]), self._place))
+        self._consoles.renew(Place(self._orders.app, self._orders.folder, facts.url or facts.store))
         return address(self._place)
 
     async def _hold(self, url: str) -> None:

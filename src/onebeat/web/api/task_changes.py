@@ -8,26 +8,22 @@ from typing import Any
 
 from onebeat import codecs
 from onebeat.broker.browse import stamp
-from onebeat.client import Client
 from onebeat.documents.tasks import EnqueuedRow, enqueued_row
 from onebeat.errors import PayloadError
 from onebeat.inspector.found import Chosen
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.recording import TaskRecord
-from onebeat.preparing import Enqueued, prepare
-from onebeat.task import Task
+from onebeat.preparing import prepare
+from onebeat.task import Task, TaskInfo
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import BODY_WITH_PAYLOAD, Operation
 from onebeat.web.api.task_documents import TaskItem, task_item
 from onebeat.web.api.task_options import NewTask, TaskClone, TaskUpdate, of_record
-from onebeat.web.changing import OVER_HIDDEN, apply, told
+from onebeat.web.changing import OVER_HIDDEN, apply, enqueue, told
 from onebeat.web.editing.fitting import misfit
 from onebeat.web.editing.paths import Changed, change
 from onebeat.web.showing.payloads import allowed
 from onebeat.web.showing.redaction import PLACEHOLDER
-
-GIVE_UP_AFTER_S = 2.0
-"""How long an enqueueing is tried while the store is away."""
 
 
 async def enqueue_task(asked: Asked, body: NewTask) -> EnqueuedRow:
@@ -38,11 +34,18 @@ async def enqueue_task(asked: Asked, body: NewTask) -> EnqueuedRow:
     """
     payload = b"" if body.payload is None else body.payload.data()
     task: Task[Any] = Task(body.type, None if body.payload is None else payload)
-    options = {**body.given(), "queue": body.queue}
+    given = body.given()
+    options = {**given, "queue": body.queue}
     prepare(task, options)  # what cannot be is refused before anything is recorded
-    about = body.type
+    if asked.may("task.enqueue", body.queue):  # else it is refused, and nothing is told of what is declared
+        _check_no_placeholder(asked, body)
+        _check_fit(asked, body, Task(body.type, headers=body.headers or {}), payload)
     done = await asked.perform(
-        "task.enqueue", lambda inspector: _enqueue(inspector, task, options), queue=body.queue, about=about
+        "task.enqueue",
+        lambda inspector: enqueue(inspector, task, options),
+        queue=body.queue,
+        about=body.type,
+        changes=told({**({} if body.payload is None else {"payload": b""}), **given}, ()),
     )
     return enqueued_row(done)
 
@@ -64,7 +67,7 @@ async def clone_task(asked: Asked, body: TaskClone) -> EnqueuedRow:
     prepare(task, options)
     done = await asked.perform(
         "task.clone",
-        lambda inspector: _enqueue(inspector, task, options),
+        lambda inspector: enqueue(inspector, task, options),
         queue=queue,
         about=body.id,
         changes=_told(given, changed),
@@ -91,11 +94,23 @@ def _changed(asked: Asked, body: TaskClone | TaskUpdate, record: TaskRecord) -> 
         changed = change(info.payload, codec, rules, sets, body.unset or ())
     else:
         return None
-    if changed.payload is not None and not body.raw:
-        found = misfit(asked.console.app, info, changed.payload, rules)
-        if found is not None:
-            raise PayloadError(f"payload was not written: {found.sentence}; with raw it is written all the same")
+    if changed.payload is not None:
+        _check_fit(asked, body, info, changed.payload)
     return changed
+
+
+def _check_fit(
+    asked: Asked, body: NewTask | TaskClone | TaskUpdate, about: TaskInfo | Task[Any], payload: bytes
+) -> None:
+    """
+    Refuse a payload that is not what its task declares, unless it is to be written all the same.
+
+    Raises:
+        PayloadError: It is so.
+    """
+    found = None if body.raw else misfit(asked.console.app, about, payload, asked.rules)
+    if found is not None:
+        raise PayloadError(f"payload was not written: {found.sentence}; with raw it is written all the same")
 
 
 def _told(given: Mapping[str, Any], changed: Changed | None) -> str:
@@ -103,7 +118,7 @@ def _told(given: Mapping[str, Any], changed: Changed | None) -> str:
     return told({**names, **given}, () if changed is None else changed.fields)
 
 
-def _check_no_placeholder(asked: Asked, body: TaskClone | TaskUpdate) -> None:
+def _check_no_placeholder(asked: Asked, body: NewTask | TaskClone | TaskUpdate) -> None:
     """
     Refuse what was read from here, where secrets are hidden, and is to be written back: the secrets would be lost.
 
@@ -114,11 +129,6 @@ def _check_no_placeholder(asked: Asked, body: TaskClone | TaskUpdate) -> None:
     given += (body.headers or {}).values()
     if not asked.rules.is_off and any(PLACEHOLDER in text for text in given):
         raise PayloadError(f"{PLACEHOLDER} stands for a hidden value, and is none itself: write the value")
-
-
-async def _enqueue(inspector: Inspector, task: Task[Any], options: dict[str, Any]) -> Enqueued:
-    async with Client(inspector.store, give_up_after=GIVE_UP_AFTER_S) as client:
-        return await client.enqueue(task, **options)
 
 
 async def update_task(asked: Asked, body: TaskUpdate) -> TaskItem:

@@ -109,7 +109,10 @@ class NewTask(NewSettings, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         type: By which a server finds its handler.
 
-        payload: Its payload; default: none.
+        payload: Its payload; default: none. It must fit what the application declares of such tasks, where the console
+            knows it; with `raw` it is written all the same.
+
+        raw: See `payload`.
 
         queue: Where it goes.
 
@@ -137,6 +140,7 @@ class NewTask(NewSettings, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     type: Name
     payload: GivenPayload | None = None
+    raw: bool = False
     queue: Name = "default"
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from onebeat import codecs
 from onebeat.app.app import Onebeat
 from onebeat.app.binder import reason
 from onebeat.errors import PayloadError
-from onebeat.task import TaskInfo
+from onebeat.task import Task, TaskInfo
 from onebeat.web.editing.leaves import Leaf, label, leaves, read_tree
 from onebeat.web.editing.trees import Uneditable
 from onebeat.web.showing.redaction import Redaction
@@ -37,7 +38,7 @@ class Misfit:
     path: tuple[str, ...] | None = None
 
 
-def misfit(app: Onebeat | None, info: TaskInfo, payload: bytes, rules: Redaction) -> Misfit | None:
+def misfit(app: Onebeat | None, info: TaskInfo | Task[Any], payload: bytes, rules: Redaction) -> Misfit | None:
     """
     Compare a payload with what an application declares of its task, as a server does before it runs it.
 
@@ -54,7 +55,7 @@ def misfit(app: Onebeat | None, info: TaskInfo, payload: bytes, rules: Redaction
     return None
 
 
-def _told(error: PayloadError, info: TaskInfo, payload: bytes, rules: Redaction) -> Misfit:
+def _told(error: PayloadError, info: TaskInfo | Task[Any], payload: bytes, rules: Redaction) -> Misfit:
     inner = error.__cause__
     why = str(reason(inner) if isinstance(inner, Exception) else error)
     found = _PLACE.search(why)
@@ -77,7 +78,7 @@ def _may_tell(about: Sequence[Leaf], rules: Redaction) -> bool:
     return not rules.is_off and (not about or any(one.kind == "hidden" for one in about))
 
 
-def _leaves(info: TaskInfo, payload: bytes, rules: Redaction) -> list[Leaf]:
+def _leaves(info: TaskInfo | Task[Any], payload: bytes, rules: Redaction) -> list[Leaf]:
     try:
         return leaves(read_tree(payload, codecs.name_of(info.headers)), rules)
     except Uneditable:

@@ -1,6 +1,6 @@
 """
 What the command palette finds beside pages: saved views, queues, and pausing them, schedules, servers, errors, tasks by
-their id.
+their id, and the form for a new one.
 
 Each kind is looked for alone: what the store refuses of one, or the viewer may not see, is no reason to find nothing.
 """
@@ -21,7 +21,7 @@ from onebeat.web import consoles, views
 from onebeat.web.links import url
 from onebeat.web.pages import errors as failed
 from onebeat.web.pages import schedules
-from onebeat.web.rights import may, sees
+from onebeat.web.rights import may, may_somewhere, sees
 from onebeat.web.scope import hidden
 from onebeat.web.showing import words
 from onebeat.web.showing.fleets import maker, place_of
@@ -39,6 +39,8 @@ SHORTEST_ID = 8
 SHORTEST = 2
 """What is shorter names too many schedules, servers and errors to be of use."""
 
+ENQUEUE = "Enqueue a task"
+
 VERBS = {"pause": "Pause", "resume": "Resume"}
 
 Item = dict[str, str]
@@ -55,6 +57,7 @@ async def palette(request: Request) -> Response:
         except OnebeatError:  # the page says what is wrong; all else can still be gone to
             continue
     if not is_slow:
+        items += _new(request, asked)
         items += _search(request, asked)
     return JSONResponse({"items": items})
 
@@ -167,6 +170,19 @@ async def _tasks(request: Request, asked: str) -> list[Item]:
         for found in await inspector.locate(asked)
         if sees(request, found.queue)
     ]
+
+
+def _new(request: Request, asked: str) -> Iterator[Item]:
+    """Find the form for a new task, of each type that the application declares: "enqueue pay"."""
+    if len(asked) < SHORTEST or not may_somewhere(request, "task.enqueue"):
+        return
+    if _fits(asked, ENQUEUE):
+        yield {"kind": "act", "text": f"{ENQUEUE}…", "href": url(request, "/task/new")}
+    app = consoles.of(request).app
+    if app is None:
+        return
+    for name in [one for one in sorted(app.tasks) if _fits(asked, f"Enqueue {one}")][:FEW]:
+        yield {"kind": "act", "text": f"Enqueue {name}…", "href": url(request, "/task/new", type=name)}
 
 
 def _search(request: Request, asked: str) -> Iterator[Item]:

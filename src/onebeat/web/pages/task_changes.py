@@ -13,7 +13,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from onebeat.broker.browse import stamp
-from onebeat.client import Client
 from onebeat.errors import (
     DuplicateTask,
     InvalidTask,
@@ -25,24 +24,20 @@ from onebeat.errors import (
 )
 from onebeat.inspector.acting import ACTIONS
 from onebeat.inspector.found import Chosen
-from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.recording import TaskRecord
-from onebeat.preparing import Enqueued, prepare
+from onebeat.preparing import prepare
 from onebeat.states import TaskState
 from onebeat.task import Task
 from onebeat.web import changing, consoles
 from onebeat.web.acting import perform
 from onebeat.web.api.task_options import of_record
 from onebeat.web.editing.paths import Changed
-from onebeat.web.forms import Form, query, read
+from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.pages import task_forms
 from onebeat.web.pages.task_forms import Draft
 from onebeat.web.rights import check_sees, may
 from onebeat.web.showing import signs
-
-GIVE_UP_AFTER_S = 2.0
-"""How long a clone is tried while the store is away."""
 
 _REFUSALS = (DuplicateTask, InvalidTask, PayloadError, QueueFull, TaskIdConflict, WrongState)
 
@@ -103,6 +98,8 @@ def _page(
         title=signs.plain(info.type),
         visible=signs.visible,
         draft=draft,
+        verb="Clone" if is_clone else "Edit",
+        is_new=False,
         is_clone=is_clone,
         was=json.dumps(dict(was)),
         stamped=stamped or (stamp(record.fields.get("msg", b"")), info.state.value),
@@ -130,7 +127,7 @@ async def edit(request: Request) -> Response:
     if (one.stamp, one.state) != (stamp(record.fields.get("msg", b"")), record.info.state):
         return await _too_late(request, one)
     draft = task_forms.typed(form, record, rules, is_clone=False)
-    was = {**task_forms.filled(record, rules, is_clone=False).values, **_was(form)}
+    was = {**task_forms.filled(record, rules, is_clone=False).values, **task_forms.was_of(form)}
     changes, changed = _changes(draft, record, was, request)
     if not changes and not draft.errors:
         return redirect(request, "/task", "Nothing was changed: all is as it was.", queue=queue, id=id_)
@@ -176,17 +173,6 @@ async def _nothing() -> None:
     """Do nothing: who asks may not."""
 
 
-def _was(form: Form) -> Mapping[str, str]:
-    """Read what the fields were when the form was sent out."""
-    try:
-        found = json.loads(form.text("was", "{}", most=20_000))
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise HTTPException(400, "was is no object: open the form once more.")
-    return {str(name): str(value) for name, value in found.items()}
-
-
 def _changes(
     draft: Draft, record: TaskRecord, was: Mapping[str, str], request: Request
 ) -> tuple[dict[str, Any], Changed]:
@@ -202,7 +188,7 @@ def _payload(draft: Draft, record: TaskRecord, request: Request) -> Changed:
     """Return the payload that was typed; what is wrong with it, or with what its task declares, is noted."""
     console = consoles.of(request)
     rules = console.settings.redaction
-    changed = task_forms.new_payload(draft, record, rules)
+    changed = task_forms.new_payload(draft, record.info.payload, rules)
     if changed.payload is not None and not draft.errors:
         task_forms.check_fit(draft, console.app, record.info, changed.payload, rules)
     return changed
@@ -223,7 +209,7 @@ async def clone(request: Request) -> Response:
         why = "Its payload was changed by others meanwhile, so that nothing was enqueued: this is how it is now."
         draft = task_forms.filled(record, rules, is_clone=True)
         return _page(request, record, draft, is_clone=True, was=draft.values, error=why, status=409)
-    draft, was = task_forms.typed(form, record, rules, is_clone=True), _was(form)
+    draft, was = task_forms.typed(form, record, rules, is_clone=True), task_forms.was_of(form)
     found = task_forms.options(draft, was, is_clone=True)
     options = {**_same(record), **found, "queue": draft.values["queue"]}
     error, holder = "", ""
@@ -239,7 +225,7 @@ async def clone(request: Request) -> Response:
                 queue=options["queue"],
                 about=info.id,
                 changes=changing.told({**found, **_given(changed)}, changed.fields),
-                deed=lambda: _enqueue(inspector, task, options),
+                deed=lambda: changing.enqueue(inspector, task, options),
             )
         except _REFUSALS as refusal:
             error, holder = str(refusal), getattr(refusal, "holder", "")
@@ -259,12 +245,6 @@ def _same(record: TaskRecord) -> dict[str, Any]:
     if deadline is not None and deadline <= datetime.now(UTC):
         del options["deadline"]
     return options
-
-
-async def _enqueue(inspector: Inspector, task: Task[Any], options: Mapping[str, Any]) -> Enqueued:
-    given: Any = dict(options)
-    async with Client(inspector.store, give_up_after=GIVE_UP_AFTER_S) as client:
-        return await client.enqueue(task, **given)
 
 
 routes: list[Route] = [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
+
+from starlette.exceptions import HTTPException
 
 from onebeat.app.app import Onebeat
 from onebeat.errors import PayloadError
@@ -14,12 +17,13 @@ from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.words import moment, span
 from onebeat.options import Unique
 from onebeat.states import TaskState
-from onebeat.task import TaskInfo
+from onebeat.task import Task, TaskInfo
 from onebeat.web.editing.fitting import misfit
 from onebeat.web.editing.paths import Changed
 from onebeat.web.editing.trees import Uneditable
 from onebeat.web.editing.whole import payload_of, text_of
 from onebeat.web.forms import Form
+from onebeat.web.pages.task_blanks import Blanks
 from onebeat.web.pages.task_fields import MAX_TYPED, Fields
 from onebeat.web.showing import signs
 from onebeat.web.showing.redaction import Redaction
@@ -28,7 +32,7 @@ from onebeat.words import size
 EDITABLE = 200_000
 """Bytes of a payload that a form holds."""
 
-FIELDS = ("queue", "due", "max_retry", "timeout", "deadline", "expires", "retention", "unique")
+FIELDS = ("queue", "task_id", "due", "max_retry", "timeout", "deadline", "expires", "retention", "unique")
 
 _UNITS = (("w", 7 * 86_400), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
@@ -59,7 +63,7 @@ class Draft:
     values: dict[str, str]
     payload: str | None = None
     why: str = ""
-    fields: Fields | None = None
+    fields: Fields | Blanks | None = None
     why_no_fields: str = ""
     errors: dict[str, str] = field(default_factory=dict)
     is_unfit: bool = False
@@ -86,6 +90,7 @@ def _values(record: TaskRecord, *, is_clone: bool) -> dict[str, str]:
     holds = lock is not None and lock.holder == info.id
     return {
         "queue": info.queue,
+        "task_id": "",
         "due": _instant(info.next_process_at) if is_ahead else "",
         "max_retry": str(info.max_retry),
         "timeout": lasting(record.timeout),
@@ -119,20 +124,41 @@ def lasting(length: timedelta) -> str:
 def typed(form: Form, record: TaskRecord, rules: Redaction, *, is_clone: bool) -> Draft:
     """Return the form with what was typed into it."""
     draft = filled(record, rules, is_clone=is_clone)
+    take(draft, form)
+    return draft
+
+
+def take(draft: Draft, form: Form) -> None:
+    """Put what was typed into a form."""
     draft.values = {name: form.text(name, draft.values[name], most=1000).strip() for name in FIELDS}
     if draft.payload is not None:
         draft.payload = form.text("payload", draft.payload, most=MAX_TYPED).replace("\r\n", "\n")
     if draft.fields is not None:
         draft.fields.take(form)
     draft.is_raw = form.get("raw") == "yes"
-    return draft
 
 
-def new_payload(draft: Draft, record: TaskRecord, rules: Redaction) -> Changed:
+def was_of(form: Form) -> Mapping[str, str]:
+    """
+    Read what the fields were when the form was sent out.
+
+    Raises:
+        HTTPException: 400: it is none of our forms.
+    """
+    try:
+        found = json.loads(form.text("was", "{}", most=20_000))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise HTTPException(400, "was is no object: open the form once more.")
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def new_payload(draft: Draft, was: bytes, rules: Redaction) -> Changed:
     """Return the payload that was typed, by field or as one text; what is wrong with it is noted in the form."""
     by_field = draft.fields.changed(rules) if draft.fields is not None else Changed(None)
     try:
-        text = None if draft.payload is None else payload_of(draft.payload, record.info.payload, rules)
+        text = None if draft.payload is None else payload_of(draft.payload, was, rules)
     except PayloadError as error:
         draft.errors["payload"] = f"{error}."
         return by_field
@@ -143,7 +169,7 @@ def new_payload(draft: Draft, record: TaskRecord, rules: Redaction) -> Changed:
     return by_field if text is None else Changed(text)
 
 
-def check_fit(draft: Draft, app: Onebeat | None, info: TaskInfo, payload: bytes, rules: Redaction) -> None:
+def check_fit(draft: Draft, app: Onebeat | None, info: TaskInfo | Task[Any], payload: bytes, rules: Redaction) -> None:
     """Note in the form that a payload is not what its task declares, unless it is to be saved all the same."""
     if draft.is_raw or (found := misfit(app, info, payload, rules)) is None:
         return
@@ -177,6 +203,7 @@ def _count(text: str) -> Mapping[str, Any]:
 
 
 _READERS: Mapping[str, _Read] = {
+    "task_id": lambda text: {"task_id": text},
     "due": _due,
     "max_retry": _count,
     "timeout": lambda text: {"timeout": span(text)},
@@ -185,6 +212,10 @@ _READERS: Mapping[str, _Read] = {
     "retention": lambda text: {"retention": span(text)},
     "unique": lambda text: {"unique": Unique(span(text))},
 }
+
+
+_OF_NEW = ("task_id", "unique")
+"""Fields that only a new task has."""
 
 
 def options(draft: Draft, was: Mapping[str, str], *, is_clone: bool) -> dict[str, Any]:
@@ -197,7 +228,10 @@ def options(draft: Draft, was: Mapping[str, str], *, is_clone: bool) -> dict[str
     found: dict[str, Any] = {}
     for name, read in _READERS.items():
         text = draft.values[name]
-        if (text == was.get(name) and not (is_clone and name == "unique")) or (name == "unique" and not is_clone):
+        if name in _OF_NEW:
+            if not is_clone:
+                continue
+        elif text == was.get(name):
             continue
         if not text:
             if not is_clone and name in ("deadline", "expires", "max_retry", "timeout", "retention"):

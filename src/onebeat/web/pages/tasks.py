@@ -30,7 +30,7 @@ from onebeat.web.pages import finding, views
 from onebeat.web.pages.finding import Looked
 from onebeat.web.pages.rows import rows
 from onebeat.web.parts import part, silent
-from onebeat.web.rights import may
+from onebeat.web.rights import may, may_somewhere
 from onebeat.web.scope import hidden, sight, visible, wanted
 from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.redaction import Redaction
@@ -185,6 +185,7 @@ def _page(
         only=states[0].value if len(states) == 1 else "",
         short=short,
         error=error,
+        may_enqueue=may_somewhere(request, "task.enqueue"),
         **values,
     )
 

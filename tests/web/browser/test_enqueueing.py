@@ -1,0 +1,117 @@
+"""A task enqueued by hand, in a browser: with and without scripts, until it ran, or waits; and how its form looks."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from onebeat import SyncInspector
+from tests.web.browser.stage import PATIENCE_S, Stage
+from tests.web.browser.visitor import NARROW, WIDE, Visitor, visiting
+
+NEW = "/task/new?type={}"
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Stage]:
+    """Return a store with a server that takes tasks of one queue."""
+    with tempfile.TemporaryDirectory(prefix="onebeat-shop-") as folder, Stage(Path(folder)) as opened:
+        opened.shop("shop", 2, "critical")
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def counter(shop: Stage) -> str:
+    """Return the address of a console that knows its application."""
+    return shop.console("--app", "tests.web.browser.shop:app")
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "no-scripts"])
+def seller(chromium: Browser, counter: str, request: pytest.FixtureRequest) -> Iterator[Visitor]:
+    """Return somebody behind the counter, whose browser runs scripts or none."""
+    with visiting(chromium, counter, java_script_enabled=request.param) as opened:
+        yield opened
+
+
+def send(page: Page) -> None:
+    page.get_by_role("button", name="Enqueue", exact=True).click()
+
+
+def test_a_declared_task_is_filled_in_by_field_and_runs(seller: Visitor, shop: Stage) -> None:
+    """Found from the page of tasks; a server that meets it runs it as any other, and its result is seen."""
+    page = seller.see("/tasks")
+    page.get_by_role("link", name="Enqueue a task").click()
+    page.get_by_label("Task", exact=True).select_option("email:welcome")
+    page.get_by_role("button", name="Choose").click()
+    expect(page.get_by_label("Queue", exact=True)).to_have_value("critical")
+    task_id = f"by-hand-{seller.has_scripts}"
+    page.get_by_role("textbox", name="user_id").fill("9007199254740993")
+    page.get_by_label("Id", exact=True).fill(task_id)
+    send(page)
+    expect(page.locator(".notice[role=status]")).to_contain_text("It is enqueued")
+    shop.look(lambda inspector: until_completed(inspector, task_id))
+    page.reload()
+    expect(page.locator("#live")).to_contain_text("welcome, user 9007199254740993, in en")
+
+
+def until_completed(inspector: SyncInspector, task_id: str) -> None:
+    """Wait until a server has run it."""
+    end = time.monotonic() + PATIENCE_S
+    while inspector.task("critical", task_id).state != "completed":
+        assert time.monotonic() < end, "no server has run it"
+        time.sleep(0.05)
+
+
+def test_any_other_is_written_as_a_text_and_waits(seller: Visitor, shop: Stage) -> None:
+    """In a queue of its own, until it is due; what is typed wrongly stays, and says what is wrong."""
+    queue = f"of-{seller.has_scripts}".lower()
+    page = seller.see(NEW.format(""))
+    page.get_by_label("Type", exact=True).fill("mail:send")
+    page.get_by_label("Payload", exact=True).fill('{"to": "ada@example.com",}')
+    page.get_by_label("Queue", exact=True).fill(queue)
+    page.get_by_label("Due", exact=True).fill("2h")
+    send(page)
+    expect(page.get_by_label("Payload", exact=True)).to_have_accessible_description(
+        "It begins as JSON, and is none: look at its commas, quotes and brackets."
+    )
+    page.get_by_label("Payload", exact=True).fill('{"to": "ada@example.com"}')
+    send(page)
+    expect(page.locator(".notice[role=status]")).to_contain_text("It is enqueued")
+    [info] = shop.look(lambda inspector: list(inspector.tasks(queue, state="scheduled")))
+    assert ("mail:send", b'{"to":"ada@example.com"}') == (info.type, info.payload)
+
+
+def test_the_palette_leads_to_the_form(chromium: Browser, counter: str) -> None:
+    """Of the task that is named."""
+    with visiting(chromium, counter) as opened:
+        page = opened.see("/")
+        page.keyboard.press("Control+K")
+        page.keyboard.type("enq welcome")
+        page.get_by_role("option", name="Enqueue email:welcome…").click()
+        expect(page.get_by_label("Task", exact=True)).to_have_value("email:welcome")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("size", "width"), [(WIDE, "wide"), (NARROW, "narrow")], ids=["wide", "narrow"])
+def test_the_form_is_clean(chromium: Browser, counter: str, theme: str, size: tuple[int, int], width: str) -> None:
+    """In each look, declared and not, with something wrong: nothing for axe, nothing wider than the page."""
+    with visiting(chromium, counter, size=size, theme=theme) as seller:
+        for name, task in (("text", ""), ("fields", "email:welcome")):
+            page = seller.see(NEW.format(task))
+            seller.picture(f"enqueue-{name}-{width}-{theme}")
+            assert [] == seller.axe()
+            assert size[0] >= page.evaluate("document.documentElement.scrollWidth")
+        page = seller.page
+        page.locator("form summary").click()
+        page.get_by_role("textbox", name="user_id").fill("many")
+        page.get_by_label("Timeout", exact=True).fill("soon")
+        send(page)
+        expect(page.locator("[aria-invalid=true]")).to_have_count(2)
+        seller.picture(f"enqueue-wrong-{width}-{theme}")
+        assert [] == seller.axe()
+        assert size[0] >= page.evaluate("document.documentElement.scrollWidth")
