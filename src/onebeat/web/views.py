@@ -168,7 +168,7 @@ def _tells(one: Known, who: User, others: Collection[str]) -> bool:
     return any(word.name in _TELLING for word in words) and not any(map(_confines, words))
 
 
-def _fit_one(patterns: Collection[Sequence[str]], names: Collection[str]) -> bool:
+def _fit_one(patterns: Collection[tuple[str, ...]], names: Collection[str]) -> bool:
     """
     Whether a pattern fits one of many names, or that is not worth finding out.
 
