@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from onebeat.broker import jobs
 from onebeat.broker.store import Store
 from onebeat.wire import keys
@@ -51,9 +53,10 @@ async def test_a_clock_that_was_set_back_holds_nobody(store: Store, clock: Clock
     assert [0, 1000] == [await store.run(jobs.turn(10, 600)) for _ in range(2)]
 
 
-async def test_what_is_no_turn_counts_as_none(store: Store, clock: Clock) -> None:
+@pytest.mark.parametrize("written", ["soon", "", "inf", "nan"])
+async def test_what_is_no_turn_counts_as_none(store: Store, clock: Clock, written: str) -> None:
     """Whoever wrote it."""
-    await store.command("SET", keys.JOB_TURNS, "soon")
+    await store.command("SET", keys.JOB_TURNS, written)
     assert [0, 1000] == [await store.run(jobs.turn(10, 600)) for _ in range(2)]
 
 

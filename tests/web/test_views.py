@@ -152,6 +152,18 @@ async def test_a_view_is_renamed_changed_moved_and_deleted(store: Store) -> None
     assert [] == await names(store, "bob")
 
 
+async def test_views_that_ask_the_same_are_told_apart(store: Store, clock: Clock) -> None:
+    """Also if they were saved in the same millisecond, by the same user: who edits or deletes one means that one."""
+    for name in ("One", "Two"):
+        await Inspector(store).save_view(name, "state:retry", by="bob")
+    [one, two] = await Inspector(store).views()
+    async with asking(store, BOB) as web:
+        page = (await web.get("/views/save", params={"id": two.stamp})).text
+        assert "Two" == fields_of(page, "/views/save")["name"]
+        assert 303 == (await web.post("/views/delete", data=fields_of(page, "/views/delete"))).status_code
+    assert [one] == await Inspector(store).views()
+
+
 async def test_a_name_that_is_taken_is_replaced_only_by_who_says_so(store: Store) -> None:
     """The form comes back with what it would replace, and nothing of what was typed is lost."""
     async with asking(store, ANN) as web:
@@ -306,6 +318,24 @@ async def test_a_shared_view_tells_nobody_of_what_is_hidden_from_them(store: Sto
         assert len(SHARED) == len((await web.get(f"{PREFIX}/views")).json()["views"])
 
 
+async def test_many_patterns_are_not_tried_on_each_of_many_queues(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which would hold up all who use the console; those that may fit are tried, so many of a view."""
+    tried: list[tuple[str, ...]] = []
+    monkeypatch.setattr("onebeat.web.views.fits", lambda pieces, name: tried.append((*pieces, name)))
+    await put(store, "1", queue="payroll")
+    for name, patterns in {
+        "Far": [f"q{number}*" for number in range(300)],
+        "Near": ["pa*rol", "*roll*pay"],
+        "Too near": [f"*roll*pay{'*' * number}" for number in range(1, 12)],
+    }.items():
+        await Inspector(store).save_view(name, f"queue:{','.join(patterns)}", by="bob")
+    async with asking(store, EVE) as web:
+        assert ["Far", "Near"] == links((await web.get("/tasks")).text)
+    assert [("pa", "rol", "payroll"), ("", "roll", "pay", "payroll")] == tried
+
+
 async def test_a_name_tells_nobody_which_queues_there_are(store: Store, clock: Clock) -> None:
     """Who shares views named after queues that are hidden sees all of them: those that are there, and those that are
     not."""
@@ -391,6 +421,32 @@ async def test_what_was_done_stands_in_the_audit(store: Store) -> None:
         ("view.share", "Ours: state:active", AuditOutcome.DONE),
         ("view.save", "Mine", AuditOutcome.DONE),
     ] == [(record.action, record.about, record.outcome) for record in page.records]
+
+
+async def test_what_is_taken_from_all_stands_in_the_audit(store: Store) -> None:
+    """Its own name and query, where it is taken to oneself under others; and where it was shared a moment ago."""
+    async with asking(store, BOB) as web:
+        await save(web, "Ours", "state:active", shared="yes")
+        [ours] = await Inspector(store).views()
+        said = await form(web, id=ours.stamp)
+        await web.post("/views/save", data={**said, "name": "Mine", "q": "state:retry", "shared": ""})
+        await web.get("/views")
+        await Inspector(store).save_view("New", "state:archived", by="ann")  # by another console
+        assert {"deleted": True} == (await web.post(f"{PREFIX}/views/unshare", json={"name": "New"})).json()
+    assert ["New: state:archived", "Ours: state:active"] == [
+        record.about for record in (await Inspector(store).audit(action="view.unshare")).records
+    ]
+
+
+async def test_who_takes_away_what_they_may_not_see_is_not_told_what_it_asks_for(store: Store, clock: Clock) -> None:
+    """By the audit neither, where everybody sees what they did themselves."""
+    await put(store, "1", queue="payroll")
+    await Inspector(store).save_view("Hidden", "queue:payroll", by="bob")
+    async with asking(store, EVE) as web:
+        await web.post(f"{PREFIX}/views/unshare", json={"name": "Hidden"})
+        assert "payroll" not in (await web.get("/audit")).text
+    [record] = (await Inspector(store).audit(action="view.unshare")).records
+    assert "Hidden" == record.about
 
 
 async def test_nobody_floods_the_audit_with_views_of_their_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,9 +22,9 @@ Row = tuple[str, bytes]
 """The name of a view, and its value (scripts/view_save.lua)."""
 
 
-def stamp(value: bytes) -> str:
-    """Return what tells a value from those before and behind it."""
-    return hashlib.sha1(value, usedforsecurity=False).hexdigest()[:16]
+def stamp(name: str, value: bytes) -> str:
+    """Return what tells a view from what it was before, and from others, also of the same query and moment."""
+    return hashlib.sha1(name.encode() + b"\n" + value, usedforsecurity=False).hexdigest()[:16]
 
 
 def read(user: str) -> Call[dict[str, list[Row]]]:

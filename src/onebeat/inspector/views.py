@@ -87,7 +87,7 @@ def _listed(found: Mapping[str, Sequence[Row]], user: str) -> list[SavedView]:
 
 
 def _view(user: str, name: str, value: bytes) -> SavedView:
-    stamp = views.stamp(value)
+    stamp = views.stamp(name, value)
     try:
         ms, by, query = value.decode().split("\n", 2)
         saved_at = at(int(ms) / 1000)

@@ -39,6 +39,9 @@ SAVE, DELETE, SHARE, UNSHARE = "view.save", "view.delete", "view.share", "view.u
 
 HIDDEN: Final = "it holds what rules of this console hide"
 
+NEAR: Final = 10
+"""Patterns of a shared view that are tried on each hidden queue; one with more that may fit is kept back."""
+
 _TELLING: Final = frozenset({"id", "type", "group", "error", "payload", "header"})
 """Words of a filter that say what may stand in tasks."""
 
@@ -157,12 +160,24 @@ def _tells(one: Known, who: User, others: Collection[str]) -> bool:
     values = [value for word in words if word.name == "queue" for value in word.values]
     if any(not who.sees(value.text) for value in values):
         return True
-    if any(fits(value.pieces, name) for value in values if value.text.strip("*") for name in others):
+    if _fit_one([value.pieces for value in values if value.text.strip("*")], others):
         return True
     text = f"{one.view.name}\n{one.view.query}".lower()
     if any(name in text and _names(name, text) for name in map(str.lower, others)):
         return True
     return any(word.name in _TELLING for word in words) and not any(map(_confines, words))
+
+
+def _fit_one(patterns: Collection[tuple[str, ...]], names: Collection[str]) -> bool:
+    """
+    Whether a pattern fits one of many names, or that is not worth finding out.
+
+    A shared view may have hundreds of patterns, and a store thousands of queues: each with each would hold up the
+    console for seconds. Those with a part that is in no name are left out first.
+    """
+    text = "\n".join(names)
+    near = [pieces for pieces in patterns if all(piece in text for piece in pieces)]
+    return len(near) > NEAR or any(fits(pieces, name) for pieces in near for name in names)
 
 
 def _confines(word: Word) -> bool:
@@ -200,7 +215,9 @@ async def save(
         return await inspector.save_view(called, asked, by=gate.user(request).name, user=user, over=over, was=was)
 
     action = SHARE if not user else UNSHARE if was is not None and was.is_shared else SAVE
-    return await _change(request, action, deed, about=called if action == SAVE else f"{called}: {asked}")
+    taken = was if was is not None and action == UNSHARE else None  # what the others have no more
+    told = f"{called}: {asked}" if taken is None else f"{taken.name}: {taken.query}"
+    return await _change(request, action, deed, about=called if action == SAVE else told)
 
 
 async def delete(request: Request, view: SavedView) -> bool:
@@ -215,8 +232,19 @@ async def delete(request: Request, view: SavedView) -> bool:
     async def deed(inspector: Inspector) -> bool:
         return await inspector.delete_view(view.name, user=view.user, stamp=view.stamp)
 
-    about = f"{view.name}: {view.query}" if view.is_shared and view.query else view.name
+    query = view.query or (await _query_of(request, view.name) if view.is_shared else "")
+    about = f"{view.name}: {query}" if view.is_shared and query else view.name
     return await _change(request, UNSHARE if view.is_shared else DELETE, deed, about=about)
+
+
+async def _query_of(request: Request, name: str) -> str:
+    """Return what a shared view asks for that was saved since views were read; "" if it may not be seen, or is none."""
+    inspector = await consoles.of(request).inspector()
+    try:
+        found: Sequence[SavedView] = await inspector.views()
+    except Spoiled as error:
+        found = error.rest or ()
+    return next((one.original.query for one in await _seen(request, found) if one.original.name == name), "")
 
 
 async def _change(request: Request, action: str, deed: Callable[[Inspector], Awaitable[T]], *, about: str) -> T:

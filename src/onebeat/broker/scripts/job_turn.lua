@@ -10,7 +10,7 @@
 -- Turns are taken in the order in which they are asked for, and nothing is saved up while no job runs.
 
 local turn = tonumber(redis.call("GET", KEYS[1]) or "") or now_ms
-if turn < now_ms or turn > now_ms + tonumber(ARGV[3]) then
+if not (turn >= now_ms and turn <= now_ms + tonumber(ARGV[3])) then -- so that "nan" is none either
   turn = now_ms
 end
 local later = turn + tonumber(ARGV[1]) * 60000 / tonumber(ARGV[2])

@@ -9,7 +9,7 @@ local value = redis.call("HGET", KEYS[1], ARGV[1])
 if not value then
   return "none"
 end
-if ARGV[2] ~= "" and string.sub(redis.sha1hex(value), 1, 16) ~= ARGV[2] then
+if ARGV[2] ~= "" and string.sub(redis.sha1hex(ARGV[1] .. "\n" .. value), 1, 16) ~= ARGV[2] then
   return "changed"
 end
 redis.call("HDEL", KEYS[1], ARGV[1])

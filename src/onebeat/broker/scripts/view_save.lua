@@ -13,22 +13,22 @@
 -- ARGV[8] int   keep_ms        how long the key stands; 0: for ever
 -- returns list  "saved", value · "taken", value of the view that has its name · "changed", what it was · "full", ""
 --
--- A value is "<saved, ms>\n<by>\n<query>"; its stamp, the beginning of its digest.
+-- A value is "<saved, ms>\n<by>\n<query>"; its stamp, the beginning of the digest of "<name>\n<value>".
 
 local name, over, was = ARGV[1], ARGV[4], ARGV[5]
 local from = KEYS[2] or KEYS[1]
 
-local function stamp(value)
-  return value and string.sub(redis.sha1hex(value), 1, 16) or ""
+local function stamp(of, value)
+  return value and string.sub(redis.sha1hex(of .. "\n" .. value), 1, 16) or ""
 end
 
 local there = redis.call("HGET", KEYS[1], name)
 local before = was ~= "" and redis.call("HGET", from, was)
 local stays = KEYS[1] == from and was == name
-if was ~= "" and stamp(before) ~= ARGV[6] then
+if was ~= "" and stamp(was, before) ~= ARGV[6] then
   return { "changed", before or "" }
 end
-if not stays and over ~= "*" and stamp(there) ~= over then
+if not stays and over ~= "*" and stamp(name, there) ~= over then
   return { "taken", there or "" }
 end
 local grows = not there and not (before and KEYS[1] == from)
