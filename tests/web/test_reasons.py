@@ -239,6 +239,18 @@ async def test_without_it_nothing_is_done(
     assert before == await everything(store)
 
 
+@pytest.mark.parametrize("reason", ["\u200b", "\u2060 \u00a0\u202e"])
+async def test_what_cannot_be_seen_is_no_reason(asks: httpx2.AsyncClient, store: Store, reason: str) -> None:
+    """It would satisfy nobody who reads the audit next morning."""
+    await put_in(store, "archived", "a")
+    answer = await asks.post(
+        "/act", data={"do": "delete", "task": ticked(("q", "a", "archived")), "confirmed": "yes", "reason": reason}
+    )
+    assert 422 == answer.status_code
+    assert "needs a reason here" in answer.text
+    assert 1 == await store.command("EXISTS", "asynq:{q}:t:a")
+
+
 @pytest.mark.parametrize(
     "said", [{"task": ticked(("q", "a", ""))}, {"q": "queue:q"}, {"q": ""}], ids=["ticked", "named", "all"]
 )

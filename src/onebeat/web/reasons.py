@@ -51,7 +51,7 @@ def needs(settings: Settings, action: str, *, is_many: bool = False) -> bool:
 
 def read(text: str) -> str:
     """
-    Return a reason as it is kept, but for what redaction hides.
+    Return a reason as it is kept, but for what redaction hides; "" if nothing of it can be seen.
 
     Raises:
         HTTPException: 422: it is too long, or more than a line.
@@ -63,4 +63,4 @@ def read(text: str) -> str:
         raise HTTPException(
             422, f"reason has the control character U+{ord(found[0]):04X}: give one line of text. Nothing was done."
         )
-    return reason
+    return reason if any(sign.isprintable() and not sign.isspace() for sign in reason) else ""
