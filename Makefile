@@ -44,10 +44,13 @@ test-sentinel: compiled ## the same against a primary with two replicas and thre
 test-cluster: compiled ## the same against a cluster of six nodes
 	@ONEBEAT_TEST_TOPOLOGY=cluster $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
 
+# What faces the outside over HTTP takes as long as all the rest.
+OUTSIDE := $(addprefix --ignore=tests/,web/api web/fleet web/oidc web/security observe deploy integrations)
+
 .PHONY: check
-check: compiled ## lint, types, import contract, fast tests: under a minute; pyright takes one by itself, see lint
+check: compiled ## lint, mypy, import contract, fast tests of what is inside: under a minute
 	@$(MAKE) --no-print-directory --keep-going --jobs 4 --output-sync=target lint-style lint-mypy lint-imports
-	@$(PYTEST) -n 2 -q -p no:faker -p no:schemathesis -m "not slow and not interop and not prometheus and not browser"
+	@$(PYTEST) -n 2 -q -p no:faker -p no:schemathesis $(OUTSIDE) --ignore-glob='tests/web/test_*.py' -m "not slow and not interop and not prometheus and not browser"
 
 .PHONY: lint
 lint: setup ## format, lint, types, import contract

@@ -59,6 +59,7 @@ async def serving(bench: Bench, **settings: Any) -> AsyncIterator[Serving]:
         yield serving
 
 
+@pytest.mark.slow
 async def test_a_server_says_what_it_is_and_what_it_handles(bench: Bench) -> None:
     """Version, patterns, groups, lease and archive; gone with it, and by itself after ten seconds."""
     for pattern in ("mail:", "report:make"):
@@ -100,6 +101,7 @@ class AheadClock(SystemClock):
         return super().now() + timedelta(minutes=30)
 
 
+@pytest.mark.slow
 async def test_a_wrong_clock_is_measured_against_the_stores(bench: Bench) -> None:
     """To within a few milliseconds, from the second sign of life on."""
     server = Server(bench.store, clock=AheadClock(), lease=1.0, allow_short_lease=True)
