@@ -51,7 +51,7 @@ async def test_what_was_about_to_connect_is_closed_as_well() -> None:
         async def _connect(self) -> None:
             connecting.set()
             await may_go_on.wait()
-            await super()._connect()  # type: ignore[no-untyped-call] # redis-py's
+            await super()._connect()  # type: ignore[no-untyped-call] # redis-py annotates it in part
 
         async def on_connect_check_health(self, check_health: bool = True) -> None:
             self._parser.on_connect(self)  # and says nothing, as the server does

@@ -24,7 +24,7 @@ class Pool(BlockingConnectionPool):
     async def get_connection(self, *words: Any, **options: Any) -> AbstractConnection:
         """Lend a connection; raises that the pool was closed, also if it was while one was made."""
         self._check()
-        connection: AbstractConnection = await super().get_connection(*words, **options)  # type: ignore[no-untyped-call] # decorated
+        connection: AbstractConnection = await super().get_connection(*words, **options)  # type: ignore[no-untyped-call] # its decorator is
         if self._is_over:
             await self.release(connection)
             self._check()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import h11
 import uvicorn
@@ -99,27 +97,6 @@ def server(console: Console) -> uvicorn.Server:
         lifespan="on",
     )
     return uvicorn.Server(config)
-
-
-@contextmanager
-def beside(source: object, settings: Settings, place: socket.socket) -> Iterator[None]:
-    """
-    Serve the console from a thread of its own while the block runs, and close the socket with it.
-
-    Args:
-        source, settings: See `console`; whatever `source` names is opened by that thread.
-
-        place: Where to answer, from `listening`.
-    """
-    serving = server(Console(source, settings))
-    thread = threading.Thread(target=lambda: asyncio.run(serving.serve(sockets=[place])), name="console", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        serving.should_exit = True
-        thread.join()
-        place.close()
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from onebeat import SyncInspector
-from tests.web.browser.stage import PATIENCE_S, Stage
+from tests.web.browser.stage import Stage, apart
 from tests.web.browser.visitor import NARROW, WIDE, Visitor, visiting
 
 NEW = "/task/new?type={}"
@@ -54,17 +52,9 @@ def test_a_declared_task_is_filled_in_by_field_and_runs(seller: Visitor, shop: S
     page.get_by_label("Id", exact=True).fill(task_id)
     send(page)
     expect(page.locator(".notice[role=status]")).to_contain_text("It is enqueued")
-    shop.look(lambda inspector: until_completed(inspector, task_id))
+    apart(lambda: shop.wait(pending=0, active=0))
     page.reload()
     expect(page.locator("#live")).to_contain_text("welcome, user 9007199254740993, in en")
-
-
-def until_completed(inspector: SyncInspector, task_id: str) -> None:
-    """Wait until a server has run it."""
-    end = time.monotonic() + PATIENCE_S
-    while inspector.task("critical", task_id).state != "completed":
-        assert time.monotonic() < end, "no server has run it"
-        time.sleep(0.05)
 
 
 def test_any_other_is_written_as_a_text_and_waits(seller: Visitor, shop: Stage) -> None:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from onebeat.web import OpenIDConnect, Passwords, Settings, User, serving
 from onebeat.web.security.credentials import PasswordHash
+from tests.web.beside import beside
 from tests.web.browser.stage import Stage
 from tests.web.browser.visitor import NARROW, Visitor, visiting
 from tests.web.oidc.provider import CLIENT, SECRET, Provider
@@ -47,7 +48,7 @@ def locked(stage: Stage, provider: Provider, **more: Any) -> Iterator[str]:
     )
     place = serving.listening("127.0.0.1", 0)
     settings = Settings(title="staging", auth=[oidc, Passwords([(HASH, User("root", "admin"))])], **more)
-    with serving.beside(stage.url, settings, place):
+    with beside(stage.url, settings, place):
         yield serving.address(place).rstrip("/") + settings.rules.prefix
 
 

@@ -11,6 +11,7 @@ from starlette.types import Message
 from onebeat.broker.store import Store
 from onebeat.web import Passwords, Settings, User, console, serving
 from onebeat.web.security.limits import MAX_HEADERS, MAX_QUERY
+from tests.web.beside import beside
 
 HEAD = b"Host: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\n"
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
@@ -61,7 +62,7 @@ def place(url: str) -> Iterator[tuple[str, int]]:
     """Serve the console; return where it answers."""
     found = serving.listening("127.0.0.1", 0)
     host, port = found.getsockname()[:2]
-    with serving.beside(url, Settings(), found):
+    with beside(url, Settings(), found):
         yield host, port
 
 

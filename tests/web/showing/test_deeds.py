@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from onebeat.inspector.auditing import AuditOutcome, AuditRecord
@@ -30,9 +32,9 @@ REFUSED, BEGUN, FAILED = AuditOutcome.REFUSED, AuditOutcome.BEGUN, AuditOutcome.
         ("deploy by ada", "deploy", {}),
     ],
 )
-def test_a_record_is_a_sentence(said: str, action: str, fields: dict[str, object]) -> None:
+def test_a_record_is_a_sentence(said: str, action: str, fields: dict[str, Any]) -> None:
     """In the words of the trade; what a tool of somebody's own has written stands as it is."""
-    assert said == deeds.told(AuditRecord(user="ada", action=action, **fields))  # type: ignore[arg-type]
+    assert said == deeds.told(AuditRecord(user="ada", action=action, **fields))
 
 
 @pytest.mark.parametrize("action", [*roles.ACTIONS, "session.begin"])

@@ -67,7 +67,12 @@ class Consoles:
         async with self._turns:
             former, process = self._now, await self._start(told)
             self._now = process
-            if process.stdout is not None and await process.stdout.readline():
+            try:
+                begins = process.stdout is not None and await process.stdout.readline()
+            except asyncio.CancelledError:  # `aclose` ends the new one alone
+                await _end(former)
+                raise
+            if begins:
                 await _end(former)
                 return
             self._now = former
