@@ -7,10 +7,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from starlette.requests import HTTPConnection
+
 T = TypeVar("T")
 
 MOST = 200
 """Answers that are kept; the oldest goes first."""
+
+ANEW = frozenset({"no-cache", "max-age=0"})
+"""What a browser says in `Cache-Control` when its user reloads."""
+
+ANEW_S = 1.0
+"""How old an answer may be for who reloads: so whoever does nothing else still asks the store once a second."""
+
+
+def kept(request: HTTPConnection, seconds: float) -> float:
+    """Return for how long an answer is good: so many seconds, but for who asks for it anew (RFC 9111, 5.2.1)."""
+    said = ",".join(request.headers.getlist("cache-control")).lower().split(",")
+    return min(seconds, ANEW_S) if any(word.strip() in ANEW for word in said) else seconds
 
 
 @dataclass(slots=True)

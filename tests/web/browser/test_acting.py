@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from playwright.sync_api import Page, Response, expect
@@ -11,26 +12,34 @@ from onebeat import SyncClient, SyncInspector, Task
 from tests.web.browser.stage import Stage
 from tests.web.browser.visitor import Visitor
 
-QUEUE = "acted"
+QUEUES = (f"acted-{number}" for number in count(1))
+"""One for each test: what a test before it saw of a queue, the console shows for a second more."""
 
 
 @pytest.fixture
-def tasks(stage: Stage) -> Iterator[list[str]]:
-    """Yield the ids of twelve archived tasks in a queue of their own, which nobody serves."""
+def queue(stage: Stage) -> Iterator[str]:
+    """Yield the name of a queue that nobody serves."""
+    name = next(QUEUES)
+    yield name
+    stage.look(lambda inspector: inspector.remove_queue(name, force=True))  # the scene is others' too
+
+
+@pytest.fixture
+def tasks(stage: Stage, queue: str) -> list[str]:
+    """Return the ids of the twelve archived tasks of the queue."""
 
     def make(inspector: SyncInspector) -> list[str]:
         with SyncClient(stage.url) as client:
-            made = [client.enqueue(Task("mail:send", {"n": n}), queue=QUEUE).id for n in range(12)]
-        inspector.archive_all(QUEUE, "pending")
+            made = [client.enqueue(Task("mail:send", {"n": n}), queue=queue).id for n in range(12)]
+        inspector.archive_all(queue, "pending")
         return made
 
-    yield stage.look(make)
-    stage.look(lambda inspector: inspector.remove_queue(QUEUE, force=True))  # the scene is others' too
+    return stage.look(make)
 
 
-def counts(stage: Stage) -> tuple[int, int]:
-    """Return how many of them are archived, and how many pending."""
-    stats = stage.look(lambda inspector: inspector.stats(QUEUE))
+def counts(stage: Stage, queue: str) -> tuple[int, int]:
+    """Return how many tasks are archived, and how many pending."""
+    stats = stage.look(lambda inspector: inspector.stats(queue))
     return stats.archived, stats.pending
 
 
@@ -44,9 +53,9 @@ def boxes(page: Page) -> list[bool]:
     return [box.is_checked() for box in page.locator("[data-pick]").all()]
 
 
-def test_rows_are_ticked_one_by_one_in_ranges_and_all(visitor: Visitor, tasks: list[str]) -> None:
+def test_rows_are_ticked_one_by_one_in_ranges_and_all(visitor: Visitor, queue: str, tasks: list[str]) -> None:
     """The bar says how many; buttons for them wait for the first."""
-    page = visitor.see(f"/tasks?q=queue:{QUEUE}")
+    page = visitor.see(f"/tasks?q=queue:{queue}")
     run = page.get_by_role("button", name="Run", exact=True)
     expect(run).to_be_disabled()
     page.locator("[data-pick]").nth(1).click()
@@ -62,20 +71,20 @@ def test_rows_are_ticked_one_by_one_in_ranges_and_all(visitor: Visitor, tasks: l
     assert [False] * 12 == boxes(page)
 
 
-def test_some_are_run_by_keyboard_alone(visitor: Visitor, stage: Stage, tasks: list[str]) -> None:
+def test_some_are_run_by_keyboard_alone(visitor: Visitor, stage: Stage, queue: str, tasks: list[str]) -> None:
     """j, x, j, x, and R."""
-    page = visitor.see(f"/tasks?q=queue:{QUEUE}")
+    page = visitor.see(f"/tasks?q=queue:{queue}")
     for key in "jxjx":
         page.keyboard.press(key)
     expect(page.locator("[data-picked-count]")).to_have_text("2 selected")
     page.keyboard.press("R")
     expect(page.locator(".notice[role=status]")).to_contain_text("2 tasks")
-    assert (10, 2) == counts(stage)
+    assert (10, 2) == counts(stage, queue)
 
 
-def test_deleting_asks_in_a_dialog_and_no_is_no(visitor: Visitor, stage: Stage, tasks: list[str]) -> None:
+def test_deleting_asks_in_a_dialog_and_no_is_no(visitor: Visitor, stage: Stage, queue: str, tasks: list[str]) -> None:
     """It says how many; leaving changes nothing, and what was ticked still is."""
-    page = visitor.see(f"/tasks?q=queue:{QUEUE}")
+    page = visitor.see(f"/tasks?q=queue:{queue}")
     for number in range(3):
         page.locator("[data-pick]").nth(number).click()
     page.get_by_role("button", name="Delete…", exact=True).click()
@@ -86,44 +95,44 @@ def test_deleting_asks_in_a_dialog_and_no_is_no(visitor: Visitor, stage: Stage, 
     box.get_by_text("Leave them").click()
     expect(box).to_be_hidden()
     assert 3 == sum(boxes(page))
-    assert (12, 0) == counts(stage)
+    assert (12, 0) == counts(stage, queue)
 
 
-def test_deleting_in_a_dialog_deletes(visitor: Visitor, stage: Stage, tasks: list[str]) -> None:
+def test_deleting_in_a_dialog_deletes(visitor: Visitor, stage: Stage, queue: str, tasks: list[str]) -> None:
     """The three that were ticked, and no other."""
-    page = visitor.see(f"/tasks?q=queue:{QUEUE}")
+    page = visitor.see(f"/tasks?q=queue:{queue}")
     for number in range(3):
         page.locator("[data-pick]").nth(number).click()
     page.keyboard.press("D")
     page.locator("#dialog").get_by_role("button", name="Delete 3 tasks").click()
     expect(page.locator(".notice[role=status]")).to_contain_text("3 tasks deleted")
-    assert (9, 0) == counts(stage)
+    assert (9, 0) == counts(stage, queue)
 
 
-def test_all_that_fit_are_previewed_and_done(visitor: Visitor, stage: Stage, tasks: list[str]) -> None:
+def test_all_that_fit_are_previewed_and_done(visitor: Visitor, stage: Stage, queue: str, tasks: list[str]) -> None:
     """With their number on the button."""
-    page = visitor.see(f"/tasks?q=queue:{QUEUE}%20state:archived")
+    page = visitor.see(f"/tasks?q=queue:{queue}%20state:archived")
     page.get_by_role("link", name="Run 12…").click()
     box = page.locator("#dialog")
     expect(box).to_contain_text("12 archived")
     box.get_by_role("button", name="Run 12 tasks").click()
     expect(page.locator(".notice[role=status]")).to_contain_text("12 tasks")
-    assert (0, 12) == counts(stage)
+    assert (0, 12) == counts(stage, queue)
 
 
-def test_one_task_is_run_from_its_page(visitor: Visitor, stage: Stage, tasks: list[str]) -> None:
+def test_one_task_is_run_from_its_page(visitor: Visitor, stage: Stage, queue: str, tasks: list[str]) -> None:
     """And its page says so."""
-    page = visitor.see(f"/task?queue={QUEUE}&id={tasks[0]}")
+    page = visitor.see(f"/task?queue={queue}&id={tasks[0]}")
     page.get_by_role("button", name="Run now").click()
     expect(page.locator(".notice[role=status]")).to_be_visible()
-    assert (11, 1) == counts(stage)
+    assert (11, 1) == counts(stage, queue)
 
 
-def test_an_id_is_copied(visitor: Visitor, tasks: list[str]) -> None:
+def test_an_id_is_copied(visitor: Visitor, queue: str, tasks: list[str]) -> None:
     """The button says that it was, for a while, though the page looks again."""
     visitor.page.clock.install()
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = visitor.see(f"/task?queue={QUEUE}&id={tasks[0]}")
+    page = visitor.see(f"/task?queue={queue}&id={tasks[0]}")
     visitor.stop_time()
     button = page.get_by_role("button", name="Copy the id").first
     button.click()
@@ -137,12 +146,12 @@ def test_an_id_is_copied(visitor: Visitor, tasks: list[str]) -> None:
     expect(button).to_have_text("Copy")
 
 
-def test_where_there_is_no_clipboard_an_id_is_copied_too(visitor: Visitor, tasks: list[str]) -> None:
+def test_where_there_is_no_clipboard_an_id_is_copied_too(visitor: Visitor, queue: str, tasks: list[str]) -> None:
     """As on http:// hosts, where browsers give none."""
     visitor.page.clock.install()
     visitor.context.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     visitor.context.add_init_script("addEventListener('copy', () => { window.copied = String(getSelection()); })")
-    page = visitor.see(f"/task?queue={QUEUE}&id={tasks[0]}")
+    page = visitor.see(f"/task?queue={queue}&id={tasks[0]}")
     visitor.stop_time()
     button = page.get_by_role("button", name="Copy the id").first
     button.click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
@@ -135,6 +136,20 @@ def test_one_look_at_a_time(chromium: Browser, origin: str) -> None:
         with page.expect_response(lambda answer: is_look(answer.request) and answer.request != first):
             held[0].continue_()
         assert 2 == len(visitor.polls())
+
+
+def test_who_asks_by_hand_asks_for_what_is_new(visitor: Visitor) -> None:
+    """By a key, or as browsers reload; what a page does by itself may be shared with others who look."""
+    page = visitor.see("/errors")
+    for ask, said in (
+        (lambda: page.keyboard.press("r"), "no-cache"),
+        (lambda: page.evaluate("document.getElementById('live').dispatchEvent(new CustomEvent('look'))"), None),
+        (page.reload, "max-age=0"),
+    ):
+        with page.expect_response(lambda answer: urlsplit(answer.url).path == "/errors") as answer:
+            ask()
+        assert said == answer.value.request.all_headers().get("cache-control")
+        visitor.rest()
 
 
 def test_a_hidden_tab_asks_for_nothing(visitor: Visitor) -> None:

@@ -15,6 +15,7 @@ from onebeat.web.api import payloads
 from onebeat.web.api.operation import Operation
 from onebeat.web.api.payloads import IN_LISTS, Seen
 from onebeat.web.api.problems import Refused
+from onebeat.web.reading import kept
 from onebeat.web.security import gate, proxies
 from onebeat.web.security.roles import User
 from onebeat.web.security.searching import as_seen
@@ -84,10 +85,10 @@ class Asked:
 
             read: Asks it.
 
-            seconds: For how long the answer is good.
+            seconds: For how long the answer is good; `Cache-Control: no-cache` makes it one.
         """
         inspector = await self.inspector()
-        return await self.console.reads.get(("api", *key), lambda: read(inspector), seconds=seconds)
+        return await self.console.reads.get(("api", *key), lambda: read(inspector), seconds=kept(self.request, seconds))
 
     def sees(self, queue: str | None) -> bool:
         """Whether who asks may look at a queue; None: at what belongs to no queue."""

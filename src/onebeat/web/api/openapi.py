@@ -34,7 +34,8 @@ the console and the JSON of the command line, with the same rights.
 
 Names and ids stand in the query or in the body, never in the path. Lists come in parts: `cursor` of an answer is given
 to the next request. Instants are RFC 3339 in UTC; `_s` and `_ms` are seconds and milliseconds. Whoever reads may send
-`If-None-Match` with the `ETag` of an answer, and is answered 304 while nothing has changed.
+`If-None-Match` with the `ETag` of an answer, and is answered 304 while nothing has changed. An answer may be one that
+somebody else was given some seconds ago; with `Cache-Control: no-cache` it is a second old at most.
 
 Payloads are exact: `text` is the text as it stands in the store, `base64` stands for what is no text, and `json` of
 `GET /task/payload` has every digit of every number. A payload that is sent as `json` is stored without its spaces, its

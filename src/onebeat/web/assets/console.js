@@ -27,6 +27,7 @@ let failures = 0;
 let timer = 0;
 let isLooking = false;
 let isAskedAgain = false;
+let isAnew = false;
 let lastWord = 0;
 let lastAnswer = new Date();
 let said = "";
@@ -44,7 +45,8 @@ function held() {
 }
 
 // One look at a time; whoever asks during one gets another after it, since the first may have read before he asked.
-export function look() {
+export function look(isFresh = false) {
+  isAnew ||= isFresh;
   isAskedAgain = isLooking;
   if (!isLooking) live()?.dispatchEvent(new CustomEvent("look"));
 }
@@ -128,6 +130,11 @@ function isOfLive(event) {
   return event.detail.ctx?.sourceElement === live();
 }
 
+document.addEventListener("htmx:config:request", (event) => {
+  if (!isAnew || !isOfLive(event)) return;
+  event.detail.ctx.request.headers["Cache-Control"] = "no-cache"; // not what others were shown some seconds ago
+  isAnew = false;
+});
 document.addEventListener("htmx:before:request", (event) => {
   if (isOfLive(event)) isLooking = true;
 });

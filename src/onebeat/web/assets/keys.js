@@ -3,21 +3,21 @@
 import { dropPicks, pick } from "./acts.js";
 import { look, turnTheme } from "./console.js";
 
-const PLACES = {
+export const PLACES = {
   o: "overview", q: "overview", t: "tasks", e: "errors", s: "schedules", v: "servers", g: "groups", m: "metrics",
   h: "health", r: "redis", a: "audit", ",": "settings",
 };
 
-const KEYS = {
+export const KEYS = {
   "/": ["Search", search],
   j: ["Next row", () => move(1)],
   k: ["Row before", () => move(-1)],
   x: ["Pick the row", pickRow],
   n: ["Next page", () => press('a[rel="next"]')],
   p: ["Page before", () => press('a[rel="prev"]')],
-  r: ["Look again now", look],
+  r: ["Look again now", () => look(true)],
   t: ["Light or dark", turnTheme],
-  "?": ["These keys", help],
+  "?": ["These keys", async () => (await import("./help.js")).help()],
 };
 
 let isGoing = 0;
@@ -53,52 +53,7 @@ function go(key) {
   press(`.rail [data-page="${PLACES[key]}"]`);
 }
 
-const own = () => [...document.querySelectorAll("main [data-key]")].filter(seen);
-
-function line(keys, words) {
-  const row = document.createElement("div");
-  const term = document.createElement("dt");
-  const told = document.createElement("dd");
-  term.append(...keys.flatMap((key, at) => [at ? " " : "", Object.assign(document.createElement("kbd"), { textContent: key })]));
-  told.textContent = words;
-  row.append(term, told);
-  return row;
-}
-
-function list(title, lines) {
-  const heading = Object.assign(document.createElement("h2"), { textContent: title });
-  const places = Object.assign(document.createElement("dl"), { className: "keys" });
-  places.append(...lines);
-  const part = document.createElement("section");
-  part.append(heading, places);
-  return part;
-}
-
-function help() {
-  const box = document.getElementById("dialog");
-  const title = Object.assign(document.createElement("h1"), { textContent: "Keys" });
-  const close = Object.assign(document.createElement("button"), { textContent: "Close", type: "button", className: "quiet" });
-  close.dataset.close = "";
-  const head = Object.assign(document.createElement("header"), { className: "head" });
-  head.append(title, close);
-  const pages = Object.entries(PLACES)
-    .map(([key, name]) => [key, document.querySelector(`.rail [data-page="${name}"]`)])
-    .filter(([key, link]) => link && key !== "q"); // a second name of the overview, for fingers that know queues
-  const halves = Object.assign(document.createElement("div"), { className: "halves" });
-  halves.append(
-    list("Everywhere", [
-      line(["Ctrl", "K"], "Go anywhere, find a task"),
-      ...Object.entries(KEYS).map(([key, [words]]) => line([key], words)),
-      line(["Enter"], "Open the row"),
-      line(["Esc"], "Close, or pick none"),
-      ...own().map((one) => line([one.dataset.key], one.textContent.trim())),
-    ]),
-    list("Go to", pages.map(([key, link]) => line(["g", key], link.textContent.trim()))),
-  );
-  box.replaceChildren(head, halves);
-  box.setAttribute("aria-label", "Keys");
-  box.showModal();
-}
+export const own = () => [...document.querySelectorAll("main [data-key]")].filter(seen);
 
 // What few need is loaded when the first asks for it.
 async function openBox() {

@@ -17,7 +17,7 @@ function here() {
     .map((one) => ({ kind: "here", text: one.textContent.trim(), does: () => one.click() }));
   const always = [
     { kind: "console", text: "Light or dark", does: turnTheme },
-    { kind: "console", text: "Look again now", does: look },
+    { kind: "console", text: "Look again now", does: () => look(true) },
   ];
   return [...new Map([...links, ...buttons, ...always].map((item) => [item.kind + item.text, item])).values()];
 }

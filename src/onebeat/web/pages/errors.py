@@ -19,6 +19,7 @@ from onebeat.web.links import url
 from onebeat.web.page import render
 from onebeat.web.pages.tasks import WORDS
 from onebeat.web.parts import note
+from onebeat.web.reading import kept
 from onebeat.web.rights import may
 from onebeat.web.scope import hidden, seen, sight, visible, wanted
 from onebeat.web.showing import payloads
@@ -95,9 +96,9 @@ async def look(request: Request, chosen: Filter, scan: int) -> ErrorGroups:
         return await inspector.errors(chosen, limit=GROUPS, scan=scan, queues=queues, look=look)
 
     key = ("errors", str(chosen), scan, sight(request))
-    found = await console.reads.get(key, read, seconds=KEPT_S)
+    found = await console.reads.get(key, read, seconds=kept(request, KEPT_S))
     if found.scanned <= FEW:
-        found = await console.reads.get(key, read, seconds=FRESH_S)
+        found = await console.reads.get(key, read, seconds=kept(request, FRESH_S))
     note(request, found.refused.values())
     return found
 

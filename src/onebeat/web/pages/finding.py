@@ -15,6 +15,7 @@ from onebeat.inspector.searching import Visible, Where
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
 from onebeat.web import consoles, parts
+from onebeat.web.reading import kept
 from onebeat.web.scope import seen, sight, visible
 from onebeat.web.showing.bars import STATES
 
@@ -65,7 +66,7 @@ def one_id(filter: Filter) -> str:
 
 
 async def look(request: Request, filter: Filter, *, group: str = "", cursor: str = "") -> Looked:
-    """Read a page of what fits, once for all who look at the same within some seconds."""
+    """Read a page of what fits, once for all who look at the same within some seconds; who reloads looks again."""
     console = consoles.of(request)
     inspector = await console.inspector()
     listed, queues = is_listed(filter, group), visible(request)
@@ -74,7 +75,7 @@ async def look(request: Request, filter: Filter, *, group: str = "", cursor: str
     async def read() -> Looked:
         return await _read(inspector, filter, jobs.in_group(group, look=seen(request)), queues, cursor)
 
-    looked = await console.reads.get(key, read, seconds=1.0 if listed else 10.0)
+    looked = await console.reads.get(key, read, seconds=1.0 if listed else kept(request, 10.0))
     parts.note(request, looked.unread)
     return looked
 

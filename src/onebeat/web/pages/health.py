@@ -19,6 +19,7 @@ from onebeat.web.acting import perform
 from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render
 from onebeat.web.parts import note
+from onebeat.web.reading import kept
 from onebeat.web.rights import check_sees, may, sees
 from onebeat.web.showing import diagnoses
 
@@ -49,7 +50,7 @@ async def health(request: Request) -> Response:
         except TimeoutError:
             return None  # this is kept as well, so that a store which is slow is not asked all the more
 
-    found = await console.reads.get("diagnosis", look, seconds=KEPT_S)
+    found = await console.reads.get("diagnosis", look, seconds=kept(request, KEPT_S))
     if found is None:
         return render(request, "health_slow.html", place="health", patience=PATIENCE_S, status=503)
     findings = [one for one in found.findings if sees(request, one.queue or None)]

@@ -14,6 +14,7 @@ from onebeat.inspector.store_models import StoreNode, StoreReport
 from onebeat.web import consoles
 from onebeat.web.forms import query
 from onebeat.web.page import render
+from onebeat.web.reading import kept
 from onebeat.web.rights import check_sees
 from onebeat.web.showing import stores
 
@@ -26,7 +27,7 @@ async def redis(request: Request) -> Response:
     check_sees(request, None)
     console = consoles.of(request)
     inspector = await console.inspector()
-    report = await console.reads.get("store report", inspector.store_report, seconds=KEPT_S)
+    report = await console.reads.get("store report", inspector.store_report, seconds=kept(request, KEPT_S))
     node = _chosen(report, query(request).text("node"))
     troubles = stores.troubles(report)
     kind, sentence = stores.verdict(report, troubles)
