@@ -390,10 +390,12 @@ async def test_a_job_that_waits_for_the_limit_of_all_says_so(
     await until(waits)
     page = (await web.get("/job", params={"id": job.id})).text
     assert "waits for the limit of all jobs: 1 per minute" in page
+    assert "waits for the limit of all jobs: 1 per minute" in (await web.get("/jobs")).text
     assert "It is told to stop" in await told(web, await web.post("/job/stop", data={"id": job.id}))
     stopped = await ended(inspector, job.id, slow)
     assert (JobState.STOPPED, 1) == (stopped.state, stopped.changed)
     assert "waits for the limit" not in (await web.get("/job", params={"id": job.id})).text
+    assert "waits for the limit" not in (await web.get("/jobs")).text
     await slow.aclose()
 
 
