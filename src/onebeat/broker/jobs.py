@@ -15,7 +15,7 @@ STANDS_S = 2 * 86_400
 """How long a job is remembered after its last sign of life."""
 
 LONGEST_LINE_MS = 366 * 86_400_000
-"""A line of turns that is longer was written by somebody else: at a limit of one a minute, half a million wait in it."""
+"""A line of turns that is longer was written by somebody else: at one a minute, half a million steps wait in it."""
 
 LISTED = 200
 """Jobs that are listed: the latest."""
