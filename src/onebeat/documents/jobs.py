@@ -181,6 +181,8 @@ class ErrorGroupDocument(msgspec.Struct, frozen=True, kw_only=True):
 
         message: What it says behind that, with placeholders for what differs.
 
+        words: What it says behind that as it is, if all that were found say the very same; "" if they do not.
+
         count: Tasks that were found.
 
         first, last: The earliest and latest of their last failures; null where none is known.
@@ -200,6 +202,7 @@ class ErrorGroupDocument(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     error_class: str
     message: str
+    words: str
     count: int
     first: Instant | None
     last: Instant | None
