@@ -115,7 +115,7 @@ async def test_a_listener_that_hangs_harms_nothing(url: str, caplog: pytest.LogC
 
     @app.on(TaskCompleted)
     async def hangs(event: Event) -> None:
-        await asyncio.sleep(3600)
+        await asyncio.sleep(60)
 
     @app.on(TaskCompleted)
     async def hears(event: TaskEvent) -> None:
@@ -124,12 +124,12 @@ async def test_a_listener_that_hangs_harms_nothing(url: str, caplog: pytest.LogC
     async with app, app.serving():
         task_id = (await works.enqueue()).id
         await holds(lambda: told == [task_id])
-    assert "does not end within 0.05 s" in caplog.text
+    assert 1 == caplog.text.count("does not end within 0.05 s")
 
 
 async def test_a_listener_that_raises_harms_nothing(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever it raises, on the loop or in a thread: the next is called, and tasks go on."""
-    app, works, _ = shop(url, hook_timeout=60)
+    """Whatever it raises."""
+    app, works, _ = shop(url)
     told: list[str] = []
 
     @app.on(TaskCompleted)
