@@ -58,6 +58,16 @@ async def test_the_audit_has_it(api: Api) -> None:
     assert ["", "nobody reads it", WHY] == reasons
 
 
+async def test_whatever_changes_something_takes_one(api: Api) -> None:
+    """A new task, a clone, an edit, a repair, the end of sessions too."""
+    await api.post("/tasks", 201, type="t", queue="q", reason="1")
+    await api.post("/task/clone", 201, queue="q", id="retry", reason="2")
+    await api.post("/task/update", queue="q", id="retry", max_retry=3, reason="3")
+    await api.post("/health/repair", reason="4")
+    await api.post("/sessions/end", user="ann", reason="5")
+    assert list("54321") == [one["reason"] for one in (await api.get("/audit"))["records"]]
+
+
 async def test_what_is_no_line_is_refused(api: Api, filled: Store) -> None:
     """Before anything is done."""
     before = await everything(filled)

@@ -86,6 +86,18 @@ def test_the_palette_leads_to_the_form(chromium: Browser, counter: str) -> None:
         expect(page.get_by_label("Task", exact=True)).to_have_value("email:welcome")
 
 
+def test_the_palette_names_what_the_page_offers_once(chromium: Browser, counter: str) -> None:
+    """On the page of tasks the form stands as what can be done there, and not once more as what is found."""
+    with visiting(chromium, counter) as opened:
+        page = opened.see("/tasks")
+        with page.expect_response(lambda answer: "/palette?" in answer.url and "what=errors" in answer.url):
+            page.keyboard.press("Control+K")
+            page.keyboard.type("enqueue a task")
+        expect(page.get_by_role("option").filter(has_text="Enqueue a task")).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Type", exact=True)).to_be_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("size", "width"), [(WIDE, "wide"), (NARROW, "narrow")], ids=["wide", "narrow"])
 def test_the_form_is_clean(chromium: Browser, counter: str, theme: str, size: tuple[int, int], width: str) -> None:
