@@ -140,6 +140,7 @@ async def test_a_job_says_that_it_waits_for_the_limit_of_all(api: Api, filled: S
     assert (await api.get("/job", id=job.id))["waits_for"] is None
     await filled.command("HSET", f"onebeat:job:{job.id}", "waits_for", "3000")
     assert 3000 == (await api.get("/job", id=job.id))["waits_for"]
+    assert [3000] == [one["waits_for"] for one in (await api.get("/jobs"))["jobs"] if one["id"] == job.id]
     await filled.command("HSET", f"onebeat:job:{job.id}", "state", "done")
     found = await inspector.job(job.id)
     assert found.waits_for is None

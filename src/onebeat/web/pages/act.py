@@ -19,7 +19,7 @@ from onebeat.inspector.job_models import Preview
 from onebeat.inspector.jobs import Named, in_group
 from onebeat.inspector.searching import Visible, named_queues
 from onebeat.web import consoles, parts, reasons
-from onebeat.web.acting import perform
+from onebeat.web.acting import all_of, perform
 from onebeat.web.forms import Form, read
 from onebeat.web.links import url
 from onebeat.web.page import redirect, render
@@ -209,8 +209,7 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
     if fault := _fault(request, order):
         return await show(request, order, error=fault, status=422)
     where = {queue for queue, _ in preview.counts} if preview.is_whole else await _reached(inspector, chosen, queues)
-    group = f"errors {order.group} among " if order.group else ""  # in front: pages cut the end
-    about = f"{group}{str(chosen) or 'all tasks'}"
+    about = all_of(chosen, order.group)
     if preview.is_whole and preview.count <= FEW and order.rate is None:
 
         async def deed() -> Applied:
