@@ -22,7 +22,7 @@ SHOWN: dict[str, tuple[str, Theme, tuple[int, int]]] = {
     "dialog.webp": ("/tasks?q=state:archived", "light", (1360, 720)),
     "tasks.webp": ("/tasks?q=state:archived", "light", (1360, 620)),
     "task-dark.webp": ("/task?queue=default&id={archived}", "dark", WIDE),
-    "enqueue.webp": ("/task/new?type=payment:charge", "light", (1360, 760)),
+    "enqueue.webp": ("/task/new?type=payment:charge", "light", WIDE),
     "errors.webp": ("/errors", "light", (1360, 620)),
     "schedules.webp": ("/schedules", "light", (1360, 640)),
     "servers.webp": ("/servers", "light", (1360, 720)),
