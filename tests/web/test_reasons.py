@@ -356,3 +356,33 @@ async def test_where_it_is_needed_a_running_task_is_cancelled_by_a_page_that_ask
         page = html.unescape((await browser.get("/servers")).text)
         assert is_asked is ("/act?do=cancel&task=" in page)
         assert is_asked is not ('action="/server/cancel"' in page)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "typed", "action"),
+    [
+        ("/task/new", {}, {"type": "t", "queue": "q"}, "task.enqueue"),
+        ("/task/clone", {"queue": "q", "id": "a"}, {}, "task.clone"),
+        ("/task/edit", {"queue": "q", "id": "a"}, {"max_retry": "3"}, "task.update"),
+        ("/health/repair", {"check": "dangling-id"}, {}, "health.repair"),
+    ],
+)
+async def test_forms_that_ask_anyway_ask_why(
+    asks: httpx2.AsyncClient, store: Store, inspector: Inspector, path: str, asked: dict[str, str],
+    typed: dict[str, str], action: str,
+) -> None:  # fmt: skip
+    """Nobody has to say it, even where reasons are required; what is no line is refused, and what was typed stays."""
+    await put(store, "a")
+    await store.command("LPUSH", "asynq:{q}:pending", "ghost")
+    page = (await asks.get(path, params=asked)).text
+    assert "required" not in FIELD.findall(page)[0]
+    form = {**fields_of(page, path), **typed}
+    refused = await asks.post(path, data={**form, "reason": "a\u2028b"})
+    assert 400 <= refused.status_code < 500
+    assert "reason has the control character U+2028" in refused.text
+    assert "a\u2028b" == fields_of(refused.text, path)["reason"]
+    assert 0 == len((await inspector.audit()).records)
+    assert 303 == (await asks.post(path, data={**form, "reason": f" {WHY} "})).status_code
+    assert (action, WHY) == ((found := await latest(inspector)).action, found.reason)
+    assert 303 == (await asks.post(path, data={**form, "reason": ""})).status_code
+    assert "" == (await latest(inspector)).reason
