@@ -77,7 +77,7 @@ def ended(app: Onebeat[Any], result: Any) -> Any:
         async with app:
             _, replies = await app.connection()
             over = (TaskState.COMPLETED, TaskState.ARCHIVED)
-            await replies.end(queue, task_id, lambda raw: raw is not None and raw.state in over, 20)
+            await replies.end(queue, task_id, lambda raw: raw is not None and raw.state in over, 60)
 
     asyncio.run(wait())
     result.refresh()

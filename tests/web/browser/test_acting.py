@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 from onebeat import SyncClient, SyncInspector, Task
 from tests.web.browser.stage import Stage
-from tests.web.browser.visitor import Visitor
+from tests.web.browser.visitor import Visitor, visiting
 
 QUEUES = (f"acted-{number}" for number in count(1))
 """One for each test: what a test before it saw of a queue, the console shows for a second more."""
 
 
-@pytest.fixture
-def queue(stage: Stage) -> Iterator[str]:
-    """Yield the name of a queue that nobody serves."""
-    name = next(QUEUES)
-    yield name
-    stage.look(lambda inspector: inspector.remove_queue(name, force=True))  # the scene is others' too
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Stage]:
+    """Return a store for what is changed: who looks at the scene next would see it for a second more."""
+    with tempfile.TemporaryDirectory(prefix="onebeat-acting-") as folder, Stage(Path(folder)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def front(desk: Stage) -> str:
+    """Return the address of its console."""
+    return desk.console()
 
 
 @pytest.fixture
-def tasks(stage: Stage, queue: str) -> list[str]:
+def clerk(chromium: Browser, front: str) -> Iterator[Visitor]:
+    """Return somebody at the desk."""
+    with visiting(chromium, front) as opened:
+        yield opened
+
+
+@pytest.fixture
+def queue() -> str:
+    """Return the name of a queue that nobody serves."""
+    return next(QUEUES)
+
+
+@pytest.fixture
+def tasks(desk: Stage, queue: str) -> list[str]:
     """Return the ids of the twelve archived tasks of the queue."""
 
     def make(inspector: SyncInspector) -> list[str]:
-        with SyncClient(stage.url) as client:
+        with SyncClient(desk.url) as client:
             made = [client.enqueue(Task("mail:send", {"n": n}), queue=queue).id for n in range(12)]
         inspector.archive_all(queue, "pending")
         return made
 
-    return stage.look(make)
+    return desk.look(make)
 
 
 def counts(stage: Stage, queue: str) -> tuple[int, int]:
@@ -53,9 +73,9 @@ def boxes(page: Page) -> list[bool]:
     return [box.is_checked() for box in page.locator("[data-pick]").all()]
 
 
-def test_rows_are_ticked_one_by_one_in_ranges_and_all(visitor: Visitor, queue: str, tasks: list[str]) -> None:
+def test_rows_are_ticked_one_by_one_in_ranges_and_all(clerk: Visitor, queue: str, tasks: list[str]) -> None:
     """The bar says how many; buttons for them wait for the first."""
-    page = visitor.see(f"/tasks?q=queue:{queue}")
+    page = clerk.see(f"/tasks?q=queue:{queue}")
     run = page.get_by_role("button", name="Run", exact=True)
     expect(run).to_be_disabled()
     page.locator("[data-pick]").nth(1).click()
@@ -71,88 +91,88 @@ def test_rows_are_ticked_one_by_one_in_ranges_and_all(visitor: Visitor, queue: s
     assert [False] * 12 == boxes(page)
 
 
-def test_some_are_run_by_keyboard_alone(visitor: Visitor, stage: Stage, queue: str, tasks: list[str]) -> None:
+def test_some_are_run_by_keyboard_alone(clerk: Visitor, desk: Stage, queue: str, tasks: list[str]) -> None:
     """j, x, j, x, and R."""
-    page = visitor.see(f"/tasks?q=queue:{queue}")
+    page = clerk.see(f"/tasks?q=queue:{queue}")
     for key in "jxjx":
         page.keyboard.press(key)
     expect(page.locator("[data-picked-count]")).to_have_text("2 selected")
     page.keyboard.press("R")
     expect(page.locator(".notice[role=status]")).to_contain_text("2 tasks")
-    assert (10, 2) == counts(stage, queue)
+    assert (10, 2) == counts(desk, queue)
 
 
-def test_deleting_asks_in_a_dialog_and_no_is_no(visitor: Visitor, stage: Stage, queue: str, tasks: list[str]) -> None:
+def test_deleting_asks_in_a_dialog_and_no_is_no(clerk: Visitor, desk: Stage, queue: str, tasks: list[str]) -> None:
     """It says how many; leaving changes nothing, and what was ticked still is."""
-    page = visitor.see(f"/tasks?q=queue:{queue}")
+    page = clerk.see(f"/tasks?q=queue:{queue}")
     for number in range(3):
         page.locator("[data-pick]").nth(number).click()
     page.get_by_role("button", name="Delete…", exact=True).click()
     box = page.locator("#dialog")
     expect(box).to_contain_text("3 selected tasks")
-    visitor.picture("dialog-delete")
-    assert [] == visitor.axe()
+    clerk.picture("dialog-delete")
+    assert [] == clerk.axe()
     box.get_by_text("Leave them").click()
     expect(box).to_be_hidden()
     assert 3 == sum(boxes(page))
-    assert (12, 0) == counts(stage, queue)
+    assert (12, 0) == counts(desk, queue)
 
 
-def test_deleting_in_a_dialog_deletes(visitor: Visitor, stage: Stage, queue: str, tasks: list[str]) -> None:
+def test_deleting_in_a_dialog_deletes(clerk: Visitor, desk: Stage, queue: str, tasks: list[str]) -> None:
     """The three that were ticked, and no other."""
-    page = visitor.see(f"/tasks?q=queue:{queue}")
+    page = clerk.see(f"/tasks?q=queue:{queue}")
     for number in range(3):
         page.locator("[data-pick]").nth(number).click()
     page.keyboard.press("D")
     page.locator("#dialog").get_by_role("button", name="Delete 3 tasks").click()
     expect(page.locator(".notice[role=status]")).to_contain_text("3 tasks deleted")
-    assert (9, 0) == counts(stage, queue)
+    assert (9, 0) == counts(desk, queue)
 
 
-def test_all_that_fit_are_previewed_and_done(visitor: Visitor, stage: Stage, queue: str, tasks: list[str]) -> None:
+def test_all_that_fit_are_previewed_and_done(clerk: Visitor, desk: Stage, queue: str, tasks: list[str]) -> None:
     """With their number on the button."""
-    page = visitor.see(f"/tasks?q=queue:{queue}%20state:archived")
+    page = clerk.see(f"/tasks?q=queue:{queue}%20state:archived")
     page.get_by_role("link", name="Run 12…").click()
     box = page.locator("#dialog")
     expect(box).to_contain_text("12 archived")
     box.get_by_role("button", name="Run 12 tasks").click()
     expect(page.locator(".notice[role=status]")).to_contain_text("12 tasks")
-    assert (0, 12) == counts(stage, queue)
+    assert (0, 12) == counts(desk, queue)
 
 
-def test_one_task_is_run_from_its_page(visitor: Visitor, stage: Stage, queue: str, tasks: list[str]) -> None:
+def test_one_task_is_run_from_its_page(clerk: Visitor, desk: Stage, queue: str, tasks: list[str]) -> None:
     """And its page says so."""
-    page = visitor.see(f"/task?queue={queue}&id={tasks[0]}")
+    page = clerk.see(f"/task?queue={queue}&id={tasks[0]}")
     page.get_by_role("button", name="Run now").click()
     expect(page.locator(".notice[role=status]")).to_be_visible()
-    assert (11, 1) == counts(stage, queue)
+    assert (11, 1) == counts(desk, queue)
 
 
-def test_an_id_is_copied(visitor: Visitor, queue: str, tasks: list[str]) -> None:
+def test_an_id_is_copied(clerk: Visitor, queue: str, tasks: list[str]) -> None:
     """The button says that it was, for a while, though the page looks again."""
-    visitor.page.clock.install()
-    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = visitor.see(f"/task?queue={queue}&id={tasks[0]}")
-    visitor.stop_time()
+    clerk.page.clock.install()
+    clerk.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = clerk.see(f"/task?queue={queue}&id={tasks[0]}")
+    clerk.stop_time()
     button = page.get_by_role("button", name="Copy the id").first
     button.click()
     expect(button).to_have_text("Copied")
     assert tasks[0] == page.evaluate("navigator.clipboard.readText()")
     with page.expect_response(is_look):
         page.keyboard.press("r")
-    visitor.rest()
+    clerk.rest()
     expect(button).to_have_text("Copied")
     page.clock.run_for(1500)
     expect(button).to_have_text("Copy")
 
 
-def test_where_there_is_no_clipboard_an_id_is_copied_too(visitor: Visitor, queue: str, tasks: list[str]) -> None:
+def test_where_there_is_no_clipboard_an_id_is_copied_too(clerk: Visitor, queue: str, tasks: list[str]) -> None:
     """As on http:// hosts, where browsers give none."""
-    visitor.page.clock.install()
-    visitor.context.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
-    visitor.context.add_init_script("addEventListener('copy', () => { window.copied = String(getSelection()); })")
-    page = visitor.see(f"/task?queue={queue}&id={tasks[0]}")
-    visitor.stop_time()
+    clerk.page.clock.install()
+    clerk.context.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    clerk.context.add_init_script("addEventListener('copy', () => { window.copied = String(getSelection()); })")
+    page = clerk.see(f"/task?queue={queue}&id={tasks[0]}")
+    clerk.stop_time()
     button = page.get_by_role("button", name="Copy the id").first
     button.click()
     expect(button).to_have_text("Copied")
