@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTEST := $(BIN)/python -m pytest --dist worksteal
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist worksteal
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
@@ -30,19 +30,21 @@ demo: setup ## watch tasks and a steady beat on three servers, one of which is k
 
 .PHONY: compiled
 compiled: setup # once, and not by each process that tests start anew
-	@$(BIN)/python -m compileall -q src
+	@$(BIN)/python -m compileall -q src bench tests
+
+HERE := --ignore=tests/web/browser -m "not interop and not prometheus and not browser"
 
 .PHONY: test
 test: compiled ## everything deterministic
-	@$(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
+	@$(PYTEST) -n $(WORKERS) $(HERE)
 
 .PHONY: test-sentinel
 test-sentinel: compiled ## the same against a primary with two replicas and three sentinels
-	@ONEBEAT_TEST_TOPOLOGY=sentinel $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
+	@ONEBEAT_TEST_TOPOLOGY=sentinel $(PYTEST) -n $(WORKERS) $(HERE)
 
 .PHONY: test-cluster
 test-cluster: compiled ## the same against a cluster of six nodes
-	@ONEBEAT_TEST_TOPOLOGY=cluster $(PYTEST) -n $(WORKERS) -m "not interop and not prometheus and not browser"
+	@ONEBEAT_TEST_TOPOLOGY=cluster $(PYTEST) -n $(WORKERS) $(HERE)
 
 # What faces the outside over HTTP takes as long as all the rest.
 OUTSIDE := $(addprefix --ignore=tests/,web/api web/fleet web/oidc web/security observe deploy integrations)
@@ -50,7 +52,7 @@ OUTSIDE := $(addprefix --ignore=tests/,web/api web/fleet web/oidc web/security o
 .PHONY: check
 check: compiled ## lint, mypy, import contract, fast tests of what is inside: under a minute
 	@$(MAKE) --no-print-directory --keep-going --jobs 4 --output-sync=target lint-style lint-mypy lint-imports
-	@$(PYTEST) -n 2 -q -p no:faker -p no:schemathesis $(OUTSIDE) --ignore-glob='tests/web/test_*.py' -m "not slow and not interop and not prometheus and not browser"
+	@$(PYTEST) -n 2 -q $(OUTSIDE) --ignore-glob='tests/web/test_*.py' -m "not slow and not interop and not prometheus and not browser"
 
 .PHONY: lint
 lint: setup ## format, lint, types, import contract

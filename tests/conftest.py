@@ -23,6 +23,7 @@ from onebeat.broker.store import Store
 from tests import engines
 
 sys.dont_write_bytecode = False  # tests are compiled once, not by each worker of each run anew
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # but programs that they change would be read as they were a moment ago
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: programs would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -93,7 +94,8 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what runs on one node only, where there are several."""
+    """Begin with what may take longest; leave out what runs on one node only, where there are several."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
     if TOPOLOGY == "one":
         return
 

@@ -277,7 +277,7 @@ PAYLOADS: dict[str, tuple[Any, str]] = {
     "a task": (Task("t"), "objects of type Task"),
     "a complex number": ([1j], "objects of type complex"),
     "a circle": (circle(), TOO_DEEP),
-    "a well": (deep(), TOO_DEEP),
+    "a well": (deep, TOO_DEEP),
     "a lone surrogate": ({"name": "\ud800"}, "surrogates not allowed"),
     "a key with one": ({"\ud800": 1}, "surrogates not allowed"),
     "a tuple as key": ({(1, 2): 3}, "str-like or number-like keys"),
@@ -291,6 +291,7 @@ PAYLOADS: dict[str, tuple[Any, str]] = {
 async def test_a_payload_without_a_json_form_is_refused(client: Client, kind: str) -> None:
     """The sentence names its type, what in it is wrong, and the way out; NaN is not made a null in silence."""
     payload, why = PAYLOADS[kind]
+    payload = payload() if payload is deep else payload  # a million lists, which only this test need dig
     with refused(
         PayloadError, f"payload of type {type(payload).__name__} has no JSON form", why, "pass bytes, or values"
     ):

@@ -230,6 +230,26 @@ def test_ctrl_c_finds_nothing_to_interrupt_when_all_is_over() -> None:
     assert "SIG_IGN" == done.stdout.splitlines()[-1]
 
 
+LEFT = """
+import atexit, gc, sys
+from onebeat.cli.main import main
+
+atexit.register(lambda: print("left alone" if gc.get_freeze_count() else "looked through"))
+sys.argv = ["onebeat", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize(("word", "said"), [("stats", "left alone"), ("run", "looked through")])
+def test_only_what_an_application_left_is_looked_through_at_the_end(tmp_path: Path, word: str, said: str) -> None:
+    """A file in a circle of its objects is written out as before; ours are not worth the time."""
+    words = [word, *(["nonesuch:app"] if word == "run" else []), "--url", "unix:///nowhere"]
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert said == done.stdout.splitlines()[-1], done.stderr
+
+
 EARLY = """
 import sys
 from onebeat.cli.main import main

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,8 @@ def run_pytest(folder: Path, *words: str, **files: str) -> subprocess.CompletedP
     if "no:asyncio" not in words:
         words = (*words, "-o", "asyncio_default_fixture_loop_scope=function")  # what pytest-asyncio asks for
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    kept = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # what pytest makes of its plugins, for the next run
+    return subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, check=False)
 
 
 def test_a_blocking_test_needs_no_more_than_the_fixture(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def _single(parts: SplitResult, url: str) -> Endpoint:
     try:
         settings: dict[str, Any] = dict(redis.connection.parse_url(known_to_redis))
         settings.pop("connection_class", None)
-        kind(**settings)  # connects to nothing, but looks at all options
+        kind(**{"driver_info": driver.named(), **settings})  # connects to nothing, but looks at all options
     except (ValueError, TypeError, driver.RedisError) as error:
         raise _refused(url, f"{error}; write rediss://host:6379/0?ssl_ca_certs=/path, for example") from error
     return Endpoint(kind.__name__, settings, _without_password(url), replicas=confirming)

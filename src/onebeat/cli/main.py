@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -40,6 +41,8 @@ def main() -> None:
         raise SystemExit(128 + signal.SIGINT) from None
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: one Ctrl-C more has nothing to interrupt
+        if "onebeat.cli.load" not in sys.modules:  # no application was: its objects may have something left to do
+            gc.freeze()  # ours have not; to look for garbage among them takes a fifth of the time of a short command
 
 
 def _open_missing() -> None:
