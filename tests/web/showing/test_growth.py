@@ -48,6 +48,18 @@ def test_what_grows_is_said_with_its_numbers(pending: Noted, expected: str) -> N
     assert expected == told(pending)
 
 
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("lay still", [4050, 4096, 4070, 4080, 4096, 4090] * 6), ("jumped", [*[50] * 35, 3000])],
+)
+def test_it_is_said_since_when_it_grows(name: str, before: list[int]) -> None:
+    """What lay still before, or came at once, is no part of its time or its pace."""
+    found = judged([*before, *range(4100, 6500, 100)])
+    assert found is not None, name
+    assert 23 <= found.minutes <= 25, name
+    assert 95 <= found.pace <= 105, name
+
+
 def batch(minutes: int, done: int = 1000) -> list[int]:
     """Return an hour in which 100,000 tasks came at once, so many minutes ago, and are worked off."""
     return [0] * (HOUR - minutes) + [100_000 - done * minute for minute in range(minutes)]

@@ -18,6 +18,9 @@ local nothing = string.rep("\0", 60 * each)
 
 -- The bytes of an hour, whatever its key holds.
 local function whole(found)
+  if found and #found == #nothing then
+    return found
+  end
   return string.sub((found or "") .. nothing, 1, 60 * each)
 end
 

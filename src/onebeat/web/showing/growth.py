@@ -25,7 +25,7 @@ STEADY = 7 / 8
 """In which part of all pairs of minutes the later one held more."""
 
 EVEN = 1 / 2
-"""Of its fair part, what each third of the time has to add at least."""
+"""Of its fair part, what each third of the time, and the first minutes, add at least; these 1 / EVEN at most."""
 
 RECENT, STILL = 5, 1 / 4
 """Minutes that must have added to it, too, and how much of their fair part: what is worked off does not grow."""
@@ -154,7 +154,9 @@ def growth(pending: Sequence[int | None], processed: Sequence[int | None]) -> Gr
         minutes, added = end - start, tasks - low
         if minutes < LEAST_MINUTES or added < max(LEAST_TASKS, LEAST_SHARE * tasks):
             continue
-        if tasks - recent < STILL * added / minutes * RECENT or not _is_even(run, added):
+        if tasks - recent < STILL * added / minutes * RECENT:
+            continue
+        if not _is_begun(run, added / minutes) or not _is_even(run, added):
             continue
         known = [number for number in processed[start + 1 : end + 1] if number is not None]
         return Growth(
@@ -183,6 +185,13 @@ def _starts(points: Sequence[Point]) -> list[int]:
         if is_lowest and rising >= STEADY * len(later) * (len(later) - 1) / 2:
             found.append(first)
     return found
+
+
+def _is_begun(run: Sequence[Point], pace: float) -> bool:
+    """Whether the first minutes had their part in it: before what grows it often lay still, or came at once."""
+    start, low = run[0]
+    early = [held for minute, held in run if abs(minute - start - RECENT) <= 1]
+    return not early or EVEN <= (_middle(early) - low) / (pace * RECENT) <= 1 / EVEN
 
 
 def _is_even(run: Sequence[Point], added: int) -> bool:
