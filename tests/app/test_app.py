@@ -72,7 +72,7 @@ async def test_a_call_becomes_named_json_and_back(app: Onebeat[Any]) -> None:
     async with app, app.serving():
         await handler.enqueue(1, "uk", loud=True)
         done = await declared(app, handler.function, type="other").options(retention=9).enqueue(2)
-        await done.result(5)
+        await done.result(60)
     assert [(1, "uk", True), (2, "en", False)] == seen
 
 
@@ -87,7 +87,7 @@ async def test_rich_types_survive_the_way(app: Onebeat[Any]) -> None:
     given = [Address("Lviv", 79), Colour.RED, UUID(int=5), datetime(2030, 1, 1, tzinfo=UTC), None]
     async with app, app.serving():
         handle = await handler.options(retention=5).enqueue(*given)  # type: ignore[arg-type] # a list of all kinds
-        await handle.result(5)
+        await handle.result(60)
     assert given == seen
 
 
@@ -105,8 +105,8 @@ async def test_a_positional_only_parameter_is_the_whole_payload(app: Onebeat[Any
     assert b"\x00\x01" == raw.bind(b"\x00\x01").payload
     assert b'{"city":"Lviv","code":1}' == model.bind(Address("Lviv", 1)).payload
     async with app, app.serving():
-        assert b"\x01\x00" == await (await raw.enqueue(b"\x00\x01")).result(5)
-        assert "Lviv" == await (await model.enqueue(Address("Lviv", 1))).result(5)
+        assert b"\x01\x00" == await (await raw.enqueue(b"\x00\x01")).result(60)
+        assert "Lviv" == await (await model.enqueue(Address("Lviv", 1))).result(60)
 
 
 def test_a_wrong_call_fails_like_the_function_would(app: Onebeat[Any]) -> None:
@@ -165,7 +165,7 @@ async def test_results_wait_for_their_task(app: Onebeat[Any]) -> None:
 
     async with app, app.serving():
         handles = [await handler.enqueue(number) for number in range(50)]
-        results = await asyncio.gather(*(handle.result(5) for handle in handles))
+        results = await asyncio.gather(*(handle.result(60) for handle in handles))
         info = await handles[0].info()
     assert [Address("Lviv", number) for number in range(50)] == results
     assert (TaskState.COMPLETED, 3600) == (info.state, info.retention.total_seconds())
@@ -188,13 +188,13 @@ async def test_a_result_that_will_not_come_says_why(app: Onebeat[Any]) -> None:
 
     async with app, app.serving(shutdown_timeout=0.05):
         with pytest.raises(ResultNotKept, match="retention="):
-            await (await silent.enqueue()).result(5)
+            await (await silent.enqueue()).result(60)
         with pytest.raises(TaskFailed, match="ValueError: boom"):
-            await (await fails.enqueue()).result(5)
+            await (await fails.enqueue()).result(60)
         with pytest.raises(ResultTimeout, match="it goes on"):
             await (await slow.enqueue()).result(0.05)
         with pytest.raises(ResultNotKept, match="gone"):
-            await slow.handle("nobody").result(5)
+            await slow.handle("nobody").result(60)
         with pytest.raises(TaskNotFound):
             await slow.handle("nobody").info()
 
@@ -245,7 +245,7 @@ async def test_lifespan_gives_handlers_their_state(app: Onebeat[Any], url: str) 
     async with app:
         assert [] == log
         async with app.serving():
-            assert "mailer" == await (await handler.enqueue()).result(5)
+            assert "mailer" == await (await handler.enqueue()).result(60)
             assert ["enter"] == log
     assert ["enter", "leave"] == log
 
@@ -334,7 +334,7 @@ async def test_backoff_may_take_the_failures_alone(app: Onebeat[Any]) -> None:
     async with app, app.serving():
         for task in (one, two):
             with pytest.raises(TaskFailed):
-                await (await task.enqueue()).result(5)
+                await (await task.enqueue()).result(60)
     assert [0, KeyError] == seen
 
 
@@ -401,7 +401,7 @@ async def test_two_applications_share_a_process_and_a_store(url: str) -> None:
     say_first, say_second = declare_in(first), declare_in(second)
     async with first, second, first.serving(), second.serving():
         handles = [await say_first.enqueue("a"), await say_second.enqueue("b")]
-        assert ["first a first", "second b second"] == [await handle.result(5) for handle in handles]
+        assert ["first a first", "second b second"] == [await handle.result(60) for handle in handles]
         assert "say" == (await handles[0].info()).type
 
 

@@ -58,7 +58,7 @@ async def test_payload_and_result_go_by_the_same_codec(url: str, codec: Any) -> 
     app, echo = shop(url, codec=codec)
     async with app, app.serving():
         handle = await echo.enqueue(["a"], b"\xff")
-        assert {"words": ["a"], "raw": "ff"} == await handle.result(5)
+        assert {"words": ["a"], "raw": "ff"} == await handle.result(60)
         info = await handle.info()
     name = getattr(codec, "name", codec)
     assert ({} if name == "json" else {"onebeat-codec": name}) == info.headers
@@ -82,7 +82,7 @@ async def test_a_server_reads_what_a_former_codec_wrote(url: str) -> None:
             waiting = await echo.enqueue(["old"])
         later, echo = shop(url, codec="msgpack", codecs=[Zipped()])
         async with later, later.serving():
-            assert ["old"] == (await echo.handle(waiting.id).result(5))["words"]
+            assert ["old"] == (await echo.handle(waiting.id).result(60))["words"]
 
 
 async def test_a_codec_that_is_not_known_here_archives_with_the_remedy(url: str) -> None:
@@ -93,7 +93,7 @@ async def test_a_codec_that_is_not_known_here_archives_with_the_remedy(url: str)
     other, echo = shop(url)
     async with other, other.serving():
         with pytest.raises(TaskFailed, match=r"written by codec 'zip', which is not known here.*Onebeat\(codecs="):
-            await echo.handle(handle.id).result(5)
+            await echo.handle(handle.id).result(60)
 
 
 async def test_a_task_and_a_router_may_have_their_own(url: str) -> None:
@@ -118,7 +118,7 @@ async def test_a_task_and_a_router_may_have_their_own(url: str) -> None:
     assert b'{"n":1}' == plain.bind(1).payload
     assert b'{"n":1}' == elsewhere.bind(1).payload
     async with app, app.serving():
-        assert (1, 2) == (await (await plain.enqueue(1)).result(5), await (await routed.enqueue(2)).result(5))
+        assert (1, 2) == (await (await plain.enqueue(1)).result(60), await (await routed.enqueue(2)).result(60))
 
 
 async def test_what_only_a_server_can_read_may_be_enqueued(url: str) -> None:
@@ -137,7 +137,7 @@ async def test_what_a_codec_raises_archives_at_once(url: str) -> None:
     async with app, app.serving():
         handle = await echo.enqueue(["a"])
         with pytest.raises(TaskFailed, match="does not fit task echo: the private key is elsewhere"):
-            await handle.result(5)
+            await handle.result(60)
         assert 0 == (await handle.info()).retried
 
 
@@ -185,7 +185,7 @@ async def test_bytes_that_might_be_none_come_back_as_they_were(url: str, codec: 
         return value
 
     async with app, app.serving():
-        assert value == await (await same.enqueue(value)).result(5)
+        assert value == await (await same.enqueue(value)).result(60)
 
 
 def test_a_whole_payload_of_bytes_is_bytes() -> None:
@@ -225,5 +225,5 @@ async def test_the_headers_of_a_task_may_be_handed_on_to_one_of_another_codec(ur
         return (await second.options(headers=current().headers, task_id="second").enqueue(number)).id
 
     async with app, app.serving():
-        assert "second" == await (await first.options(headers={"trace": "t1"}).enqueue(1)).result(5)
-        assert {"number": 1, "trace": "t1"} == await second.handle("second").result(5)
+        assert "second" == await (await first.options(headers={"trace": "t1"}).enqueue(1)).result(60)
+        assert {"number": 1, "trace": "t1"} == await second.handle("second").result(60)

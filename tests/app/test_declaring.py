@@ -33,8 +33,8 @@ async def test_a_router_declares_for_the_application_that_includes_it(url: str) 
 
     assert ["billing:invoice", "billing:pay"] == list(app.tasks)
     async with app, app.serving(concurrency=2):
-        assert "billing:invoice 1" == await (await invoice.enqueue(1)).result(10)
-        assert "billing:pay 2" == await (await late.enqueue(2)).result(10)
+        assert "billing:invoice 1" == await (await invoice.enqueue(1)).result(60)
+        assert "billing:pay 2" == await (await late.enqueue(2)).result(60)
 
 
 def test_routers_in_routers_and_their_schedules() -> None:
@@ -103,8 +103,8 @@ async def test_middleware_stands_around_handlers(url: str) -> None:
 
     app.include(router)
     async with app, app.serving(concurrency=1):
-        assert "plain" == await (await plain.enqueue()).result(10)
-        assert "own" == await (await own.enqueue()).result(10)
+        assert "plain" == await (await plain.enqueue()).result(60)
+        assert "own" == await (await own.enqueue()).result(60)
     assert ["> plain", "< plain", "> in:own", "inner", "< own"] == seen
 
 
@@ -125,10 +125,10 @@ async def test_middleware_may_answer_refuse_and_change(url: str) -> None:
             return current().type
 
     async with app, app.serving():
-        assert "cached" == await (await app.tasks["cached"].enqueue()).result(10)
-        assert "<changed>" == await (await app.tasks["changed"].enqueue()).result(10)
+        assert "cached" == await (await app.tasks["cached"].enqueue()).result(60)
+        assert "<changed>" == await (await app.tasks["changed"].enqueue()).result(60)
         with pytest.raises(TaskFailed, match="PermissionError: not today"):
-            await (await app.tasks["refused"].enqueue()).result(10)
+            await (await app.tasks["refused"].enqueue()).result(60)
 
 
 async def test_a_cancelled_task_is_cancelled_through_its_middleware(url: str) -> None:
@@ -153,7 +153,7 @@ async def test_a_cancelled_task_is_cancelled_through_its_middleware(url: str) ->
         await began.wait()
         await handle.cancel()
         with pytest.raises(TaskFailed, match="cancelled"):
-            await handle.result(10)
+            await handle.result(60)
     assert cleaned.is_set()
 
 
@@ -229,7 +229,7 @@ async def test_a_middleware_may_name_its_parameters_as_it_likes(url: str) -> Non
         return 21
 
     async with app, app.serving():
-        assert 42 == await (await number.enqueue()).result(5)
+        assert 42 == await (await number.enqueue()).result(60)
 
 
 @pytest.mark.parametrize("rename", [{"a": "b"}, {"a": "x", "b": "x"}], ids=["another's", "one"])

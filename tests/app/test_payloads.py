@@ -322,8 +322,8 @@ async def test_rich_values_reach_their_handler_and_come_back(url: str) -> None:
         invoice = Invoice(total=Decimal("9.90"), sentAt=MOMENT)
         paid = await pay.enqueue(Card(number="4"), invoice)
         moved = await move.enqueue(Person("Ada", [Address("Lviv", 1)]))
-        assert Invoice(total=Decimal("19.80"), sentAt=MOMENT) == await paid.result(5)
-        assert [Address("Lviv", 1)] == await moved.result(5)
+        assert Invoice(total=Decimal("19.80"), sentAt=MOMENT) == await paid.result(60)
+        assert [Address("Lviv", 1)] == await moved.result(60)
 
 
 async def test_a_result_that_is_not_what_was_declared_is_named(url: str) -> None:
@@ -339,7 +339,7 @@ async def test_a_result_that_is_not_what_was_declared_is_named(url: str) -> None
         with pytest.raises(
             PayloadError, match=r"result b'\"many\"' of task count is not what it is declared to return"
         ):
-            await handle.result(5)
+            await handle.result(60)
 
 
 async def test_what_other_programs_get_wrong_is_archived_with_the_place(url: str) -> None:
@@ -354,7 +354,7 @@ async def test_what_other_programs_get_wrong_is_archived_with_the_place(url: str
         wrong = {"person": {"name": "Ada", "homes": [{"city": "Lviv", "code": "x"}]}}
         enqueued = await client.enqueue(Task("move", wrong), retention=60)
         with pytest.raises(Exception, match=r"\$\.person\.homes\[0\]\.code"):
-            await move.handle(enqueued.id).result(5)
+            await move.handle(enqueued.id).result(60)
         info = await move.handle(enqueued.id).info()
     assert (0, "archived") == (info.retried, info.state.value)
 

@@ -45,15 +45,26 @@ async def test_consoles_with_other_limits_share_the_turns(store: Store, clock: C
     assert [0, 1000, 1100] == [await store.run(jobs.turn(10, limit)) for limit in (600, 6000, 600)]
 
 
-async def test_a_clock_that_was_set_back_holds_nobody(store: Store, clock: Clock) -> None:
-    """A turn farther away than any job takes one counts as none."""
-    await clock.set(NOON + 7200)
-    await store.run(jobs.turn(10, 600))
-    await clock.set(NOON)
+async def test_no_turn_is_early_however_many_wait(store: Store, clock: Clock) -> None:
+    """At one a minute the hundredth waits for more than an hour; and one key holds them all."""
+    assert [60_000 * number for number in range(100)] == [await store.run(jobs.turn(1, 1)) for _ in range(100)]
+    await clock.set(NOON + 60)
+    assert 60_000 * 99 == await store.run(jobs.turn(1, 1))
+    assert len(await store.command("GET", keys.JOB_TURNS)) < 40
+
+
+@pytest.mark.parametrize("back", [1, 7200, 40 * 86_400])
+async def test_a_clock_that_was_set_back_holds_nobody_longer(store: Store, clock: Clock, back: int) -> None:
+    """And lets nobody go sooner: the line is as long as it was when it was written."""
+    await clock.set(NOON + back)
     assert [0, 1000] == [await store.run(jobs.turn(10, 600)) for _ in range(2)]
+    await clock.set(NOON)
+    assert [2000, 3000] == [await store.run(jobs.turn(10, 600)) for _ in range(2)]
+    await clock.set(NOON + 4)
+    assert 0 == await store.run(jobs.turn(10, 600))
 
 
-@pytest.mark.parametrize("written", ["soon", "", "inf", "nan"])
+@pytest.mark.parametrize("written", ["soon", "", "inf", "nan", "inf inf", "nan 1", "1e300 1", "1 2", "1 2 3"])
 async def test_what_is_no_turn_counts_as_none(store: Store, clock: Clock, written: str) -> None:
     """Whoever wrote it."""
     await store.command("SET", keys.JOB_TURNS, written)

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Tasks
-from tests.cli.programs import Program, onebeat, until
+from tests.cli.programs import PATIENCE_S, Program, onebeat, until
 from tests.engines import Process
 
 pytestmark = pytest.mark.slow
@@ -68,7 +68,7 @@ async def wait() -> str:
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     """Return a project whose application starts when the file "open" is there, and is."""
-    (tmp_path / "shop.py").write_text(SHOP.replace("lifespan=lifespan", 'lifespan=lifespan, server={"block_limit": 1}'))
+    (tmp_path / "shop.py").write_text(SHOP)
     (tmp_path / "pyproject.toml").write_text("")
     (tmp_path / "open").touch()
     return tmp_path
@@ -109,6 +109,12 @@ class Served:
         report = self.probe("/readyz")[1]
         checks = report["checks"] + [check for process in report["processes"] for check in process["checks"]]
         return "; ".join(check["why"] for check in checks if check["why"])
+
+
+@pytest.fixture
+def impatient(shop: Path) -> None:
+    """Let a second without a turn of the loop be too long, which a busy machine takes now and then by itself."""
+    (shop / "shop.py").write_text(SHOP.replace("lifespan=lifespan", 'lifespan=lifespan, server={"block_limit": 1}'))
 
 
 @pytest.fixture
@@ -161,12 +167,14 @@ def test_a_store_in_trouble(
         store.end()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_handler_that_blocks_the_event_loop(shop: Path, served: Served, tasks: Tasks) -> None:
     """Neither live nor ready after `block_limit`, and it is said; both again once it has ended."""
     served.becomes(200, 200)
     tasks.enqueue("block")
+    served.program.expect("it begins")
     served.becomes(503, 503)
-    assert "a handler blocks it" in served.whys()
+    until(lambda: "a handler blocks it" in served.whys())
     (shop / "go").touch()
     served.becomes(200, 200)
 
@@ -177,8 +185,8 @@ def test_told_to_stop(shop: Path, served: Served, tasks: Tasks) -> None:
     task = tasks.enqueue("wait")
     served.program.expect("it begins")
     served.program.send(signal.SIGTERM)
+    until(lambda: served.probe("/readyz")[1]["state"] == "stopping")
     served.becomes(200, 503)
-    assert "stopping" == served.probe("/readyz")[1]["state"]
     (shop / "go").touch()
     assert 0 == served.program.ended(), served.program.said
     assert "completed" == tasks.field(task, "state")
@@ -191,9 +199,12 @@ def test_a_process_that_was_killed_shows(shop: Path, url: str) -> None:
         until(lambda: [True, True] == [process["ready"] for process in served.probe("/readyz")[1]["processes"]])
         victim = served.probe("/readyz")[1]["processes"][1]
         assert (2, 0, "") == (victim["number"], victim["restarts"], victim["last_end"])
+        (shop / "open").unlink()  # its successor begins, and no more, until it is there again
         os.kill(victim["pid"], signal.SIGKILL)
         until(lambda: served.probe("/readyz")[1]["processes"][1]["last_end"] == "signal SIGKILL")
-        assert (200, 200) == served.table()
+        served.becomes(200, 200)
+        assert not served.probe("/readyz")[1]["processes"][1]["ready"]
+        (shop / "open").touch()
         until(lambda: served.probe("/readyz")[1]["processes"][1]["ready"])
         again = served.probe("/readyz")[1]["processes"][1]
         assert (1, False) == (again["restarts"], again["pid"] == victim["pid"])
@@ -201,16 +212,16 @@ def test_a_process_that_was_killed_shows(shop: Path, url: str) -> None:
 
 def test_a_process_that_answers_nothing_shows(shop: Path, url: str) -> None:
     """As one that is frozen, or whose interpreter lock is held: first not ready, then not live."""
-    (shop / "shop.py").write_text(SHOP)
     with onebeat("run", "shop:app", "--url", url, "--metrics-port", "0", "-p", "2", cwd=shop) as program:
         served = Served(program)
         until(lambda: [True, True] == [process["ready"] for process in served.probe("/readyz")[1]["processes"]])
         victim = served.probe("/readyz")[1]["processes"][1]["pid"]
         os.kill(victim, signal.SIGSTOP)
         until(lambda: not served.probe("/readyz")[1]["processes"][1]["ready"])
-        status, report = served.probe("/readyz")
-        assert (200, "serving", True) == (status, *(report["processes"][1][name] for name in ("state", "live")))
-        assert "it has not answered for" in report["processes"][1]["checks"][0]["why"]
+        served.becomes(200, 200)
+        frozen = served.probe("/readyz")[1]["processes"][1]
+        assert ("serving", True, False) == (frozen["state"], frozen["live"], frozen["ready"])
+        assert "it has not answered for" in frozen["checks"][0]["why"]
         os.kill(victim, signal.SIGCONT)
         until(lambda: served.probe("/readyz")[1]["processes"][1]["ready"])
 
@@ -229,7 +240,7 @@ def test_systemd_hears_of_a_command(shop: Path, url: str, words: list[str], tmp_
     """When it is ready, that it lives, and that it stops; its processes inherit no word of it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(40)
+        systemd.settimeout(PATIENCE_S)
         env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
         with onebeat("run", "shop:app", "--url", url, *words, cwd=shop, env=env) as program:
             for word in ("READY=1", "WATCHDOG=1"):

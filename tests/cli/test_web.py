@@ -26,6 +26,9 @@ pytestmark = pytest.mark.slow
 NOWHERE = "redis://127.0.0.1:1"
 """A store that is not there, so that whoever asked for it would say so."""
 
+PATIENCE_S = 120.0
+"""How long a process may take to start or to answer, on a machine with other work."""
+
 
 SHOP = """
 import sys
@@ -48,7 +51,14 @@ def run(
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ONEBEAT")}
     command = [sys.executable, "-m", "onebeat", "web", *arguments]
     return subprocess.run(
-        command, env={**kept, **environ}, input=tell, capture_output=True, text=True, timeout=60, check=False, cwd=cwd
+        command,
+        env={**kept, **environ},
+        input=tell,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        cwd=cwd,
     )
 
 
@@ -67,7 +77,7 @@ def serving(*arguments: str, cwd: str | Path | None = None, url: str | None = NO
             yield found[0].replace("0.0.0.0", "127.0.0.1").rstrip("/")  # noqa: S104 - where all of them are, this one is
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            process.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])  # noqa: S104 - what it is about
@@ -84,7 +94,7 @@ def test_with_a_password_it_answers_all_and_lets_in_who_knows_it() -> None:
     """By the login."""
     password = {"ONEBEAT_WEB_PASSWORD": "correct horse"}
     serve = serving("--host", "0.0.0.0", **password)  # noqa: S104 - what it is about
-    with serve as url, httpx2.Client(base_url=url, headers={"Origin": url}) as client:
+    with serve as url, httpx2.Client(base_url=url, headers={"Origin": url}, timeout=PATIENCE_S) as client:
         assert "/login" == client.get("/").headers["location"]
         assert 403 == client.post("/login", data={"name": "admin", "password": "wrong horse"}).status_code
         assert "/" == client.post("/login", data={"name": "admin", "password": "correct horse"}).headers["location"]
@@ -100,7 +110,7 @@ def test_the_access_file_lets_in_who_stands_in_it(tmp_path: Path) -> None:
         f'[users.bob]\nrole = "operate"\n[tokens.ci]\ntoken = "{TokenHash.make(token).text}"\nrole = "admin"\n'
     )
     options = ("--access", str(path), "--user-header", "X-User", "--proxy", "127.0.0.1", "--prefix", "/ops")
-    with serving(*options) as at, httpx2.Client() as client:
+    with serving(*options) as at, httpx2.Client(timeout=PATIENCE_S) as client:
         assert at.endswith("/ops")  # where it says that it is
         client.base_url = httpx2.URL(at.removesuffix("/ops"))
         client.headers["Origin"] = at.removesuffix("/ops")
@@ -115,7 +125,7 @@ def test_the_access_file_lets_in_who_stands_in_it(tmp_path: Path) -> None:
 def test_a_provider_signs_users_in() -> None:
     """As the environment and the options say; others may come as soon as there is one."""
     environ = {"ONEBEAT_WEB_OIDC_CLIENT_ID": CLIENT, "ONEBEAT_WEB_OIDC_SECRET": SECRET}
-    with Provider().serving() as provider, httpx2.Client() as client:
+    with Provider().serving() as provider, httpx2.Client(timeout=PATIENCE_S) as client:
         options = ("--oidc-issuer", provider.issuer, "--oidc-role", "oncall=operate", "--oidc-name", "Acme")
         with serving("--host", "0.0.0.0", *options, **environ) as at:  # noqa: S104 - what it is about
             assert "Sign in with Acme" in client.get(f"{at}/login").text
@@ -129,7 +139,7 @@ def test_a_provider_signs_users_in() -> None:
 )
 def test_options_say_whether_a_reason_is_needed(options: tuple[str, ...], is_needed: bool) -> None:
     """By default it is not; the limit of all jobs may be taken away."""
-    with serving(*options) as at, httpx2.Client() as client:
+    with serving(*options) as at, httpx2.Client(timeout=PATIENCE_S) as client:
         assert is_needed is client.get(f"{at}/api/v1/whoami").json()["require_reason"]
 
 
@@ -181,12 +191,13 @@ def test_what_cannot_work_is_refused_with_what_would(
 
 def known(at: str) -> bool:
     """Whether the console knows what the task takes; its store is away, which is no reason not to."""
-    found = httpx2.get(f"{at}/api/v1/whoami")
+    found = httpx2.get(f"{at}/api/v1/whoami", timeout=PATIENCE_S)
     assert 200 == found.status_code
     answer = httpx2.post(
         f"{at}/api/v1/tasks",
         json={"type": "order:ship", "payload": {"json": {}}},
         headers={"Authorization": "Bearer x"},
+        timeout=PATIENCE_S,
     )
     return "Object missing required field `order`" in answer.text
 
@@ -262,7 +273,7 @@ def test_the_store_is_found_as_run_finds_it(
     table = f'url = "{project}"\n' if project else ""
     (shop / "pyproject.toml").write_text(f'[tool.onebeat]\napp = "shop:app"\n{table}')
     with serving(cwd=shop, url=url, **environ) as at:
-        answer = httpx2.get(f"{at}/", timeout=60)
+        answer = httpx2.get(f"{at}/", timeout=PATIENCE_S)
     assert 503 == answer.status_code
     assert store in answer.text
 

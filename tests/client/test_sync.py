@@ -185,7 +185,7 @@ def test_results_of_sync_handles(app: Onebeat[Any], url: str) -> None:
         assert 42 == double.enqueue_sync(21).result(timeout=60)
         with ThreadPoolExecutor(4) as threads:
             assert [0, 2, 4, 6] == list(
-                threads.map(lambda n: double.options().enqueue_sync(n).result(20) if n else 0, range(4))
+                threads.map(lambda n: double.options().enqueue_sync(n).result(60) if n else 0, range(4))
             )
         with pytest.raises(TaskFailed, match="zero is zero"):
             double.enqueue_sync(0).result(timeout=60)
@@ -227,4 +227,4 @@ def test_closing_leaves_alone_who_is_at_it(client: SyncClient) -> None:
             assert not asking.done()
         client.close()
         other.commands([("RPUSH", "bell", "rings")])
-        assert [(b"bell", b"rings")] == asking.result(10)
+        assert [(b"bell", b"rings")] == asking.result(60)

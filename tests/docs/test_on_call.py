@@ -112,7 +112,7 @@ def day(tmp_path: Path) -> Iterator[Day]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_day_goes_as_the_page_says(day: Day, record_property: Callable[[str, object], None]) -> None:
     """Every command, in a terminal, with what it shows; `ONEBEAT_TRANSCRIPT` names a file for all that appeared."""
     text, began = PAGE.read_text(), time.monotonic()

@@ -449,6 +449,29 @@ async def test_a_preview_says_how_far_it_looked(inspector: Face, store: Store, c
     assert before == await everything(store)
 
 
+@pytest.mark.parametrize("filter", ["state:archived", "state:archived type:*", "-id:no queue:q state:archived"])
+async def test_entries_without_a_record_are_said_and_do_not_count(
+    inspector: Face, store: Store, clock: Clock, filter: str
+) -> None:
+    """Nothing can be done to them, so a preview, a choice and a job are as whole as without them."""
+    await write(store, 3, "archived")
+    await store.command("ZADD", "asynq:{q}:archived", NOON, "gone")
+    lost = "queue 'q': task 'gone' in archived has no record that can be read; onebeat doctor says why, and what helps"
+    preview = await inspector.preview("run", filter)
+    assert (3, {("q", "archived"): 3}, True) == (preview.count, preview.counts, preview.is_whole)
+    assert ((), (lost,)) == (preview.unread, preview.lost)
+    chosen = await inspector.select("run", filter)
+    assert (3, True, (), (lost,)) == (len(chosen.tasks), chosen.is_whole, chosen.unread, chosen.lost)
+    part = await inspector.select("run", filter, limit=2)
+    assert (2, False, ()) == (len(part.tasks), part.is_whole, part.lost)
+    done = await inspector.run_job((await begin(inspector, "run", filter, limit=2)).id)
+    assert (2, False, "") == (done.changed, done.is_whole, done.why)
+    done = await inspector.run_job((await begin(inspector, "run", filter)).id)
+    assert (1, 0, True, lost) == (done.changed, done.failed, done.is_whole, done.why)
+    preview = await inspector.preview("run", filter)
+    assert (0, {}, True, (lost,)) == (preview.count, preview.counts, preview.is_whole, preview.lost)
+
+
 async def test_tasks_are_chosen_by_name_as_they_were_seen(inspector: Face, store: Store, clock: Clock) -> None:
     """Those that are gone, elsewhere, or of a state that it is not for are left out."""
     for state in ("retry", "archived", "pending"):

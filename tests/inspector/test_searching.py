@@ -224,6 +224,20 @@ async def test_entries_without_a_record_are_told(inspector: Face, store: Store) 
     assert () == (await inspector.search("state:archived"))[-1].unread
 
 
+@pytest.mark.parametrize("filter", ["state:archived", "error:refused"])
+async def test_an_entry_without_a_record_is_told_once_by_searches_that_a_cursor_joins(
+    inspector: Face, store: Store, filter: str
+) -> None:
+    """By that which came past it, not by one whose limit ended it before."""
+    await write(store, 2, "archived", every=1)
+    await store.command("ZADD", f"{ROOT}archived", NOON, "000000-gone")
+    found = await inspector.search(filter, limit=1)
+    assert (["000000"], (), 1) == (ids(found), found[-1].unread, found[-1].scanned)
+    rest = await inspector.search(filter, limit=1, cursor=found[-1].cursor)
+    assert (["000001"], 1, 3) == (ids(rest), len(rest[-1].unread), rest[-1].scanned)
+    assert "task '000000-gone' in archived" in rest[-1].unread[0]
+
+
 async def test_a_search_tells_of_what_it_looked_at(inspector: Face, store: Store) -> None:
     """Over all its steps, from its cursor on."""
     await store.command("RPUSH", f"{ROOT}pending", *[f"none{number}" for number in range(600)])

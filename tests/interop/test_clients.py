@@ -97,7 +97,7 @@ async def test_a_delayed_task_is_not_early(pair: Pair) -> None:
 @cell(TABLE, "process_at")
 async def test_a_task_of_an_instant_is_not_early(pair: Pair) -> None:
     """Both inspectors show the instant; what Go wrote is due at its whole second."""
-    due = time.time() + 1.2
+    due = time.time() + 2.2
     await pair.first.enqueue("ok", task_id="a", process_at=at(due))
     shown_by_go = (await pair.go.inspector.task("a")).next
     shown_by_us = (await pair.python.inspector.task("a")).next

@@ -118,8 +118,8 @@ async def test_a_panic_is_a_failure(pair: Pair, bench: Bench) -> None:
 @cell(TABLE, "timed out")
 async def test_a_task_whose_time_is_over_is_retried(pair: Pair, bench: Bench) -> None:
     """Its handler is stopped; the error is asynq's text on both sides."""
-    await pair.first.enqueue("hold", task_id="a", timeout=1)
     async with pair.second.serving() as run:
+        await pair.first.enqueue("hold", task_id="a", timeout=1)
         await run.ran()
         await bench.reaches(retry=1, failed=1)
     assert ("retry", 1, "context deadline exceeded") == await shown(pair, "state", "retried", "error")
@@ -128,8 +128,8 @@ async def test_a_task_whose_time_is_over_is_retried(pair: Pair, bench: Bench) ->
 @cell(TABLE, "past its deadline")
 async def test_a_deadline_stops_a_task(pair: Pair, bench: Bench) -> None:
     """The earlier of deadline and timeout counts."""
-    await pair.first.enqueue("hold", task_id="a", deadline=at(time.time() + 2), timeout=600, max_retry=0)
     async with pair.second.serving() as run:
+        await pair.first.enqueue("hold", task_id="a", deadline=at(time.time() + 2), timeout=600, max_retry=0)
         await run.ran()
         await bench.reaches(archived=1, failed=1)
     assert ("archived", 0, "context deadline exceeded") == await shown(pair, "state", "retried", "error")

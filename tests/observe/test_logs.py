@@ -170,7 +170,7 @@ async def test_a_handler_that_was_given_up_is_told_of_once(bench: Bench, records
 
     @bench.mux.handle("t")
     def t(ctx: Ctx, task: Task[Any]) -> None:
-        go.wait(10)
+        go.wait(60)
 
     async def tell(ctx: Ctx, task: Task[Any], error: Exception) -> None:
         told.append(ctx.id)

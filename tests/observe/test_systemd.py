@@ -23,7 +23,7 @@ def systemd(tmp_path: Path) -> Iterator[socket.socket]:
     """Return the socket that systemd would listen at."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
         bound.bind(str(tmp_path / "notify"))
-        bound.settimeout(20)
+        bound.settimeout(60)
         yield bound
 
 
@@ -127,7 +127,7 @@ def test_an_abstract_socket_will_do() -> None:
     """Systemd writes its first byte as @."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
         bound.bind("")  # any abstract name
-        bound.settimeout(20)
+        bound.settimeout(60)
         name = bound.getsockname()
         with Notifier("@" + name[1:].decode(), lambda: READY):
             assert "READY=1" in heard(bound, "READY=1")

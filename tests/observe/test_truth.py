@@ -284,7 +284,7 @@ async def test_groups_are_told_by_their_combined_task(url: str, notes: Notes) ->
     @app.task("line", group="g")
     async def line(text: str) -> None: ...
 
-    @app.aggregate("g", grace=0.05)
+    @app.aggregate("g", max_size=3)
     def together(group: str, tasks: list[Task[Any]]) -> Task[Any]:
         return mail.bind([str(len(tasks))])
 

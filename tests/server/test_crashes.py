@@ -60,7 +60,7 @@ async def test_a_task_that_kills_its_process_is_archived_alone(bench: Bench, url
             server = await process.start(url, "heir", LEASE, notes)
         return (await bench.stats()).archived > 0
 
-    await until(archived, 100)
+    await until(archived, 280)  # five processes start one after another
     await bench.reaches(pending=0, active=0, retry=0)
     server.terminate()
     await server.wait()

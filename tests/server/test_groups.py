@@ -209,7 +209,7 @@ async def test_an_aggregator_that_takes_too_long_has_failed(bench: Bench, is_asy
         raise AssertionError
 
     def blocked(group: str, tasks: list[Task[Any]]) -> Task[Any]:
-        freed.wait(10)
+        freed.wait(60)
         return join(group, tasks)
 
     bench.mux.aggregate(timeout=0.02)(slow if is_async else blocked)

@@ -30,7 +30,7 @@ async def test_a_thread_that_never_ends_is_given_up_and_keeps_its_slot(bench: Be
     @bench.mux.handle("t")
     def handler(ctx: Ctx, task: Task[Any]) -> None:
         bench.ran.append(ctx.id)
-        go.wait(10)
+        go.wait(60)
 
     task_id = await bench.enqueue("t", timeout=0.05)
     async with bench.serving(concurrency=3, grace=0.05, stall_limit=0.05) as serving:
@@ -75,7 +75,7 @@ async def test_at_half_of_the_slots_the_server_stops(bench: Bench, caplog: pytes
 
     @bench.mux.handle("hang")
     def hang(ctx: Ctx, task: Task[Any]) -> None:
-        go.wait(10)
+        go.wait(60)
 
     @bench.mux.handle("t")
     async def handler(ctx: Ctx, task: Task[Any]) -> None: ...

@@ -125,10 +125,10 @@ async def test_a_blocked_loop_does_not_hide_the_server(bench: Bench) -> None:
         key = str(listed, "utf-8")
         client.commands([("DEL", key)])
         serving.keeper._presence._next = 0.0
-        for _ in range(400):
+        end = time.monotonic() + 60
+        while not seen and time.monotonic() < end:
             if client.commands([("EXISTS", key)]) == [1]:
                 seen.append(1)
-                break
             time.sleep(0.005)  # noqa: ASYNC251 - blocking the loop is what is tested
         client.close()
 

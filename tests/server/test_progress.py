@@ -58,7 +58,7 @@ async def test_a_coroutine_and_a_thread_say_how_far_they_are(app: Onebeat[Any]) 
     def in_thread(ctx: Context[Any]) -> None:
         ctx.progress(3, of=12)
         ctx.progress(4, "a third", of=12)
-        done_too.wait(20)
+        done_too.wait(60)
 
     first, second = await on_loop.enqueue(), await in_thread.enqueue()
     assert await first.progress() is None

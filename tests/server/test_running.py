@@ -189,7 +189,7 @@ async def test_a_thread_that_overstays_keeps_its_slot(bench: Bench) -> None:
 
     @bench.mux.handle("slow")
     def slow(ctx: Ctx, task: Task[Any]) -> None:
-        go.wait(10)
+        go.wait(60)
 
     await bench.enqueue("slow", timeout=0.05)
     await bench.enqueue("slow", timeout=0.05)
@@ -509,7 +509,7 @@ async def test_a_stubborn_handler_is_put_back_and_reported(bench: Bench) -> None
     @bench.mux.handle("t")
     def handler(ctx: Ctx, task: Task[Any]) -> None:
         loop.call_soon_threadsafe(began.set)
-        go.wait(10)
+        go.wait(60)
 
     await bench.enqueue("t")
     async with bench.serving(shutdown_timeout=0.05, grace=0.05) as serving:
@@ -547,7 +547,7 @@ async def test_what_an_abandoned_handler_does_later_does_not_count(bench: Bench)
     @bench.mux.handle("t")
     def handler(ctx: Ctx, task: Task[Any]) -> None:
         loop.call_soon_threadsafe(began.set)
-        go.wait(10)
+        go.wait(60)
         ended.set()
 
     await bench.enqueue("t")

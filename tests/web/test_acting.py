@@ -121,6 +121,26 @@ async def test_a_preview_that_did_not_come_to_the_end_says_so(
     assert "Run all that fit, in the background" in page
 
 
+async def test_one_task_without_a_record_makes_no_job_of_it(
+    web: httpx2.AsyncClient, store: Store, inspector: Inspector
+) -> None:
+    """It is said beside what is certain; nothing is typed, and where nothing else fits, nothing is to be done."""
+    await write(store, 3, "archived")
+    await store.command("ZADD", "asynq:{q}:archived", 1, "gone")
+    asked = {"action": "delete", "q": "queue:q state:archived"}
+    page = html.unescape((await web.get("/act", params=asked)).text)
+    assert "3 tasks would be deleted; nothing is done yet" in page
+    assert "Queue 'q': task 'gone' in archived has no record that can be read; onebeat doctor" in page
+    assert "typed" not in fields(page)
+    assert "3 tasks deleted." in await told(web, await web.post("/act", data=fields(page)))
+    page = html.unescape((await web.get("/act", params=asked)).text)
+    assert "Nothing to do: no such task fits</" in page
+    assert "task 'gone' in archived" in page
+    said = {"do": "delete", "q": asked["q"], "confirmed": "yes"}
+    assert "Nothing was done: no such task fits." in await told(web, await web.post("/act", data=said))
+    assert [] == await inspector.jobs()
+
+
 async def test_few_that_fit_are_done_at_once(web: httpx2.AsyncClient, store: Store, inspector: Inspector) -> None:
     """Without a job."""
     await write(store, 50, "archived", every=10)
@@ -370,10 +390,12 @@ async def test_a_job_that_waits_for_the_limit_of_all_says_so(
     await until(waits)
     page = (await web.get("/job", params={"id": job.id})).text
     assert "waits for the limit of all jobs: 1 per minute" in page
+    assert "waits for the limit of all jobs: 1 per minute" in (await web.get("/jobs")).text
     assert "It is told to stop" in await told(web, await web.post("/job/stop", data={"id": job.id}))
     stopped = await ended(inspector, job.id, slow)
     assert (JobState.STOPPED, 1) == (stopped.state, stopped.changed)
     assert "waits for the limit" not in (await web.get("/job", params={"id": job.id})).text
+    assert "waits for the limit" not in (await web.get("/jobs")).text
     await slow.aclose()
 
 

@@ -239,7 +239,7 @@ async def test_fields_of_a_payload_that_others_changed_are_not_taken_for_those_o
     await inspector.update("q", "a", payload=b'{"b":2,"a":1}')
     await web.post("/task/edit", data=forms["/task/edit"])
     answer = await web.post("/task/clone", data=forms["/task/clone"])
-    assert (409, True) == (answer.status_code, "was changed by others meanwhile" in answer.text)
+    assert (409, True) == (answer.status_code, "were changed by others meanwhile" in answer.text)
     assert b'{"b":2,"a":1}' == await payload(inspector)
     assert 1 == (await inspector.stats("q")).size
 

@@ -19,14 +19,17 @@ from onebeat.inspector.job_models import JobState
 from onebeat.scheduler.entry import entry
 from onebeat.web import Console, Redaction, User, console
 from onebeat.web.security.roles import ACTIONS, LOSING
+from onebeat.wire.sheet import SheetRecord
 from tests.conftest import Clock
 from tests.inspector.conftest import everything, put, put_in
 from tests.inspector.test_searching import write
 from tests.web.conftest import ORIGIN
 from tests.web.fleet.conftest import declare, lists
+from tests.web.forms import fields_of
 from tests.web.test_acting import ended, fields, ticked, told
 
 WHY = "mail provider is down, ticket 4711"
+NOTED = re.compile(rb"^onebeat:(\{[^}]*\}:size|series):")
 FIELD = re.compile(r'<input class="reason"[^>]*>')
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}\u202e"
 
@@ -55,6 +58,11 @@ async def asks(strict: Console) -> AsyncIterator[httpx2.AsyncClient]:
 
 async def latest(inspector: Inspector) -> AuditRecord:
     return (await inspector.audit()).records[0]
+
+
+async def whole(store: Store) -> dict[bytes, bytes]:
+    """Read the whole database, but for the sizes that a console notes of what it shows."""
+    return {key: value for key, value in (await everything(store)).items() if not NOTED.search(key)}
 
 
 async def declared(store: Store) -> None:
@@ -179,7 +187,7 @@ async def test_what_cannot_be_kept_is_refused(
     """Before anything is done or written down."""
     await put_in(store, "archived", "a")
     await write(store, 150, "retry", queue="many")
-    before = await everything(store)
+    before = await whole(store)
     for path, data in (
         ("/queue/pause", {"queue": "q"}),
         ("/act", {"do": "run", "q": "state:archived", "confirmed": "yes"}),
@@ -189,7 +197,7 @@ async def test_what_cannot_be_kept_is_refused(
         answer = await web.post(path, data={**data, "reason": reason})
         assert 422 == answer.status_code
         assert said in html.unescape(answer.text)
-    assert before == await everything(store)
+    assert before == await whole(store)
 
 
 def test_what_needs_a_reason_is_what_can_be_done() -> None:
@@ -211,7 +219,7 @@ async def test_where_it_is_needed_the_form_says_so(asks: httpx2.AsyncClient, sto
         assert is_needed is ("required" in field)
     page = await asks.post("/act", data={"action": "delete", "task": ticked(("q", "a", ""))})
     assert "required" in FIELD.findall(page.text)[0]
-    assert "needed of who deletes" in (await asks.get("/settings")).text
+    assert "required of whoever deletes" in (await asks.get("/settings")).text
 
 
 @pytest.mark.parametrize(
@@ -231,12 +239,45 @@ async def test_without_it_nothing_is_done(
     """And that is said; spaces are none."""
     await put_in(store, "archived", "a")
     await lists(store, 1)
-    before = await everything(store)
+    before = await whole(store)
     for reason in ({}, {"reason": "  "}):
         answer = await asks.post(path, data={**said, **reason})
         assert 422 == answer.status_code
         assert f"{action} needs a reason here: say why, in a line" in answer.text
-    assert before == await everything(store)
+    assert before == await whole(store)
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "action"),
+    [
+        ("/act", {"do": "delete", "task": ticked(("q", "a", "archived")), "confirmed": "yes"}, "task.delete"),
+        ("/queue/remove", {"queue": "q", "typed": "q", "force": "yes"}, "queue.remove"),
+        ("/server/cancel", {"queue": "q", "id": "t1"}, "task.cancel"),
+        ("/server/stop", {"id": "id1"}, "server.stop"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [("", "needs a reason here"), ("x" * 201, "has 201 characters"), ("\u200b", "needs a reason here")],
+)
+async def test_the_form_is_shown_again_with_what_was_said(
+    asks: httpx2.AsyncClient, store: Store, clock: Clock, path: str, said: dict[str, Any], action: str, reason: str,
+    why: str,
+) -> None:  # fmt: skip
+    """The sentence says what is wrong, and all of it can be sent again."""
+    await put_in(store, "archived", "a")
+    await put_in(store, "active", "t1")
+    await lists(store, 1, sheet=SheetRecord(version="0.6.0", application="shop"), workers=("t1",))
+    answer = await asks.post(path, data={**said, "reason": reason})
+    assert (422, True) == (answer.status_code, why in answer.text)
+    to = "/act" if path == "/server/cancel" else path
+    again = fields_of(answer.text, to)
+    assert reason == again["reason"]
+    assert "required" in FIELD.findall(answer.text)[0]
+    sent = {**again, **({"typed": "q", "force": "yes"} if path == "/queue/remove" else {}), "reason": WHY}
+    if path != "/queue/remove":  # which is refused while a server takes its tasks
+        assert 303 == (await asks.post(to, data=sent)).status_code
+        assert (action, WHY) == ((found := await latest(Inspector(store))).action, found.reason)
 
 
 @pytest.mark.parametrize("reason", ["\u200b", "\u2060 \u00a0\u202e"])
@@ -315,3 +356,33 @@ async def test_where_it_is_needed_a_running_task_is_cancelled_by_a_page_that_ask
         page = html.unescape((await browser.get("/servers")).text)
         assert is_asked is ("/act?do=cancel&task=" in page)
         assert is_asked is not ('action="/server/cancel"' in page)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "typed", "action"),
+    [
+        ("/task/new", {}, {"type": "t", "queue": "q"}, "task.enqueue"),
+        ("/task/clone", {"queue": "q", "id": "a"}, {}, "task.clone"),
+        ("/task/edit", {"queue": "q", "id": "a"}, {"max_retry": "3"}, "task.update"),
+        ("/health/repair", {"check": "dangling-id"}, {}, "health.repair"),
+    ],
+)
+async def test_forms_that_ask_anyway_ask_why(
+    asks: httpx2.AsyncClient, store: Store, inspector: Inspector, path: str, asked: dict[str, str],
+    typed: dict[str, str], action: str,
+) -> None:  # fmt: skip
+    """Nobody has to say it, even where reasons are required; what is no line is refused, and what was typed stays."""
+    await put(store, "a")
+    await store.command("LPUSH", "asynq:{q}:pending", "ghost")
+    page = (await asks.get(path, params=asked)).text
+    assert "required" not in FIELD.findall(page)[0]
+    form = {**fields_of(page, path), **typed}
+    refused = await asks.post(path, data={**form, "reason": "a\u2028b"})
+    assert 400 <= refused.status_code < 500
+    assert "reason has the control character U+2028" in refused.text
+    assert "a\u2028b" == fields_of(refused.text, path)["reason"]
+    assert 0 == len((await inspector.audit()).records)
+    assert 303 == (await asks.post(path, data={**form, "reason": f" {WHY} "})).status_code
+    assert (action, WHY) == ((found := await latest(inspector)).action, found.reason)
+    assert 303 == (await asks.post(path, data={**form, "reason": ""})).status_code
+    assert "" == (await latest(inspector)).reason

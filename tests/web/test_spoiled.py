@@ -226,7 +226,7 @@ async def test_a_list_says_which_of_its_tasks_cannot_be_read(mixed: Store, web: 
         page = words((await web.get(path, params=query)).text)
         assert "Queue 'q': task 'archived' in archived has no record that can be read; onebeat doctor" in page
     found = (await web.get(f"{PREFIX}/jobs/preview", params={"action": "run", "q": "state:archived"})).json()
-    assert (1, False, 1) == (found["count"], found["is_whole"], len(found["unread"]))
+    assert (0, True, 0, 1) == (found["count"], found["is_whole"], len(found["unread"]), len(found["lost"]))
 
 
 async def test_a_preview_says_that_it_is_not_whole(mixed: Store, web: httpx2.AsyncClient) -> None:
@@ -234,7 +234,9 @@ async def test_a_preview_says_that_it_is_not_whole(mixed: Store, web: httpx2.Asy
     await spoil(mixed, "asynq:{q}:scheduled", "hash")
     found = (await web.get(f"{PREFIX}/jobs/preview", params={"action": "run"})).json()
     assert (False, 1) == (found["is_whole"], len(found["unread"]))
-    assert "as far as could be read" in (await web.get("/act", params={"action": "run"})).text
+    page = words((await web.get("/act", params={"action": "run"})).text)
+    assert "as far as could be read" in page
+    assert "Queue 'q' cannot be read whole: asynq:{q}:scheduled is a hash" in page
 
 
 async def test_an_index_of_servers_that_is_none_leaves_the_queues(mixed: Store, web: httpx2.AsyncClient) -> None:

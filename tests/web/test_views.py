@@ -438,15 +438,64 @@ async def test_what_is_taken_from_all_stands_in_the_audit(store: Store) -> None:
     ]
 
 
-async def test_who_takes_away_what_they_may_not_see_is_not_told_what_it_asks_for(store: Store, clock: Clock) -> None:
-    """By the audit neither, where everybody sees what they did themselves."""
+async def test_what_a_shared_view_was_before_stands_in_the_audit(store: Store) -> None:
+    """Renamed, changed, replaced by the form or by a script: so that it can be saved anew."""
+    async with asking(store, BOB) as web:
+        await save(web, "Old", "state:active", shared="yes")
+        [old] = await Inspector(store).views()
+        said = await form(web, id=old.stamp)
+        await web.post("/views/save", data={**said, "name": "New", "q": "state:retry"})
+        await save(web, "Other", "state:archived", shared="yes")
+        [new, other] = await Inspector(store).views()
+        said = await form(web, id=other.stamp)
+        await web.post("/views/save", data={**said, "name": "New", "replace": new.stamp})
+        await web.post(f"{PREFIX}/views/share", json={"name": "New", "q": "state:completed", "replace": True})
+        await web.post(f"{PREFIX}/views/share", json={"name": "New", "q": "state:completed", "replace": True})
+    assert [
+        "New: state:completed",
+        "New: state:archived → New: state:completed",
+        "Other: state:archived; New: state:retry → New: state:archived",
+        "Other: state:archived",
+        "Old: state:active → New: state:retry",
+        "Old: state:active",
+    ] == [record.about for record in (await Inspector(store).audit(action="view.share")).records]
+
+
+async def test_of_long_ones_the_audit_has_the_beginning_of_both(store: Store) -> None:
+    """Within the 500 characters that are kept."""
+    first, second = ("type:" + ",".join([letter * 30] * 20) for letter in "ab")
+    async with asking(store, BOB) as web:
+        for query in (first, second, "type:c"):
+            await web.post(f"{PREFIX}/views/share", json={"name": "V", "q": query, "replace": True})
+    [last, then, _] = [record.about for record in (await Inspector(store).audit(action="view.share")).records]
+    old, new = then.split(" → ")
+    assert (True, True) == (f"V: {first}".startswith(old[:-1]), f"V: {second}".startswith(new[:-1]))
+    assert (248, 248) == (len(old), len(new))
+    assert (500, True) == (len(last), last.endswith("… → V: type:c"))
+
+
+async def test_what_one_may_not_see_one_neither_deletes_nor_replaces(store: Store, clock: Clock) -> None:
+    """By whatever way: it is as if it were not there, but that its name is taken; and the audit tells nothing of it."""
     await put(store, "1", queue="payroll")
-    await Inspector(store).save_view("Hidden", "queue:payroll", by="bob")
+    hidden = await Inspector(store).save_view("Hidden", "queue:payroll", by="bob")
     async with asking(store, EVE) as web:
-        await web.post(f"{PREFIX}/views/unshare", json={"name": "Hidden"})
+        for name in ("Hidden", "None"):
+            assert {"deleted": False} == (await web.post(f"{PREFIX}/views/unshare", json={"name": name})).json()
+            for stamp in ("", hidden.stamp):
+                said = {"name": name, "shared": "yes", "id": stamp}
+                assert 303 == (await web.post("/views/delete", data=said)).status_code
+            assert f"View “{name}” was already deleted." in (await web.get("/views")).text
+        said = {"name": "Hidden", "q": "state:retry"}
+        assert 409 == (await web.post(f"{PREFIX}/views/share", json={**said, "replace": True})).status_code
+        for stamp in ("*", hidden.stamp):
+            assert 409 == (await save(web, **said, shared="yes", replace=stamp)).status_code
         assert "payroll" not in (await web.get("/audit")).text
-    [record] = (await Inspector(store).audit(action="view.unshare")).records
-    assert "Hidden" == record.about
+    assert [hidden] == await Inspector(store).views()
+    assert {"Hidden", "None", "Hidden: state:retry"} == {
+        record.about for record in (await Inspector(store).audit(kind="view")).records
+    }
+    async with asking(store, BOB) as web:
+        assert {"deleted": True} == (await web.post(f"{PREFIX}/views/unshare", json={"name": "Hidden"})).json()
 
 
 async def test_nobody_floods_the_audit_with_views_of_their_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ LOST_MS = 15_000
 STANDS_S = 2 * 86_400
 """How long a job is remembered after its last sign of life."""
 
-FARTHEST_MS = 3_600_000
-"""A turn farther away is none: jobs take theirs a step ahead, so the store's clock was set back."""
+LONGEST_LINE_MS = 366 * 86_400_000
+"""A line of turns that is longer was written by somebody else: at one a minute, half a million steps wait in it."""
 
 LISTED = 200
 """Jobs that are listed: the latest."""
@@ -44,7 +44,7 @@ def stop(job_id: str, by: str) -> Call[str]:
 
 def turn(count: int, per_minute: int) -> Call[int]:
     """Take the turn of a step of so many tasks among all jobs; returns how many ms to wait before it."""
-    return Call("job_turn", "", (count, per_minute, FARTHEST_MS), int, keys=(keys.JOB_TURNS,))
+    return Call("job_turn", "", (count, per_minute, LONGEST_LINE_MS), int, keys=(keys.JOB_TURNS,))
 
 
 def read(job_id: str) -> Call[tuple[int, dict[str, str]]]:

@@ -35,6 +35,9 @@ TURNS = 10
 """How often a call is sent anew that was certainly not executed: with the pauses between, for about a second."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.25
 
+KEPT = 8
+"""Nodes dropped by earlier layouts that are dropped once more: a call under way may have connected anew."""
+
 
 def pause_before(turn: int) -> float:
     """Return how long to wait before a call is sent again; the first two times not at all."""
@@ -107,8 +110,11 @@ class Nodes:
             log.warning("store %s: primaries are now %s", self._where.shown, ", ".join(map(show, primaries)))
         self._layout = layout
         gone = [self._nodes.pop(address) for address in list(self._nodes) if address not in primaries]
-        self._dropped = (gone + self._dropped)[:8]
-        await asyncio.gather(*(node.drop() for node in self._dropped if gone))
+        if not gone:
+            return
+        before, forgotten = self._dropped[:KEPT], self._dropped[KEPT:]
+        self._dropped = gone + before
+        await asyncio.gather(*(node.drop() for node in self._dropped), *(node.aclose() for node in forgotten))
 
     @property
     def layout(self) -> Layout:

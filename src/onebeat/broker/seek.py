@@ -21,7 +21,7 @@ MAX_READ = 2_000_000
 MAX_GIVEN = 1_000_000
 """Bytes of tasks that one step gives; a larger one goes alone."""
 
-_FIELDS = 14
+_FIELDS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Step:
 
         lost: Entries whose record is missing or cannot be read, and the id of the first.
 
-        tasks: What may be wanted, each with its place.
+        tasks: What may be wanted, each with its place, and how many of the lost stand before it.
     """
 
     now_us: int
@@ -64,7 +64,7 @@ class Step:
     end: Place
     is_last: bool
     lost: tuple[int, str]
-    tasks: list[tuple[Place, RawTask]]
+    tasks: list[tuple[Place, int, RawTask]]
 
 
 def search(
@@ -96,7 +96,7 @@ def search(
     def interpret(answer: Any) -> Step:
         now_us, seen, offset, last, score, ended, lost, first_lost, *rest = answer
         items = (rest[i : i + _FIELDS] for i in range(0, len(rest), _FIELDS))
-        tasks = [(_place(item[2], item[0], item[1]), raw_task(item[3:], state)) for item in items]
+        tasks = [(_place(item[2], item[0], item[1]), int(item[3]), raw_task(item[4:], state)) for item in items]
         unreadable = int(lost), first_lost.decode("utf-8", "replace")
         return Step(int(now_us), int(seen), _place(offset, last, score), bool(ended), unreadable, tasks)
 

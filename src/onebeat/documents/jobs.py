@@ -47,7 +47,7 @@ class JobDocument(msgspec.Struct, frozen=True, kw_only=True):
         matched: How many it chose; null while it is choosing.
 
         changed, skipped, failed: To how many it was done; how many were left alone, since they were no more what they
-            were; to how many it could not be done, and `why` not to the first of them.
+            were; to how many it could not be done, and `why` not to the first of them, or what could not be looked at.
 
         is_whole: Whether all were looked at; else a limit was reached.
 
@@ -112,7 +112,7 @@ class PreviewDocument(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         action, filter: What was asked.
 
-        count: Tasks that it would be done to, as far as was looked.
+        count: Tasks that it would be done to, as far as was looked; entries that were found without a record are none.
 
         counts: How many by queue and state.
 
@@ -121,6 +121,8 @@ class PreviewDocument(msgspec.Struct, frozen=True, kw_only=True):
         is_whole: Whether `count` is all of them.
 
         unread: What could not be looked at, since what stands in the store is damaged: a sentence each.
+
+        lost: Which entries have no record, a sentence for each list: nothing can be done to them.
 
         per_minute: Tasks that all jobs of the store together change within a minute; null: there is no limit.
 
@@ -135,6 +137,7 @@ class PreviewDocument(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     is_whole: bool
     unread: list[str]
+    lost: list[str]
     per_minute: int | None
     takes_s: int | None
 
@@ -152,6 +155,7 @@ class PreviewDocument(msgspec.Struct, frozen=True, kw_only=True):
             total=found.total,
             is_whole=found.is_whole,
             unread=list(found.unread),
+            lost=list(found.lost),
             per_minute=per_minute,
             takes_s=None if per_minute is None else found.takes_s(per_minute),
         )
@@ -177,6 +181,8 @@ class ErrorGroupDocument(msgspec.Struct, frozen=True, kw_only=True):
 
         message: What it says behind that, with placeholders for what differs.
 
+        words: What it says behind that as it is, if all that were found say the very same; "" if they do not.
+
         count: Tasks that were found.
 
         first, last: The earliest and latest of their last failures; null where none is known.
@@ -196,6 +202,7 @@ class ErrorGroupDocument(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     error_class: str
     message: str
+    words: str
     count: int
     first: Instant | None
     last: Instant | None

@@ -93,7 +93,7 @@ def select(
             progress(search.scanned, search.total)
     return Selection(
         action=name, filter=str(filter), tasks=tuple(chosen), first=tuple(first), scanned=search.scanned,
-        is_whole=not search.cursor and not search.unread, unread=search.unread,
+        is_whole=not search.cursor and not search.unread, unread=search.unread, lost=search.lost,
     )  # fmt: skip
 
 

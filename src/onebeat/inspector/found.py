@@ -23,8 +23,8 @@ class Found:
 
         cursor: What `search` goes on with behind the last of these tasks; "" when all was looked at.
 
-        unread: What could not be looked at so far, since what stands in the store is damaged: a sentence each, with the
-            queue, the key and the remedy. Without a part like that it is empty.
+        unread: What could not be looked at so far, since what stands in the store is damaged, and which entries have no
+            record: a sentence each, with the queue, the key and the remedy. Without a part like that it is empty.
     """
 
     tasks: tuple[TaskInfo, ...]
@@ -69,7 +69,9 @@ class Selection:
 
         is_whole: Whether all were; else the limit was reached, or something could not be read, and there may be more.
 
-        unread: What could not be looked at, as in `Found`.
+        unread: What could not be looked at, since what stands in the store is damaged: a sentence each.
+
+        lost: Which entries have no record, a sentence for each list: nothing can be done to them.
     """
 
     action: str
@@ -79,6 +81,7 @@ class Selection:
     scanned: int
     is_whole: bool
     unread: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[tuple[str, TaskState], int]:

@@ -63,7 +63,7 @@ class Job:
 
         skipped: How many were left alone, since they were no more what they were when they were chosen.
 
-        failed: To how many it could not be done, and `why` not to the first of them.
+        failed: To how many it could not be done, and `why` not to the first of them; or what could not be looked at.
 
         is_whole: Whether all were looked at, so that what fitted was chosen; else a limit was reached.
 
@@ -120,7 +120,7 @@ class Preview:
     Attributes:
         action, filter: What was asked.
 
-        count: Tasks that it would be done to, as far as was looked.
+        count: Tasks that it would be done to, as far as was looked; entries that were found without a record are none.
 
         counts: How many by queue and state.
 
@@ -131,6 +131,8 @@ class Preview:
         is_whole: Whether `count` is all of them: all were looked at, or the lists need only be counted.
 
         unread: What could not be looked at, since what stands in the store is damaged: a sentence each.
+
+        lost: Which entries have no record, a sentence for each list: nothing can be done to them.
     """
 
     action: str
@@ -142,6 +144,7 @@ class Preview:
     total: int
     is_whole: bool
     unread: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
     def takes_s(self, per_minute: int) -> int:
         """Return how many seconds a job takes for so many tasks at least, if all jobs together change so many."""

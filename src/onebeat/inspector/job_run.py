@@ -190,8 +190,8 @@ class JobRun:
             self._far |= {"scanned": search.scanned, "total": search.total}
             yield from self._tell()
         self._far |= {"matched": self._chosen.count, "whole": "" if search.cursor or search.unread else "1"}
-        if search.unread:
-            self._far["why"] = auditing.cut("why", search.unread[0])
+        if told := search.unread or (() if search.cursor else search.lost):  # a limit is told before what has no record
+            self._far["why"] = auditing.cut("why", told[0])
         yield from self._tell(now=True)
 
     def _act(self, begun: Job) -> Procedure[None]:

@@ -74,11 +74,12 @@ def preview(
     if is_counted:
         counts = Counter()
         for part in search.planned:
-            counts[part.queue, part.state] += part.count
+            counts[part.queue, part.state] += part.count - search.lost_in(part)
+    counts = +counts
     return Preview(
         action=name, filter=str(filter), count=counts.total(), counts=dict(counts), first=tuple(first),
         scanned=search.scanned, total=search.total,
-        is_whole=(is_counted or not search.cursor) and not search.unread, unread=search.unread,
+        is_whole=(is_counted or not search.cursor) and not search.unread, unread=search.unread, lost=search.lost,
     )  # fmt: skip
 
 

@@ -160,12 +160,22 @@ class Search:
     @property
     def unread(self) -> tuple[str, ...]:
         """What could not be looked at, and why, a sentence each."""
-        return (*self._unread, *(_told(part, *lost) for part, lost in self._lost.items()))
+        return tuple(self._unread)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Which entries that were looked at have no record, a sentence for each list."""
+        return tuple(_told(part, *lost) for part, lost in self._lost.items())
+
+    def lost_in(self, part: Part) -> int:
+        """Return how many entries without a record were seen in a part."""
+        return self._lost.get(part, (0, ""))[0]
 
     def found(self, hits: list[Hit]) -> Found:
         """Say what a step found."""
         tasks = tuple(hit.info for hit in hits)
-        return Found(tasks=tasks, scanned=self.scanned, total=self.total, cursor=self.cursor, unread=self.unread)
+        unread = (*self.unread, *self.lost)
+        return Found(tasks=tasks, scanned=self.scanned, total=self.total, cursor=self.cursor, unread=unread)
 
     def more(self) -> Procedure[list[Hit] | None]:
         """Take one step; None when there is nothing more to look at, or enough was."""
@@ -203,10 +213,10 @@ class Search:
         if part.state in (TaskState.PENDING, TaskState.ACTIVE) and begun < self._place.offset and begun == 0:
             self._restarts += 1
             self._lost.pop(part, None)
-        self._note(part, *step.lost)
         hits: list[Hit] = []
         seen, end, is_last = step.seen, step.end, step.is_last
-        for place, raw in step.tasks:
+        lost, first_lost = step.lost
+        for place, lost_before, raw in step.tasks:
             info = task_info(part.queue, place.id, raw)
             if place.id not in self._given and self._fits(info, place):
                 hits.append(Hit(part, info, browse.stamp(raw.message)))
@@ -214,7 +224,9 @@ class Search:
                 self._limit -= 1
             if self._limit <= 0:
                 seen, end, is_last = place.offset - begun, place, step.is_last and place == step.end
+                lost = lost_before  # the others stand behind the cut, where the next search begins
                 break
+        self._note(part, lost, first_lost)
         self._here += seen
         self._scan -= seen
         self._place = Place(end.offset, "" if self._restarts >= MAX_RESTARTS else end.id, end.score)

@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from onebeat.errors import BrokerError, OnebeatError, shown
 from onebeat.inspector.auditing import AuditOutcome, AuditRecord
+from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
 from onebeat.web import reasons
 from onebeat.web.security import gate, proxies, roles
@@ -119,6 +120,12 @@ async def perform(
     job_id = "" if job is None else job(found)
     await _end(inspector, replace(begun, outcome=AuditOutcome.DONE, count=counted, job=job_id))
     return found
+
+
+def all_of(filter: Filter, group: str) -> str:
+    """Return what the audit calls all that fit a filter, of a group of errors if a key is given."""
+    among = f"errors {group} among " if group else ""  # in front: pages cut the end
+    return f"{among}{str(filter) or 'all tasks'}"
 
 
 def _record(request: Request, action: str, queues: tuple[str | None, ...], about: str, changes: str) -> AuditRecord:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from onebeat.errors import OnebeatError, shown
 from onebeat.inspector.auditing import AuditOutcome, AuditRecord
 from onebeat.web import consoles
+from onebeat.web.scope import hidden
 from onebeat.web.security import gate, proxies
 from onebeat.web.security.roles import User
 from onebeat.web.security.sessions import Key, Session
@@ -64,9 +65,12 @@ async def turn_away(request: Request, name: str | None, why: str) -> None:
     await _note(request, AuditRecord(user=who, action=BEGIN, outcome=AuditOutcome.REFUSED, why=more))
 
 
-async def leave(request: Request, *, session_id: str = "", everywhere: bool = False) -> bool:
+async def leave(request: Request, *, session_id: str = "", everywhere: bool = False, reason: str = "") -> bool:
     """
     End sessions of who asks: the one that asks, one that is named, or all; returns whether all processes hear of it.
+
+    Args:
+        reason: Why, as `reasons.read` returns it.
     """
     who = gate.identity(request)
     if who is None or who.session is None:
@@ -78,7 +82,12 @@ async def leave(request: Request, *, session_id: str = "", everywhere: bool = Fa
         is_told, about = await ledger.end_one(who.user.name, session_id), session_id
     else:
         is_told, about = await ledger.end(who.session), who.session.id
-    await _note(request, AuditRecord(user=who.user.name, role=_role(who.user), action=END, about=about))
+    await _note(
+        request,
+        AuditRecord(
+            user=who.user.name, role=_role(who.user), action=END, about=about, reason=hidden(request).text(reason)
+        ),
+    )
     return is_told
 
 

@@ -49,6 +49,15 @@ def needs(settings: Settings, action: str, *, is_many: bool = False) -> bool:
     return settings.require_reason and (is_many or action in LOSING)
 
 
+def fault(settings: Settings, action: str, given: str, *, is_many: bool = False) -> str:
+    """Say what is wrong with a reason, for the form that asks for it; "" if nothing is. See `needs`."""
+    try:
+        reason = read(given)
+    except HTTPException as error:
+        return error.detail
+    return missing(action) if not reason and needs(settings, action, is_many=is_many) else ""
+
+
 def read(text: str) -> str:
     """
     Return a reason as it is kept, but for what redaction hides; "" if nothing of it can be seen.

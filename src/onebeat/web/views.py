@@ -17,10 +17,11 @@ from starlette.requests import Request
 
 from onebeat.broker.spoiled import Spoiled
 from onebeat.errors import BrokerError, BrokerUnavailable, InvalidFilter, InvalidTask
+from onebeat.inspector.auditing import LENGTHS
 from onebeat.inspector.filters import Filter
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.terms import fits
-from onebeat.inspector.views import SavedView, check_name, check_query
+from onebeat.inspector.views import ANY, SavedView, check_name, check_query
 from onebeat.inspector.words import Word
 from onebeat.web import consoles, parts
 from onebeat.web.acting import perform
@@ -41,6 +42,9 @@ HIDDEN: Final = "it holds what rules of this console hide"
 
 NEAR: Final = 10
 """Patterns of a shared view that are tried on each hidden queue; one with more that may fit is kept back."""
+
+ARROW: Final = " → "
+"""Stands in the audit between what was shared and what is shared instead."""
 
 _TELLING: Final = frozenset({"id", "type", "group", "error", "payload", "header"})
 """Words of a filter that say what may stand in tasks."""
@@ -202,7 +206,8 @@ async def save(
         over, was: As of `Inspector.save_view`.
 
     Raises:
-        InvalidTask, InvalidFilter, WrongState: As `Inspector.save_view`; or rules hide a part of it.
+        InvalidTask, InvalidFilter, WrongState: As `Inspector.save_view`; or rules hide a part of it. A shared view that
+            may not be seen is not replaced: its name is taken.
         HTTPException: Who asks may not, or does so too often.
     """
     called, asked = check_name(name), check_query(query)
@@ -210,41 +215,76 @@ async def save(
     if any(map(hidden(request).hides_part_of, (called, asked))):
         raise InvalidTask("what rules of this console hide stands in it, and a view would show it: save it without")
     user = "" if is_shared else keeper(request)
+    there = await _shared(request, called) if over and not user else None
+    if there is not None and (over == ANY or not there.is_seen):
+        over = there.view.stamp if there.is_seen else ""
 
     async def deed(inspector: Inspector) -> SavedView:
         return await inspector.save_view(called, asked, by=gate.user(request).name, user=user, over=over, was=was)
 
     action = SHARE if not user else UNSHARE if was is not None and was.is_shared else SAVE
-    taken = was if was is not None and action == UNSHARE else None  # what the others have no more
-    told = f"{called}: {asked}" if taken is None else f"{taken.name}: {taken.query}"
-    return await _change(request, action, deed, about=called if action == SAVE else told)
+    taken = [was] if was is not None and was.is_shared else []  # what the others have no more
+    if there is not None and there.is_seen and there.view not in taken:
+        taken.append(there.view)
+    new = f"{called}: {asked}" if action == SHARE else ""
+    about = called if action == SAVE else _about(taken, new, hidden(request))
+    return await _change(request, action, deed, about=about)
+
+
+def _about(taken: Sequence[SavedView], new: str, rules: Redaction) -> str:
+    """Write down what is shared no more, and what instead; where that is too long, the beginning of each."""
+    old, new = rules.text("; ".join(f"{one.name}: {one.query}" for one in taken)), rules.text(new)
+    if not old or not new or old == new:
+        return new or old
+    room = LENGTHS["about"] - len(ARROW)
+    return f"{_cut(old, max(room // 2, room - len(new)))}{ARROW}{_cut(new, max(room // 2, room - len(old)))}"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 async def delete(request: Request, view: SavedView) -> bool:
     """
-    Delete a view; returns whether there was one.
+    Delete a view; returns whether there was one. A shared one that may not be seen is left, as if there were none.
 
     Raises:
         WrongState: It was changed meanwhile.
         HTTPException: Who asks may not, or does so too often.
     """
 
+    there = None
+    if view.is_shared and not (view.query or view.problem):  # it is not among those that were read
+        there = await _shared(request, view.name)
+
     async def deed(inspector: Inspector) -> bool:
+        if there is not None and not there.is_seen:
+            return False
         return await inspector.delete_view(view.name, user=view.user, stamp=view.stamp)
 
-    query = view.query or (await _query_of(request, view.name) if view.is_shared else "")
+    query = there.view.query if there is not None and there.is_seen else view.query
     about = f"{view.name}: {query}" if view.is_shared and query else view.name
     return await _change(request, UNSHARE if view.is_shared else DELETE, deed, about=about)
 
 
-async def _query_of(request: Request, name: str) -> str:
-    """Return what a shared view asks for that was saved since views were read; "" if it may not be seen, or is none."""
-    inspector = await consoles.of(request).inspector()
-    try:
-        found: Sequence[SavedView] = await inspector.views()
-    except Spoiled as error:
-        found = error.rest or ()
-    return next((one.original.query for one in await _seen(request, found) if one.original.name == name), "")
+@dataclass(frozen=True, slots=True)
+class _There:
+    """A shared view as it is now, and whether who asks may see it."""
+
+    view: SavedView
+    is_seen: bool
+
+
+async def _shared(request: Request, name: str) -> _There | None:
+    """
+    Read the shared view of a name; None: there is none.
+
+    Raises:
+        Spoiled: They cannot be read.
+    """
+    views = await (await consoles.of(request).inspector()).views()
+    seen = [one.original for one in await _seen(request, views)]
+    return next((_There(view, view in seen) for view in views if view.name == name), None)
 
 
 async def _change(request: Request, action: str, deed: Callable[[Inspector], Awaitable[T]], *, about: str) -> T:

@@ -31,7 +31,7 @@ async def test_the_span_is_current_in_the_process(watch: Watch) -> None:
     """So is baggage; the headers are those of the task."""
     async with app, app.serving():
         said_there = await (await isolated.seen.options(headers={"baggage": "tenant=blue"}).enqueue()).result(
-            timeout=20
+            timeout=60
         )
         span = await watch.span("process default")
     assert [f"{trace_of(span):032x}", f"{id_of(span):016x}", "blue", "baggage", "traceparent"] == said_there

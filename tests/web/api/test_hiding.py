@@ -21,6 +21,7 @@ from onebeat.web.security.roles import OWN
 from onebeat.web.security.ways import Tokens
 from onebeat.wire import gotext
 from tests.inspector.conftest import everything, put
+from tests.inspector.test_error_groups import fail
 from tests.web.api.conftest import Api
 from tests.web.api.filling import ODD
 from tests.web.api.test_http import EXAMPLES
@@ -65,6 +66,21 @@ async def test_a_record_in_which_secrets_stand_is_not_shown(api: Api, secret: St
     """Since the message has the payload in it."""
     found = await api.get("/task", queue="q", id="secret", raw=True)
     assert (None, True) == (found["raw"], "raw" in found["redacted"])
+
+
+async def test_what_errors_say_is_told_without_secrets(api: Api, filled: Store) -> None:
+    """Where all of a group say the very same but for what is hidden; else not at all."""
+    for number in range(2):
+        await fail(filled, f"same-{number}", f"AuthError: no entry with password=hunter{number} in row 7", kind="same")
+        await fail(
+            filled, f"other-{number}", f"AuthError: no entry with password=hunter2 in row {number}", kind="other"
+        )
+    found = await api.get("/errors", q="type:same,other")
+    assert "hunter" not in str(found)
+    assert {
+        ("same", "no entry with password=[hidden]", "no entry with password=[hidden] in row <n>"),
+        ("other", "", "no entry with password=[hidden] in row <n>"),
+    } == {(group["type"], group["words"], group["message"]) for group in found["groups"]}
 
 
 async def test_secrets_of_a_schedule_are_hidden(api: Api, secret: Store) -> None:

@@ -334,6 +334,16 @@ async def test_errors_come_in_groups(api: Api) -> None:
     )
 
 
+async def test_the_audit_has_the_key_of_a_group_of_errors(api: Api) -> None:
+    """Which no filter says; as it has where the page of errors began it."""
+    group = (await api.get("/errors"))["groups"][0]
+    job = await api.post("/tasks/run", 201, q=group["filter"], group=group["key"])
+    begun = (await api.get("/audit", action="task.run"))["records"]
+    assert [f"errors {group['key']} among {group['filter']}"] == [
+        record["about"] for record in begun if record["job"] == job["id"] and record["via"] == "api"
+    ]
+
+
 async def test_the_audit_tells_what_was_done_and_by_which_way(api: Api) -> None:
     """The latest first, and what was refused; in parts."""
     await api.post("/queue/pause", queue="q")

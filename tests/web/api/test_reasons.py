@@ -58,6 +58,16 @@ async def test_the_audit_has_it(api: Api) -> None:
     assert ["", "nobody reads it", WHY] == reasons
 
 
+async def test_whatever_changes_something_takes_one(api: Api) -> None:
+    """A new task, a clone, an edit, a repair, the end of sessions too."""
+    await api.post("/tasks", 201, type="t", queue="q", reason="1")
+    await api.post("/task/clone", 201, queue="q", id="retry", reason="2")
+    await api.post("/task/update", queue="q", id="retry", max_retry=3, reason="3")
+    await api.post("/health/repair", reason="4")
+    await api.post("/sessions/end", user="ann", reason="5")
+    assert list("54321") == [one["reason"] for one in (await api.get("/audit"))["records"]]
+
+
 async def test_what_is_no_line_is_refused(api: Api, filled: Store) -> None:
     """Before anything is done."""
     before = await everything(filled)
@@ -130,6 +140,7 @@ async def test_a_job_says_that_it_waits_for_the_limit_of_all(api: Api, filled: S
     assert (await api.get("/job", id=job.id))["waits_for"] is None
     await filled.command("HSET", f"onebeat:job:{job.id}", "waits_for", "3000")
     assert 3000 == (await api.get("/job", id=job.id))["waits_for"]
+    assert [3000] == [one["waits_for"] for one in (await api.get("/jobs"))["jobs"] if one["id"] == job.id]
     await filled.command("HSET", f"onebeat:job:{job.id}", "state", "done")
     found = await inspector.job(job.id)
     assert found.waits_for is None

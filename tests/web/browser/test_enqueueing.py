@@ -76,6 +76,30 @@ def test_any_other_is_written_as_a_text_and_waits(seller: Visitor, shop: Stage) 
     assert ("mail:send", b'{"to":"ada@example.com"}') == (info.type, info.payload)
 
 
+def test_headers_and_bytes_go_along_into_a_clone(seller: Visitor, shop: Stage) -> None:
+    """Byte for byte, with the secret among them that nobody sees; and why stands in the audit."""
+    queue = f"bytes-{seller.has_scripts}".lower()
+    page = seller.see(NEW.format("mail:raw"))
+    page.get_by_label("Type", exact=True).fill("mail:raw")
+    page.get_by_label("Payload", exact=True).fill("AAECA/8=")
+    page.get_by_label("It is", exact=True).select_option("bytes, in base64")
+    page.get_by_label("Queue", exact=True).fill(queue)
+    page.get_by_label("Headers", exact=True).fill("tenant: acme\nauthorization: Bearer hunter2")
+    page.get_by_label("Why", exact=True).fill("ticket 4711")
+    send(page)
+    page.get_by_role("link", name="Clone").click()
+    expect(page.get_by_label("Its bytes, in base64")).to_have_value("AAECA/8=")
+    expect(page.get_by_label("Headers", exact=True)).to_have_value("tenant: acme")
+    expect(page.locator("#live")).not_to_contain_text("hunter2")
+    page.get_by_role("button", name="Enqueue the clone").click()
+    expect(page.locator(".notice[role=status]")).to_contain_text("as a copy of")
+    infos = shop.look(lambda inspector: list(inspector.tasks(queue, state="pending")))
+    whole = (b"\x00\x01\x02\x03\xff", {"tenant": "acme", "authorization": "Bearer hunter2"})
+    assert [whole, whole] == [(info.payload, dict(info.headers)) for info in infos]
+    reasons = shop.look(lambda inspector: [one.reason for one in inspector.audit(queue=queue).records])
+    assert ["", "ticket 4711"] == reasons
+
+
 def test_the_palette_leads_to_the_form(chromium: Browser, counter: str) -> None:
     """Of the task that is named."""
     with visiting(chromium, counter) as opened:
@@ -84,6 +108,18 @@ def test_the_palette_leads_to_the_form(chromium: Browser, counter: str) -> None:
         page.keyboard.type("enq welcome")
         page.get_by_role("option", name="Enqueue email:welcome…").click()
         expect(page.get_by_label("Task", exact=True)).to_have_value("email:welcome")
+
+
+def test_the_palette_names_what_the_page_offers_once(chromium: Browser, counter: str) -> None:
+    """On the page of tasks the form stands as what can be done there, and not once more as what is found."""
+    with visiting(chromium, counter) as opened:
+        page = opened.see("/tasks")
+        with page.expect_response(lambda answer: "/palette?" in answer.url and "what=errors" in answer.url):
+            page.keyboard.press("Control+K")
+            page.keyboard.type("enqueue a task")
+        expect(page.get_by_role("option").filter(has_text="Enqueue a task")).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Type", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -100,8 +136,9 @@ def test_the_form_is_clean(chromium: Browser, counter: str, theme: str, size: tu
         page.locator("form summary").click()
         page.get_by_role("textbox", name="user_id").fill("many")
         page.get_by_label("Timeout", exact=True).fill("soon")
+        page.get_by_label("Headers", exact=True).fill("tenant: acme\nregion")
         send(page)
-        expect(page.locator("[aria-invalid=true]")).to_have_count(2)
+        expect(page.locator("[aria-invalid=true]")).to_have_count(3)
         seller.picture(f"enqueue-wrong-{width}-{theme}")
         assert [] == seller.axe()
         assert size[0] >= page.evaluate("document.documentElement.scrollWidth")

@@ -141,6 +141,8 @@ def test_one_look_at_a_time(chromium: Browser, origin: str) -> None:
 def test_who_asks_by_hand_asks_for_what_is_new(visitor: Visitor) -> None:
     """By a key, or as browsers reload; what a page does by itself may be shared with others who look."""
     page = visitor.see("/errors")
+    page.locator("[data-live]").click()  # from here on it asks for nothing by itself
+    visitor.rest()
     for ask, said in (
         (lambda: page.keyboard.press("r"), "no-cache"),
         (lambda: page.evaluate("document.getElementById('live').dispatchEvent(new CustomEvent('look'))"), None),
@@ -270,8 +272,12 @@ def test_back_and_forward_show_pages_that_live(visitor: Visitor) -> None:
 
 def test_numbers_in_the_rail_say_what_they_count(visitor: Visitor) -> None:
     """To who hovers, and to who listens."""
-    visitor.see("/")
-    session = visitor.context.new_cdp_session(visitor.page)
+    page = visitor.see("/")
+    for name in ("overview", "errors", "servers", "groups"):  # what is late at one look is there at the next
+        expect(page.locator(f'.rail [data-page="{name}"]')).to_have_attribute("data-tally", re.compile(r"\d"))
+    page.locator("[data-live]").click()  # what is heard and what is seen is of one look
+    visitor.rest()
+    session = visitor.context.new_cdp_session(page)
     nodes = session.send("Accessibility.getFullAXTree")["nodes"]
     heard = [node["name"]["value"] for node in nodes if node.get("role", {}).get("value") == "link"]
     links = visitor.page.locator(".rail [data-tally]").all()

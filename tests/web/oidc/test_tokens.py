@@ -245,7 +245,7 @@ async def test_a_slow_provider_is_not_waited_for_for_ever(
     ended = threading.Event()
 
     def never() -> Response:
-        ended.wait(30)
+        ended.wait(60)
         return JSONResponse({})
 
     provider.answers["/.well-known/openid-configuration"] = never

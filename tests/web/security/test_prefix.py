@@ -47,7 +47,7 @@ async def served(serving: uvicorn.Server) -> AsyncIterator[str]:
 @asynccontextmanager
 async def proxied(behind: str, prefix: str, *, strips: bool) -> AsyncIterator[str]:
     """Serve a proxy that passes on what is below a prefix."""
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=60) as http:
 
         async def pass_on(request: Request) -> Response:
             path = request.url.path.removeprefix(prefix) if strips else request.url.path
@@ -85,7 +85,7 @@ async def test_every_page_is_found_behind_either_proxy(
     async with (
         served(server(board)) as behind,
         proxied(behind, prefix, strips=strips) as public,
-        httpx2.AsyncClient(base_url=public, headers={"Origin": public}) as http,
+        httpx2.AsyncClient(base_url=public, headers={"Origin": public}, timeout=60) as http,
     ):
         answer = await http.get(f"{prefix}/tasks")
         assert (303, f"{prefix}/login?next=%2Ftasks") == (answer.status_code, answer.headers["location"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -110,6 +111,30 @@ async def test_an_administrator_ends_the_sessions_of_somebody_else(store: Store)
         await is_in(http)
         assert {"ended": 1} == (await admin.post(f"{PREFIX}/sessions/end", json={"user": "ann"})).json()
         assert not await is_in(http)
+
+
+async def test_why_sessions_were_ended_stands_in_the_audit(store: Store) -> None:
+    """One by its button, all of somebody, and one's own; Enter in the field of why ends none."""
+    board, inspector = board_of(store), Inspector(store)
+    async with browser(board, "ann") as http, browser(board, "ann") as other, browser(board, "bob") as admin:
+        assert (True, True) == (await is_in(http), await is_in(other))
+        page = (await admin.get("/sessions")).text
+        one = (await inspector.console_sessions("ann"))[0].id
+        assert f'name="one" value=\'["ann", "{one}"]\'' in page
+        assert "<button disabled hidden></button>" in page
+        for empty in ("", "x", '["ann"]', '["ann", ""]'):
+            data = {"back": "sessions", "one": empty, "reason": "lost laptop"}
+            assert 400 == (await admin.post("/sessions/end", data=data)).status_code
+        assert (True, True) == (await is_in(http), await is_in(other))
+        data = {"back": "sessions", "one": json.dumps(["ann", one]), "reason": "lost laptop"}
+        assert 303 == (await admin.post("/sessions/end", data=data)).status_code
+        assert [False, True] == sorted([await is_in(http), await is_in(other)])
+        assert 303 == (await admin.post("/sessions/end", data={"user": "ann", "reason": "x" * 201})).status_code
+        assert "reason has 201 characters" in (await admin.get("/settings")).text
+        assert 303 == (await admin.post("/sessions/end", data={"user": "ann", "reason": "left us"})).status_code
+        assert 303 == (await admin.post("/sessions/end", data={"user": "bob", "reason": "home"})).status_code
+    records = (await inspector.audit(action="session.end")).records
+    assert ["home", "left us", "lost laptop"] == [one.reason for one in records]
 
 
 async def test_while_the_store_is_away_nobody_is_shown_anything(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,8 @@
 -- ARGV[11] str  down           "1": a zset is gone through from its highest score down
 -- returns list                 now (µs) · entries looked at · offset after them · last entry's id · its score ·
 --                              "1" if there are none behind it, else "" · entries whose record is missing or cannot
---                              be read · the first of them, or "" · then per task its id, score or "", offset, and
---                              what lib/describe.lua says
+--                              be read · the first of them, or "" · then per task its id, score or "", offset, how
+--                              many such entries stand before it, and what lib/describe.lua says
 --
 -- A zset is gone through by score and id, so what comes or goes meanwhile hides nothing that stays. A list is gone
 -- through from the next to run: its last entry is looked for again where it must have moved to; if it is gone, all up
@@ -122,6 +122,7 @@ for i, id in ipairs(ids) do
   end
   if found then
     answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = id, scores[i] or "", start + i
+    answer[#answer + 1] = answer[7]
     for _, field in ipairs(found) do
       answer[#answer + 1] = field
     end

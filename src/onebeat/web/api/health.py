@@ -11,7 +11,7 @@ from onebeat.inspector.checks.catalog import CHECKS
 from onebeat.inspector.inspector import Inspector
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import MANY, Operation
-from onebeat.web.api.paging import Name
+from onebeat.web.api.paging import Name, Reason
 
 BUDGET = 20_000
 """Queues, entries of lists, and keys that a request looks at, each, unless it says otherwise."""
@@ -50,11 +50,14 @@ class Repairing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         queues: Only what concerns these; none: all.
 
         budget: Queues, entries of lists, and keys that are looked at, each, at most.
+
+        reason: Why, in a line: it stands in the audit.
     """
 
     checks: Names = []
     queues: Names = []
     budget: Budget = BUDGET
+    reason: Reason = ""
 
 
 async def get_health(asked: Asked, query: HealthQuery) -> DiagnosisDocument:
@@ -111,7 +114,7 @@ async def repair_health(asked: Asked, body: Repairing) -> RepairDocument:
         found = await inspector.repair(body.checks, queues=body.queues, budget=body.budget)
         return RepairDocument.of(found, dry_run=False)
 
-    return await asked.perform("health.repair", repair, about=about)
+    return await asked.perform("health.repair", repair, about=about, reason=body.reason)
 
 
 OPERATIONS = (

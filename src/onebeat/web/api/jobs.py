@@ -15,6 +15,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.job_models import Job
 from onebeat.inspector.searching import named_queues
 from onebeat.web import reasons
+from onebeat.web.acting import all_of
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import MANY, Operation
 from onebeat.web.api.paging import Cursor, Limit, MaybeName, Name, Reason
@@ -186,7 +187,7 @@ async def delete_tasks(asked: Asked, body: ManyTasks) -> JobDocument:
 async def _begin(asked: Asked, action: Deed, body: ManyTasks) -> JobDocument:
     wanted = asked.filter(body.q)
     deed = f"task.{action}"
-    about = str(wanted) or "all tasks"
+    about = all_of(wanted, body.group)
     if barred := [name for name in named_queues(wanted) if not asked.may(deed, name)]:
         await asked.perform(deed, _nothing, queues=barred, about=about)
     concerned = await _concerned(asked, wanted, deed)
@@ -295,7 +296,12 @@ async def list_errors(asked: Asked, query: ErrorsQuery) -> ErrorsDocument:
     key = ("errors", str(wanted), query.limit, query.scan, asked.sight)
     found = await asked.read(*key, read=read, seconds=5.0)
     groups = [
-        msgspec.structs.replace(group, message=asked.text(group.message)[0], sample=asked.text(group.sample)[0])
+        msgspec.structs.replace(
+            group,
+            message=asked.text(group.message)[0],
+            words=asked.text(group.words)[0],
+            sample=asked.text(group.sample)[0],
+        )
         for group in found.groups
     ]
     return msgspec.structs.replace(found, groups=groups)

@@ -11,6 +11,7 @@ from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.signing import ConsoleSession
 from onebeat.web.api.asking import Asked
 from onebeat.web.api.operation import Operation
+from onebeat.web.api.paging import Reason
 
 END = "session.end"
 
@@ -67,10 +68,13 @@ class SessionsEnd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         user: The name.
 
         session: The id of one of them; "": all.
+
+        reason: Why, in a line: it stands in the audit.
     """
 
     user: UserName
     session: SessionId = ""
+    reason: Reason = ""
 
 
 class SessionsEnded(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +108,8 @@ async def end_sessions(asked: Asked, body: SessionsEnd) -> SessionsEnded:
     async def deed(inspector: Inspector) -> int:
         return await inspector.end_console_sessions(body.user, session=body.session, by=asked.who)
 
-    return SessionsEnded(ended=await asked.perform(END, deed, about=f"{body.user} {body.session or 'all'}"))
+    about = f"{body.user} {body.session or 'all'}"
+    return SessionsEnded(ended=await asked.perform(END, deed, about=about, reason=body.reason))
 
 
 OPERATIONS = (

@@ -46,6 +46,7 @@ async def enqueue_task(asked: Asked, body: NewTask) -> EnqueuedRow:
         queue=body.queue,
         about=body.type,
         changes=told({**({} if body.payload is None else {"payload": b""}), **given}, ()),
+        reason=body.reason,
     )
     return enqueued_row(done)
 
@@ -71,6 +72,7 @@ async def clone_task(asked: Asked, body: TaskClone) -> EnqueuedRow:
         queue=queue,
         about=body.id,
         changes=_told(given, changed),
+        reason=body.reason,
     )
     return enqueued_row(done)
 
@@ -157,6 +159,7 @@ async def update_task(asked: Asked, body: TaskUpdate) -> TaskItem:
         queues={body.queue, body.move_to or body.queue},
         about=body.id,
         changes=_told({name: value for name, value in options.items() if name != "payload"}, changed),
+        reason=body.reason,
     )
     return task_item(asked, await inspector.task(body.move_to or body.queue, body.id))
 

@@ -13,7 +13,7 @@ from onebeat.inspector.recording import TaskRecord
 from onebeat.options import MAX_INT32, MAX_SECONDS, Unique
 from onebeat.states import TaskState
 from onebeat.task import TaskInfo
-from onebeat.web.api.paging import Name
+from onebeat.web.api.paging import Name, Reason
 from onebeat.web.api.payloads import GivenPayload
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=float(MAX_SECONDS))]
@@ -136,11 +136,14 @@ class NewTask(NewSettings, frozen=True, kw_only=True, forbid_unknown_fields=True
 
         unique_s, unique_until, unique_key: For how long at most no other of its type and payload is accepted; until it
             is "done", until its "start", or for all that time, "ttl"; and what stands for the payload.
+
+        reason: Why, in a line: it stands in the audit.
     """
 
     type: Name
     payload: GivenPayload | None = None
     raw: bool = False
+    reason: Reason = ""
     queue: Name = "default"
 
 
@@ -167,6 +170,8 @@ class TaskClone(NewSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         task_id: The id of the new one; default: a random one.
 
         unique_s, unique_until, unique_key: See `POST /tasks`.
+
+        reason: Why, in a line: it stands in the audit.
     """
 
     queue: Name
@@ -176,6 +181,7 @@ class TaskClone(NewSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     set: Fields | None = None
     unset: list[str] | None = None
     raw: bool = False
+    reason: Reason = ""
 
 
 class TaskUpdate(TaskSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -204,6 +210,8 @@ class TaskUpdate(TaskSettings, frozen=True, kw_only=True, forbid_unknown_fields=
         process_at, process_in_s: When it is due, or in how many seconds; one of them.
 
         expires_at, expires_in_s: Until when it is worth starting, or for how many seconds; one of them.
+
+        reason: Why, in a line: it stands in the audit.
     """
 
     queue: Name
@@ -212,6 +220,7 @@ class TaskUpdate(TaskSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     set: Fields | None = None
     unset: list[str] | None = None
     raw: bool = False
+    reason: Reason = ""
     move_to: Name | None = None
 
     def given(self) -> dict[str, Any]:

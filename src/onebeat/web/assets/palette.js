@@ -14,7 +14,7 @@ function here() {
   const links = [...document.querySelectorAll(".rail [data-page]")].map((link) => ({ kind: "page", text: link.textContent.trim(), href: link.href }));
   const buttons = [...document.querySelectorAll("main .acts a, main .acts button, main [data-key]")]
     .filter((one) => one.checkVisibility() && !one.disabled && one.textContent.trim())
-    .map((one) => ({ kind: "here", text: one.textContent.trim(), does: () => one.click() }));
+    .map((one) => ({ kind: "here", text: one.textContent.trim(), href: one.href, does: () => one.click() }));
   const always = [
     { kind: "console", text: "Light or dark", does: turnTheme },
     { kind: "console", text: "Look again now", does: () => look(true) },
@@ -30,6 +30,11 @@ function fitting(words) {
   return found.sort((a, b) => b.text.toLowerCase().startsWith(typed) - a.text.toLowerCase().startsWith(typed));
 }
 
+// Where an item leads; what leads nowhere is like no other.
+function leads(item) {
+  return item.href ? new URL(item.href, location).href : item;
+}
+
 async function ask() {
   const words = input.value;
   const own = fitting(words);
@@ -43,7 +48,7 @@ async function ask() {
       if (!answer.ok) return;
       const { items } = await answer.json();
       if (found.length && choices.list.hidden) return; // Escape has closed it
-      found = [...found, ...items];
+      found = [...found, ...items.filter((item) => !found.some((one) => leads(one) === leads(item)))];
       choices.show(found, Math.max(choices.at, 0));
     }
   } catch (error) {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 from onebeat import codecs
-from onebeat.errors import PayloadError
+from onebeat.errors import PayloadError, shown
 from onebeat.task import TaskInfo
 from onebeat.web.showing.documents import indented
 from onebeat.web.showing.payloads import allowed
@@ -52,6 +53,30 @@ def payload_of(text: str, was: bytes, rules: Redaction) -> bytes | None:
     if old is not None:
         raise PayloadError(f"It was JSON, and is none any more{_where(text)}")
     return text.encode()
+
+
+def base64_of(info: TaskInfo, rules: Redaction) -> str | None:
+    """Return the bytes of a payload in base64, lines of 76 signs; None if something of it is hidden."""
+    if allowed(info.payload, codec=codecs.name_of(info.headers), rules=rules).is_changed:
+        return None
+    return base64.encodebytes(info.payload).decode().rstrip("\n")
+
+
+def bytes_of(text: str, was: bytes, rules: Redaction) -> bytes | None:
+    """
+    Return the payload that was typed in base64, spaces and line ends left out; None if it is what it was.
+
+    Raises:
+        PayloadError: It is no base64, or something that stands for a hidden value is in it.
+    """
+    try:
+        new = base64.b64decode("".join(text.split()), validate=True)
+    except ValueError as error:
+        begin = shown(rules.text(text.strip())[:40])
+        raise PayloadError(f"It begins {begin}, and is no base64 ({error}): encode the bytes with RFC 4648") from None
+    if not rules.is_off and PLACEHOLDER.encode() in new and PLACEHOLDER.encode() not in was:
+        raise PayloadError(f"{PLACEHOLDER} stands for a hidden value, and is none itself: write the value")
+    return None if new == was else new
 
 
 def _compact(text: str) -> str | None:

@@ -19,7 +19,7 @@ from onebeat.inspector.job_models import Preview
 from onebeat.inspector.jobs import Named, in_group
 from onebeat.inspector.searching import Visible, named_queues
 from onebeat.web import consoles, parts, reasons
-from onebeat.web.acting import perform
+from onebeat.web.acting import all_of, perform
 from onebeat.web.forms import Form, read
 from onebeat.web.links import url
 from onebeat.web.page import redirect, render
@@ -131,7 +131,7 @@ def _number(name: str, text: str) -> float | None:
 async def ask(request: Request) -> Response:
     """Show what something would be done to, before it is."""
     order = order_of(Form([(key, value) for key, value in request.query_params.multi_items()]))
-    return await _preview(request, order)
+    return await show(request, order)
 
 
 async def act(request: Request) -> Response:
@@ -141,7 +141,7 @@ async def act(request: Request) -> Response:
     has_said_yes = form.get("confirmed") == "yes"
     if order.named:
         if order.action in FINAL and not has_said_yes:
-            return await _preview(request, order)
+            return await show(request, order)
         return await _to_named(request, order)
     if not has_said_yes:  # a page's form, on which nothing was ticked
         return redirect(
@@ -161,8 +161,8 @@ def _check(request: Request, order: Order, queues: Sequence[str]) -> None:
 async def _to_named(request: Request, order: Order) -> Response:
     queues = {queue for queue, _, _ in order.named}
     is_allowed = all(may(request, f"task.{order.action}", queue) for queue in queues)  # else that is said first
-    if is_allowed and (lacks := _lacks_reason(request, order)):
-        return await _preview(request, order, error=lacks, status=422)
+    if is_allowed and (fault := _fault(request, order)):
+        return await show(request, order, error=fault, status=422)
     inspector = await consoles.of(request).inspector()
 
     async def deed() -> Applied:
@@ -203,14 +203,13 @@ async def _to_all(request: Request, order: Order, form: Form) -> Response:
     preview = await inspector.preview(order.action, chosen, group=order.group, queues=queues, look=seen(request))
     if order.action in FINAL and _is_many(preview) and form.get("typed").strip().lower() != order.action:
         said = f"Type {order.action} to confirm it: nothing was done."
-        return await _preview(request, order, error=said, status=400)
+        return await show(request, order, error=said, status=400)
     if not preview.count and preview.is_whole:
         return await _to_none(request, order, await _reached(inspector, chosen, queues))
-    if lacks := _lacks_reason(request, order):
-        return await _preview(request, order, error=lacks, status=422)
+    if fault := _fault(request, order):
+        return await show(request, order, error=fault, status=422)
     where = {queue for queue, _ in preview.counts} if preview.is_whole else await _reached(inspector, chosen, queues)
-    group = f"errors {order.group} among " if order.group else ""  # in front: pages cut the end
-    about = f"{group}{str(chosen) or 'all tasks'}"
+    about = all_of(chosen, order.group)
     if preview.is_whole and preview.count <= FEW and order.rate is None:
 
         async def deed() -> Applied:
@@ -277,10 +276,10 @@ async def _nothing() -> None:
     """Do nothing: for what is refused before."""
 
 
-def _lacks_reason(request: Request, order: Order) -> str:
-    """Say that a reason is missing; "" if there is one, or none is needed."""
-    is_lacking = not order.reason and _needs_reason(request, order)
-    return reasons.missing(f"task.{order.action}") if is_lacking else ""
+def _fault(request: Request, order: Order) -> str:
+    """Say what is wrong with the reason; "" if nothing is."""
+    settings = consoles.of(request).settings
+    return reasons.fault(settings, f"task.{order.action}", order.reason, is_many=not order.named)
 
 
 def _needs_reason(request: Request, order: Order) -> bool:
@@ -292,7 +291,8 @@ def _is_many(preview: Preview) -> bool:
     return preview.count > UNTYPED or not preview.is_whole
 
 
-async def _preview(request: Request, order: Order, *, error: str = "", status: int = 200) -> Response:
+async def show(request: Request, order: Order, *, error: str = "", status: int = 200) -> Response:
+    """Show what an order would be done to, and ask; or say what is wrong with it, with all that was said."""
     inspector = await consoles.of(request).inspector()
     queues = doable(request, f"task.{order.action}")
     if order.named:

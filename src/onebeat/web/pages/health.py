@@ -14,7 +14,7 @@ from starlette.routing import Route
 from onebeat.errors import BrokerError, BrokerUnavailable, shown
 from onebeat.inspector.checks.catalog import CHECKS
 from onebeat.inspector.checks.finding import Diagnosis, Finding, Repaired, Severity
-from onebeat.web import consoles
+from onebeat.web import consoles, reasons
 from onebeat.web.acting import perform
 from onebeat.web.forms import Form, query, read
 from onebeat.web.page import redirect, render
@@ -115,7 +115,10 @@ def _check(said: Form) -> str:
 async def ask_repair(request: Request) -> Response:
     """Show what a repair would do, and ask."""
     check_sees(request, None)
-    check = _check(query(request))
+    return await _ask(request, _check(query(request)))
+
+
+async def _ask(request: Request, check: str, *, fault: str = "", reason: str = "", status: int = 200) -> Response:
     inspector = await consoles.of(request).inspector()
     items: list[Repaired] = []
     try:
@@ -128,6 +131,10 @@ async def ask_repair(request: Request) -> Response:
     return render(
         request,
         "health_repair.html",
+        status=status,
+        fault=fault,
+        reason=reason,
+        needs_reason=reasons.needs(consoles.of(request).settings, "health.repair"),
         place="health",
         polls=False,
         check=check,
@@ -141,12 +148,17 @@ async def ask_repair(request: Request) -> Response:
 
 async def repair(request: Request) -> Response:
     """Mend what a check finds, or all that is safe."""
-    check = _check(await read(request))
+    form = await read(request)
+    check, reason = _check(form), form.get("reason")
+    fault = reasons.fault(consoles.of(request).settings, "health.repair", reason)
+    if fault and may(request, "health.repair"):  # else that is said first
+        return await _ask(request, check, fault=fault, reason=reason, status=422)
     inspector = await consoles.of(request).inspector()
     done = await perform(
         request,
         "health.repair",
         about=check or "all that is safe",
+        reason=reason,
         deed=lambda: inspector.repair([check] if check else [], budget=REPAIR_BUDGET),
         count=_count,
     )

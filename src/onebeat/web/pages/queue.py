@@ -59,6 +59,18 @@ async def queue(request: Request) -> Response:
     """Show a queue."""
     name = request.query_params.get("name", "")
     check_sees(request, name)
+    return await _show(request, name)
+
+
+async def _show(request: Request, name: str, *, fault: str = "", reason: str = "", status: int = 200) -> Response:
+    """
+    Show a queue.
+
+    Args:
+        fault: What is wrong with the reason for which it was to be removed; "": nothing was asked for.
+
+        reason: What was said.
+    """
     inspector = await consoles.of(request).inspector()
     told = await _stats(request, inspector, name)
     stats = readable(told) or NOTHING
@@ -78,12 +90,16 @@ async def queue(request: Request) -> Response:
     return render(
         request,
         "queue.html",
+        status=status,
         place="overview",
+        polls=not fault,
         queue=name,
         shown_name=signs.plain(name),
         stats=stats,
-        kind=found[0].kind if found else "good",
-        sentence=_it(found[0], zone) if found else _well(stats, here, zone),
+        kind="bad" if fault else found[0].kind if found else "good",
+        sentence=fault or (_it(found[0], zone) if found else _well(stats, here, zone)),
+        fault=fault,
+        reason=reason,
         more_concerns=[(one.kind, _it(one, zone)) for one in found[1:]],
         counts=[(state.value, int(getattr(stats, state.value)), _in_state(name, state)) for state in STATES],
         details=details,
@@ -170,11 +186,15 @@ async def remove(request: Request) -> Response:
         return redirect(
             request, "/queue", "Type the queue's name to remove it: nothing was done.", kind="bad", name=name
         )
-    inspector = await consoles.of(request).inspector()
+    console, reason = consoles.of(request), form.get("reason")
+    fault = reasons.fault(console.settings, "queue.remove", reason)
+    if fault and may(request, "queue.remove", name):  # else that is said first
+        return await _show(request, name, fault=fault, reason=reason, status=422)
+    inspector = await console.inspector()
     is_forced = form.get("force") == "yes"
     removed = await perform(
         request, "queue.remove", queue=name, about="with its tasks" if is_forced else "",
-        reason=form.get("reason"),
+        reason=reason,
         deed=lambda: inspector.remove_queue(name, force=is_forced),
     )  # fmt: skip
     return redirect(request, "/", f"Queue {signs.quoted(name)} is removed, with {counted(removed, 'task')}.")

@@ -13,11 +13,12 @@ from starlette.routing import Route
 from onebeat.broker.browse import QueueStats
 from onebeat.errors import BrokerError, ServerNotFound
 from onebeat.inspector.models import LostServer, ServerInfo, WorkerInfo
-from onebeat.states import Cancellation
+from onebeat.states import Cancellation, TaskState
 from onebeat.web import consoles, reasons, viewer
 from onebeat.web.acting import perform
 from onebeat.web.forms import query, read
 from onebeat.web.page import redirect, render
+from onebeat.web.pages import act
 from onebeat.web.paging import paged
 from onebeat.web.parts import part
 from onebeat.web.rights import check_sees, may, sees
@@ -180,11 +181,18 @@ def _gone(request: Request, fleet: Fleet, name: str) -> Response:
 async def ask_stop(request: Request) -> Response:
     """Ask whether a server is to be stopped."""
     check_sees(request, None)
+    return await _ask_stop(request, query(request).needed("id"))
+
+
+async def _ask_stop(request: Request, name: str, *, fault: str = "", reason: str = "", status: int = 200) -> Response:
     inspector = await consoles.of(request).inspector()
-    one = await inspector.server(query(request).needed("id"))
+    one = await inspector.server(name)
     return render(
         request,
         "server_stop.html",
+        status=status,
+        fault=fault,
+        reason=reason,
         place="servers",
         polls=False,
         one=one,
@@ -198,7 +206,10 @@ async def ask_stop(request: Request) -> Response:
 async def steer(request: Request) -> Response:
     """Drain or stop a server, or have it take tasks again."""
     form = await read(request)
-    name, word = form.needed("id"), request.url.path.rpartition("/")[2]
+    name, word, reason = form.needed("id"), request.url.path.rpartition("/")[2], form.get("reason")
+    fault = reasons.fault(consoles.of(request).settings, f"server.{word}", reason)
+    if fault and word == "stop" and may(request, "server.stop"):  # else that is said first
+        return await _ask_stop(request, name, fault=fault, reason=reason, status=422)
     inspector = await consoles.of(request).inspector()
     deeds = {
         "drain": lambda: inspector.drain_server(name),
@@ -207,7 +218,7 @@ async def steer(request: Request) -> Response:
     }
     living = await consoles.of(request).reads.get("servers", inspector.servers)
     about = next((f"{fleets.place_of(one)} {one.id}" for one in living if one.id == name), name)
-    one = await perform(request, f"server.{word}", about=about, reason=form.get("reason"), deed=deeds[word])
+    one = await perform(request, f"server.{word}", about=about, reason=reason, deed=deeds[word])
     told = {
         "drain": "is told to take no more tasks, and ends those that it runs",
         "stop": "is told to end once nothing runs on it any more",
@@ -221,10 +232,15 @@ async def steer(request: Request) -> Response:
 async def cancel(request: Request) -> Response:
     """Cancel a task that runs."""
     form = await read(request)
-    queue, task_id = form.needed("queue"), form.needed("id")
+    queue, task_id, reason = form.needed("queue"), form.needed("id"), form.get("reason")
+    fault = reasons.fault(consoles.of(request).settings, "task.cancel", reason)
+    if fault and may(request, "task.cancel", queue):  # else that is said first
+        named = (queue, task_id, TaskState.ACTIVE.value)
+        order = act.Order("cancel", "", "", (named,), None, None, reason, back="task")
+        return await act.show(request, order, error=fault, status=422)
     inspector = await consoles.of(request).inspector()
     done = await perform(
-        request, "task.cancel", queue=queue, about=task_id, reason=form.get("reason"),
+        request, "task.cancel", queue=queue, about=task_id, reason=reason,
         deed=lambda: inspector.cancel(queue, task_id),
     )  # fmt: skip
     server_id = form.get("server")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onebeat.errors import OnebeatError
+from onebeat.errors import OnebeatError, shown
 from onebeat.inspector.inspector import Inspector
 from onebeat.inspector.signing import ConsoleSession
-from onebeat.web import admitting, consoles, forms
+from onebeat.web import admitting, consoles, forms, reasons
 from onebeat.web.acting import perform
 from onebeat.web.page import redirect, render
 from onebeat.web.pages.signing import signed_out
@@ -64,19 +66,41 @@ def this(request: Request) -> str:
 async def end(request: Request) -> Response:
     """End one session, or all of a user."""
     form = await forms.read(request)
-    me, id_ = gate.user(request).name, form.text("session", most=64)
-    user = form.text("user", most=200).strip() or me
+    me = gate.user(request).name
+    user, id_ = _named(form)
+    user, reason = user or me, form.get("reason")
+    if fault := reasons.fault(consoles.of(request).settings, admitting.END, reason):
+        return redirect(request, _back(form), fault, kind="bad")
     if user == me and this(request):
-        is_told = await admitting.leave(request, session_id=id_, everywhere=not id_)
+        is_told = await admitting.leave(request, session_id=id_, everywhere=not id_, reason=reasons.read(reason))
         if admitting.stays(request, user, id_):
             return redirect(request, _back(form), signed_out("It is ended.", is_told), kind=_kind(is_told))
         answer = redirect(request, "/login", signed_out("You are signed out everywhere.", is_told), kind=_kind(is_told))
         gate.doors(request).forget(request, answer)
         return answer
     ended = await perform(
-        request, admitting.END, about=f"{user} {id_ or 'all'}", deed=lambda: _ended(request, user, id_)
+        request, admitting.END, about=f"{user} {id_ or 'all'}", reason=reason, deed=lambda: _ended(request, user, id_)
     )
     return redirect(request, "/sessions", f"{counted(ended, 'session')} of {short(user, 60)} ended.")
+
+
+def _named(form: forms.Form) -> tuple[str, str]:
+    """
+    Read whose session is meant, and which; "" who asks, and all.
+
+    Raises:
+        HTTPException: 400: a row of the table is meant, and is none.
+    """
+    if "one" not in dict(form.pairs):
+        return form.text("user", most=200).strip(), form.text("session", most=64)
+    try:
+        found = json.loads(form.text("one", most=1000))
+    except (ValueError, RecursionError):
+        found = None
+    match found:
+        case [str(user), str(id_)] if user and id_:
+            return user, id_
+    raise HTTPException(400, f"Session is {shown(form.get('one'))}: end it by its button, on a page that is new.")
 
 
 async def _ended(request: Request, user: str, session_id: str) -> int:

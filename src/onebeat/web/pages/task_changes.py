@@ -103,7 +103,7 @@ def _page(
         is_clone=is_clone,
         was=json.dumps(dict(was)),
         stamped=stamped or (stamp(record.fields.get("msg", b"")), info.state.value),
-        payload_stamp=stamp(info.payload),
+        payload_stamp=_stamp(record),
         may_replace=is_clone or may(request, changing.OVER_HIDDEN, info.queue),
         is_declared=info.type in app.tasks if (app := consoles.of(request).app) is not None else False,
         error=error,
@@ -144,6 +144,7 @@ async def edit(request: Request) -> Response:
                 queues=[queue, move_to] if move_to else [queue],
                 about=id_,
                 changes=changing.told(changes, changed.fields),
+                reason=draft.reason,
                 deed=lambda: changing.apply(inspector, one, changes),
             )
         except WrongState as passed:
@@ -205,13 +206,18 @@ async def clone(request: Request) -> Response:
         raise HTTPException(409, "Its bytes are no message, so that it cannot be cloned.")
     rules = console.settings.redaction
     filled_with = form.get("payload_stamp")
-    if filled_with and filled_with != stamp(info.payload):
-        why = "Its payload was changed by others meanwhile, so that nothing was enqueued: this is how it is now."
+    if filled_with and filled_with != _stamp(record):
+        why = "Its payload or headers were changed by others meanwhile, so that nothing was enqueued: this is it now."
         draft = task_forms.filled(record, rules, is_clone=True)
         return _page(request, record, draft, is_clone=True, was=draft.values, error=why, status=409)
     draft, was = task_forms.typed(form, record, rules, is_clone=True), task_forms.was_of(form)
     found = task_forms.options(draft, was, is_clone=True)
-    options = {**_same(record), **found, "queue": draft.values["queue"]}
+    same, headers = _same(record), task_forms.headers_of(draft)
+    if headers != same.get("headers", {}):
+        found["headers"] = headers
+    if "group" in same and not draft.values["group"]:
+        found["group"] = None
+    options = {**same, **found, "queue": draft.values["queue"]}
     error, holder = "", ""
     changed = _payload(draft, record, request)
     if not draft.errors:
@@ -225,6 +231,7 @@ async def clone(request: Request) -> Response:
                 queue=options["queue"],
                 about=info.id,
                 changes=changing.told({**found, **_given(changed)}, changed.fields),
+                reason=draft.reason,
                 deed=lambda: changing.enqueue(inspector, task, options),
             )
         except _REFUSALS as refusal:
@@ -232,6 +239,12 @@ async def clone(request: Request) -> Response:
         else:
             return redirect(request, "/task", f"It is enqueued, as a copy of {info.id}.", queue=done.queue, id=done.id)
     return _page(request, record, draft, is_clone=True, was=was, error=error, holder=holder, status=400)
+
+
+def _stamp(record: TaskRecord) -> str:
+    """Tell apart what a clone takes over unseen: the payload, and headers."""
+    headers = json.dumps(sorted(record.info.headers.items()))
+    return stamp(record.info.payload + b"\0" + headers.encode())
 
 
 def _given(changed: Changed) -> dict[str, bytes]:

@@ -12,19 +12,22 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from onebeat.app.app import Onebeat
-from onebeat.errors import PayloadError
+from onebeat.errors import InvalidTask, PayloadError
 from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.words import moment, span
 from onebeat.options import Unique
 from onebeat.states import TaskState
 from onebeat.task import Task, TaskInfo
+from onebeat.web import reasons
+from onebeat.web.api.task_options import of_record
 from onebeat.web.editing.fitting import misfit
 from onebeat.web.editing.paths import Changed
 from onebeat.web.editing.trees import Uneditable
-from onebeat.web.editing.whole import payload_of, text_of
+from onebeat.web.editing.whole import base64_of, bytes_of, payload_of, text_of
 from onebeat.web.forms import Form
 from onebeat.web.pages.task_blanks import Blanks
 from onebeat.web.pages.task_fields import MAX_TYPED, Fields
+from onebeat.web.pages.task_headers import Headers
 from onebeat.web.showing import signs
 from onebeat.web.showing.redaction import Redaction
 from onebeat.words import size
@@ -32,7 +35,7 @@ from onebeat.words import size
 EDITABLE = 200_000
 """Bytes of a payload that a form holds."""
 
-FIELDS = ("queue", "task_id", "due", "max_retry", "timeout", "deadline", "expires", "retention", "unique")
+FIELDS = ("queue", "task_id", "due", "max_retry", "timeout", "deadline", "expires", "retention", "unique", "group")
 
 _UNITS = (("w", 7 * 86_400), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
@@ -47,32 +50,43 @@ class Draft:
 
         payload: The payload as text; None: it is not edited as one.
 
+        is_base64: That text is the bytes of the payload in base64.
+
         why: Why it is not.
 
         fields: The fields of the payload; None: it is not edited by them.
 
         why_no_fields: Why it is not.
 
+        headers: The headers of a new task; None: they are not edited.
+
         errors: Sentences, by field.
 
         is_unfit: The payload is not what its task declares.
 
         is_raw: It is to be saved all the same.
+
+        reason: Why, as it was said.
     """
 
     values: dict[str, str]
     payload: str | None = None
+    is_base64: bool = False
     why: str = ""
     fields: Fields | Blanks | None = None
     why_no_fields: str = ""
+    headers: Headers | None = None
     errors: dict[str, str] = field(default_factory=dict)
     is_unfit: bool = False
     is_raw: bool = False
+    reason: str = ""
 
 
 def filled(record: TaskRecord, rules: Redaction, *, is_clone: bool) -> Draft:
     """Return the form of a task as it is."""
     draft, info = Draft(_values(record, is_clone=is_clone)), record.info
+    if is_clone:
+        draft.headers = Headers(of_record(record).get("headers", {}), rules, refusal=_OF_CODEC)
     if len(info.payload) > EDITABLE:
         draft.why = f"It has {size(len(info.payload))}, more than a form holds."
         return draft
@@ -81,7 +95,12 @@ def filled(record: TaskRecord, rules: Redaction, *, is_clone: bool) -> Draft:
         draft.fields = Fields(info, rules)
     except Uneditable as why:
         draft.why_no_fields = signs.plain(rules.text(str(why)))
+    if draft.payload is None and draft.fields is None and (text := base64_of(info, rules)) is not None:
+        draft.payload, draft.is_base64 = text, True
     return draft
+
+
+_OF_CODEC = "says in which codec the payload is, which stays"
 
 
 def _values(record: TaskRecord, *, is_clone: bool) -> dict[str, str]:
@@ -100,6 +119,7 @@ def _values(record: TaskRecord, *, is_clone: bool) -> dict[str, str]:
         "unique": lasting(_whole(lock.left))
         if is_clone and lock is not None and lock.left is not None and holds
         else "",
+        "group": of_record(record).get("group", "") if is_clone else "",
     }
 
 
@@ -131,11 +151,19 @@ def typed(form: Form, record: TaskRecord, rules: Redaction, *, is_clone: bool) -
 def take(draft: Draft, form: Form) -> None:
     """Put what was typed into a form."""
     draft.values = {name: form.text(name, draft.values[name], most=1000).strip() for name in FIELDS}
+    if draft.headers is not None:
+        draft.headers.take(form)
     if draft.payload is not None:
+        draft.is_base64 = draft.is_base64 or form.choice("payload_as", ("text", "base64"), "text") == "base64"
         draft.payload = form.text("payload", draft.payload, most=MAX_TYPED).replace("\r\n", "\n")
     if draft.fields is not None:
         draft.fields.take(form)
     draft.is_raw = form.get("raw") == "yes"
+    draft.reason = form.get("reason")
+    try:
+        reasons.read(draft.reason)
+    except HTTPException as error:
+        draft.errors["reason"] = error.detail
 
 
 def was_of(form: Form) -> Mapping[str, str]:
@@ -158,7 +186,8 @@ def new_payload(draft: Draft, was: bytes, rules: Redaction) -> Changed:
     """Return the payload that was typed, by field or as one text; what is wrong with it is noted in the form."""
     by_field = draft.fields.changed(rules) if draft.fields is not None else Changed(None)
     try:
-        text = None if draft.payload is None else payload_of(draft.payload, was, rules)
+        read = bytes_of if draft.is_base64 else payload_of
+        text = None if draft.payload is None else read(draft.payload, was, rules)
     except PayloadError as error:
         draft.errors["payload"] = f"{error}."
         return by_field
@@ -181,6 +210,16 @@ def check_fit(draft: Draft, app: Onebeat | None, info: TaskInfo | Task[Any], pay
     else:
         draft.errors["payload"] = sentence
     draft.is_unfit = True
+
+
+def headers_of(draft: Draft) -> dict[str, str]:
+    """Return the headers that a new task is to have; what is wrong with them is noted in the form."""
+    try:
+        return {} if draft.headers is None else draft.headers.typed()
+    except InvalidTask as error:
+        sentence = str(error)
+        draft.errors["headers"] = f"{sentence[:1].upper()}{sentence[1:]}."
+        return {}
 
 
 _Read = Callable[[str], Mapping[str, Any]]
@@ -211,10 +250,11 @@ _READERS: Mapping[str, _Read] = {
     "expires": lambda text: {"expires": moment(text)},
     "retention": lambda text: {"retention": span(text)},
     "unique": lambda text: {"unique": Unique(span(text))},
+    "group": lambda text: {"group": text},
 }
 
 
-_OF_NEW = ("task_id", "unique")
+_OF_NEW = ("task_id", "unique", "group")
 """Fields that only a new task has."""
 
 
@@ -229,7 +269,7 @@ def options(draft: Draft, was: Mapping[str, str], *, is_clone: bool) -> dict[str
     for name, read in _READERS.items():
         text = draft.values[name]
         if name in _OF_NEW:
-            if not is_clone:
+            if not is_clone or (name == "group" and text == was.get(name)):
                 continue
         elif text == was.get(name):
             continue

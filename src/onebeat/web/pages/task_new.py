@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from onebeat.app.declared import Declared
-from onebeat.codecs import HEADER
+from onebeat.codecs import HEADER, JSON
 from onebeat.errors import (
     DuplicateTask,
     InvalidTask,
@@ -35,6 +35,7 @@ from onebeat.web.page import redirect, render
 from onebeat.web.pages import task_forms
 from onebeat.web.pages.task_blanks import Blanks
 from onebeat.web.pages.task_forms import Draft, lasting
+from onebeat.web.pages.task_headers import Headers
 from onebeat.web.parts import quiet_part
 from onebeat.web.rights import may, may_somewhere
 from onebeat.web.showing import signs
@@ -56,6 +57,7 @@ _NONE: Mapping[str, Mapping[str, Any]] = {
     "expires": {"expires": None},
     "retention": {"retention": 0},
     "unique": {"unique": None},
+    "group": {"group": None},
 }
 """What it means that a field is emptied: what the declaration has said of it does not count."""
 
@@ -86,11 +88,21 @@ def blank(request: Request, kind: str) -> Draft:
     """Return the form of a type with nothing filled in but what its declaration says."""
     declared, rules = declaration(request, kind), consoles.of(request).settings.redaction
     options = {} if declared is None else declared.default_options
-    draft = Draft(_values(resolve(options)), payload="")
+    draft = Draft(_values(resolve(options)), payload="", headers=_headers(declared, rules))
     found = None if declared is None else shape(declared)
     if found is not None:
         draft.fields = Blanks(found, rules)
     return draft
+
+
+def _headers(declared: Declared[..., Any, Any, Any] | None, rules: Redaction) -> Headers:
+    if declared is None:
+        return Headers({}, rules)
+    given = declared.default_options.get("headers") or {}
+    return Headers({name: text for name, text in given.items() if name != HEADER}, rules, refusal=_BY_ITSELF)
+
+
+_BY_ITSELF = "is written by the application itself"
 
 
 def _values(given: Resolved) -> dict[str, str]:
@@ -105,6 +117,7 @@ def _values(given: Resolved) -> dict[str, str]:
         "expires": _moment(given.expires),
         "retention": lasting(timedelta(seconds=given.retention_s)),
         "unique": lasting(timedelta(milliseconds=given.unique_ms)) if given.unique_ms else "",
+        "group": given.group,
     }
 
 
@@ -192,13 +205,20 @@ async def enqueue(request: Request) -> Response:
     error, holder = "", ""
     options = {**_options(request, kind, draft, was), "queue": queue}
     changed, task = _task(request, kind, draft)
+    headers = task_forms.headers_of(draft)
+    said = _said(options)
+    if task is not None and (headers or task.headers):
+        own = {name: text for name, text in task.headers.items() if name == HEADER}
+        said |= {} if {**own, **headers} == task.headers else {"headers": headers}
+        task.options = {**task.options, "headers": {**own, **headers}}
     if task is not None and not draft.errors:
         try:
             prepare(task, options)  # what cannot be is refused before anything is written down
             inspector = await consoles.of(request).inspector()
             done = await perform(
                 request, ACTION, queue=queue, about=kind,
-                changes=changing.told({**_said(options), **({"payload": b""} if task.payload else {})}, changed.fields),
+                changes=changing.told({**said, **({"payload": b""} if task.payload else {})}, changed.fields),
+                reason=draft.reason,
                 deed=lambda: changing.enqueue(inspector, task, options),
             )  # fmt: skip
         except _REFUSALS as refusal:
@@ -250,8 +270,12 @@ def _task(request: Request, kind: str, draft: Draft) -> tuple[Changed, Task[Any]
         if declared is None:
             _check_text(draft)
             return changed, Task(kind, payload or None)
-        task_forms.check_fit(draft, console.app, Task(kind), payload, rules)
-        return changed, None if draft.errors else _bound(declared, payload, is_raw=draft.is_raw)
+        codec = declared.codec.name if draft.is_base64 else JSON.name
+        headers = {} if codec == JSON.name else {HEADER: codec}
+        task_forms.check_fit(draft, console.app, Task(kind, headers=headers), payload, rules)
+        if draft.is_base64 or draft.is_raw:
+            return changed, _as_it_is(declared, payload, headers)
+        return changed, None if draft.errors else _bound(declared, payload)
     except InvalidTask as error:
         draft.errors["type"] = f"{error}."
     except PayloadError as error:
@@ -263,20 +287,23 @@ def _why(error: PayloadError, rules: Redaction) -> str:
     return f"{signs.plain(rules.text(str(error)))}."
 
 
-def _bound(declared: Declared[..., Any, Any, Any], payload: bytes, *, is_raw: bool) -> Task[Any]:
+def _bound(declared: Declared[..., Any, Any, Any], payload: bytes) -> Task[Any]:
     """Make the task as the application itself does: in its codec, with its defaults, in the order of its parameters."""
-    if not is_raw:
-        args, kwargs = declared.arguments(payload)
-        return declared.bind(*args, **kwargs)
+    args, kwargs = declared.arguments(payload)
+    return declared.bind(*args, **kwargs)
+
+
+def _as_it_is(declared: Declared[..., Any, Any, Any], payload: bytes, codec: Mapping[str, str]) -> Task[Any]:
+    """Make the task with its payload byte for byte, and what its declaration says beside."""
     options = dict(declared.default_options)
     headers = {name: text for name, text in (options.pop("headers", None) or {}).items() if name != HEADER}
-    return Task(declared.type, payload or None, **options, headers=headers)
+    return Task(declared.type, payload or None, **options, headers={**headers, **codec})
 
 
 def _check_text(draft: Draft) -> None:
     """Note that a text begins as JSON and is none, unless it is to be enqueued all the same."""
     text = (draft.payload or "").strip()
-    if draft.is_raw or text[:1] not in ("{", "["):
+    if draft.is_raw or draft.is_base64 or text[:1] not in ("{", "["):
         return
     try:
         list(json_tokens(text))
