@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     )
     from onebeat.inspector.series_models import (
         Attempt,
+        Backlog,
         Distribution,
         Series,
         SeriesPoint,
@@ -171,7 +172,7 @@ _HOMES = {
     "inspector.schedule_models": ["ScheduleFire", "ScheduleForm", "ScheduleInfo", "ScheduleResumed", "ScheduleState"],
     "inspector.recording": ["Lock", "TaskRecord"],
     "inspector.series_models": [
-        "Attempt", "Distribution", "Series", "SeriesPoint", "SizePoint", "Spark", "TypePoint", "TypeSeries",
+        "Attempt", "Backlog", "Distribution", "Series", "SeriesPoint", "SizePoint", "Spark", "TypePoint", "TypeSeries",
     ],
     "inspector.signing": ["ConsoleSession"],
     "inspector.store_models": [
@@ -217,7 +218,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Applied", "Attempt", "AttemptEnded", "AuditOutcome", "AuditPage", "AuditRecord", "BrokerError",
+    "Applied", "Attempt", "AttemptEnded", "AuditOutcome", "AuditPage", "AuditRecord", "Backlog", "BrokerError",
     "BrokerUnavailable", "BrokerUnsupported", "BulkResult", "Cancellation", "Chosen", "Client", "ClusterNode",
     "ConfigurationError", "ConsoleSession", "Context", "Cron", "DayStats", "Declared", "Diagnosis", "Distribution",
     "DuplicateTask", "Enqueued", "ErrorGroup", "ErrorGroups", "Event", "EventStream", "Every", "Failure", "Figure",

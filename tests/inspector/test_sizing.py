@@ -8,7 +8,7 @@ import pytest
 
 from onebeat.broker.store import Store
 from onebeat.errors import InvalidTask
-from onebeat.inspector.series_models import SizePoint
+from onebeat.inspector.series_models import Backlog, SizePoint
 from onebeat.wire import keys
 from tests.conftest import NOON, Clock
 from tests.inspector.conftest import Face, put
@@ -131,3 +131,44 @@ async def test_minutes_that_are_none_are_refused(inspector: Face, minutes: int) 
     """The message has the value and what there is."""
     with pytest.raises(InvalidTask, match="whole number from 1 to 120"):
         await inspector.sizes(minutes=minutes)
+
+
+async def test_what_waited_in_many_queues_is_read_at_once(inspector: Face, store: Store, clock: Clock) -> None:
+    """Of each its minutes, over the edge of an hour, with gaps; None of one of which nothing was noted."""
+    hour = NOON - NOON % 3600
+    await clock.set(hour - 90)
+    await fill(store, a=3, b=1)
+    await store.command("SADD", keys.QUEUES, "none")
+    await inspector.sample_sizes()
+    await clock.set(hour + 30)
+    await put(store, "more", queue="a")
+    await inspector.sample_sizes()
+    await clock.advance(60)
+    await store.command("INCRBY", f"{keys.root('a')}processed", 7)
+    await inspector.sample_sizes()
+    start = datetime.fromtimestamp(hour - 120, UTC)
+    a = Backlog(start=start, pending=(3, None, 4, 4), processed=(None, None, None, 7))
+    b = Backlog(start=start, pending=(1, None, 1, 1), processed=(None, None, None, 0))
+    assert {"a": a, "b": b, "none": None} == await inspector.backlogs(minutes=4)
+    assert {"b": b} == await inspector.backlogs(["b"], minutes=4)
+    assert {} == await inspector.backlogs([])
+
+
+async def test_a_damaged_note_is_none(inspector: Face, store: Store, clock: Clock) -> None:
+    """It does not keep the others from being read."""
+    await fill(store, a=1, b=2)
+    await inspector.sample_sizes()
+    key = f"{keys.own_root('a')}size:{NOON - NOON % 3600}"
+    await store.command("DEL", key)
+    await store.command("LPUSH", key, "x")
+    found = await inspector.backlogs(minutes=1)
+    assert None is found["a"]
+    assert found["b"] is not None
+    assert (2,) == found["b"].pending
+
+
+@pytest.mark.parametrize("minutes", [0, 61, True, "5"])
+async def test_minutes_of_many_are_an_hour_at_most(inspector: Face, minutes: int) -> None:
+    """The message has the value and what there is."""
+    with pytest.raises(InvalidTask, match="whole number from 1 to 60"):
+        await inspector.backlogs(minutes=minutes)

@@ -232,4 +232,4 @@ def sparks(queues: Sequence[str], minutes: int) -> Call[tuple[int, list[Spark | 
             found.append((numbers[::2], numbers[1::2]) if numbers else None)
         return int(answer[0]), found
 
-    return Call("sparks", queues[0], (minutes, *queues), interpret)
+    return Call("sparks", queues[0], (minutes, "rate", *queues), interpret)

@@ -116,6 +116,42 @@ def sizes(queue: str | None, minutes: int) -> Call[Noted]:
     return Call("series", queue or "", (hours, MINUTE_S, 0, "size"), interpret, keys=roots)
 
 
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """
+    What waited in a queue in each of the last minutes, the first of which begins at `start` (s).
+
+    Attributes:
+        pending: Tasks; None where nothing was noted.
+
+        processed: Attempts since the minute before; None where one of both was not noted.
+    """
+
+    start: int
+    pending: tuple[int | None, ...]
+    processed: tuple[int | None, ...]
+
+
+def backlogs(queues: Sequence[str], minutes: int) -> Call[list[Waited | None]]:
+    """Read what waited in queues of one store in the last minutes, at most 60; None where nothing was noted."""
+    unpack = struct.Struct(f">{6 * minutes}I").unpack
+
+    def interpret(answer: Any) -> list[Waited | None]:
+        now_s = int(answer[0])
+        start = now_s - now_s % MINUTE_S - (minutes - 1) * MINUTE_S
+        return [_waited(start, unpack(string)) if string else None for string in answer[1:]]
+
+    return Call("sparks", queues[0], (minutes, "size", *queues), interpret)
+
+
+def _waited(start: int, numbers: Sequence[int]) -> Waited:
+    pending = tuple(number - 1 if number else None for number in numbers[::6])
+    totals = [None if number is None else total for number, total in zip(pending, numbers[4::6], strict=True)]
+    steps = zip([None, *totals], totals, strict=False)
+    processed = tuple(None if a is None or b is None else grown(a, b) for a, b in steps)
+    return Waited(start, pending, processed)
+
+
 def _slot(numbers: tuple[int, ...]) -> Held | None:
     return Held(numbers[0] - 1, *numbers[1:]) if numbers[0] else None
 

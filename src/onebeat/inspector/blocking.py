@@ -49,7 +49,7 @@ from onebeat.inspector.models import (
 )
 from onebeat.inspector.recording import TaskRecord
 from onebeat.inspector.searching import Search, Visible, Where, as_filter
-from onebeat.inspector.series_models import Attempt, Series, SizePoint, Spark, TypeSeries
+from onebeat.inspector.series_models import Attempt, Backlog, Series, SizePoint, Spark, TypeSeries
 from onebeat.inspector.steering import Report
 from onebeat.inspector.steps import Procedure, follow_blocking
 from onebeat.inspector.store_models import StoreReport
@@ -142,6 +142,10 @@ class SyncInspector(BlockingOperating, BlockingOverseeing):
     def sizes(self, queues: str | Iterable[str] | None = None, *, minutes: int = 60) -> list[SizePoint]:
         """Say how many tasks waited, ran and failed in each of the last minutes. See `Inspector.sizes`."""
         return self._do(sizing.sizes(queues, minutes))
+
+    def backlogs(self, queues: Iterable[str] | None = None, *, minutes: int = 60) -> dict[str, Backlog | None]:
+        """Say how many tasks waited in many queues in each of the last minutes. See `Inspector.backlogs`."""
+        return self._do(sizing.backlogs(queues, minutes, is_spread=self.store.is_spread))
 
     def sample_sizes(self) -> int:
         """Note how many tasks each queue holds now. See `Inspector.sample_sizes`."""

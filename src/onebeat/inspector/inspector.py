@@ -22,7 +22,7 @@ from onebeat.inspector.models import ScheduleEntry, ScheduleEvent, ServerInfo, S
 from onebeat.inspector.operating import Operating
 from onebeat.inspector.overseeing import Overseeing
 from onebeat.inspector.queueing import Queueing
-from onebeat.inspector.series_models import Spark
+from onebeat.inspector.series_models import Backlog, Spark
 from onebeat.inspector.steps import Procedure, follow
 from onebeat.inspector.store_models import StoreReport
 from onebeat.inspector.store_report import Reporter
@@ -97,6 +97,23 @@ class Inspector(Queueing, Tasking, Filtering, Operating, Overseeing):
             InvalidTask: These are no names; or the number is none.
         """
         return await self._do(history.sparks(queues, minutes, is_spread=self.store.is_spread))
+
+    async def backlogs(self, queues: Iterable[str] | None = None, *, minutes: int = 60) -> dict[str, Backlog | None]:
+        """
+        Say how many tasks waited in many queues in each of the last minutes, in as few round trips as there are nodes.
+
+        Args:
+            queues: Which; default: all, sorted.
+
+            minutes: How many, this one included: at most 60.
+
+        Returns:
+            By name; None where nothing was noted in these two hours, or what stands in the store is damaged.
+
+        Raises:
+            InvalidTask: These are no names; or the number is none.
+        """
+        return await self._do(sizing.backlogs(queues, minutes, is_spread=self.store.is_spread))
 
     async def schedules(self) -> list[ScheduleEntry]:
         """List the schedules that some scheduler keeps, Onebeat's and Go's; the next to fire first."""

@@ -247,3 +247,22 @@ class SizePoint:
     archived: int | None
     processed: int | None
     failed: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """
+    How many tasks waited in a queue in each of the last minutes, the oldest first, as consoles noted it.
+
+    Attributes:
+        start: When the first of these minutes begins.
+
+        pending: Tasks that waited for a server; None where no console ran that noted it.
+
+        processed: Attempts since the minute before, by asynq's counters, so those of Go's servers as well; None where
+            one of both was not noted.
+    """
+
+    start: datetime
+    pending: tuple[int | None, ...]
+    processed: tuple[int | None, ...]

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from onebeat.broker import sizes as broker
-from onebeat.broker.sizes import Held, Noted
+from onebeat.broker.sizes import Held, Noted, Waited
 from onebeat.clock import EPOCH
 from onebeat.errors import BrokerError, InvalidTask, shown
 from onebeat.inspector import fleet, reading
-from onebeat.inspector.series_models import SizePoint
+from onebeat.inspector.series_models import Backlog, SizePoint
 from onebeat.inspector.steps import Procedure, ask, ask_each, command
 
 STEP = 50
@@ -18,6 +18,10 @@ STEP = 50
 
 AT_ONCE = 5
 """Scripts in one round trip."""
+
+BACKLOG_MINUTES = 60
+BACKLOGS_STEP = 250
+"""Queues whose minutes one script reads: two or three milliseconds of the store."""
 
 MOST = 5000
 """With more queues nothing is noted, as the store would be kept busy by it."""
@@ -60,6 +64,28 @@ def sizes(queues: object, minutes: object) -> Procedure[list[SizePoint]]:
         answers = yield from ask_each([broker.sizes(name, minutes) for name in names])
         found = [answer for answer in answers if not isinstance(answer, BrokerError)]
     return list(_points(found, minutes))
+
+
+def backlogs(queues: object, minutes: object, *, is_spread: bool) -> Procedure[dict[str, Backlog | None]]:
+    if not isinstance(minutes, int) or isinstance(minutes, bool) or not 1 <= minutes <= BACKLOG_MINUTES:
+        raise InvalidTask(f"minutes is {shown(minutes)}: give a whole number from 1 to {BACKLOG_MINUTES}")
+    wanted = (yield from reading.queues()) if queues is None else reading.names_of(queues)
+    each = 1 if is_spread else BACKLOGS_STEP
+    parts = [wanted[start : start + each] for start in range(0, len(wanted), each)]
+    found: dict[str, Backlog | None] = {}
+    if not parts:
+        return found
+    answers = yield from ask_each([broker.backlogs(part, minutes) for part in parts])
+    for part, answer in zip(parts, answers, strict=True):
+        those: Sequence[Waited | None] = [None] * len(part) if isinstance(answer, BrokerError) else answer
+        found.update((name, _backlog(one)) for name, one in zip(part, those, strict=True))
+    return found
+
+
+def _backlog(waited: Waited | None) -> Backlog | None:
+    if waited is None:
+        return None
+    return Backlog(start=EPOCH + timedelta(seconds=waited.start), pending=waited.pending, processed=waited.processed)
 
 
 def _points(found: Sequence[Noted], minutes: int) -> Iterator[SizePoint]:

@@ -15,9 +15,13 @@ from onebeat.inspector.series_models import Series, SizePoint, Spark, TypeSeries
 from onebeat.web import consoles
 from onebeat.web.rights import sees_all
 from onebeat.web.sampling import EVERY_S
+from onebeat.web.showing.growth import Growth, of_backlog
 
 KEPT_S = 5.0
 """Seconds for which what was read is good: servers write no more often."""
+
+NOTED_S = 15.0
+"""Seconds for which what consoles noted is good where it is read of many queues: they note it once a minute."""
 
 MOST_QUEUES = 100
 """Queues whose series are added up for a viewer who may not see all."""
@@ -96,6 +100,21 @@ async def sparks(request: Request, queues: Sequence[str]) -> Mapping[str, Spark 
     names = tuple(queues)
     try:
         return await console.reads.get(("sparks", names), lambda: inspector.sparks(names), seconds=KEPT_S)
+    except BrokerError:
+        return {}
+
+
+async def growths(request: Request, queues: Sequence[str]) -> Mapping[str, Growth | None]:
+    """Read which backlogs grow, and judge them, once for all viewers; of none if the store refuses."""
+    console = consoles.of(request)
+    inspector = await console.inspector()
+    names = tuple(queues)
+
+    async def read() -> dict[str, Growth | None]:
+        return {name: of_backlog(found) for name, found in (await inspector.backlogs(names)).items()}
+
+    try:
+        return await console.reads.get(("growths", names), read, seconds=NOTED_S) if names else {}
     except BrokerError:
         return {}
 

@@ -78,7 +78,7 @@ def test_what_hurts_most_comes_first() -> None:
     """What is broken before what is amiss, then in one order for all pages, then where it is about most tasks."""
     kinds = [
         ("damaged", "bad"), ("failing", "bad"), ("no workers", "bad"), ("failing", "warn"), ("no workers", "warn"),
-        ("slow", "warn"), ("paused", "warn"), ("orphaned", "warn"),
+        ("slow", "warn"), ("growing", "warn"), ("paused", "warn"), ("orphaned", "warn"),
     ]  # fmt: skip
     wanted = [Concern(queue=f"{at}", kind=kind, badge=badge, sentence="") for at, (badge, kind) in enumerate(kinds)]
     wanted.insert(3, Concern(queue="z", kind="bad", badge="no workers", sentence="", tasks=0))

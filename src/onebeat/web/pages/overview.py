@@ -19,7 +19,7 @@ from onebeat.web.page import redirect, render
 from onebeat.web.parts import Reader, part
 from onebeat.web.rights import check_sees, may
 from onebeat.web.security import gate
-from onebeat.web.showing import pace, signs
+from onebeat.web.showing import growth, pace, signs
 from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.concerns import FAILING_LEAST, LATELY, Concern, concerns, serving, verdict
 
@@ -72,12 +72,16 @@ async def judged(
     stats = {name: found for name, found in every.items() if sees(name)}
     servers = await read(request, "servers", inspector.servers, seconds=seconds)
     served, lately = None if servers is None else serving(servers), await _lately(request, stats)
+    whole = {name: found for name, found in stats.items() if isinstance(found, QueueStats)}
+    growths = await past.growths(request, growth.to_ask(whole))
     alive = None if servers is None else len(servers)
-    rows = [
-        Row(name, readable(found), concerns(name, found, served, lately.get(name, (0, 0)), servers=alive))
-        for name, found in stats.items()
-    ]
-    return rows, servers
+
+    def judge(name: str, found: QueueStats | BrokerError) -> Row:
+        attempts = lately.get(name, (0, 0))
+        said = concerns(name, found, served, attempts, servers=alive, growth=growths.get(name))
+        return Row(name, readable(found), said)
+
+    return [judge(name, found) for name, found in stats.items()], servers
 
 
 Key = Callable[[Row], tuple[object, ...]]

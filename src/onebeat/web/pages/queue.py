@@ -23,7 +23,7 @@ from onebeat.web.forms import read
 from onebeat.web.page import redirect, render
 from onebeat.web.parts import note, part
 from onebeat.web.rights import check_sees, may
-from onebeat.web.showing import charts, instants, pace, signs
+from onebeat.web.showing import charts, growth, instants, pace, signs
 from onebeat.web.showing.bars import STATES
 from onebeat.web.showing.concerns import LATELY, Concern, concerns, serving
 from onebeat.web.showing.words import counted
@@ -83,7 +83,9 @@ async def _show(request: Request, name: str, *, fault: str = "", reason: str = "
     minutes = series.points[-LATELY:] if series is not None else ()
     lately = sum(point.processed for point in minutes), sum(point.failed for point in minutes)
     served = None if servers is None else serving(servers)
-    found = concerns(name, told, served, lately, servers=None if servers is None else len(servers))
+    sizes = await past.sizes(request, (name,))
+    alive = None if servers is None else len(servers)
+    found = concerns(name, told, served, lately, servers=alive, growth=growth.of_points(sizes))
     zone = viewer.of(request).zone
     return render(
         request,
@@ -105,7 +107,7 @@ async def _show(request: Request, name: str, *, fault: str = "", reason: str = "
         most=max((day.processed for day in history), default=0),
         series=series,
         chart=_chart(request, series) if series is not None and series.is_recorded else None,
-        sizes=await past.sizes(request, (name,)),
+        sizes=sizes,
         pace=pace,
         servers=[_serving(server, name) for server in here[:LISTED]],
         more_servers=len(here) - LISTED,

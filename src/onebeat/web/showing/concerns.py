@@ -18,6 +18,7 @@ from onebeat.broker.spoiled import Spoiled, told
 from onebeat.errors import BrokerError
 from onebeat.inspector.models import ServerInfo
 from onebeat.web.showing import instants
+from onebeat.web.showing.growth import Growth
 from onebeat.web.showing.signs import quoted
 from onebeat.web.showing.words import counted, wait
 
@@ -26,6 +27,7 @@ ORDER: Final = (
     ("failing", "what runs is done wrongly now, and each minute makes more of it"),
     ("no workers", "nothing is done; but nothing is spoiled, and it is made good once a server comes"),
     ("slow", "all is done, and late: every further task waits as long"),
+    ("growing", "nothing is late yet; but more comes than is done, and it will be"),
     ("paused", "somebody wanted it so; it may be forgotten, and what waits adds up"),
     ("orphaned", "few tasks, which look as if they ran; all others go on"),
 )
@@ -100,6 +102,7 @@ def concerns(
     lately: tuple[int, int] = (0, 0),
     *,
     servers: int | None = None,
+    growth: Growth | None = None,
 ) -> list[Concern]:
     """
     Say what is wrong with a queue, that first which hurts most.
@@ -114,12 +117,16 @@ def concerns(
         lately: Its attempts of the last `LATELY` minutes, and how many of them failed, as far as servers write that.
 
         servers: How many live at all; None: nobody can tell.
+
+        growth: How its backlog grew, as far as consoles noted it; None: it did not, or nobody can tell.
     """
     if isinstance(stats, BrokerError):
         sentence = f"cannot be read whole: {_spoiled(stats)}"
         return [Concern(queue=queue, kind="bad", badge="damaged", sentence=sentence)]
     serve = None if served is None else served.get(queue, 0)
     found = [*_failing(queue, lately), *_held(queue, stats, serve, servers)]
+    if serve != 0 and not stats.paused:
+        found += _late(queue, stats, growth if growth is not None and stats.pending > growth.before else None)
     return sorted(found, key=lambda one: one.order)
 
 
@@ -152,13 +159,20 @@ def _held(queue: str, stats: QueueStats, served: int | None, servers: int | None
             queue=queue, kind="warn", badge="paused", sentence=f"is paused{held}", tasks=number,
             since=since if number and served != 0 else None,
         )  # fmt: skip
-    elif served != 0 and stats.latency_ms >= SLOW_S * 1000:
-        told = f"is slow: {wait(stats.pending)}"
-        yield Concern(queue=queue, kind="warn", badge="slow", sentence=told, tasks=stats.pending, since=since)
     if stats.abandoned and served != 0:
         whose, them = ("its server", "it") if stats.abandoned == 1 else ("their servers", "them")
         told = f"has {counted(stats.abandoned, 'orphaned task')}: {whose} died, and nobody has taken {them} back"
         yield Concern(queue=queue, kind="warn", badge="orphaned", sentence=told, tasks=stats.abandoned)
+
+
+def _late(queue: str, stats: QueueStats, growth: Growth | None) -> Iterator[Concern]:
+    """Say that a queue which is served is late, or will be; and of one that is late whether it gets worse."""
+    if stats.latency_ms >= SLOW_S * 1000:
+        more = f", and it {growth.amount}" if growth is not None else ""
+        told, since = f"is slow: {wait(stats.pending)}{more}", stats.pending_since
+        yield Concern(queue=queue, kind="warn", badge="slow", sentence=told, tasks=stats.pending, since=since)
+    elif growth is not None and growth.is_soon:
+        yield Concern(queue=queue, kind="warn", badge="growing", sentence=growth.told, tasks=stats.pending)
 
 
 def waiting(stats: QueueStats, servers: int | None = None) -> int:
