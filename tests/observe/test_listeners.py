@@ -17,6 +17,7 @@ from onebeat.app.app import Onebeat
 from onebeat.broker.consume import take
 from onebeat.broker.store import Store
 from onebeat.client import Client
+from onebeat.clock import EPOCH
 from onebeat.errors import ConfigurationError
 from onebeat.events import (
     AttemptEnded,
@@ -209,6 +210,31 @@ async def test_a_server_does_not_wait_long_for_listeners(url: str, caplog: pytes
             await works.enqueue()
         await holds(lambda: not serving._server.executor.running)
     assert "after the server had ended" in caplog.text
+
+
+async def test_who_waits_no_longer_for_listeners_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    """As where the machine stood still until the last of the time was over: they are counted, and their work ends."""
+    listeners, begun = Listeners(), asyncio.Event()
+
+    @listeners.on(TaskCompleted)
+    async def hangs(event: Event) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    before = asyncio.all_tasks()
+    life = listeners.serving(60)
+    await life.__aenter__()
+    for id_ in ("a", "b", "c"):
+        listeners.event(TaskCompleted(queue="q", at=EPOCH, task_id=id_, type="t", retried=0, seconds=1.0))
+    await begun.wait()
+    ending = asyncio.ensure_future(life.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert 3 == listeners.dropped
+    assert "after the server had ended" in caplog.text
+    assert before == asyncio.all_tasks()
 
 
 async def test_the_dead_letter_hook_hears_of_what_recovery_archives(store: Store, clock: Clock) -> None:

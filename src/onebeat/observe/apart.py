@@ -137,13 +137,15 @@ class Apart(Observer):
         finally:
             self._ends = True
             self._wake_up()
-            await asyncio.wait([working], timeout=0.8 * limit)  # the rest is for the words that follow
-            left = len(self._waiting) + self._dealing
-            if not working.done():
-                self._waiting.clear()
-                await cancelled(working)
-                self.drop(left, f"they were not dealt with within {limit:g} s after the server had ended")
-            self._ends = False
+            try:
+                await asyncio.wait([working], timeout=0.8 * limit)  # the rest is for the words that follow
+            finally:  # whoever waits for this may have waited long enough
+                left = len(self._waiting) + self._dealing
+                if not working.done():
+                    self._waiting.clear()
+                    await cancelled(working)
+                    self.drop(left, f"they were not dealt with within {limit:g} s after the server had ended")
+                self._ends = False
 
     async def idle(self) -> None:
         """Wait, on the loop on which events are dealt with, until all have been."""
