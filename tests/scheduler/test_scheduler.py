@@ -11,6 +11,7 @@ from onebeat.broker.maintain import maintain
 from onebeat.broker.schedules import entries
 from onebeat.broker.store import Store
 from onebeat.errors import ConfigurationError
+from onebeat.inspector.inspector import Inspector
 from onebeat.scheduler.entry import entry, shown_options
 from onebeat.scheduler.scheduler import Scheduler
 from onebeat.scheduler.triggers import Cron, Every
@@ -42,13 +43,12 @@ async def test_several_schedulers_fire_each_tick_once(url: str) -> None:
         for task in running:
             await cancelled(task)
         ids = await store.command("LRANGE", "asynq:{beat}:pending", 0, -1)
+        missed = (await Inspector(store).schedule("report-tick")).missed
     fired = sorted(int(id_.decode().partition(":")[2]) for id_ in ids)
-    ticks_there_were = list(range(fired[0], fired[-1] + 1, 100))
-    if store.endpoint.seeds:  # nodes are found again in more than a tick's time, and missed ticks fire as one
-        assert len(set(fired)) == len(fired)
-        assert set(fired) <= set(ticks_there_were)
-    else:
-        assert ticks_there_were == fired
+    ticks_there_were = range(fired[0], fired[-1] + 1, 100)
+    assert len(set(fired)) == len(fired)
+    assert set(fired) <= set(ticks_there_were)
+    assert len(ticks_there_were) - len(fired) <= missed  # a machine that stands still for a tick makes one of several
 
 
 @pytest.mark.parametrize("spec", ["@every 30s", "0 3 * * *", Cron("@hourly", "Europe/Kyiv")])
