@@ -119,6 +119,18 @@ def test_a_second_ctrl_c_hurries(folder: Path, tasks: Tasks) -> None:
         assert "pending" == tasks.field(task, "state")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_comes_after_all_is_said_and_done_is_not_heard(folder: Path, tasks: Tasks, number: int) -> None:
+    """As a second Ctrl-C, which hurries those that still work, and finds others at their very end."""
+    late = f"import atexit, os\natexit.register(os.kill, os.getpid(), {int(number)})\n"
+    (folder / "shop.py").write_text(late + SHOP)
+    with run(folder, tasks, "--loop", "asyncio") as program:  # which leaves signals to Python's own handlers
+        started(program)
+        program.send(signal.SIGTERM)
+        assert 0 == program.ended(), program.said
+        assert "Traceback" not in program.said
+
+
 def test_sighup_replaces_the_processes_one_after_another(folder: Path, tasks: Tasks) -> None:
     """The successors run the code as it is now; each serves before its predecessor stops."""
     with run(folder, tasks) as program:

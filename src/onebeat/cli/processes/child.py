@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -61,6 +61,14 @@ def main(descriptor: int) -> None:
         _fail(f"server process ended by an error\n\n{trimmed(error, Path(orders.folder))}")
 
 
+def _hear_no_more(loop: asyncio.AbstractEventLoop) -> None:
+    """Let no signal reach us: it is over, and one that hurries others would make a clean end a failure."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)  # as its close would, which leaves them to Python's own
+    for number in (signal.SIGTERM, *HELD_BACK):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _fail(message: str, status: int = FAILED) -> NoReturn:
     sys.stderr.write(f"onebeat: {message}\n")
     raise SystemExit(status)
@@ -76,7 +84,8 @@ async def _serve(app: Onebeat[Any], url: str, link: Link, settings: dict[str, An
     serving = Serving(app, cast("ServerSettings", settings), url=url)
     watched.report = serving.health_report
     link.outlives_s = serving.config.longest_stop + MARGIN_S
-    with suppress(asyncio.CancelledError):  # told to stop while we started
+    with ExitStack() as stack, suppress(asyncio.CancelledError):  # told to stop while we started
+        stack.callback(_hear_no_more, loop)
         async with serving:
 
             def stop() -> None:
