@@ -116,7 +116,7 @@ async def test_a_listener_that_hangs_harms_nothing(url: str, caplog: pytest.LogC
 
     @app.on(TaskCompleted)
     async def hangs(event: Event) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # it hangs: it is cut off long before
 
     @app.on(TaskCompleted)
     async def hears(event: TaskEvent) -> None:
@@ -203,7 +203,7 @@ async def test_a_server_does_not_wait_long_for_listeners(url: str, caplog: pytes
 
     @app.on(TaskCompleted)
     async def hangs(event: Event) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # it hangs: it is cut off long before
 
     async with app, app.serving() as serving:
         for _ in range(30):
@@ -219,7 +219,7 @@ async def test_who_waits_no_longer_for_listeners_leaves_nothing_behind(caplog: p
     @listeners.on(TaskCompleted)
     async def hangs(event: Event) -> None:
         begun.set()
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # it hangs: it is cut off long before
 
     before = asyncio.all_tasks()
     life = listeners.serving(60)

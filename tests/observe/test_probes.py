@@ -85,7 +85,7 @@ async def test_a_blocked_loop_is_seen_from_another_thread(url: str, monkeypatch:
                 serving._config = replace(serving._config, block_limit=limit)
                 while not seen or (seen[-1].live, seen[-1].ready) != (live, False):
                     seen.append(serving.health_report())
-                    time.sleep(0.01)
+                    time.sleep(0.01)  # in a thread of its own: a report tells nobody when it changes
         finally:
             done.set()
 
