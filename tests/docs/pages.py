@@ -14,8 +14,9 @@ Comments in front of a block, each on a line of its own:
 
 - `<!-- not run: why -->` leaves it out.
 - `<!-- raises: PayloadError -->` says how it ends; a `text` block after it is then the message.
-- `<!-- served -->` has a server run the page's `app` meanwhile, as `onebeat run` would in another terminal;
-  `<!-- served: shop:app -->` that of a module.
+- `<!-- served -->` has a server run the page's `app` during that block, as `onebeat run` would in another terminal;
+  `<!-- served: shop:app -->` that of a module. What a block wants to see done it waits for itself: the server stops
+  as the block ends, and what nobody has taken by then stays in the store.
 
 And on a line anywhere in a page, `<!-- excerpts of: examples/fastapi -->`: all its Python blocks are parts of files in
 that folder, which has tests of its own. They are looked up there and not run. `<!-- played by: tests/docs/x.py -->`:

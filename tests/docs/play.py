@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from inspect import CO_COROUTINE
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,16 @@ from typing import Any
 from tests.docs.pages import ROOT, Block, blocks, commands
 
 PROGRAMS = ("onebeat", "python", "pytest")
+WITHIN = float(os.environ.get("PAGE_BLOCK_SECONDS", "100"))
+"""Seconds for a block that awaits; only one that hangs takes them."""
 
 
 class Difference(Exception):  # noqa: N818 - what a page says is not what happens
     """The page is wrong."""
+
+
+class Stuck(Exception):  # noqa: N818 - it is what a block is
+    """A block waits without end."""
 
 
 class Server:
@@ -96,6 +102,8 @@ class Player:
             try:
                 self._execute(code)
             except Exception as error:
+                if isinstance(error, Stuck):
+                    raise Difference(f"{where}: waits for what does not come") from error
                 if type(error).__name__ != wanted:
                     raise
                 said.write(f"{error}\n")
@@ -109,7 +117,7 @@ class Player:
         if not code.co_flags & CO_COROUTINE:
             exec(code, vars(self._module))  # noqa: S102 - our own text
             return
-        self._runner.run(types.FunctionType(code, vars(self._module))())
+        self._runner.run(bounded(types.FunctionType(code, vars(self._module))()))
 
     @contextlib.contextmanager
     def _served(self, block: Block) -> Iterator[None]:
@@ -154,6 +162,18 @@ class Player:
             sys.stderr.write(log)
             if status:
                 raise Difference(f"{self._name}: a server ended with {status}")
+
+
+async def bounded(block: Coroutine[Any, Any, object]) -> None:
+    """Run a block to its end; one that waits for what does not come is found, with its line, before the page is."""
+    limit = asyncio.timeout(WITHIN)
+    try:
+        async with limit:
+            await block
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise Stuck from None
 
 
 async def serve(app: Any, ready: threading.Event, stop: threading.Event) -> None:

@@ -85,6 +85,16 @@ def test_a_wrong_page_fails(tmp_path: Path, play: Play, wrong: str) -> None:
     assert told in str(failure.value)
 
 
+def test_a_page_that_hangs_fails(tmp_path: Path, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the block that waits, and not as a process that took too long."""
+    monkeypatch.setenv("PAGE_BLOCK_SECONDS", "0.5")
+    page = tmp_path / "page.md"
+    page.write_text(RIGHT.replace("asyncio.sleep(0)", "asyncio.Event().wait()"))
+    with pytest.raises(AssertionError) as failure:
+        play(page)
+    assert "page.md:9: waits for what does not come" in str(failure.value)
+
+
 def test_a_text_that_is_apart_is_no_output() -> None:
     """Only what stands right under a block is what it prints."""
     page = "```python\nprint(1)\n```\n\nWords.\n\n```text\n2\n```\n"
