@@ -49,13 +49,32 @@ def test_a_process_that_ended_is_started_again(folder: Path, tasks: Tasks, numbe
         assert 0 == program.ended(), program.said
 
 
-def test_ctrl_c_at_the_start_of_a_process_is_the_parents(folder: Path, tasks: Tasks) -> None:
+HELD = """
+import sys, time
+from pathlib import Path
+
+if "onebeat.cli.processes.child" in sys.orig_argv:
+    print("it is held")
+    while not Path("go").exists():
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("place", ["first/sitecustomize.py", "shop.py"], ids=["Python's", "the application's"])
+def test_ctrl_c_at_the_start_of_a_process_is_the_parents(folder: Path, tasks: Tasks, place: str) -> None:
     """It reaches a process that is no more than begun, which goes on without a traceback until it is told to stop."""
-    with run(folder, tasks) as program:
-        until(lambda: bool(program.children()))
+    (folder / "first").mkdir()
+    own = folder / place
+    own.write_text(HELD + (own.read_text() if own.exists() else ""))
+    words = ["run", "shop:app", "--url", tasks.url, "--processes", "2"]
+    with onebeat(*words, cwd=folder, env={"PYTHONPATH": str(folder / "first")}) as program:
+        program.expect("it is held")
+        [first] = program.children()
         for number in (signal.SIGINT, signal.SIGHUP):
-            os.kill(program.children()[0], number)
+            os.kill(first, number)
+        (folder / "go").touch()
         started(program)
+        assert first in program.children()
         program.send(signal.SIGTERM)
         assert 0 == program.ended(), program.said
         assert "Traceback" not in program.said
@@ -93,12 +112,12 @@ def test_what_reaches_the_whole_group_does_not_hurry_the_processes(
     folder: Path, tasks: Tasks, stop: Callable[[Program], None]
 ) -> None:
     """They hear the signal and the parent's word, and still give a running task its time."""
-    with run(folder, tasks, terminal=True) as program:
+    with run(folder, tasks, "--shutdown-timeout", "3600", terminal=True) as program:
         started(program)
         task = tasks.enqueue("wait")
         program.expect("it begins")
         stop(program)
-        told = [rf"\[{number}\] .*stopping: running tasks have 8 s to end" for number in (1, 2)]
+        told = [rf"\[{number}\] .*stopping: running tasks have 3600 s to end" for number in (1, 2)]
         program.expect_all(*told, r"onebeat.processes: stopping 2 processes")
         (folder / "go").touch()
         assert 0 == program.ended(), program.said
@@ -119,15 +138,56 @@ def test_a_second_ctrl_c_hurries(folder: Path, tasks: Tasks) -> None:
         assert "pending" == tasks.field(task, "state")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_that_comes_after_all_is_said_and_done_is_not_heard(folder: Path, tasks: Tasks, number: int) -> None:
+LATE = """
+import asyncio, atexit, os, sys
+
+
+def late(moment, numbers={numbers}, kill=os.kill, own=os.getpid(), say=os.write):  # little else is left in the end
+    say(2, ("late, " + moment + chr(10)).encode())
+    for number in numbers:
+        kill(own, number)
+
+
+class Last:
+    def __del__(self, late=late):
+        late("without Python's own handlers")
+
+
+if ("onebeat.cli.processes.child" in sys.orig_argv) is {child}:
+    close = asyncio.Runner.close
+    asyncio.Runner.close = lambda self: (close(self), late("without a loop"))
+    atexit.register(late, "at exit")
+    sys.at_last = Last()  # what is there longest
+"""
+ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.mark.parametrize(
+    ("child", "numbers", "words"),
+    [
+        pytest.param(True, ALL, ["run", "--loop", "asyncio", "--processes", "2"], id="children on asyncio"),
+        pytest.param(True, ALL, ["run", "--loop", "uvloop", "--processes", "2"], id="children on uvloop"),
+        pytest.param(False, ALL, ["run", "--processes", "2"], id="parent"),
+        pytest.param(False, ALL[:1], ["run", "--loop", "asyncio"], id="alone on asyncio"),
+        pytest.param(False, ALL[:1], ["run", "--loop", "uvloop"], id="alone on uvloop"),
+        pytest.param(False, ALL[:2], ["dev", "--no-console"], id="dev"),
+    ],
+)
+def test_a_signal_that_comes_after_all_is_said_and_done_is_not_heard(
+    folder: Path, tasks: Tasks, child: bool, numbers: tuple[int, ...], words: list[str]
+) -> None:
     """As a second Ctrl-C, which hurries those that still work, and finds others at their very end."""
-    late = f"import atexit, os\natexit.register(os.kill, os.getpid(), {int(number)})\n"
-    (folder / "shop.py").write_text(late + SHOP)
-    with run(folder, tasks, "--loop", "asyncio") as program:  # which leaves signals to Python's own handlers
-        started(program)
+    first = folder / "first"
+    first.mkdir()
+    (first / "sitecustomize.py").write_text(LATE.format(numbers=tuple(map(int, numbers)), child=child))
+    command = [*words, "shop:app", "--url", tasks.url]
+    with onebeat(*command, cwd=folder, env={"PYTHONPATH": str(first)}) as program:
+        for _ in range(2 if "--processes" in words else 1):
+            program.expect("serving queues|press Ctrl-C to stop")
         program.send(signal.SIGTERM)
         assert 0 == program.ended(), program.said
+        for moment in ("without a loop", "at exit", "without Python's own handlers"):
+            assert (2 if child else 1) == program.said.count(f"late, {moment}"), program.said
         assert "Traceback" not in program.said
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from onebeat.cli.processes.orders import Facts, Orders
@@ -63,11 +63,27 @@ def ended_by_sigterm() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:  # else it is over, see `hear_no_more`
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _end(number: int, _frame: object) -> NoReturn:
     os._exit(128 + number)
+
+
+def hear_no_more(*numbers: signal.Signals) -> None:
+    """
+    Let these signals not reach this process any more: it is over, and one that hurries others finds it at its end.
+
+    Called on the event loop that listened to them. Its close would leave them to Python's own handlers, and Python's
+    end leaves to the system what has a handler, whoever's: either makes a clean end a failure.
+    """
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        while signal.getsignal(number) is not signal.SIG_IGN:
+            with suppress(KeyboardInterrupt):  # of a signal that comes between the two
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

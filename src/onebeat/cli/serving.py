@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from onebeat.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from onebeat.app.app import Onebeat
+    from onebeat.app.serving import Serving
     from onebeat.cli.processes.orders import Orders
 
 log: logging.Logger = logging.getLogger("onebeat.cli")
@@ -67,7 +70,13 @@ def serve_here(orders: Orders) -> None:
     from onebeat.cli.load import application
     from onebeat.cli.loops import run_async
     from onebeat.cli.measuring import measure_here
-    from onebeat.cli.operations import operations
+    from onebeat.cli.operations import hear_no_more, operations
+
+    async def serve_to_the_end(app: Onebeat[Any], url: str, begin: Callable[[Serving], object]) -> None:
+        try:
+            await serve(app, url=url, begin=begin, **orders.settings)
+        finally:
+            hear_no_more(signal.SIGINT)  # SIGTERM still ends what threads of the application hold up
 
     prepare_log(orders)
     before = os.environ.get("ONEBEAT_URL")
@@ -78,7 +87,7 @@ def serve_here(orders: Orders) -> None:
             observe(app, orders)
             os.environ["ONEBEAT_URL"] = url  # what handlers enqueue goes where their server is
             measure_here(app, orders, watched.routes, url)
-            run_async(serve(app, url=url, begin=watched.watch, **orders.settings), orders.loop)
+            run_async(serve_to_the_end(app, url, watched.watch), orders.loop)
     finally:
         if before is None:
             os.environ.pop("ONEBEAT_URL", None)

@@ -14,7 +14,7 @@ from onebeat.broker import embedded
 from onebeat.cli.develop.banner import banner
 from onebeat.cli.develop.changes import Changes
 from onebeat.cli.develop.console import Consoles, Place
-from onebeat.cli.operations import Watched, from_elsewhere
+from onebeat.cli.operations import Watched, from_elsewhere, hear_no_more
 from onebeat.cli.processes.fleet import Fleet
 from onebeat.cli.processes.orders import AWAY, Facts, Orders
 from onebeat.cli.processes.place import Pace
@@ -78,6 +78,7 @@ class Session:
         finally:
             self._watched.report = HealthReport.stopped
             await cancelled(watching)
+            hear_no_more(signal.SIGTERM, signal.SIGINT)
         return 0
 
     def _stop(self) -> None:

@@ -23,7 +23,7 @@ from onebeat.broker.connection import endpoint
 from onebeat.cli.load import application
 from onebeat.cli.loops import run_async
 from onebeat.cli.measuring import measure_child
-from onebeat.cli.operations import Watched
+from onebeat.cli.operations import Watched, hear_no_more
 from onebeat.cli.processes.link import Link
 from onebeat.cli.processes.orders import AWAY, FAILED, HEALTH, HELD_BACK, Facts, Schedule
 from onebeat.cli.serving import observe, prepare_log, where
@@ -61,14 +61,6 @@ def main(descriptor: int) -> None:
         _fail(f"server process ended by an error\n\n{trimmed(error, Path(orders.folder))}")
 
 
-def _hear_no_more(loop: asyncio.AbstractEventLoop) -> None:
-    """Let no signal reach us: it is over, and one that hurries others would make a clean end a failure."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.remove_signal_handler(number)  # as its close would, which leaves them to Python's own
-    for number in (signal.SIGTERM, *HELD_BACK):
-        signal.signal(number, signal.SIG_IGN)
-
-
 def _fail(message: str, status: int = FAILED) -> NoReturn:
     sys.stderr.write(f"onebeat: {message}\n")
     raise SystemExit(status)
@@ -85,7 +77,7 @@ async def _serve(app: Onebeat[Any], url: str, link: Link, settings: dict[str, An
     watched.report = serving.health_report
     link.outlives_s = serving.config.longest_stop + MARGIN_S
     with ExitStack() as stack, suppress(asyncio.CancelledError):  # told to stop while we started
-        stack.callback(_hear_no_more, loop)
+        stack.callback(hear_no_more, signal.SIGTERM, *HELD_BACK)
         async with serving:
 
             def stop() -> None:

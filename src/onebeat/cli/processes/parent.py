@@ -9,7 +9,7 @@ import signal
 from functools import partial
 
 from onebeat.cli.measuring import measuring_processes
-from onebeat.cli.operations import Watched, from_elsewhere, operations
+from onebeat.cli.operations import Watched, from_elsewhere, hear_no_more, operations
 from onebeat.cli.processes.fleet import Fleet
 from onebeat.cli.processes.orders import Orders
 from onebeat.cli.processes.place import Pace
@@ -53,6 +53,7 @@ async def _run(orders: Orders, count: int, config: ServerConfig, watched: Watche
     try:
         return await fleet.run()
     finally:
+        hear_no_more(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         watched.report = HealthReport.stopped
 
 
