@@ -37,6 +37,14 @@ async def sell() -> None:
     sold.inc()
 """
 
+WAITING = """
+import time
+from pathlib import Path
+
+while not Path("go").exists():
+    time.sleep(0.01)
+"""
+
 
 @pytest.fixture
 def shop(folder: Path) -> Path:
@@ -116,11 +124,13 @@ def test_processes_under_a_parent_are_added_up(shop: Path, tasks: Tasks) -> None
         ask.reaches(20, "shop_sold_total")
         ask.reaches(0, "asynq_tasks_enqueued_total", queue="default", state="pending")
         assert 1 == len(re.findall(r"^asynq_queue_size{", ask.text(), re.MULTILINE))
+        (shop / "shop.py").write_text(WAITING + SHOP + COUNTED)
         os.kill(program.children()[0], signal.SIGKILL)
         program.expect("ended .signal SIGKILL.")
-        ask.reaches(64, "onebeat_slots")  # before its successor has any
+        ask.reaches(64, "onebeat_slots")  # its successor has none yet
         assert 20 == ask("onebeat_tasks_ended_total", type="sell", outcome="completed")
         assert 20 == ask("shop_sold_total")
+        (shop / "go").touch()
         ask.reaches(128, "onebeat_slots")
         tasks.enqueue("sell")
         ask.reaches(21, "onebeat_tasks_ended_total", type="sell", outcome="completed")

@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tomllib
@@ -18,6 +17,7 @@ import pytest
 
 from tests.cli.programs import Program, until
 from tests.deploy.files import DEPLOY, image_command, image_environment, instruction, instructions, parsed, variables
+from tests.engines import free_port
 
 DOCKER = DEPLOY / "docker"
 
@@ -86,7 +86,7 @@ def test_the_sample_runs_as_in_the_image(tmp_path: Path, url: str) -> None:
     shutil.copy(DOCKER / "shop.py", tmp_path)
     (tmp_path / "pyproject.toml").write_text("")
     env = {**image_environment(), "ONEBEAT_URL": url, "ONEBEAT_METRICS_HOST": "127.0.0.1"}
-    env["ONEBEAT_METRICS_PORT"] = str(free_port())
+    env["ONEBEAT_METRICS_PORT"] = str(free_port())  # none that a connection may get until it is used
     with Program(["-m", *image_command()], cwd=tmp_path, env=env) as program:
         program.expect("application shop: 1 task, 1 schedule")
 
@@ -97,10 +97,3 @@ def test_the_sample_runs_as_in_the_image(tmp_path: Path, url: str) -> None:
         until(is_healthy)
         program.send(signal.SIGTERM)
         assert 0 == program.ended(), program.said
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
