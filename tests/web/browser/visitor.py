@@ -106,8 +106,13 @@ class Visitor:
             self.page.wait_for_timeout(20)
 
     def stop_time(self) -> None:
-        """Let no timer of the page fire until its clock is told to run; `page.clock.install()` must come before."""
-        self.page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+        """
+        Let no timer of the page fire until its clock is told to run; `page.clock.install()` must come before.
+
+        The clock goes forward to where it stops, past the next look, but by less than the minute after which a page
+        gives up a look that is under way.
+        """
+        self.page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=30))
         self.rest()
 
     def polls(self, page: Page | None = None) -> list[Request]:
