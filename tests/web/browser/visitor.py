@@ -105,6 +105,18 @@ class Visitor:
             assert time.monotonic() < end, f"it did not come about: {words}"
             self.page.wait_for_timeout(20)
 
+    def until_shown(self, words: str) -> None:
+        """
+        Load the page anew until its live part has some words.
+
+        What was read of a task is shown for a second more, and a page without scripts does not look again.
+        """
+        end = time.monotonic() + PATIENCE_MS / 1000
+        while words not in (said := self.page.locator("#live").inner_text()):
+            assert time.monotonic() < end, f"it was not shown: {words}, but\n{said[:1000]}"
+            self.page.wait_for_timeout(100)
+            self.page.reload()
+
     def stop_time(self) -> None:
         """
         Let no timer of the page fire until its clock is told to run; `page.clock.install()` must come before.
