@@ -337,7 +337,7 @@ async def reached(api: Api, id: str, field: str = "ended") -> dict[str, Any]:
         found: dict[str, Any] = await api.get("/job", id=id)
         if found[field]:
             return found
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # who asks more than fifty times a second for long is refused
 
 
 @pytest.mark.parametrize(
