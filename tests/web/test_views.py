@@ -13,7 +13,7 @@ import pytest
 from onebeat.broker.store import Store
 from onebeat.inspector.auditing import AuditOutcome
 from onebeat.inspector.inspector import Inspector
-from onebeat.web import Redaction, User
+from onebeat.web import Redaction, User, views
 from onebeat.web.api.operation import PREFIX
 from onebeat.web.pages.views import ROW
 from onebeat.wire import keys
@@ -181,8 +181,11 @@ async def test_a_name_that_is_taken_is_replaced_only_by_who_says_so(store: Store
     assert "state:archived" == one.query
 
 
-async def test_what_somebody_else_has_changed_meanwhile_is_left_alone(store: Store) -> None:
+async def test_what_somebody_else_has_changed_meanwhile_is_left_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The one who comes later is told, and changes nothing."""
+    monkeypatch.setattr(views, "SECONDS", 3600.0)  # the console has not seen it yet, however long this takes
     one = await Inspector(store).save_view("One", "state:retry", by="eve")
     async with asking(store, BOB) as web:
         said = await form(web, id=one.stamp)
@@ -381,6 +384,7 @@ async def test_an_id_and_a_group_of_errors_are_no_views(store: Store, clock: Clo
 
 async def test_views_are_read_once_and_only_where_they_are_shown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """For all tabs of a user; other pages do not ask for them."""
+    monkeypatch.setattr(views, "SECONDS", 3600.0)  # so many pages may take longer
     await Inspector(store).save_view("One", "state:retry", by="ann", user="ann")
     asked: list[str] = []
     run = Store.run

@@ -84,6 +84,19 @@ def bare() -> Iterator[str]:
         yield opened.console()
 
 
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Stage]:
+    """Return a store for what a module changes: who looks at the scene next would see it for a second more."""
+    with tempfile.TemporaryDirectory(prefix="onebeat-desk-") as folder, Stage(Path(folder)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def front(desk: Stage) -> str:
+    """Return the address of a console of the desk."""
+    return desk.console()
+
+
 @pytest.fixture
 def visitor(chromium: Browser, origin: str) -> Iterator[Visitor]:
     """Return somebody with a browser of 1,360 pixels."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
@@ -16,19 +14,6 @@ from tests.web.browser.visitor import Visitor, visiting
 
 QUEUES = (f"acted-{number}" for number in count(1))
 """One for each test: what a test before it saw of a queue, the console shows for a second more."""
-
-
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Stage]:
-    """Return a store for what is changed: who looks at the scene next would see it for a second more."""
-    with tempfile.TemporaryDirectory(prefix="onebeat-acting-") as folder, Stage(Path(folder)) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def front(desk: Stage) -> str:
-    """Return the address of its console."""
-    return desk.console()
 
 
 @pytest.fixture

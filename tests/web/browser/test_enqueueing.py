@@ -53,8 +53,7 @@ def test_a_declared_task_is_filled_in_by_field_and_runs(seller: Visitor, shop: S
     send(page)
     expect(page.locator(".notice[role=status]")).to_contain_text("It is enqueued")
     apart(lambda: shop.wait(pending=0, active=0))
-    page.reload()
-    expect(page.locator("#live")).to_contain_text("welcome, user 9007199254740993, in en")
+    seller.until_shown("welcome, user 9007199254740993, in en")
 
 
 def test_any_other_is_written_as_a_text_and_waits(seller: Visitor, shop: Stage) -> None:

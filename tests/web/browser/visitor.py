@@ -105,9 +105,26 @@ class Visitor:
             assert time.monotonic() < end, f"it did not come about: {words}"
             self.page.wait_for_timeout(20)
 
+    def until_shown(self, words: str) -> None:
+        """
+        Load the page anew until its live part has some words.
+
+        What was read of a task is shown for a second more, and a page without scripts does not look again.
+        """
+        end = time.monotonic() + PATIENCE_MS / 1000
+        while words not in (said := self.page.locator("#live").inner_text()):
+            assert time.monotonic() < end, f"it was not shown: {words}, but\n{said[:1000]}"
+            self.page.wait_for_timeout(100)
+            self.page.reload()
+
     def stop_time(self) -> None:
-        """Let no timer of the page fire until its clock is told to run; `page.clock.install()` must come before."""
-        self.page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+        """
+        Let no timer of the page fire until its clock is told to run; `page.clock.install()` must come before.
+
+        The clock goes forward to where it stops, past the next look, but by less than the minute after which a page
+        gives up a look that is under way.
+        """
+        self.page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=30))
         self.rest()
 
     def polls(self, page: Page | None = None) -> list[Request]:
