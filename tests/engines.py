@@ -49,13 +49,6 @@ def until(is_so: Callable[[], bool], what: str, *, timeout: float = TIMEOUT_S) -
         time.sleep(0.01)
 
 
-def free_port() -> int:
-    """Return a port that is free now; see `HeldPort`, whose ports stay so."""
-    held = HeldPort()
-    held.release()
-    return held.number
-
-
 class HeldPort:
     """
     A port, and the one 10,000 above it, where a cluster's nodes talk, that nobody else is given until its release.
