@@ -90,6 +90,7 @@ console-api: setup ## write the reference of the console's API from the table of
 
 .PHONY: interop
 interop: compiled ## with the real asynq, and the table of who × what; needs Go
+	@$(BIN)/python -m tests.interop.programs
 	@ONEBEAT_INTEROP=whole $(PYTEST) -n $(WORKERS) -q -m interop tests/interop
 
 .PHONY: prometheus

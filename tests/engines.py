@@ -12,6 +12,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -48,17 +49,33 @@ def until(is_so: Callable[[], bool], what: str, *, timeout: float = TIMEOUT_S) -
         time.sleep(0.01)
 
 
-def free_port() -> int:
-    """Return a port that is free, as is the one 10,000 above it, where a cluster's nodes talk."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as low, socket.socket() as high:
-            try:
-                low.bind((HOST, port))
-                high.bind((HOST, port + 10_000))
-            except OSError:
-                continue
-        return port
+class HeldPort:
+    """
+    A port, and the one 10,000 above it, where a cluster's nodes talk, that nobody else is given until its release.
+
+    They are bound here and not listened at: a server that sets SO_REUSEADDR, as all do, may listen at them, as often
+    as it is started. Others who look for a port, of other processes too, find them taken, also while the server is
+    down. Both lie below the ports that Linux gives to connections.
+    """
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+        while not self._sockets:
+            self.number = random.randrange(10_000, 22_000)
+            with suppress(OSError), ExitStack() as tried:
+                bound = [tried.enter_context(socket.socket()) for _ in range(2)]
+                for one, port in zip(bound, (self.number, self.number + 10_000), strict=True):
+                    one.bind((HOST, port))
+                tried.pop_all()
+                self._sockets = bound
+        for one in self._sockets:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: else two could hold the same
+        if sys.platform != "linux":
+            self.release()  # elsewhere no other socket may bind what is bound
+
+    def release(self) -> None:
+        for one in self._sockets:
+            one.close()
 
 
 class Process:
@@ -84,7 +101,8 @@ class Process:
         binary: str | None = None,
         arguments: tuple[str, ...] = (),
     ) -> None:
-        self.port = free_port()
+        self._held = HeldPort()
+        self.port = self._held.number
         self._folder = folder / str(self.port)
         self._folder.mkdir()
         self._binary = binary or engine()
@@ -104,7 +122,11 @@ class Process:
             decode_responses=True,
             **(client or {}),
         )
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.end()
+            raise
 
     @property
     def address(self) -> str:
@@ -116,7 +138,11 @@ class Process:
         with (self._folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         if wait:
-            until(self.client.ping, f"an answer of {self.address}")
+            until(self._answers, f"an answer of {self.address}")
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, (self._folder / "log").read_text()
+        return bool(self.client.ping())
 
     def kill(self) -> None:
         """Kill it as a crash would."""
@@ -139,6 +165,7 @@ class Process:
             self.thaw()
             self.process.kill()
         self.process.wait()
+        self._held.release()
 
 
 class Topology:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import subprocess
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +11,17 @@ from pathlib import Path
 import pluggy
 import pytest
 
+from tests.interop import programs
 from tests.interop.mon import Asynqmon
 from tests.interop.peer import PeerProcess
 from tests.interop.sides import Go, Python, Side
 from tests.interop.table import PAIRS, Cell, Verdict, drawn, gaps, merged
-from tests.interop.tool import COMMAND, Tool
+from tests.interop.tool import Tool
 from tests.server.conftest import Bench, bench
 
 __all__ = ["bench"]
 
 HERE = Path(__file__).parent
-BUILT = HERE.parents[1] / "build" / "interop"
 WHOLE = "ONEBEAT_INTEROP"
 """Set to "whole", cells that no test proves fail the run."""
 
@@ -79,23 +77,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
-def compiled(name: str, package: str = ".") -> Path:
-    """
-    Build a Go program in a folder of ours, or one that its module requires.
-
-    Where there is no Go, CI fails, and a contributor's run says why it skips.
-
-    It stays in `build`, where Go sees that it needs no building; the processes of pytest-xdist take turns.
-    """
+def compiled(name: str) -> Path:
+    """Build a Go program. Where there is no Go, CI fails, and a contributor's run says why it skips."""
     if shutil.which("go") is None:
         if os.environ.get("CI"):
             pytest.fail("interop needs Go, and CI must have it: install golang-go")
         pytest.skip("interop needs Go: install it, or leave these tests to CI")
-    BUILT.mkdir(parents=True, exist_ok=True)
-    with (BUILT / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run(["go", "build", "-o", str(BUILT / name), package], cwd=HERE / name, check=True)
-    return BUILT / name
+    return programs.build(name)
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +111,7 @@ def asynqmon(engine: str) -> Iterator[Asynqmon]:
 @pytest.fixture(scope="session")
 def tool(engine: str) -> Tool:
     """Build asynq's command line tool."""
-    return Tool(compiled("cli", COMMAND), engine.removeprefix("unix://"))
+    return Tool(compiled("cli"), engine.removeprefix("unix://"))
 
 
 @pytest.fixture

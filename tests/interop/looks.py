@@ -18,10 +18,10 @@ async def shown(pair: Pair, *names: str, task_id: str = "a", queue: str = "defau
     return facts[0]
 
 
-async def is_heard(bench: Bench) -> bool:
-    """Whether any server listens for cancellations."""
+async def is_heard(bench: Bench, servers: int = 1) -> bool:
+    """Whether so many servers listen for cancellations."""
     [_, listeners] = await bench.store.command("PUBSUB", "NUMSUB", keys.CANCEL_CHANNEL)
-    return bool(listeners)
+    return bool(listeners == servers)
 
 
 async def leaves_alone(serving: Serving | None) -> bool:

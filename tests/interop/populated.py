@@ -56,7 +56,7 @@ async def populated(bench: Bench, python: Python) -> AsyncIterator[Populated]:
 
     Queue "default" has a task in each state, group "g:é" two; "beat" has what two schedules fire, and nobody serves it.
     """
-    await python.enqueue("flaky", PAYLOAD, task_id="kept", retention=3600, headers={"x": "y"}, timeout=0.5)
+    await python.enqueue("flaky", PAYLOAD, task_id="kept", retention=3600, headers={"x": "y"}, timeout=60.5)
     await python.enqueue("later", PAYLOAD, task_id="later", max_retry=5)
     await python.enqueue("skip", PAYLOAD, task_id="dead")
     async with python.serving(concurrency=1) as run:

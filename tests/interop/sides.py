@@ -140,9 +140,13 @@ class Go:
             self._peer.deafen(name)
 
     @asynccontextmanager
-    async def scheduling(self, spec: str, type: str, payload: bytes, /, **options: Any) -> AsyncIterator[str]:
+    async def scheduling(
+        self, spec: str, type: str, payload: bytes, /, *, beat: int = 1, **options: Any
+    ) -> AsyncIterator[str]:
+        """Run a scheduler that says every `beat` seconds that it is there, and is forgotten if it misses two."""
         name = f"scheduler {next(self._numbers)}"
-        entry_id = await self.ask("schedule", Name=name, Spec=spec, Tasks=[go_task(type, payload, options)])
+        tasks = [go_task(type, payload, options)]
+        entry_id = await self.ask("schedule", Name=name, Spec=spec, BeatS=beat, Tasks=tasks)
         try:
             yield str(entry_id)
         finally:

@@ -59,11 +59,12 @@ async def seen(engine: str, peer: PeerProcess) -> Seen:
         await go.enqueue("hold", PAYLOAD, task_id="held", timeout=100)
         await go.enqueue("part", PAYLOAD, task_id="part-1", group=GROUP)
         await go.enqueue("ok", PAYLOAD, task_id="lonely", queue="nobody")
-        async with go.scheduling("@every 1s", "tick", b"{}", queue="beat"), go.serving(concurrency=1):
+        tick = go.scheduling("@every 1s", "tick", b"{}", queue="beat", beat=5)  # as a server: pages take a while
+        async with tick, go.serving(concurrency=1):
             await bench.reaches(active=1)
             await go.enqueue("ok", PAYLOAD, task_id="waits", unique=600)
+            await until(lambda: shows_schedule(bench))
             await until(lambda: shows_what_runs(bench))
-            await until(lambda: has_fired(bench))
             transport = httpx2.ASGITransport(console(bench.store))
             async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as web:
                 pages = {name: await web.get(path) for name, path in PAGES.items()}
@@ -75,9 +76,12 @@ async def shows_what_runs(bench: Bench) -> bool:
     return bool(await shows_servers(bench, 1) and await bench.store.command("KEYS", "asynq:workers:*"))
 
 
-async def has_fired(bench: Bench) -> bool:
-    """Whether Go's scheduler has fired."""
-    return bool(await bench.store.command("KEYS", "asynq:scheduler_history:*"))
+async def shows_schedule(bench: Bench) -> bool:
+    """Whether Go's scheduler has fired and has said what it keeps."""
+    return bool(
+        await bench.store.command("KEYS", "asynq:scheduler_history:*")
+        and await bench.store.command("EXISTS", "asynq:schedulers")
+    )
 
 
 def test_every_page_answers(seen: Seen) -> None:

@@ -13,17 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.conftest import HERE
 from tests.interop.populated import shows_servers
+from tests.interop.programs import EXAMPLE
 from tests.server.conftest import Bench, until
 
-FOLDER = HERE.parents[1] / "examples" / "beside-asynq"
 EXPECTED = ["Go encoded film.mov, 720 wide", "Python reports: film.mov took 1.5 s"]
 
 
 def commands() -> list[list[str]]:
     """Read the commands of the README."""
-    [block] = re.findall(r"```sh\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
+    [block] = re.findall(r"```sh\n(.*?)```", (EXAMPLE / "README.md").read_text(), re.DOTALL)
     return [shlex.split(line) for line in block.splitlines()]
 
 
@@ -36,7 +35,7 @@ async def begin(words: list[str], url: str) -> asyncio.subprocess.Process:
         "REDIS_URL": url.replace("unix://", "redis-socket://"),
     }
     return await asyncio.create_subprocess_exec(
-        *words, cwd=FOLDER, env=environment, stdout=subprocess.PIPE, start_new_session=True
+        *words, cwd=EXAMPLE, env=environment, stdout=subprocess.PIPE, start_new_session=True
     )
 
 

@@ -30,7 +30,7 @@ async def test_a_token_is_one_sides_or_the_others(pair: Pair, bench: Bench) -> N
         assert "token" == (await second.ran()).type
         await bench.reaches("second", retry=1, active=0)
 
-        await until(lambda: is_heard(bench))
+        await until(lambda: is_heard(bench, 2))
         await pair.second.inspector.do("cancel", "holder", "first")
         await until(is_free)
         await pair.second.inspector.do("run", "seeker", "second")

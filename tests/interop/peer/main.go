@@ -22,6 +22,7 @@ type order struct {
 	Socket string
 	Name   string
 	Spec   string
+	BeatS  int
 	Tasks  []task
 	Server settings
 	lookup
@@ -52,7 +53,7 @@ func carryOut(o order) (any, error) {
 	case "serve":
 		return nil, serve(redis, o.Name, o.Server)
 	case "schedule":
-		return schedule(redis, o.Name, o.Spec, o.Tasks[0])
+		return schedule(redis, o.Name, o.Spec, o.BeatS, o.Tasks[0])
 	case "stop":
 		return nil, stop(o.Name)
 	}
