@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tomllib
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import engines
 from tests.cli.programs import Program, until
 from tests.deploy.files import DEPLOY, image_command, image_environment, instruction, instructions, parsed, variables
 
@@ -86,7 +86,7 @@ def test_the_sample_runs_as_in_the_image(tmp_path: Path, url: str) -> None:
     shutil.copy(DOCKER / "shop.py", tmp_path)
     (tmp_path / "pyproject.toml").write_text("")
     env = {**image_environment(), "ONEBEAT_URL": url, "ONEBEAT_METRICS_HOST": "127.0.0.1"}
-    env["ONEBEAT_METRICS_PORT"] = str(free_port())
+    env["ONEBEAT_METRICS_PORT"] = str(engines.free_port())  # which no outgoing connection is given
     with Program(["-m", *image_command()], cwd=tmp_path, env=env) as program:
         program.expect("application shop: 1 task, 1 schedule")
 
@@ -97,10 +97,3 @@ def test_the_sample_runs_as_in_the_image(tmp_path: Path, url: str) -> None:
         until(is_healthy)
         program.send(signal.SIGTERM)
         assert 0 == program.ended(), program.said
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
