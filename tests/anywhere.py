@@ -1,7 +1,8 @@
-"""Commands about no key, told to every node of a store, however many it has."""
+"""Commands about no key, told to every node of a store, however many it has; and days that do not end meanwhile."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -36,3 +37,10 @@ def everywhere_blocking(store: BlockingStore, *words: Argument) -> list[Any]:
 def keys_of(store: BlockingStore, pattern: str) -> list[bytes]:
     """List the keys of all nodes, sorted."""
     return sorted(key for found in everywhere_blocking(store, "KEYS", pattern) for key in found)
+
+
+def within_a_day(seconds: float) -> None:
+    """Begin after midnight UTC what would begin so shortly before it: what is counted for today is 0 then."""
+    left = 86_400 - time.time() % 86_400
+    if left < seconds:
+        time.sleep(left + 0.1)  # a day has no event that says that it begins

@@ -14,7 +14,7 @@ app = Onebeat("shop")
 @app.task("mail:campaign", queue="mail")
 async def campaign(customer: int) -> None:
     """Send an advertisement. The provider takes its time."""
-    await asyncio.sleep(1)  # stands for the provider
+    await asyncio.sleep(2)  # stands for the provider
 
 
 @app.task("mail:receipt", queue="mail", retention=86_400)
@@ -40,7 +40,7 @@ async def report(day: int) -> None:
     """Add a day up."""
 
 
-@app.every(1)
+@app.every(10)
 @app.task("stock:count", queue="stock")
 async def count() -> None:
     """Count what is left."""

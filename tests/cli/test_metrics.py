@@ -37,19 +37,20 @@ async def sell() -> None:
     sold.inc()
 """
 
-WAITING = """
-import time
-from pathlib import Path
 
-while not Path("go").exists():
+HELD = """
+import time
+
+while Path("hold").exists():
     time.sleep(0.01)
 """
+"""An application that is imported for as long as the file "hold" is there."""
 
 
 @pytest.fixture
 def shop(folder: Path) -> Path:
     """Return a project whose application counts for itself."""
-    (folder / "shop.py").write_text(SHOP + COUNTED)
+    (folder / "shop.py").write_text(SHOP + COUNTED + HELD)
     return folder
 
 
@@ -124,13 +125,13 @@ def test_processes_under_a_parent_are_added_up(shop: Path, tasks: Tasks) -> None
         ask.reaches(20, "shop_sold_total")
         ask.reaches(0, "asynq_tasks_enqueued_total", queue="default", state="pending")
         assert 1 == len(re.findall(r"^asynq_queue_size{", ask.text(), re.MULTILINE))
-        (shop / "shop.py").write_text(WAITING + SHOP + COUNTED)
+        (shop / "hold").touch()  # its successor begins, and has no slots, until it is gone again
         os.kill(program.children()[0], signal.SIGKILL)
         program.expect("ended .signal SIGKILL.")
-        ask.reaches(64, "onebeat_slots")  # its successor has none yet
+        ask.reaches(64, "onebeat_slots")
         assert 20 == ask("onebeat_tasks_ended_total", type="sell", outcome="completed")
         assert 20 == ask("shop_sold_total")
-        (shop / "go").touch()
+        (shop / "hold").unlink()
         ask.reaches(128, "onebeat_slots")
         tasks.enqueue("sell")
         ask.reaches(21, "onebeat_tasks_ended_total", type="sell", outcome="completed")

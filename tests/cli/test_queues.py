@@ -15,6 +15,7 @@ from onebeat.sync import SyncClient
 from onebeat.task import Task
 from onebeat.wire import keys
 from onebeat.wire.records import ServerRecord
+from tests.anywhere import within_a_day
 from tests.cli.programs import onebeat
 from tests.cli.runner import document, lines, run
 
@@ -170,6 +171,7 @@ def test_inspect_shows_several(system: System) -> None:
 
 def test_history_shows_days(system: System) -> None:
     """Today first, with how many failed of a hundred."""
+    within_a_day(10)  # until it is looked at
     today = datetime.now(UTC).date().isoformat()
     system.command("SET", f"asynq:{{low}}:processed:{today}", 200)
     system.command("SET", f"asynq:{{low}}:failed:{today}", 3)

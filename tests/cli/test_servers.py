@@ -237,7 +237,7 @@ def test_ctrl_c_leaves_the_order_standing(served: str, tasks: Tasks, folder: Pat
         program.press_ctrl_c()
         program.expect(f"the order stands. .*`onebeat server resume {PLACE}` undoes it")
         assert 130 == program.ended()
-    assert "stopped" == document("server show", PLACE, "--url", served)["server"]["status"]
+    until(lambda: "stopped" == document("server show", PLACE, "--url", served)["server"]["status"])
 
 
 @pytest.mark.slow

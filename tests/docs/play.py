@@ -58,9 +58,13 @@ class Server:
                 self._serves.set()
         self._serves.set()  # or it never will
 
+    def serves(self) -> None:
+        """Wait until it serves, or has ended."""
+        self._serves.wait()
+
     def stop(self) -> tuple[int, str]:
         """Stop it as Ctrl-C does, once it serves; returns its status and its log."""
-        self._serves.wait()
+        self.serves()
         self._process.send_signal(signal.SIGINT)
         self._reader.join()
         return self._process.wait(), "".join(self._log)
@@ -149,6 +153,8 @@ class Player:
             if words[:2] in (["onebeat", "run"], ["onebeat", "dev"]):
                 self._servers.append(Server(words))
                 continue
+            for server in self._servers:
+                server.serves()  # what waits ten seconds for a result does so for the work, not for a server to start
             done = subprocess.run(words, capture_output=True, text=True, check=False)
             if done.returncode and not shown.strip():
                 raise Difference(f"{self._name}:{block.line}: {command} ended with {done.returncode}\n{done.stderr}")

@@ -51,7 +51,7 @@ def test_a_notebook_awaits_at_its_top_level(url: str, monkeypatch: pytest.Monkey
     """In a real kernel, whose loop runs all the time: cells share the connection, and blocking calls say to await."""
     monkeypatch.setenv("ONEBEAT_URL", url)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=60, iopub_timeout=60, kernel_name="python3").execute()
     # a kernel sends what is printed whenever it likes, so a line may come in two
     printed = "".join(
         output["text"] for cell in notebook.cells for output in cell.outputs if output["name"] == "stdout"

@@ -34,6 +34,12 @@ def app(url: str) -> Onebeat[Any]:
     return app
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the store its time to answer: on a machine that stands still it would be away."""
+    monkeypatch.setattr(asgi, "ANSWER_WITHIN_S", 60.0)
+
+
 @asynccontextmanager
 async def asking(host: Any) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(host), base_url="http://web") as client:

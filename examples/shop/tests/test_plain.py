@@ -25,7 +25,7 @@ async def test_images_are_served(url: str) -> None:
     """A result is the bytes that the handler gave."""
     async with Inspector(url) as inspector, Server(url, queues={"low": 1}).serving(mux):
         task_id = await enqueue(url)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await inspector.task("low", task_id)).result is None:
                 await asyncio.sleep(0.01)  # the plain form has no handles to wait by
         assert b"\x00\x01" == (await inspector.task("low", task_id)).result
@@ -34,7 +34,7 @@ async def test_images_are_served(url: str) -> None:
 
 async def test_a_schedule_fires(url: str) -> None:
     """Every 1.5 s, onto the queue that it is registered with."""
-    async with Inspector(url) as inspector, asyncio.timeout(10):
+    async with Inspector(url) as inspector, asyncio.timeout(60):
         firing = asyncio.create_task(scheduler(url).run())
         while "low" not in await inspector.queues() or not (await inspector.stats("low")).pending:
             await asyncio.sleep(0.01)  # likewise
@@ -49,4 +49,4 @@ def test_the_web_application_runs_its_own_tasks(url: str, monkeypatch: pytest.Mo
         answer = browser.post("/users/42")
         assert (202, {"greeting": "hi:42"}) == (answer.status_code, answer.json())
         assert browser.portal is not None
-        assert "sent" == browser.portal.call(lambda: send_welcome.handle("hi:42", queue="critical").result(10))
+        assert "sent" == browser.portal.call(lambda: send_welcome.handle("hi:42", queue="critical").result(60))
