@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass
 class Life:
-    """One process of a server, from its start to its end, and when it stood still."""
+    """One process of a server, from its start to its end, and when it stood still, by us or with its machine."""
 
     name: str
     ledger: Path
@@ -174,6 +174,7 @@ class Play:
         runs: defaultdict[str, list[Run]] = defaultdict(list)
         for life in self._lives:
             begun: dict[str, float] = {}
+            life.stood += worker.stood(life.ledger)
             for row in worker.rows(life.ledger):
                 if row.what == "start":
                     begun[row.id] = row.at

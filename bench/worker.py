@@ -3,7 +3,9 @@ A server that keeps a ledger outside the store: `python -m bench.worker URL QUEU
 
 What a task does stands in its payload: {"do": "ok" | "fail" | "skip", "ms": how long}. "fail" fails the first time.
 The ledger has a line for every start and every end of a handler, written at once, so it survives SIGKILL:
-"start <id> <monotonic seconds>" and "end <id> <monotonic seconds> <ok | failed | skipped | stopped>".
+"start <id> <monotonic seconds>" and "end <id> <monotonic seconds> <ok | failed | skipped | stopped>". A file beside
+it has a line for each time that the process stood still, stopped by a signal or together with its machine:
+"<from> <to>".
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import asyncio
 import logging
 import os
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +27,10 @@ from onebeat.server.context import Context
 from onebeat.server.mux import Mux, Route
 from onebeat.server.server import Server
 from onebeat.task import Task
+
+TICK_S = 0.1
+STOOD_S = 0.5
+"""A tick that comes so late shows that the process stood still."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,27 @@ def rows(ledger: Path) -> list[Row]:
         return []
     lines = [line.split(" ") for line in ledger.read_text().splitlines(keepends=True) if line.endswith("\n")]
     return [Row(words[0], words[1], float(words[2]), *(word.strip() for word in words[3:])) for words in lines]
+
+
+def stood(ledger: Path) -> list[tuple[float, float]]:
+    """Read from when to when the server of a ledger stood still, by its own account."""
+    file = ledger.with_suffix(".stood")
+    if not file.exists():
+        return []
+    lines = [line.split() for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return [(float(began), float(ended)) for began, ended in lines]
+
+
+def watch(ledger: Path) -> None:
+    """Write down, for ever, whenever this process has stood still."""
+    before = time.monotonic()
+    with ledger.with_suffix(".stood").open("a", buffering=1) as file:
+        while True:
+            time.sleep(TICK_S)
+            now = time.monotonic()
+            if now - before > STOOD_S:
+                file.write(f"{before:.6f} {now:.6f}\n")
+            before = now
 
 
 def handlers(ledger: Path) -> Mux:
@@ -81,6 +109,7 @@ async def start(url: str, queue: str, lease: float, ledger: Path) -> asyncio.sub
 
 def main(url: str, queue: str, lease: str, ledger: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    threading.Thread(target=watch, args=(Path(ledger),), daemon=True).start()
     server = Server(url, queues={queue: 1}, lease=float(lease), allow_short_lease=True)
     asyncio.run(server.run(handlers(Path(ledger))))
 

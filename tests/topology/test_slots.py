@@ -44,18 +44,18 @@ class Move:
             self._set(node, "NODE", self._cluster.id(self.target))
 
 
-async def test_a_queue_whose_slot_moves_loses_nothing(cluster: Cluster) -> None:
+async def test_a_queue_whose_slot_moves_loses_nothing(calm_cluster: Cluster) -> None:
     """It stands still on the way, and goes on at the other node, its peeks too; the ledger explains every task."""
     ledger = Ledger()
     settings: dict[str, Any] = {"concurrency": 8, "shutdown_timeout": 5.0}
     async with (
-        Server(cluster.url, queues={"q": 1}, **settings).serving(ledger.handlers()),
-        Client(cluster.url, give_up_after=30) as client,
+        Server(calm_cluster.url, queues={"q": 1}, **settings).serving(ledger.handlers()),
+        Client(calm_cluster.url, give_up_after=30) as client,
     ):
         load = Load(ledger, client, ["q"])
         running = asyncio.create_task(load.run())
         await ledger.until(lambda: len(ledger.runs) >= 50)
-        move = Move(cluster, keys.slot(keys.root("q")))
+        move = Move(calm_cluster, keys.slot(keys.root("q")))
         await asyncio.to_thread(move.begin)
         await asyncio.to_thread(move.carry)
         await asyncio.to_thread(move.end)
@@ -68,14 +68,14 @@ async def test_a_queue_whose_slot_moves_loses_nothing(cluster: Cluster) -> None:
     ledger.explain()
     assert 1 == max(ledger.runs.values())
     assert set() == ledger.unsure
-    assert move.target is cluster.owner(keys.slot(keys.root("q")))
+    assert move.target is calm_cluster.owner(keys.slot(keys.root("q")))
 
 
-async def test_no_script_sees_half_a_queue(cluster: Cluster) -> None:
+async def test_no_script_sees_half_a_queue(calm_cluster: Cluster) -> None:
     """While its slot is on its way, neither node runs a script of ours: the call is refused for now."""
-    async with await Store.open(cluster.url) as store, Client(store) as client:
-        move = Move(cluster, keys.slot(keys.root("q")))
-        blocking = BlockingStore.open(cluster.url)
+    async with await Store.open(calm_cluster.url) as store, Client(store) as client:
+        move = Move(calm_cluster, keys.slot(keys.root("q")))
+        blocking = BlockingStore.open(calm_cluster.url)
         await asyncio.to_thread(move.begin)
         with pytest.raises(BrokerUnavailable, match="is on its way to another node"):
             await store.run(browse.stats("q"))
@@ -89,11 +89,11 @@ async def test_no_script_sees_half_a_queue(cluster: Cluster) -> None:
         await client.aclose()
 
 
-async def test_global_keys_follow_their_slot(cluster: Cluster) -> None:
+async def test_global_keys_follow_their_slot(calm_cluster: Cluster) -> None:
     """ASK while it is on its way, MOVED afterwards; for threads, too, and in a batch of commands."""
-    async with await Store.open(cluster.url) as store:
-        blocking = BlockingStore.open(cluster.url)
-        move = Move(cluster, keys.slot(keys.QUEUES))
+    async with await Store.open(calm_cluster.url) as store:
+        blocking = BlockingStore.open(calm_cluster.url)
+        move = Move(calm_cluster, keys.slot(keys.QUEUES))
         await asyncio.to_thread(move.begin)
         await registry.publish_queue(store, "a")  # the key is nowhere yet: the new node makes it
         await asyncio.to_thread(blocking.commands, [registry.published("b")])

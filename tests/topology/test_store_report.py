@@ -11,10 +11,10 @@ from tests.engines import Cluster
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-async def test_a_node_that_is_away_leaves_the_others(cluster: Cluster) -> None:
+async def test_a_node_that_is_away_leaves_the_others(calm_cluster: Cluster) -> None:
     """And it is what the verdict says, until another takes its place."""
-    async with Inspector(cluster.url) as inspector:
-        lost = cluster.primaries()[0]
+    async with Inspector(calm_cluster.url) as inspector:
+        lost = calm_cluster.primaries()[0]
         lost.kill()
         report = await inspector.store_report()
         away = [node.address for node in report.nodes if node.away]

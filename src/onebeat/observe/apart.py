@@ -128,7 +128,8 @@ class Apart(Observer):
         if self._wake is not None and self._thread is None:  # another server of this process has it dealt with
             yield
             return
-        await asyncio.to_thread(self._stop_thread)
+        if self._thread is not None:  # else there is nothing to wait for, which may be all that the limit allows
+            await asyncio.to_thread(self._stop_thread)
         self.limit = limit
         working = asyncio.get_running_loop().create_task(self._work(), name=self.what)
         await asyncio.sleep(0)  # from here on it listens

@@ -51,7 +51,7 @@ from onebeat.server.traffic import Settled, Traffic
 from onebeat.server.watchdog import Watchdog
 from onebeat.server.watcher import Watcher
 from onebeat.upkeep.maintainer import Maintainer
-from onebeat.upkeep.service import Crew, cancelled
+from onebeat.upkeep.service import Crew, cancelled, ended
 
 log: logging.Logger = logging.getLogger("onebeat.server")
 
@@ -353,7 +353,7 @@ class Serving(Traffic):
 
     async def _write_outcomes(self) -> None:
         idle = asyncio.get_running_loop().create_task(self.acknowledger.idle())
-        await asyncio.wait([idle], timeout=max(self._config.shutdown_timeout, 1.0))
+        await ended(idle, max(self._config.shutdown_timeout, 1.0))
         if not idle.done():
             self.unwritten = len(self.acknowledger.unanswered)
             for attempt in self.acknowledger.unanswered:

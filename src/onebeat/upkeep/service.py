@@ -21,6 +21,7 @@ from onebeat.errors import BrokerError
 log: logging.Logger = logging.getLogger("onebeat.service")
 
 REPEAT_LOG_S = 30.0
+PARTS = 10
 BURST = 3
 """Lines about one trouble within half a minute, if it comes and goes."""
 
@@ -140,6 +141,18 @@ async def cancelled(task: asyncio.Task[Any]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=0.1)
+
+
+async def ended(task: asyncio.Task[Any], seconds: float) -> None:
+    """
+    Wait until a task has ended, at most so long.
+
+    In parts: a machine that stands still takes one of them, and not all the time in which an answer would have come.
+    """
+    for _ in range(PARTS):
+        await asyncio.wait([task], timeout=seconds / PARTS)
+        if task.done():
+            return
 
 
 class Crew:
