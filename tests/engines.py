@@ -51,7 +51,7 @@ def until(is_so: Callable[[], bool], what: str, *, timeout: float = TIMEOUT_S) -
 
 class HeldPort:
     """
-    A port, and the one 10,000 above it, where a cluster's nodes talk, that nobody else is given until its release.
+    A port, and the one 10,000 above it, where a cluster's nodes talk, that nobody else is given until it is closed.
 
     They are bound here and not listened at: a server that sets SO_REUSEADDR, as all do, may listen at them, as often
     as it is started. Others who look for a port, of other processes too, find them taken, also while the server is
@@ -71,9 +71,9 @@ class HeldPort:
         for one in self._sockets:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: else two could hold the same
         if sys.platform != "linux":
-            self.release()  # elsewhere no other socket may bind what is bound
+            self.close()  # elsewhere no other socket may bind what is bound
 
-    def release(self) -> None:
+    def close(self) -> None:
         for one in self._sockets:
             one.close()
 
@@ -171,7 +171,7 @@ class Process:
             self.thaw()
             self.process.kill()
         self.process.wait()
-        self._held.release()
+        self._held.close()
 
 
 class Topology:

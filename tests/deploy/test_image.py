@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 
 from tests.cli.programs import Program, until
 from tests.deploy.files import DEPLOY, image_command, image_environment, instruction, instructions, parsed, variables
-from tests.engines import free_port
+from tests.engines import HeldPort
 
 DOCKER = DEPLOY / "docker"
 
@@ -86,8 +87,9 @@ def test_the_sample_runs_as_in_the_image(tmp_path: Path, url: str) -> None:
     shutil.copy(DOCKER / "shop.py", tmp_path)
     (tmp_path / "pyproject.toml").write_text("")
     env = {**image_environment(), "ONEBEAT_URL": url, "ONEBEAT_METRICS_HOST": "127.0.0.1"}
-    env["ONEBEAT_METRICS_PORT"] = str(free_port())  # none that a connection may get until it is used
-    with Program(["-m", *image_command()], cwd=tmp_path, env=env) as program:
+    port = HeldPort()
+    env["ONEBEAT_METRICS_PORT"] = str(port.number)
+    with closing(port), Program(["-m", *image_command()], cwd=tmp_path, env=env) as program:
         program.expect("application shop: 1 task, 1 schedule")
 
         def is_healthy() -> bool:

@@ -120,7 +120,7 @@ class Prometheus:
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._port.release()
+        self._port.close()
 
 
 @pytest.fixture(scope="module")
