@@ -106,6 +106,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not is_once(item)]
 
 
+HEARD = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+
+@pytest.fixture(autouse=True)
+def hears() -> Iterator[None]:
+    """Make sure that a test leaves signals as they were: programs of later tests would inherit what is ignored."""
+    yield
+    left = {number: signal.getsignal(number) for number in HEARD}
+    if left != HEARD:
+        for number, handler in HEARD.items():
+            signal.signal(number, handler)
+        pytest.fail(f"it has left signals otherwise than they were: {left}, not {HEARD}")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what tests have measured and do not judge."""
     for report in terminalreporter.stats.get("passed", []):

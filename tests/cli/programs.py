@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 PATIENCE_S = 120.0
+LAST_WORDS_S = 5.0
 _IN_TERMINAL = (
     "import os, sys\n"
     "terminal = os.open(sys.argv[1], os.O_RDWR)\n"  # of a session's leader: it becomes the session's terminal
@@ -45,7 +46,7 @@ class Program:
         terminal: bool = False,
     ) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ONEBEAT_")}
-        clean |= {"PYTHONUNBUFFERED": "1", **(env or {})}
+        clean |= {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **(env or {})}
         self._said = ""
         self._at = 0
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # a sign may come in two reads
@@ -80,9 +81,21 @@ class Program:
         deadline = time.monotonic() + PATIENCE_S
         while not (found := re.search(pattern, self._said[self._at :])):
             if not self._read(deadline):
-                raise AssertionError(f"{pattern!r} was not printed; printed was:\n{self._said}")
+                said = self._said
+                raise AssertionError(f"{pattern!r} was not printed, {self._state()}; printed was:\n{said}")
         self._at += found.end()
         return found
+
+    def _state(self) -> str:
+        """Say whether it has ended, or what it does: it is asked for its stacks, which end it."""
+        with suppress(subprocess.TimeoutExpired):
+            return f"and it has ended with status {self.process.wait(1)}"
+        before = len(self._said)
+        self.process.send_signal(signal.SIGABRT)
+        deadline = time.monotonic() + LAST_WORDS_S
+        while self._read(deadline):
+            pass
+        return f"and it still runs: {self._said[before:]}"
 
     def expect_all(self, *patterns: str) -> None:
         """Wait until it prints all of these, in whatever order, after what was expected before."""

@@ -9,6 +9,8 @@ import signal
 import sys
 from importlib.util import find_spec
 
+from onebeat.cli import own
+
 
 def main() -> None:
     """Run the command line; without the `cli` extra, say how to get it."""
@@ -16,6 +18,7 @@ def main() -> None:
         if find_spec(needed) is None:
             sys.stderr.write(f'onebeat: the command line needs {needed}: pip install "onebeat[cli]"\n')
             raise SystemExit(1)
+    own.process = True
     _open_missing()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show is no reason to show nothing

@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from onebeat.cli import own
 from onebeat.cli.processes.orders import Facts, Orders
 from onebeat.observe.health import probes
 from onebeat.observe.routes import Routes
@@ -76,8 +77,11 @@ def hear_no_more(*numbers: signal.Signals) -> None:
     Let these signals not reach this process any more: it is over, and one that hurries others finds it at its end.
 
     Called on the event loop that listened to them. Its close would leave them to Python's own handlers, and Python's
-    end leaves to the system what has a handler, whoever's: either makes a clean end a failure.
+    end leaves to the system what has a handler, whoever's: either makes a clean end a failure. A process that goes on
+    after the command, since it called it from Python, goes on to hear.
     """
+    if not own.process:
+        return
     loop = asyncio.get_running_loop()
     for number in numbers:
         while signal.getsignal(number) is not signal.SIG_IGN:

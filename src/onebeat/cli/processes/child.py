@@ -20,6 +20,7 @@ import msgspec
 from onebeat.app.app import Onebeat
 from onebeat.app.serving import Serving
 from onebeat.broker.connection import endpoint
+from onebeat.cli import own
 from onebeat.cli.load import application
 from onebeat.cli.loops import run_async
 from onebeat.cli.measuring import measure_child
@@ -38,6 +39,7 @@ MARGIN_S = 5.0
 
 def main(descriptor: int) -> None:
     """Serve until the parent says "stop", or is gone."""
+    own.process = True
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGHUP, lambda *_: None)  # the parent's, who replaces us
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
