@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
@@ -61,31 +62,33 @@ async def shop(url: str) -> str:
     return url
 
 
-@pytest.fixture
+@asynccontextmanager
 async def served(shop: str) -> AsyncIterator[tuple[int, str]]:
-    """Serve a console; return its port, and a token that operates."""
+    """Serve a console while the block runs; returns its port, and a token that operates."""
     token = new_token()
     board = console(shop, auth=Tokens([(token, User("deploy", "operate"))]))
     server = uvicorn.Server(uvicorn.Config(board, log_level="warning", ws="none"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve([listener]))
-        yield listener.getsockname()[1], token
-        server.should_exit = True
-        await serving
+        try:
+            yield listener.getsockname()[1], token
+        finally:
+            server.should_exit = True
+            await serving
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"needs {', '.join(NEEDED)}: apt-get install curl jq")
-async def test_what_the_page_tells_to_type_prints_what_it_says(served: tuple[int, str]) -> None:
+async def test_what_the_page_tells_to_type_prints_what_it_says(shop: str) -> None:
     """Step by step, in one shell."""
-    port, token = served
-    typed = [text.replace(":8080/", f":{port}/") for text, _ in steps()]
-    script = "set -eo pipefail\n" + "".join(f"{text}\necho '{MARK}'\n" for text in typed)
-    shell = await asyncio.create_subprocess_exec(
-        "bash", "-c", script, env={**os.environ, "TOKEN": token}, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, complaints = await shell.communicate()
+    async with served(shop) as (port, token):
+        typed = [text.replace(":8080/", f":{port}/") for text, _ in steps()]
+        script = "set -eo pipefail\n" + "".join(f"{text}\necho '{MARK}'\n" for text in typed)
+        shell = await asyncio.create_subprocess_exec(
+            "bash", "-c", script, env={**os.environ, "TOKEN": token}, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, complaints = await shell.communicate()
     printed = [part.strip() for part in out.decode().split(f"{MARK}\n")]
     assert steps() == list(zip([text for text, _ in steps()], printed, strict=False))
     assert (0, "") == (shell.returncode, complaints.decode())
