@@ -184,6 +184,7 @@ async def test_an_order_drains_a_server_that_runs_and_takes_it_back(
     task_id = await bench.enqueue("t")
     async with bench.serving() as serving:
         await bench.reaches(active=1)
+        await until(lambda: says(live, serving.id))  # it may have taken its first task before it has said who it is
         answer = await live.post("/server/drain", data={"id": serving.id, "back": "server"})
         assert (303, f"/server?id={serving.id}") == (answer.status_code, answer.headers["location"])
         await until(lambda: says(live, "draining"))
