@@ -65,7 +65,7 @@ def watch(ledger: Path) -> None:
     before = time.monotonic()
     with ledger.with_suffix(".stood").open("a", buffering=1) as file:
         while True:
-            time.sleep(TICK_S)
+            time.sleep(TICK_S)  # how late it wakes is what is measured
             now = time.monotonic()
             if now - before > STOOD_S:
                 file.write(f"{before:.6f} {now:.6f}\n")

@@ -42,7 +42,7 @@ HELD = """
 import time
 
 while Path("hold").exists():
-    time.sleep(0.01)
+    time.sleep(0.01)  # a file tells nobody
 """
 """An application that is imported for as long as the file "hold" is there."""
 

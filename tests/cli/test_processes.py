@@ -56,7 +56,7 @@ from pathlib import Path
 if "onebeat.cli.processes.child" in sys.orig_argv:
     print("it is held")
     while not Path("go").exists():
-        time.sleep(0.01)
+        time.sleep(0.01)  # a file tells nobody
 """
 
 

@@ -47,7 +47,7 @@ def fetch(folder: Path, package: str) -> None:
     for pause in PAUSES_S:
         if subprocess.run(words, cwd=folder, stdout=subprocess.DEVNULL, check=False).returncode == 0:
             return
-        time.sleep(pause)
+        time.sleep(pause)  # a network tells nobody that it is back
     subprocess.run(words, cwd=folder, stdout=subprocess.DEVNULL, check=True)
 
 
